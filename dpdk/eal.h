@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * EAL: starts DPDK for what this host is (a PV dom0, a PVH dom0 or a bare machine; hugepages or
+ * not; root or not). The user names a port; the EAL's arguments follow from the host.
+ *
+ * One start per process (DPDK's own limit). Not thread-safe.
+ */
+#ifndef XF_DPDK_EAL_H
+#define XF_DPDK_EAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define XF_DPDK_ERR_BYTES 256
+
+struct xf_dpdk_host {
+    bool pv_dom0;          /* physical addresses are not the machine's: IOVA must be VA, no PCI ports */
+    bool xen;              /* running on Xen at all */
+    uint64_t hugepages_free; /* 2 MiB pages free */
+    bool root;
+};
+
+/* What this host is, from /sys and /proc. */
+void xf_dpdk_probe_host(struct xf_dpdk_host *host);
+
+/*
+ * Starts the EAL for `port` (a PCI address, a kernel interface's name, or a vdev string such as
+ * "net_memif0,role=server,socket=..."). err gets one line that says what to do.
+ */
+int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]);
+
+/* Gives back all that xf_dpdk_start() took; close ports first. Safe if never started. */
+void xf_dpdk_stop(void);
+
+#endif

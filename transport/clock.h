@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Clock: the one place that reads time. Sessions get it passed in, so tests can own it. */
+#ifndef XF_TRANSPORT_CLOCK_H
+#define XF_TRANSPORT_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Microseconds of CLOCK_MONOTONIC. */
+static inline uint64_t xf_now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+#endif

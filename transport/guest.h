@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Guest: the two ends of a migration as the transport sees them. The source reads a running guest's
+ * memory; the sink builds the memory of the guest that is to be. Both are tables of functions that
+ * are called once per batch or chunk, never once per page, and all from the one thread that steps
+ * the session. The real ones are in xl-plugin/, the simulated one is simguest.h.
+ *
+ * A page is XF_PAGE_BYTES of guest memory, named by its guest frame number ("gfn"), 0 <= gfn < the
+ * session's page count. A bitmap has one bit per gfn (bitmap.h).
+ *
+ * Functions return 0 or -errno unless they say otherwise.
+ */
+#ifndef XF_TRANSPORT_GUEST_H
+#define XF_TRANSPORT_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define XF_PAGE_SHIFT 12
+#define XF_PAGE_BYTES ((size_t)1 << XF_PAGE_SHIFT)
+
+/* A chunk is what the sink maps at once: 2 MiB of guest memory, aligned. */
+#define XF_CHUNK_PAGES 512u
+
+/* The most pages that one map() of the source is asked for. */
+#define XF_MAP_BATCH_PAGES 1024u
+
+struct xf_guest_source_ops {
+    /*
+     * Starts dirty logging and sets in `present` (all zero on entry) the bit of every gfn that has
+     * content to move. Called once, first.
+     */
+    int (*start)(void *ctx, uint64_t *present);
+
+    /*
+     * Fetches and clears the dirty bitmap: `dirty` is overwritten with the gfns written since the
+     * last fetch (or since start). `final` is set for the fetch after suspend().
+     * A page that changes after this call is in the next fetch. *count = number of bits set.
+     */
+    int (*dirty)(void *ctx, uint64_t *dirty, bool final, uint64_t *count);
+
+    /*
+     * Of the gfns set in `candidates`, clears those that have no content to move (holes, special
+     * frames). Used for gfns that turn up dirty without having been there at start.
+     */
+    int (*present)(void *ctx, uint64_t *candidates);
+
+    /*
+     * Makes n gfns (1 <= n <= XF_MAP_BATCH_PAGES) readable until the next map() or unmap();
+     * pages[i] is set to the page, or to NULL where the gfn has no content any more. The pages are
+     * the guest's own: their bytes may change while they are being read.
+     */
+    int (*map)(void *ctx, const uint64_t *gfns, unsigned n, const void **pages);
+    void (*unmap)(void *ctx);
+
+    /* Stops the guest. On success no page changes any more. The blackout starts here. */
+    int (*suspend)(void *ctx);
+};
+
+struct xf_guest_source {
+    const struct xf_guest_source_ops *ops;
+    void *ctx;
+    uint64_t page_count; /* gfns lie below this */
+};
+
+struct xf_guest_sink_ops {
+    /*
+     * Gives the guest memory for gfns first .. first+count-1, none of which has any. The sink may
+     * use large pages where the range allows. Checked by the caller: the range is inside the
+     * guest and no gfn is populated twice.
+     */
+    int (*populate)(void *ctx, uint64_t first, uint64_t count);
+
+    /*
+     * Maps chunk number `chunk` (gfns chunk * XF_CHUNK_PAGES and on) for writing and returns it
+     * in *base; stays valid until unmap_chunk() of it. The caller touches only populated gfns.
+     */
+    int (*map_chunk)(void *ctx, uint64_t chunk, void **base);
+    void (*unmap_chunk)(void *ctx, uint64_t chunk, void *base);
+};
+
+struct xf_guest_sink {
+    const struct xf_guest_sink_ops *ops;
+    void *ctx;
+    uint64_t page_count;
+};
+
+#endif

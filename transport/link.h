@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Link: what carries sealed packets. A link has N queues, each with a sending and a receiving side;
+ * it may lose, reorder, duplicate and damage packets, and is never trusted. Called once per burst.
+ * The real one is a DPDK port (dpdk/port.h); simlink.h simulates one on a virtual clock; faultlink.h
+ * injects faults between the transport and any link.
+ *
+ * Threads: a queue belongs to one thread at a time; different queues may be used side by side.
+ * The link adds and removes its own framing (Ethernet/IPv4/UDP): a buffer here is a UDP payload.
+ */
+#ifndef XF_TRANSPORT_LINK_H
+#define XF_TRANSPORT_LINK_H
+
+#include <stdint.h>
+
+/* The most buffers in one call. */
+#define XF_BURST_MAX 64u
+
+/* A packet on its way in or out. `data` is writable only between tx_alloc and tx_burst. */
+struct xf_buf {
+    uint8_t *data; /* first byte of the UDP payload */
+    uint32_t len;  /* tx: set by the caller before tx_burst; rx: set by the link; bytes */
+    uint32_t cap;  /* tx: room at data, >= the link's payload_bytes; bytes */
+    void *cookie;  /* the link's own */
+};
+
+/* Where a peer is: opaque to the transport; carried in OFFER and in the target's ANSWER. */
+struct xf_link_addr {
+    uint8_t mac[6];
+    uint16_t udp_port; /* host order */
+    uint32_t ipv4;     /* host order */
+};
+
+struct xf_link_stats {
+    uint64_t tx_packets, tx_bytes; /* bytes of UDP payload handed to the port */
+    uint64_t rx_packets, rx_bytes;
+    uint64_t tx_unsent;     /* packets that the port did not take at the first try */
+    uint64_t rx_not_ours;   /* frames that are not UDP to our address */
+    uint64_t rx_bad_frame;  /* frames cut short, or with a wrong checksum */
+    uint64_t rx_port_missed; /* the port's own count of frames that it dropped */
+};
+
+struct xf_link;
+
+struct xf_link_ops {
+    /*
+     * Fills bufs[0..n) with empty buffers to write to; returns how many it could (0..n). A buffer is
+     * given back by tx_burst or tx_free.
+     */
+    unsigned (*tx_alloc)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
+    /* Sends bufs[0..n) to the peer; returns how many the link took (in order, 0..n). The rest stay the
+       caller's, untouched, to be offered again or freed. */
+    unsigned (*tx_burst)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
+    void (*tx_free)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
+
+    /* Takes up to n received packets; returns how many. Their bytes are the peer's: hostile. */
+    unsigned (*rx_burst)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
+    void (*rx_free)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
+
+    /* Names the peer. Until then a link that needs addresses sends nothing (tx_burst takes and drops). */
+    void (*set_peer)(struct xf_link *link, const struct xf_link_addr *peer);
+    void (*stats)(const struct xf_link *link, struct xf_link_stats *out);
+    /* Returns 0 while the link works, -ENETDOWN or another -errno once it does not. */
+    int (*health)(struct xf_link *link);
+    void (*close)(struct xf_link *link);
+};
+
+/* First member of every link's own structure. */
+struct xf_link {
+    const struct xf_link_ops *ops;
+    unsigned queues;
+    uint32_t payload_bytes; /* the largest UDP payload that the link sends and receives */
+    struct xf_link_addr self;
+    uint32_t rx_ring;       /* packets that a queue holds for a receiver that does not look; 0 = unknown */
+};
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Source: the sending end of a session (guest -> rounds -> encode -> seal -> link). It does no
+ * waiting of its own: the caller steps it with the time, from one thread, until it is done or fails.
+ *
+ *     offer over the control channel; xf_source_new(); then
+ *     while ((rc = xf_source_step(s, xf_now_us())) == 0) { look after the control channel }
+ *     rc == XF_SESSION_DONE: every page has landed and was counted by the target, guest suspended
+ *     rc < 0: failed; nothing at the target may be started. The guest is the caller's to resume.
+ */
+#ifndef XF_TRANSPORT_SOURCE_H
+#define XF_TRANSPORT_SOURCE_H
+
+#include "guest.h"
+#include "link.h"
+#include "offer.h"
+#include "rounds.h"
+#include "stats.h"
+
+#define XF_SESSION_DONE 1
+
+struct xf_source;
+
+struct xf_source_config {
+    struct xf_offer offer; /* copied; wipe yours */
+    struct xf_policy policy;
+    uint64_t answer_timeout_us; /* offer -> the target's first answer over the link */
+    uint64_t ready_timeout_us;  /* answer -> the target can take memory */
+    uint64_t peer_timeout_us;   /* longest silence of the peer afterwards */
+    uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
+    /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
+    void (*progress)(void *arg, const struct xf_progress *progress);
+    void *progress_arg;
+};
+
+/* A configuration with the defaults of the documents. */
+void xf_source_config_init(struct xf_source_config *config);
+
+/* The guest and the link stay the caller's and must outlive the source. */
+int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
+                  const struct xf_guest_source *guest, struct xf_link *link, uint64_t now_us);
+
+/* 0: call again; XF_SESSION_DONE; or -errno, after which xf_source_error() says why. */
+int xf_source_step(struct xf_source *s, uint64_t now_us);
+
+/* True if the last step neither sent nor received: a good moment to sleep a little. */
+bool xf_source_idle(const struct xf_source *s);
+
+/* Tells the peer (best effort) that we give up; the next step returns -ECANCELED. */
+void xf_source_abort(struct xf_source *s, const char *reason);
+
+/* One line for the user, valid until xf_source_free(). Empty if nothing failed. */
+const char *xf_source_error(const struct xf_source *s);
+
+const struct xf_stats *xf_source_stats(const struct xf_source *s);
+void xf_source_free(struct xf_source *s);
+
+#endif

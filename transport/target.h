@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Target: the receiving end of a session (link -> open -> decode -> guest). Stepped with the time from
+ * one thread, as the source is.
+ *
+ *     offer from the control channel; xf_target_new(); then
+ *     while ((rc = xf_target_step(t, xf_now_us())) == 0) { look after the control channel }
+ *     xf_target_ready() once the sink can populate memory
+ *     rc == XF_SESSION_DONE: every page of every round has landed, authenticated and counted. Keep
+ *     stepping (it goes on answering) until the control channel says that the source has seen it.
+ */
+#ifndef XF_TRANSPORT_TARGET_H
+#define XF_TRANSPORT_TARGET_H
+
+#include "guest.h"
+#include "link.h"
+#include "offer.h"
+#include "stats.h"
+
+#define XF_SESSION_DONE 1
+
+struct xf_target;
+
+struct xf_target_config {
+    struct xf_offer offer;    /* copied; wipe yours */
+    uint64_t hello_timeout_us; /* our first answer -> the source's first packet */
+    uint64_t peer_timeout_us;  /* longest silence of the peer afterwards */
+    /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
+    void (*progress)(void *arg, const struct xf_progress *progress);
+    void *progress_arg;
+};
+
+void xf_target_config_init(struct xf_target_config *config);
+
+/*
+ * -EPROTONOSUPPORT if the offer does not fit this link (packets smaller than the protocol's least).
+ * The guest sink and the link stay the caller's and must outlive the target.
+ */
+int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
+                  const struct xf_guest_sink *guest, struct xf_link *link, uint64_t now_us);
+
+int xf_target_step(struct xf_target *t, uint64_t now_us);
+bool xf_target_idle(const struct xf_target *t);
+
+/* The sink can populate now; until then the source waits. */
+void xf_target_ready(struct xf_target *t);
+
+void xf_target_abort(struct xf_target *t, const char *reason);
+const char *xf_target_error(const struct xf_target *t);
+const struct xf_stats *xf_target_stats(const struct xf_target *t);
+void xf_target_free(struct xf_target *t);
+
+#endif
