@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Encode: pages into packets. */
+#include "encode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "page.h"
+
+void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
+                     const struct xf_wire_shape *shape)
+{
+    memset(e, 0, sizeof(*e));
+    e->guest = guest;
+    e->shape = shape;
+}
+
+static void drop_batch(struct xf_encoder *e)
+{
+    if (e->batch_n)
+        e->guest->ops->unmap(e->guest->ctx);
+    e->batch_n = e->batch_pos = 0;
+}
+
+void xf_encoder_fini(struct xf_encoder *e)
+{
+    if (e->guest)
+        drop_batch(e);
+    free(e->repairs);
+    e->repairs = NULL;
+    e->repairs_n = e->repairs_cap = 0;
+}
+
+void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, bool populating)
+{
+    drop_batch(e);
+    e->todo = todo;
+    e->cursor = xf_bitmap_next(todo, e->guest->page_count, 0);
+    e->populating = populating;
+    e->repairs_n = 0;
+}
+
+int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records, unsigned n)
+{
+    if (e->repairs_n + n > e->repairs_cap) {
+        size_t cap = e->repairs_cap ? e->repairs_cap * 2 : 256;
+        void *p = realloc(e->repairs, cap * sizeof(e->repairs[0]));
+
+        if (!p)
+            return -ENOMEM;
+        e->repairs = p;
+        e->repairs_cap = cap;
+    }
+    for (unsigned i = 0; i < n; i++)
+        e->repairs[e->repairs_n++] = records[i];
+    return 0;
+}
+
+bool xf_encoder_empty(const struct xf_encoder *e)
+{
+    return e->batch_pos == e->batch_n && e->repairs_n == 0 && e->cursor >= e->guest->page_count;
+}
+
+/* Takes up to a batch of pages off the repairs, or else off the round. */
+static void collect(struct xf_encoder *e)
+{
+    const uint8_t all = (uint8_t)((1u << e->shape->frags) - 1);
+    unsigned n = 0;
+
+    e->batch_repairs = e->repairs_n > 0;
+    while (n < XF_MAP_BATCH_PAGES && e->repairs_n) {
+        struct xf_wire_record *r = &e->repairs[e->repairs_n - 1];
+
+        e->gfns[n] = r->index;
+        e->frags_left[n] = r->kind == XF_RECORD_FRAG ? (uint8_t)(1u << r->frag) : all;
+        n++;
+        r->index++;
+        if (--r->count == 0)
+            e->repairs_n--;
+    }
+    for (; n < XF_MAP_BATCH_PAGES && !e->batch_repairs && e->cursor < e->guest->page_count; n++) {
+        e->gfns[n] = e->cursor;
+        e->frags_left[n] = all;
+        e->cursor = xf_bitmap_next(e->todo, e->guest->page_count, e->cursor + 1);
+    }
+    e->batch_n = n;
+    e->batch_pos = 0;
+}
+
+/* Makes sure that a page is at hand: 1; 0: none is left; or -errno. */
+static int load(struct xf_encoder *e)
+{
+    if (e->batch_pos < e->batch_n)
+        return 1;
+    drop_batch(e);
+    collect(e);
+    if (!e->batch_n)
+        return 0;
+    int rc = e->guest->ops->map(e->guest->ctx, e->gfns, e->batch_n, e->pages);
+
+    if (rc) {
+        e->batch_n = 0;
+        return rc;
+    }
+    return 1;
+}
+
+/* Adds page gfn to the packet's records: to the last one if it continues that. False: no room. */
+static bool add_record(struct xf_packet *p, uint64_t gfn, enum xf_record_kind kind, unsigned frag)
+{
+    struct xf_wire_record *r = p->records_n ? &p->records[p->records_n - 1] : NULL;
+
+    if (r && r->kind == kind && kind != XF_RECORD_FRAG && r->index + r->count == gfn &&
+        r->count < XF_RUN_PAGES_MAX) {
+        r->count++;
+        return true;
+    }
+    if (p->records_n == XF_RECORDS_MAX)
+        return false;
+    p->records[p->records_n++] = (struct xf_wire_record){
+        .index = gfn,
+        .count = 1,
+        .kind = (uint8_t)kind,
+        .frag = (uint8_t)frag,
+    };
+    return true;
+}
+
+static void add_part(struct xf_packet *p, const void *bytes, uint32_t len)
+{
+    p->parts[p->parts_n] = bytes;
+    p->part_bytes[p->parts_n] = len;
+    p->parts_n++;
+    p->payload_bytes += len;
+}
+
+/* The page at batch_pos into the packet. False: it does not fit any more. */
+static bool add_page(struct xf_encoder *e, struct xf_packet *p)
+{
+    const unsigned i = e->batch_pos;
+    const uint8_t *page = e->pages[i];
+    const uint32_t room = e->shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data) -
+                          XF_RECORDS_MAX * (uint32_t)sizeof(struct xf_wire_record);
+
+    if (!page) {
+        /* Gone since the round began: the target must not wait for it. */
+        if (!add_record(p, e->gfns[i], XF_RECORD_DEFER, 0))
+            return false;
+    } else if (xf_page_is_zero(page)) {
+        if (!add_record(p, e->gfns[i], XF_RECORD_ZERO, 0))
+            return false;
+        e->pages_zero++;
+    } else if (e->shape->frags == 1) {
+        if (p->payload_bytes + XF_PAGE_BYTES > e->shape->pages_max * XF_PAGE_BYTES ||
+            !add_record(p, e->gfns[i], XF_RECORD_RAW, 0))
+            return false;
+        add_part(p, page, XF_PAGE_BYTES);
+        e->pages_raw++;
+    } else {
+        unsigned frag = (unsigned)__builtin_ctz(e->frags_left[i]);
+        uint32_t bytes = xf_wire_frag_bytes(e->shape, frag);
+
+        if (p->payload_bytes + bytes > room || !add_record(p, e->gfns[i], XF_RECORD_FRAG, frag))
+            return false;
+        add_part(p, page + frag * e->shape->frag_bytes, bytes);
+        e->frags_left[i] &= (uint8_t)(e->frags_left[i] - 1);
+        if (e->frags_left[i])
+            return true;
+        e->pages_raw++;
+    }
+    e->pages_sent++;
+    if (e->batch_repairs)
+        e->pages_repaired++;
+    e->batch_pos++;
+    return true;
+}
+
+static int next_pages(struct xf_encoder *e, struct xf_packet *p)
+{
+    for (;;) {
+        /* The next batch would unmap what the parts point to. */
+        if (e->batch_pos == e->batch_n && p->parts_n)
+            return 1;
+        int rc = load(e);
+
+        if (rc < 0)
+            return rc;
+        if (rc == 0 || !add_page(e, p))
+            return p->records_n > 0;
+    }
+}
+
+/* A round of runs that shall get memory: records only. */
+static int next_runs(struct xf_encoder *e, struct xf_packet *p)
+{
+    const uint64_t end = e->guest->page_count;
+
+    if (e->repairs_n) {
+        p->records[p->records_n++] = e->repairs[--e->repairs_n];
+        return 1;
+    }
+    while (e->cursor < end && p->records_n < XF_RECORDS_MAX) {
+        struct xf_wire_record *r = &p->records[p->records_n++];
+        uint64_t last = e->cursor;
+
+        while (last + 1 < end && last + 1 - e->cursor < XF_RUN_PAGES_MAX &&
+               xf_bitmap_test(e->todo, last + 1))
+            last++;
+        *r = (struct xf_wire_record){
+            .index = e->cursor,
+            .count = (uint32_t)(last + 1 - e->cursor),
+            .kind = XF_RECORD_POPULATE,
+        };
+        e->cursor = xf_bitmap_next(e->todo, end, last + 1);
+    }
+    return p->records_n > 0;
+}
+
+int xf_encoder_next(struct xf_encoder *e, struct xf_packet *p)
+{
+    p->records_n = p->parts_n = 0;
+    p->payload_bytes = 0;
+    return e->populating ? next_runs(e, p) : next_pages(e, p);
+}

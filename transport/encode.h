@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Encode: from "these pages are to go" to the records and bytes of one packet. Takes pages to repair
+ * first, then the round's, a mapped batch at a time; zero pages become runs without payload; pages that
+ * do not fit a packet whole are cut into fragments. Private to transport/.
+ *
+ * Threads: the stepping one.
+ */
+#ifndef XF_TRANSPORT_ENCODE_H
+#define XF_TRANSPORT_ENCODE_H
+
+#include <stdbool.h>
+
+#include "guest.h"
+#include "wire.h"
+
+/* What goes into one packet. Parts point into the guest's memory: to be sealed before the next call. */
+struct xf_packet {
+    struct xf_wire_record records[XF_RECORDS_MAX];
+    unsigned records_n;
+    const uint8_t *parts[XF_RECORDS_MAX];
+    uint32_t part_bytes[XF_RECORDS_MAX];
+    unsigned parts_n;
+    uint32_t payload_bytes;
+};
+
+struct xf_encoder {
+    const struct xf_guest_source *guest;
+    const struct xf_wire_shape *shape;
+
+    const uint64_t *todo; /* the round's pages; owned by the caller */
+    uint64_t cursor;      /* the next of them to look at */
+    bool populating;      /* the round gives memory instead of content */
+
+    struct xf_wire_record *repairs; /* what was lost, to be sent again; last in, first out */
+    size_t repairs_n, repairs_cap;
+
+    /* The batch that is mapped now. */
+    uint64_t gfns[XF_MAP_BATCH_PAGES];
+    const void *pages[XF_MAP_BATCH_PAGES];
+    uint8_t frags_left[XF_MAP_BATCH_PAGES]; /* fragments of each page still to be sent, a bit each */
+    unsigned batch_n, batch_pos;
+    bool batch_repairs;
+
+    uint64_t pages_sent, pages_zero, pages_raw, pages_repaired; /* counted as they are encoded */
+};
+
+void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
+                     const struct xf_wire_shape *shape);
+void xf_encoder_fini(struct xf_encoder *e);
+
+/* Begins a round. Drops what is left to repair of the one before. */
+void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, bool populating);
+
+/* A packet with these records was lost. -ENOMEM. */
+int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records, unsigned n);
+
+/* Makes the next packet: 1, or 0 if nothing is left to send for now, or the guest's error. */
+int xf_encoder_next(struct xf_encoder *e, struct xf_packet *packet);
+
+/* Nothing is left to send for now. */
+bool xf_encoder_empty(const struct xf_encoder *e);
+
+#endif

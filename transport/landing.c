@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Landing: a record's pages into guest memory, and the count of what has landed in this round. */
+#include "landing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "page.h"
+
+int xf_landing_init(struct xf_landing *l, struct xf_session *session,
+                    const struct xf_guest_sink *guest)
+{
+    memset(l, 0, sizeof(*l));
+    l->session = session;
+    l->guest = *guest;
+    l->stride = session->shape.frags == 1 ? 1 : session->shape.frags == 2 ? 2 : 4;
+    l->populated = xf_bitmap_new(guest->page_count);
+    l->bits = xf_bitmap_new(guest->page_count * l->stride);
+    l->chunk_count = (guest->page_count + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
+    l->chunks = calloc(l->chunk_count, sizeof(l->chunks[0]));
+    return l->populated && l->bits && l->chunks ? 0 : -ENOMEM;
+}
+
+void xf_landing_fini(struct xf_landing *l)
+{
+    for (uint64_t c = 0; l->chunks && c < l->chunk_count; c++) {
+        if (l->chunks[c])
+            l->guest.ops->unmap_chunk(l->guest.ctx, c, l->chunks[c]);
+    }
+    free(l->chunks);
+    free(l->bits);
+    free(l->populated);
+    memset(l, 0, sizeof(*l));
+}
+
+void xf_landing_next_round(struct xf_landing *l)
+{
+    l->landed = 0;
+    memset(l->bits, 0, xf_bitmap_words(l->guest.page_count * l->stride) * sizeof(l->bits[0]));
+}
+
+/* Whole pages have landed: counts those that had not. Returns how many. */
+static uint64_t land_pages(struct xf_landing *l, uint64_t first, uint64_t count)
+{
+    const uint64_t full = (UINT64_C(1) << l->session->shape.frags) - 1;
+    uint64_t fresh = 0;
+
+    for (uint64_t i = first; i < first + count; i++) {
+        uint64_t *word = &l->bits[i * l->stride / 64];
+        unsigned shift = (unsigned)(i * l->stride % 64);
+
+        if ((*word >> shift & full) != full) {
+            *word |= full << shift;
+            fresh++;
+        }
+    }
+    l->landed += fresh;
+    return fresh;
+}
+
+static bool has_landed(const struct xf_landing *l, uint64_t i)
+{
+    const uint64_t full = (UINT64_C(1) << l->session->shape.frags) - 1;
+
+    return (l->bits[i * l->stride / 64] >> (i * l->stride % 64) & full) == full;
+}
+
+static void land_frag(struct xf_landing *l, uint64_t i, unsigned frag)
+{
+    const uint64_t full = (UINT64_C(1) << l->session->shape.frags) - 1;
+    uint64_t *word = &l->bits[i * l->stride / 64];
+    unsigned shift = (unsigned)(i * l->stride % 64);
+
+    if ((*word >> shift & full) == full)
+        return;
+    *word |= UINT64_C(1) << (shift + frag);
+    if ((*word >> shift & full) == full) {
+        l->landed++;
+        l->session->stats.pages_sent++;
+    }
+}
+
+/* Where page i is to be written; NULL (with the session failed) if that cannot be. */
+static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
+{
+    uint64_t c = i / XF_CHUNK_PAGES;
+
+    if (!xf_bitmap_test(l->populated, i)) {
+        xf_session_reject(l->session, XF_REJECT_not_populated);
+        *rc = xf_session_fail(l->session, -EPROTO, "the source sent page %#llx before its memory",
+                              (unsigned long long)i);
+        return NULL;
+    }
+    if (!l->chunks[c]) {
+        *rc = l->guest.ops->map_chunk(l->guest.ctx, c, &l->chunks[c]);
+        if (*rc) {
+            xf_session_fail(l->session, *rc, "cannot map the guest's memory at page %#llx: %s",
+                            (unsigned long long)i, strerror(-*rc));
+            return NULL;
+        }
+    }
+    return (uint8_t *)l->chunks[c] + (i % XF_CHUNK_PAGES) * XF_PAGE_BYTES;
+}
+
+/* Gives memory to those pages of a run that have none. A repaired run may come twice in a round. */
+static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
+{
+    uint64_t end = first + count;
+
+    for (uint64_t i = first; i < end;) {
+        uint64_t from = i;
+
+        while (i < end && !xf_bitmap_test(l->populated, i))
+            i++;
+        if (i > from) {
+            int rc = l->guest.ops->populate(l->guest.ctx, from, i - from);
+
+            if (rc)
+                return xf_session_fail(l->session, rc,
+                                       "no memory for pages %#llx-%#llx of the guest: %s",
+                                       (unsigned long long)from, (unsigned long long)(i - 1),
+                                       strerror(-rc));
+            for (uint64_t p = from; p < i; p++)
+                xf_bitmap_set(l->populated, p);
+            /* A mapping made before does not show them. */
+            for (uint64_t c = from / XF_CHUNK_PAGES; c <= (i - 1) / XF_CHUNK_PAGES; c++) {
+                if (l->chunks[c]) {
+                    l->guest.ops->unmap_chunk(l->guest.ctx, c, l->chunks[c]);
+                    l->chunks[c] = NULL;
+                }
+            }
+        }
+        for (; i < end && xf_bitmap_test(l->populated, i); i++) {
+            /* A repaired run comes again in its own round; anything else is a lie. */
+            if (!has_landed(l, i)) {
+                xf_session_reject(l->session, XF_REJECT_populated_twice);
+                return xf_session_fail(l->session, -EPROTO,
+                                       "the source asked twice for memory at page %#llx",
+                                       (unsigned long long)i);
+            }
+        }
+    }
+    land_pages(l, first, count);
+    return 0;
+}
+
+int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
+{
+    struct xf_stats *st = &l->session->stats;
+    int rc = 0;
+
+    switch (r->kind) {
+    case XF_RECORD_RAW:
+        for (uint64_t i = r->index; i < r->index + r->count; i++) {
+            uint8_t *page = page_at(l, i, &rc);
+
+            if (!page)
+                return rc;
+            memcpy(page, *payload, XF_PAGE_BYTES);
+            *payload += XF_PAGE_BYTES;
+        }
+        st->pages_sent += land_pages(l, r->index, r->count);
+        return 0;
+    case XF_RECORD_ZERO:
+        for (uint64_t i = r->index; i < r->index + r->count; i++) {
+            uint8_t *page = page_at(l, i, &rc);
+
+            if (!page)
+                return rc;
+            /* Reading first leaves memory that is still untouched untouched. */
+            if (!xf_page_is_zero(page))
+                memset(page, 0, XF_PAGE_BYTES);
+        }
+        uint64_t fresh = land_pages(l, r->index, r->count);
+
+        st->pages_sent += fresh;
+        st->pages_zero += fresh;
+        return 0;
+    case XF_RECORD_FRAG: {
+        uint8_t *page = page_at(l, r->index, &rc);
+        uint32_t bytes = xf_wire_frag_bytes(&l->session->shape, r->frag);
+
+        if (!page)
+            return rc;
+        memcpy(page + r->frag * l->session->shape.frag_bytes, *payload, bytes);
+        *payload += bytes;
+        land_frag(l, r->index, r->frag);
+        return 0;
+    }
+    case XF_RECORD_POPULATE:
+        return populate(l, r->index, r->count);
+    default: /* DEFER: xf_wire_check_data() lets no other kind through */
+        land_pages(l, r->index, r->count);
+        return 0;
+    }
+}

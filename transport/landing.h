@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Landing: where packets become guest memory. Knows which pages have memory, and counts the distinct
+ * pages that have landed in the current round, whole or by fragments. Private to transport/.
+ *
+ * Threads: the stepping one.
+ */
+#ifndef XF_TRANSPORT_LANDING_H
+#define XF_TRANSPORT_LANDING_H
+
+#include "guest.h"
+#include "session.h"
+
+struct xf_landing {
+    struct xf_session *session; /* for its shape, counters and error */
+    struct xf_guest_sink guest;
+    uint64_t landed;     /* distinct pages of this round */
+    uint64_t *populated; /* a bit a page */
+    uint64_t *bits;      /* stride bits a page: which fragments have landed in this round */
+    unsigned stride;
+    void **chunks;       /* mapped chunks of guest memory, NULL until touched */
+    uint64_t chunk_count;
+};
+
+/* session->shape is set. On failure too, call fini. */
+int xf_landing_init(struct xf_landing *l, struct xf_session *session,
+                    const struct xf_guest_sink *guest);
+/* Unmaps the guest. */
+void xf_landing_fini(struct xf_landing *l);
+
+void xf_landing_next_round(struct xf_landing *l);
+
+/*
+ * Writes one checked record (xf_wire_check_data) of the current round; *payload moves over the bytes
+ * it used. On -errno the session's error says why.
+ */
+int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* OFFER: the session's first message, over the control channel. */
+#include "offer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "wire.h"
+
+#define OFFER_MAGIC "XFOF"
+#define WHY_BYTES   160
+
+struct wire_offer {
+    char magic[4];
+    uint16_t version;
+    uint16_t queues;
+    uint32_t payload_bytes;
+    uint32_t reserved;
+    uint64_t page_count;
+    uint64_t features;
+    uint8_t session_id[XF_SESSION_ID_BYTES];
+    uint8_t secret[XF_SECRET_BYTES];
+    uint8_t mac[6];
+    uint16_t udp_port;
+    uint32_t ipv4;
+    uint32_t reserved1;
+};
+static_assert(sizeof(struct wire_offer) == XF_OFFER_BYTES, "wire layout");
+static_assert(offsetof(struct wire_offer, session_id) == 32, "wire layout");
+static_assert(offsetof(struct wire_offer, mac) == 80, "wire layout");
+
+/* The features of this build; the protocol's first version has none that can be switched. */
+#define FEATURES_KNOWN UINT64_C(0)
+
+static int random_bytes(void *out, size_t len)
+{
+    uint8_t *p = out;
+
+    while (len) {
+        ssize_t n = getrandom(p, len, 0);
+
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int xf_offer_new(struct xf_offer *offer, const struct xf_link *link, uint64_t page_count)
+{
+    memset(offer, 0, sizeof(*offer));
+    offer->version = XF_PROTOCOL_VERSION;
+    offer->queues = (uint16_t)link->queues;
+    offer->payload_bytes = link->payload_bytes;
+    offer->page_count = page_count;
+    offer->source = link->self;
+
+    int rc = random_bytes(offer->session_id, sizeof(offer->session_id));
+
+    return rc ? rc : random_bytes(offer->secret, sizeof(offer->secret));
+}
+
+void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES])
+{
+    struct wire_offer w = {
+        .magic = {'X', 'F', 'O', 'F'},
+        .version = offer->version,
+        .queues = offer->queues,
+        .payload_bytes = offer->payload_bytes,
+        .page_count = offer->page_count,
+        .features = offer->features,
+        .udp_port = offer->source.udp_port,
+        .ipv4 = offer->source.ipv4,
+    };
+
+    memcpy(w.session_id, offer->session_id, sizeof(w.session_id));
+    memcpy(w.secret, offer->secret, sizeof(w.secret));
+    memcpy(w.mac, offer->source.mac, sizeof(w.mac));
+    memcpy(out, &w, sizeof(w));
+    explicit_bzero(&w, sizeof(w));
+}
+
+/* Why an offer cannot be taken, or 0. */
+static int check(const struct wire_offer *w, char *why)
+{
+    if (memcmp(w->magic, OFFER_MAGIC, sizeof(w->magic))) {
+        snprintf(why, WHY_BYTES, "the offer is not one of xl-fast");
+        return -EBADMSG;
+    }
+    if (w->version != XF_PROTOCOL_VERSION) {
+        snprintf(why, WHY_BYTES,
+                 "the source speaks protocol version %u, this host %u: install the same xl-fast",
+                 w->version, XF_PROTOCOL_VERSION);
+        return -EPROTONOSUPPORT;
+    }
+    if (w->features & ~FEATURES_KNOWN) {
+        snprintf(why, WHY_BYTES,
+                 "the source wants features (%#llx) that this host lacks: install the same xl-fast",
+                 (unsigned long long)(w->features & ~FEATURES_KNOWN));
+        return -EPROTONOSUPPORT;
+    }
+    if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||
+        w->page_count == 0 || w->page_count > UINT64_C(1) << 40 || w->reserved || w->reserved1) {
+        snprintf(why, WHY_BYTES, "the offer's numbers cannot be (queues %u, packet %u B, %llu pages)",
+                 w->queues, w->payload_bytes, (unsigned long long)w->page_count);
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char *why)
+{
+    struct wire_offer w;
+    char ignored[WHY_BYTES];
+
+    memset(offer, 0, sizeof(*offer));
+    if (!why)
+        why = ignored;
+    if (len != sizeof(w)) {
+        snprintf(why, WHY_BYTES, "the offer has %zu bytes, not %zu", len, sizeof(w));
+        return -EBADMSG;
+    }
+    memcpy(&w, in, sizeof(w));
+
+    int rc = check(&w, why);
+
+    if (!rc) {
+        offer->version = w.version;
+        offer->queues = w.queues;
+        offer->payload_bytes = w.payload_bytes;
+        offer->page_count = w.page_count;
+        offer->features = w.features;
+        memcpy(offer->session_id, w.session_id, sizeof(offer->session_id));
+        memcpy(offer->secret, w.secret, sizeof(offer->secret));
+        memcpy(offer->source.mac, w.mac, sizeof(offer->source.mac));
+        offer->source.udp_port = w.udp_port;
+        offer->source.ipv4 = w.ipv4;
+    }
+    explicit_bzero(&w, sizeof(w));
+    return rc;
+}
+
+void xf_offer_wipe(struct xf_offer *offer)
+{
+    explicit_bzero(offer, sizeof(*offer));
+}
