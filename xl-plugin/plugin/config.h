@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Config: /etc/xen/xl-fast.conf, in the syntax of xl.conf (libxlutil reads it). A key that does not
+ * exist is refused by name: a mistyped limit must not be silently no limit.
+ *
+ * What one migration may want otherwise overrides the file by environment: XL_FAST_MAX_DOWNTIME,
+ * XL_FAST_BANDWIDTH, XL_FAST_CONNECT_TIMEOUT, in the file's units. XL_FAST_CONF names another file.
+ */
+#ifndef XF_PLUGIN_CONFIG_H
+#define XF_PLUGIN_CONFIG_H
+
+#include <stdint.h>
+
+#define XF_CONFIG_PATH      "/etc/xen/xl-fast.conf"
+#define XF_CONFIG_ERR_BYTES 256
+
+struct xf_config {
+    char port[256];             /* as dpdk/eal.h takes it */
+    uint32_t ipv4;              /* ours on that port; host order */
+    unsigned prefix;            /* of the network that both ends are in */
+    uint16_t udp_port;          /* 0 = the default */
+    unsigned queues;            /* 0 = 1 */
+    uint32_t mtu;               /* 0 = the largest that the port takes */
+    unsigned connect_timeout_s; /* offer -> answer, and answer -> ready */
+    uint64_t max_downtime_us;
+    uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
+};
+
+/*
+ * Reads `path` (NULL: XL_FAST_CONF or XF_CONFIG_PATH) and the environment. -ENOENT: no such file;
+ * -EINVAL: a value or key that cannot be. err gets one line for the user.
+ */
+int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFIG_ERR_BYTES]);
+
+/* The same from text; `name` is what messages call it. */
+int xf_config_parse(struct xf_config *config, const char *text, const char *name,
+                    char err[XF_CONFIG_ERR_BYTES]);
+
+/* "10G" and the like: bits per second with k, M or G (powers of 1000) to bytes per second. */
+int xf_config_bandwidth(const char *text, uint64_t *bytes_per_s);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Entry: the two functions of libxenguest that the library stands in for, and the choice between
+ * ours and the stock one. Ours runs only where all of this holds; everything else goes to the stock
+ * function untouched:
+ *
+ *     the environment asks for it (XL_FAST=1), the stream is plain (no Remus, no COLO), and io_fd
+ *     is not a file (xl save, xl restore)
+ *
+ * Where it was asked for and cannot be (PV, not live), it is refused rather than done slowly.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <xenctrl.h>
+#include <xenguest.h>
+
+#include "guest_source.h"
+#include "restore.h"
+#include "save.h"
+#include "say.h"
+
+typedef int save_fn(xc_interface *, int, uint32_t, uint32_t, struct save_callbacks *,
+                    xc_stream_type_t, int);
+typedef int restore_fn(xc_interface *, int, uint32_t, unsigned int, unsigned long *, uint32_t,
+                       unsigned int, unsigned long *, uint32_t, xc_stream_type_t,
+                       struct restore_callbacks *, int);
+
+static void *stock_function(const char *name)
+{
+    void *f = dlsym(RTLD_NEXT, name);
+
+    if (!f) {
+        xf_say("libxenguest's %s is not to be found: was the library preloaded into something else "
+               "than "
+               "libxl-save-helper?",
+               name);
+        errno = ENOSYS;
+    }
+    return f;
+}
+
+static bool asked_for(int io_fd, xc_stream_type_t stream_type)
+{
+    const char *fast = getenv("XL_FAST");
+    struct stat st;
+
+    return fast && !strcmp(fast, "1") && stream_type == XC_STREAM_PLAIN && !fstat(io_fd, &st) &&
+           !S_ISREG(st.st_mode);
+}
+
+/* -errno to libxc's way. */
+static int answer(int rc)
+{
+    if (!rc)
+        return 0;
+    errno = -rc;
+    return -1;
+}
+
+int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
+                   struct save_callbacks *callbacks, xc_stream_type_t stream_type, int recv_fd)
+{
+    save_fn *stock = stock_function("xc_domain_save");
+    struct xf_xen_domain domain;
+
+    if (!stock)
+        return -1;
+    if (!asked_for(io_fd, stream_type))
+        return stock(xch, io_fd, dom, flags, callbacks, stream_type, recv_fd);
+
+    int rc = xf_xen_domain(xch, dom, &domain);
+    if (rc) {
+        xf_say("source: domain %u: %s", dom, strerror(-rc));
+        return answer(rc);
+    }
+    if (!domain.hvm) {
+        xf_say("source: domain %u is a PV guest, which --fast does not move yet: use xl migrate "
+               "without "
+               "--fast",
+               dom);
+        return answer(-EOPNOTSUPP);
+    }
+    if (!(flags & XCFLAGS_LIVE)) {
+        xf_say("source: domain %u: --fast moves running guests only", dom);
+        return answer(-EOPNOTSUPP);
+    }
+    /* The helper leaves it at its default, and the peer's end may close at any time. */
+    signal(SIGPIPE, SIG_IGN);
+    return answer(xf_save_run(xch, io_fd, dom, callbacks));
+}
+
+struct stock_arguments {
+    restore_fn *stock;
+    xc_interface *xch;
+    uint32_t dom;
+    unsigned int store_evtchn;
+    unsigned long *store_mfn;
+    uint32_t store_domid;
+    unsigned int console_evtchn;
+    unsigned long *console_mfn;
+    uint32_t console_domid;
+    int send_back_fd;
+};
+
+static int call_stock_restore(void *arg, int io_fd, struct restore_callbacks *callbacks)
+{
+    const struct stock_arguments *a = arg;
+
+    return a->stock(a->xch, io_fd, a->dom, a->store_evtchn, a->store_mfn, a->store_domid,
+                    a->console_evtchn, a->console_mfn, a->console_domid, XC_STREAM_PLAIN, callbacks,
+                    a->send_back_fd);
+}
+
+int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int store_evtchn,
+                      unsigned long *store_mfn, uint32_t store_domid, unsigned int console_evtchn,
+                      unsigned long *console_mfn, uint32_t console_domid,
+                      xc_stream_type_t stream_type, struct restore_callbacks *callbacks,
+                      int send_back_fd)
+{
+    restore_fn *stock = stock_function("xc_domain_restore");
+
+    if (!stock)
+        return -1;
+    if (!asked_for(io_fd, stream_type))
+        return stock(xch, io_fd, dom, store_evtchn, store_mfn, store_domid, console_evtchn,
+                     console_mfn, console_domid, stream_type, callbacks, send_back_fd);
+
+    struct stock_arguments arguments = {
+        .stock = stock,
+        .xch = xch,
+        .dom = dom,
+        .store_evtchn = store_evtchn,
+        .store_mfn = store_mfn,
+        .store_domid = store_domid,
+        .console_evtchn = console_evtchn,
+        .console_mfn = console_mfn,
+        .console_domid = console_domid,
+        .send_back_fd = send_back_fd,
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return answer(xf_restore_run(io_fd, dom, callbacks, call_stock_restore, &arguments));
+}

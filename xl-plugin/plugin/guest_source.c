@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest_source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <xenforeignmemory.h>
+
+#include "../../transport/bitmap.h"
+#include "say.h"
+
+/* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time. */
+int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen_pfn_t *types);
+#define TYPE_BATCH 1024u
+
+_Static_assert(XF_MAP_BATCH_PAGES <= TYPE_BATCH, "a map batch fits the arrays");
+
+struct xf_xen_source {
+    xc_interface *xch;
+    xenforeignmemory_handle *fmem;
+    uint32_t domid;
+    const struct save_callbacks *callbacks;
+    uint64_t page_count;
+    xc_hypercall_buffer_t dirty_hbuf; /* the bitmap that Xen fills */
+    int dirty_xen_pages;
+    bool logdirty, qemu_logdirty;
+    void *mapping;
+    unsigned mapped;
+    xen_pfn_t gfns[TYPE_BATCH];
+    xen_pfn_t types[TYPE_BATCH];
+    int errors[TYPE_BATCH];
+};
+
+int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out)
+{
+    /* The one call for this that is the same in all versions of libxenctrl. */
+    xc_domaininfo_t info;
+    int n = xc_domain_getinfolist(xch, domid, 1, &info);
+
+    if (n < 0)
+        return -errno;
+    if (n != 1 || info.domain != domid)
+        return -ESRCH;
+    out->hvm = info.flags & XEN_DOMINF_hvm_guest;
+    out->shutdown = info.flags & XEN_DOMINF_shutdown;
+    out->shutdown_reason = (info.flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+    return 0;
+}
+
+static int fail(const struct xf_xen_source *x, const char *what)
+{
+    int error = errno ? errno : EIO;
+
+    xf_say("source: domain %u: %s: %s", x->domid, what, strerror(error));
+    return -error;
+}
+
+static bool has_content(xen_pfn_t type)
+{
+    switch (type & XEN_DOMCTL_PFINFO_LTAB_MASK) {
+    case XEN_DOMCTL_PFINFO_XTAB:
+    case XEN_DOMCTL_PFINFO_BROKEN:
+    case XEN_DOMCTL_PFINFO_XALLOC:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* Clears of the gfns in x->gfns[0..n) those without content from `bitmap`. Asking has an effect: it
+   gives memory to pages that populate-on-demand still owes the guest. */
+static int drop_empty(struct xf_xen_source *x, unsigned n, uint64_t *bitmap)
+{
+    memcpy(x->types, x->gfns, n * sizeof(*x->types));
+    if (xc_get_pfn_type_batch(x->xch, x->domid, n, x->types))
+        return fail(x, "cannot query the types of its pages");
+    for (unsigned i = 0; i < n; i++)
+        if (!has_content(x->types[i]))
+            xf_bitmap_clear(bitmap, x->gfns[i]);
+    return 0;
+}
+
+static int source_present(void *ctx, uint64_t *candidates)
+{
+    struct xf_xen_source *x = ctx;
+    unsigned n = 0;
+    int rc = 0;
+
+    for (uint64_t gfn = xf_bitmap_next(candidates, x->page_count, 0); gfn < x->page_count && !rc;
+         gfn = xf_bitmap_next(candidates, x->page_count, gfn + 1)) {
+        x->gfns[n++] = gfn;
+        if (n == TYPE_BATCH) {
+            rc = drop_empty(x, n, candidates);
+            n = 0;
+        }
+    }
+    if (!rc && n)
+        rc = drop_empty(x, n, candidates);
+    return rc;
+}
+
+static int source_start(void *ctx, uint64_t *present)
+{
+    struct xf_xen_source *x = ctx;
+
+    /* libxl answers at once for a guest without a device model. */
+    if (x->callbacks->switch_qemu_logdirty) {
+        if (x->callbacks->switch_qemu_logdirty(x->domid, 1, x->callbacks->data)) {
+            xf_say("source: domain %u: its device model does not log dirty pages", x->domid);
+            return -EIO;
+        }
+        x->qemu_logdirty = true;
+    }
+
+    /* Tracking of the video memory may hold log-dirty already; it comes back by itself afterwards.
+     */
+    if (xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0 &&
+        (xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0) < 0 ||
+         xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0))
+        return fail(x, "cannot start to log dirty pages");
+    x->logdirty = true;
+
+    memset(present, 0xff, xf_bitmap_words(x->page_count) * sizeof(uint64_t));
+    if (x->page_count % 64)
+        present[x->page_count / 64] = (UINT64_C(1) << (x->page_count % 64)) - 1;
+    return source_present(x, present);
+}
+
+static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
+{
+    struct xf_xen_source *x = ctx;
+    DECLARE_HYPERCALL_BUFFER_SHADOW(uint64_t, bits, &x->dirty_hbuf);
+    xc_shadow_op_stats_t stats = {0};
+    long long n =
+        xc_logdirty_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_CLEAN, &x->dirty_hbuf,
+                            x->page_count, final ? XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL : 0, &stats);
+
+    if (n < 0 || (uint64_t)n != x->page_count)
+        return fail(x, "cannot read its dirty bitmap");
+    memcpy(dirty, bits, xf_bitmap_words(x->page_count) * sizeof(uint64_t));
+    if (x->page_count % 64)
+        dirty[x->page_count / 64] &= (UINT64_C(1) << (x->page_count % 64)) - 1;
+    *count = xf_bitmap_count(dirty, x->page_count);
+    return 0;
+}
+
+static void source_unmap(void *ctx)
+{
+    struct xf_xen_source *x = ctx;
+
+    if (x->mapping)
+        xenforeignmemory_unmap(x->fmem, x->mapping, x->mapped);
+    x->mapping = NULL;
+}
+
+static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+{
+    struct xf_xen_source *x = ctx;
+
+    source_unmap(x);
+    for (unsigned i = 0; i < n; i++)
+        x->gfns[i] = gfns[i];
+    x->mapping = xenforeignmemory_map(x->fmem, x->domid, PROT_READ, n, x->gfns, x->errors);
+    if (!x->mapping)
+        return fail(x, "cannot map its pages");
+    x->mapped = n;
+    /* A page that does not map is one that the guest has given back since it was queried. */
+    for (unsigned i = 0; i < n; i++)
+        pages[i] = x->errors[i] ? NULL : (const char *)x->mapping + i * XF_PAGE_BYTES;
+    return 0;
+}
+
+static int source_suspend(void *ctx)
+{
+    struct xf_xen_source *x = ctx;
+    struct xf_xen_domain domain;
+
+    if (!x->callbacks->suspend(x->callbacks->data)) {
+        xf_say("source: domain %u did not suspend", x->domid);
+        return -EIO;
+    }
+    int rc = xf_xen_domain(x->xch, x->domid, &domain);
+    if (rc)
+        return rc;
+    if (!domain.shutdown || domain.shutdown_reason != SHUTDOWN_suspend) {
+        xf_say("source: domain %u is not suspended: shutdown %d, reason %u", x->domid,
+               domain.shutdown, domain.shutdown_reason);
+        return -EIO;
+    }
+    return 0;
+}
+
+int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,
+                      const struct save_callbacks *callbacks)
+{
+    DECLARE_HYPERCALL_BUFFER(uint64_t, bits);
+    struct xf_xen_source *x = calloc(1, sizeof(*x));
+    xen_pfn_t count;
+    int rc;
+
+    if (!x)
+        return -ENOMEM;
+    x->xch = xch;
+    x->domid = domid;
+    x->callbacks = callbacks;
+    x->fmem = xenforeignmemory_open(NULL, 0);
+    if (!x->fmem) {
+        rc = fail(x, "cannot open the interface to map foreign memory");
+        goto out;
+    }
+    if (xc_domain_nr_gpfns(xch, domid, &count) < 0) {
+        rc = fail(x, "cannot tell the size of its physical address space");
+        goto out;
+    }
+    x->page_count = count;
+    x->dirty_xen_pages =
+        (int)((xf_bitmap_words(count) * sizeof(uint64_t) + XF_PAGE_BYTES - 1) / XF_PAGE_BYTES);
+    bits = xc_hypercall_buffer_alloc_pages(xch, bits, x->dirty_xen_pages);
+    if (!bits) {
+        errno = ENOMEM;
+        rc = fail(x, "no memory for its dirty bitmap");
+        goto out;
+    }
+    x->dirty_hbuf = *HYPERCALL_BUFFER(bits);
+    rc = 0;
+    *out = x;
+    x = NULL;
+out:
+    if (x)
+        xf_xen_source_free(x);
+    return rc;
+}
+
+struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x)
+{
+    static const struct xf_guest_source_ops ops = {
+        .start = source_start,
+        .dirty = source_dirty,
+        .present = source_present,
+        .map = source_map,
+        .unmap = source_unmap,
+        .suspend = source_suspend,
+    };
+
+    return (struct xf_guest_source){.ops = &ops, .ctx = x, .page_count = x->page_count};
+}
+
+void xf_xen_source_free(struct xf_xen_source *x)
+{
+    int saved = errno;
+
+    if (!x)
+        return;
+    source_unmap(x);
+    if (x->logdirty)
+        xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+    if (x->qemu_logdirty && x->callbacks->switch_qemu_logdirty(x->domid, 0, x->callbacks->data))
+        xf_say("source: domain %u: its device model goes on logging dirty pages", x->domid);
+    if (x->dirty_hbuf.hbuf)
+        xc__hypercall_buffer_free_pages(x->xch, &x->dirty_hbuf, x->dirty_xen_pages);
+    if (x->fmem)
+        xenforeignmemory_close(x->fmem);
+    free(x);
+    errno = saved;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ports.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "../../dpdk/port.h"
+
+_Static_assert(XF_DPDK_ERR_BYTES == 256, "the size that ports.h promises");
+
+int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256])
+{
+    struct xf_port_config port = {
+        .port = config->port,
+        .ipv4 = config->ipv4,
+        .udp_port = config->udp_port,
+        .queues = config->queues,
+        .mtu = config->mtu,
+    };
+    sigset_t all, before;
+
+    /* DPDK's threads inherit the mask. The helper's SIGTERM must reach a thread that is in a system
+       call on io_fd, not one of theirs. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err[0] = 0;
+    int rc = xf_dpdk_start(config->port, config->queues ? config->queues : 1, err);
+    if (!rc)
+        rc = xf_port_open(out, &port, err);
+    if (rc)
+        xf_dpdk_stop();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+void xf_ports_close(struct xf_link *link)
+{
+    if (link)
+        link->ops->close(link);
+    xf_dpdk_stop();
+}

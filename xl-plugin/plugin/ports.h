@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Ports: from the configuration to a running link, and back: EAL start, port open, and no DPDK
+ * thread left when the helper exits. Once per process; the thread that opens is the one that steps.
+ */
+#ifndef XF_PLUGIN_PORTS_H
+#define XF_PLUGIN_PORTS_H
+
+#include "../../transport/link.h"
+#include "config.h"
+
+/* On failure err has one line for the user and nothing stays open. */
+int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256]);
+
+/* link may be NULL. */
+void xf_ports_close(struct xf_link *link);
+
+#endif

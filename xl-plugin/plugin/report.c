@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../../transport/clock.h"
+#include "../../transport/guest.h"
+#include "say.h"
+
+static double gbps(uint64_t bytes, uint64_t us)
+{
+    return us ? (double)bytes * 8 / ((double)us * 1e3) : 0;
+}
+
+static double ms(uint64_t us)
+{
+    return (double)us / 1e3;
+}
+
+void xf_report_start(struct xf_report *r, const char *end, uint32_t domid)
+{
+    memset(r, 0, sizeof(*r));
+    r->end = end;
+    r->domid = domid;
+    r->start_us = xf_now_us();
+}
+
+static void say_round(struct xf_report *r)
+{
+    if (!r->round)
+        return;
+    xf_say("%s: round %u%s: %llu pages, %.1f ms, %.3f Gbit/s", r->end, r->round,
+           r->final ? " (guest suspended)" : "", (unsigned long long)r->round_pages,
+           ms(r->round_us), gbps(r->round_pages * XF_PAGE_BYTES, r->round_us));
+    r->round = 0;
+}
+
+void xf_report_progress(void *arg, const struct xf_progress *p)
+{
+    struct xf_report *r = arg;
+
+    if (!r->connected && p->phase >= XF_PHASE_READY && p->phase <= XF_PHASE_DONE) {
+        r->connected = true;
+        xf_say("%s: connected after %.1f s", r->end, (double)(xf_now_us() - r->start_us) / 1e6);
+    }
+    /* A round is told when the next thing begins; by then its last event has given the totals. */
+    if (r->round && p->round != r->round)
+        say_round(r);
+    if (p->round && (p->phase == XF_PHASE_LIVE || p->phase == XF_PHASE_FINAL) && p->round_done) {
+        r->round = p->round;
+        r->round_pages = p->round_done;
+        r->round_us = p->round_us;
+        r->final = p->phase == XF_PHASE_FINAL;
+    }
+    if (p->phase == XF_PHASE_DONE || p->phase == XF_PHASE_FAILED)
+        say_round(r);
+}
+
+/* "name":value pairs of the counters that are not zero. */
+static void add_rejects(char *out, size_t size, const struct xf_stats *stats)
+{
+    size_t len = 0;
+
+    out[0] = 0;
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++) {
+        if (!stats->rejects[i] || len >= size)
+            continue;
+        len += (size_t)snprintf(out + len, size - len, "%s\"%s\":%llu", len ? "," : "",
+                                xf_reject_names[i], (unsigned long long)stats->rejects[i]);
+    }
+}
+
+/* For a JSON string: what would end or break it becomes a blank. */
+static void plain(char *out, size_t size, const char *text)
+{
+    size_t i = 0;
+
+    for (; text && text[i] && i + 1 < size; i++)
+        out[i] = text[i] == '"' || text[i] == '\\' || (unsigned char)text[i] < ' ' ? ' ' : text[i];
+    out[i] = 0;
+}
+
+void xf_report_result(struct xf_report *r, bool ok, const char *error, const struct xf_stats *stats,
+                      const struct xf_link *link)
+{
+    static const struct xf_stats none;
+    const struct xf_stats *s = stats ? stats : &none;
+    struct xf_link_stats port = {0};
+    char rejects[1024], reason[256];
+    uint64_t now = xf_now_us();
+    uint64_t memory_us = s->live_us && s->done_us ? s->done_us - s->live_us : 0;
+    uint64_t blackout_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
+    double rate = gbps(s->pages_sent * XF_PAGE_BYTES, memory_us);
+
+    if (link)
+        link->ops->stats(link, &port);
+    say_round(r);
+    add_rejects(rejects, sizeof(rejects), s);
+    plain(reason, sizeof(reason), error);
+
+    if (ok)
+        xf_say("%s: %u rounds, %llu pages (%llu zero, %llu repaired), %.3f Gbit/s payload, "
+               "%llu bytes over the link, port: %llu packets out, %llu in; memory %.1f ms, "
+               "of it with the guest suspended %.1f ms; total %.1f ms",
+               r->end, s->rounds, (unsigned long long)s->pages_sent,
+               (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired, rate,
+               (unsigned long long)(port.tx_bytes + port.rx_bytes),
+               (unsigned long long)port.tx_packets, (unsigned long long)port.rx_packets,
+               ms(memory_us), ms(blackout_us), ms(now - r->start_us));
+
+    xf_say(
+        "result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
+        "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
+        "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,\"memory_us\":%llu,"
+        "\"blackout_us\":%llu,\"total_us\":%llu,\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,"
+        "\"port_rx_packets\":%llu,\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,\"rejects\":{%s}}",
+        r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
+        (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
+        (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
+        (unsigned long long)s->bytes_wire, rate, (unsigned long long)r->port_up_us,
+        (unsigned long long)memory_us, (unsigned long long)blackout_us,
+        (unsigned long long)(now - r->start_us), (unsigned long long)port.tx_packets,
+        (unsigned long long)port.tx_bytes, (unsigned long long)port.rx_packets,
+        (unsigned long long)port.rx_bytes, (unsigned long long)port.rx_port_missed, rejects);
+}

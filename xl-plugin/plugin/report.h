@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Report: what a migration says about itself on stderr: a line per round, a summary at the end, and
+ * the same as one line of JSON ("xl-fast: result {...}") for programs. The session's thread.
+ */
+#ifndef XF_PLUGIN_REPORT_H
+#define XF_PLUGIN_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../transport/link.h"
+#include "../../transport/stats.h"
+
+struct xf_report {
+    const char *end; /* "source" or "target" */
+    uint32_t domid;
+    uint64_t start_us;   /* when the helper took over */
+    uint64_t port_up_us; /* how long the port took to come up */
+    /* The round under way, as last heard of. */
+    uint32_t round;
+    uint64_t round_pages, round_us;
+    bool final, connected;
+};
+
+void xf_report_start(struct xf_report *r, const char *end, uint32_t domid);
+
+/* The progress callback of source and target; arg is the report. */
+void xf_report_progress(void *arg, const struct xf_progress *p);
+
+/* After the session: stats and link may be NULL if it did not come so far. */
+void xf_report_result(struct xf_report *r, bool ok, const char *error, const struct xf_stats *stats,
+                      const struct xf_link *link);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The source's order of events. io_fd is the pipe to ssh, which leads to the target's helper:
+ *
+ *   port up                                    nothing of the guest is touched yet
+ *   io_fd  <- headers, XF_OFFER, static data   and the target brings its port up
+ *   link   <> answer, ready, rounds            log-dirty, map, send; suspend; the last round
+ *   io_fd  <- XF_PAGES, context, END           only if the target has counted every page
+ *   log-dirty off, port down                   always
+ *
+ * Nothing comes back on io_fd, ever; that its other end is gone is all that it can tell us.
+ */
+#include "save.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "../../transport/clock.h"
+#include "../../transport/source.h"
+#include "config.h"
+#include "guest_source.h"
+#include "ports.h"
+#include "records.h"
+#include "report.h"
+#include "say.h"
+#include "stream.h"
+
+#define LOOK_EVERY_US 5000   /* at io_fd */
+#define IDLE_NS       100000 /* sleep when there is nothing to do: another guest may need the CPU */
+
+struct save {
+    xc_interface *xch;
+    int io_fd;
+    struct stat io_stat; /* to see that it was replaced */
+    uint32_t domid;
+    struct xf_config config;
+    struct xf_report report;
+    struct xf_link *link;
+    struct xf_xen_source *guest;
+    struct xf_offer offer;
+    struct xf_source *source;
+};
+
+static int bring_port_up(struct save *s)
+{
+    char err[256];
+    uint64_t before = xf_now_us();
+    int rc = xf_config_load(&s->config, NULL, err);
+
+    if (!rc)
+        rc = xf_ports_open(&s->link, &s->config, err);
+    if (rc)
+        xf_say("source: %s", err[0] ? err : strerror(-rc));
+    s->report.port_up_us = xf_now_us() - before;
+    return rc;
+}
+
+static int write_head(struct save *s, uint64_t page_count)
+{
+    uint8_t headers[XF_HEADERS_BYTES], offer[XF_OFFER_BYTES];
+    int version = xc_version(s->xch, XENVER_version, NULL);
+    int rc;
+
+    if (version < 0)
+        return -errno;
+    rc = xf_offer_new(&s->offer, s->link, page_count);
+    if (rc)
+        return rc;
+    xf_stream_make_headers(headers, (uint32_t)version >> 16, (uint32_t)version & 0xffff);
+    xf_offer_encode(&s->offer, offer);
+    rc = xf_stream_write(s->io_fd, headers, sizeof(headers));
+    rc = rc ?: xf_stream_write_record(s->io_fd, XF_REC_OFFER, offer, sizeof(offer));
+    explicit_bzero(offer, sizeof(offer));
+    if (rc) {
+        xf_say("source: cannot write to the target's xl: %s", strerror(-rc));
+        return rc;
+    }
+    return xf_records_write_static(s->xch, s->io_fd, s->domid);
+}
+
+/* Why to stop, or NULL. */
+static const char *look_at_control(const struct save *s)
+{
+    struct pollfd pfd = {.fd = s->io_fd};
+    struct stat now;
+
+    /* libxl's way to cancel: SIGTERM, whose handler in the helper puts /dev/null in place of io_fd.
+     */
+    if (fstat(s->io_fd, &now) || now.st_dev != s->io_stat.st_dev || now.st_ino != s->io_stat.st_ino)
+        return "cancelled by the toolstack";
+    if (poll(&pfd, 1, 0) > 0 && pfd.revents & (POLLERR | POLLHUP | POLLNVAL))
+        return "the target's xl has closed the connection (its reason stands above)";
+    return NULL;
+}
+
+static int move_memory(struct save *s)
+{
+    uint64_t looked = 0;
+    int rc;
+
+    do {
+        uint64_t now = xf_now_us();
+        const char *stop = NULL;
+
+        if (now - looked >= LOOK_EVERY_US) {
+            looked = now;
+            stop = look_at_control(s);
+        }
+        if (stop) {
+            xf_source_abort(s->source, stop);
+            xf_source_step(s->source, now);
+            xf_say("source: %s", stop);
+            return -ECANCELED;
+        }
+        rc = xf_source_step(s->source, now);
+        if (!rc && xf_source_idle(s->source))
+            nanosleep(&(struct timespec){.tv_nsec = IDLE_NS}, NULL);
+    } while (!rc);
+
+    if (rc == XF_SESSION_DONE)
+        return 0;
+    xf_say("source: %s", xf_source_error(s->source));
+    return rc;
+}
+
+static int write_rest(struct save *s)
+{
+    const struct xf_stats *stats = xf_source_stats(s->source);
+    struct xf_pages_record rec = {.pages_total = stats->pages_total, .rounds = stats->rounds};
+    uint8_t body[XF_PAGES_BYTES];
+
+    memcpy(rec.session_id, s->offer.session_id, sizeof(rec.session_id));
+    xf_pages_encode(&rec, body);
+    int rc = xf_stream_write_record(s->io_fd, XF_REC_PAGES, body, sizeof(body));
+    if (rc) {
+        xf_say("source: cannot write to the target's xl: %s", strerror(-rc));
+        return rc;
+    }
+    return xf_records_write_tail(s->xch, s->io_fd, s->domid);
+}
+
+int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, struct save_callbacks *callbacks)
+{
+    struct save s = {.xch = xch, .io_fd = io_fd, .domid = domid};
+    struct xf_source_config config;
+    int rc;
+
+    xf_report_start(&s.report, "source", domid);
+    if (fstat(io_fd, &s.io_stat)) {
+        rc = -errno;
+        goto out;
+    }
+    rc = bring_port_up(&s);
+    if (rc)
+        goto out;
+    rc = xf_xen_source_new(&s.guest, xch, domid, callbacks);
+    if (rc)
+        goto out;
+    struct xf_guest_source guest = xf_xen_source_guest(s.guest);
+    rc = write_head(&s, guest.page_count);
+    if (rc)
+        goto out;
+
+    xf_source_config_init(&config);
+    config.offer = s.offer;
+    config.policy.max_downtime_us = s.config.max_downtime_us;
+    config.answer_timeout_us = config.ready_timeout_us =
+        (uint64_t)s.config.connect_timeout_s * 1000000;
+    config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;
+    config.progress = xf_report_progress;
+    config.progress_arg = &s.report;
+    rc = xf_source_new(&s.source, &config, &guest, s.link, xf_now_us());
+    xf_offer_wipe(&config.offer);
+    if (rc)
+        goto out;
+    rc = move_memory(&s);
+    if (!rc)
+        rc = write_rest(&s);
+out:
+    xf_xen_source_free(s.guest);
+    xf_report_result(&s.report, !rc, s.source ? xf_source_error(s.source) : "",
+                     s.source ? xf_source_stats(s.source) : NULL, s.link);
+    if (s.source)
+        xf_source_free(s.source);
+    xf_offer_wipe(&s.offer);
+    xf_ports_close(s.link);
+    if (rc)
+        xf_say("source: domain %u was not moved: it goes on here", domid);
+    return rc;
+}

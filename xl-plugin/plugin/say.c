@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void xf_say(const char *format, ...)
+{
+    static const char prefix[] = "xl-fast: ";
+    int saved = errno;
+    char line[2048];
+    va_list args;
+
+    memcpy(line, prefix, sizeof(prefix));
+    va_start(args, format);
+    int n = vsnprintf(line + sizeof(prefix) - 1, sizeof(line) - sizeof(prefix), format, args);
+    va_end(args);
+
+    size_t len = sizeof(prefix) - 1 + (n < 0 ? 0 : (size_t)n);
+    if (len > sizeof(line) - 2)
+        len = sizeof(line) - 2;
+    line[len++] = '\n';
+    if (write(STDERR_FILENO, line, len) < 0) {
+        /* Nobody listens; a migration does not fail for that. */
+    }
+    errno = saved;
+}
