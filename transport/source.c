@@ -530,7 +530,7 @@ static void flush(struct xf_source *s, unsigned queue)
 }
 
 /* How many packets of pages may go out now. */
-static unsigned allowance(struct xf_source *s, const struct queue *q)
+static unsigned allowance(const struct queue *q)
 {
     uint32_t room = xf_inflight_room(&q->inflight);
     uint32_t n = q->pace.window > q->inflight.outstanding
@@ -554,7 +554,7 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
     flush(s, queue);
     if (q->pending_n || xf_encoder_empty(&s->encoder) || !xf_bucket_open(&s->bucket, now_us))
         return 0;
-    n = allowance(s, q);
+    n = allowance(q);
     if (n)
         n = link->ops->tx_alloc(link, queue, q->pending, n);
     for (; built < n; built++) {

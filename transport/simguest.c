@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Simulated guest. A writer first changes a page, then sets its dirty bit: a fetch that comes in between
+ * misses nothing, because the bit appears in the next one.
+ */
+#include "simguest.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <xxhash.h>
+
+#include "bitmap.h"
+#include "clock.h"
+#include "random.h"
+
+#define WRITERS_MAX 64
+#define LINE_WORDS  8 /* a write changes one cache line of its page */
+#define TICK_NS     500000
+
+#if defined(__SANITIZE_THREAD__) || (defined(__has_feature) && __has_feature(thread_sanitizer))
+/* Guest memory is written while it is read: that race is what live migration is about. */
+#define RACES_BY_DESIGN __attribute__((no_sanitize("thread"), noinline))
+#else
+#define RACES_BY_DESIGN
+#endif
+
+struct writer {
+    struct xf_simguest *guest;
+    pthread_t thread;
+    struct xf_random random;
+    uint64_t bytes_per_s;
+};
+
+struct xf_simguest {
+    uint8_t *memory;
+    size_t map_bytes;
+    uint64_t pages;
+    uint64_t *present;
+    _Atomic uint64_t *dirty;
+    struct xf_random random;
+    atomic_bool paused, stopping;
+    pthread_rwlock_t writing; /* writers share it; pause takes it */
+    struct writer writers[WRITERS_MAX];
+    unsigned writers_n;
+};
+
+static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed)
+{
+    struct xf_simguest *g = calloc(1, sizeof(*g));
+    uint64_t chunks = (pages + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
+
+    *out = NULL;
+    if (!g)
+        return -ENOMEM;
+    g->pages = pages;
+    g->random.state = seed;
+    pthread_rwlock_init(&g->writing, NULL);
+    g->map_bytes = chunks * XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    g->memory = mmap(NULL, g->map_bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (g->memory == MAP_FAILED)
+        g->memory = NULL;
+    g->present = xf_bitmap_new(pages);
+    g->dirty = calloc(xf_bitmap_words(pages), sizeof(g->dirty[0]));
+    if (!g->memory || !g->present || !g->dirty) {
+        xf_simguest_free(g);
+        return -ENOMEM;
+    }
+    *out = g;
+    return 0;
+}
+
+static void fill_random(struct xf_random *r, uint64_t *page)
+{
+    for (unsigned i = 0; i < XF_PAGE_BYTES / sizeof(*page); i++)
+        page[i] = xf_random_next(r);
+}
+
+/* Like what text and tables look like: about three to one for a compressor. */
+static void fill_compressible(struct xf_random *r, uint64_t *page)
+{
+    for (unsigned i = 0; i < XF_PAGE_BYTES / sizeof(*page); i++)
+        page[i] = i % 3 ? 0x2020202061626364u : xf_random_next(r) & 0xffffff;
+}
+
+static void fill_page(struct xf_simguest *g, enum xf_simguest_fill fill, uint64_t *page)
+{
+    uint64_t kind = fill == XF_FILL_MIXED ? xf_random_below(&g->random, 10) : 0;
+
+    if (fill == XF_FILL_ZERO || kind > 5) /* untouched memory is zero */
+        return;
+    if (kind > 3)
+        fill_compressible(&g->random, page);
+    else
+        fill_random(&g->random, page);
+}
+
+int xf_simguest_new(struct xf_simguest **out, uint64_t pages, enum xf_simguest_fill fill,
+                    uint64_t seed, unsigned hole_every)
+{
+    int rc = guest_new(out, pages, seed);
+
+    if (rc)
+        return rc;
+    struct xf_simguest *g = *out;
+
+    for (uint64_t p = 0; p < pages; p++) {
+        if (hole_every && p / XF_CHUNK_PAGES % hole_every == hole_every - 1)
+            continue;
+        xf_bitmap_set(g->present, p);
+        fill_page(g, fill, (uint64_t *)(g->memory + p * XF_PAGE_BYTES));
+    }
+    return 0;
+}
+
+int xf_simguest_new_empty(struct xf_simguest **out, uint64_t pages)
+{
+    return guest_new(out, pages, 0);
+}
+
+void xf_simguest_free(struct xf_simguest *g)
+{
+    if (!g)
+        return;
+    xf_simguest_stop_writers(g);
+    if (g->memory)
+        munmap(g->memory, g->map_bytes);
+    pthread_rwlock_destroy(&g->writing);
+    free(g->present);
+    free((void *)g->dirty);
+    free(g);
+}
+
+/* ---- writers ------------------------------------------------------------------------------ */
+
+RACES_BY_DESIGN static void write_page(struct xf_simguest *g, struct xf_random *r)
+{
+    uint64_t page = xf_random_below(r, g->pages);
+
+    if (!xf_bitmap_test(g->present, page))
+        return;
+    volatile uint64_t *line = (volatile uint64_t *)(g->memory + page * XF_PAGE_BYTES) +
+                              xf_random_below(r, XF_PAGE_BYTES / 64) * LINE_WORDS;
+
+    for (unsigned i = 0; i < LINE_WORDS; i++)
+        line[i] = xf_random_next(r);
+    atomic_fetch_or(&g->dirty[page / 64], UINT64_C(1) << (page % 64));
+}
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+    struct xf_simguest *g = w->guest;
+    uint64_t last_us = xf_now_us();
+    double due = 0;
+
+    while (!atomic_load(&g->stopping)) {
+        struct timespec tick = {.tv_nsec = TICK_NS};
+
+        nanosleep(&tick, NULL);
+        uint64_t now_us = xf_now_us();
+
+        due += (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 / (double)XF_PAGE_BYTES;
+        last_us = now_us;
+        if (atomic_load(&g->paused)) {
+            due = 0;
+            continue;
+        }
+        pthread_rwlock_rdlock(&g->writing);
+        for (; due >= 1 && !atomic_load(&g->paused); due--)
+            write_page(g, &w->random);
+        pthread_rwlock_unlock(&g->writing);
+    }
+    return NULL;
+}
+
+int xf_simguest_start_writers(struct xf_simguest *g, unsigned n, uint64_t bytes_per_s)
+{
+    if (n > WRITERS_MAX || g->writers_n)
+        return -EINVAL;
+    atomic_store(&g->stopping, false);
+    for (unsigned i = 0; i < n; i++) {
+        struct writer *w = &g->writers[i];
+
+        w->guest = g;
+        w->random.state = xf_random_next(&g->random);
+        w->bytes_per_s = bytes_per_s / n;
+        int rc = pthread_create(&w->thread, NULL, writer_main, w);
+
+        if (rc) {
+            xf_simguest_stop_writers(g);
+            return -rc;
+        }
+        g->writers_n++;
+    }
+    return 0;
+}
+
+void xf_simguest_stop_writers(struct xf_simguest *g)
+{
+    atomic_store(&g->stopping, true);
+    for (unsigned i = 0; i < g->writers_n; i++)
+        pthread_join(g->writers[i].thread, NULL);
+    g->writers_n = 0;
+}
+
+void xf_simguest_write(struct xf_simguest *g, unsigned n)
+{
+    for (; n && !atomic_load(&g->paused); n--)
+        write_page(g, &g->random);
+}
+
+void xf_simguest_pause(struct xf_simguest *g)
+{
+    atomic_store(&g->paused, true);
+    pthread_rwlock_wrlock(&g->writing);
+    pthread_rwlock_unlock(&g->writing);
+}
+
+void xf_simguest_resume(struct xf_simguest *g)
+{
+    atomic_store(&g->paused, false);
+}
+
+void xf_simguest_hash(const struct xf_simguest *g, uint64_t out[2])
+{
+    XXH3_state_t *state = XXH3_createState();
+
+    XXH3_128bits_reset(state);
+    XXH3_128bits_update(state, g->present, xf_bitmap_words(g->pages) * sizeof(uint64_t));
+    for (uint64_t p = 0; p < g->pages; p++) {
+        if (xf_bitmap_test(g->present, p))
+            XXH3_128bits_update(state, g->memory + p * XF_PAGE_BYTES, XF_PAGE_BYTES);
+    }
+    XXH128_hash_t h = XXH3_128bits_digest(state);
+
+    XXH3_freeState(state);
+    out[0] = h.high64;
+    out[1] = h.low64;
+}
+
+void xf_simguest_add_page(struct xf_simguest *g, uint64_t gfn)
+{
+    xf_bitmap_set(g->present, gfn);
+    fill_random(&g->random, (uint64_t *)(g->memory + gfn * XF_PAGE_BYTES));
+    atomic_fetch_or(&g->dirty[gfn / 64], UINT64_C(1) << (gfn % 64));
+}
+
+void xf_simguest_remove_page(struct xf_simguest *g, uint64_t gfn)
+{
+    xf_bitmap_clear(g->present, gfn);
+    memset(g->memory + gfn * XF_PAGE_BYTES, 0, XF_PAGE_BYTES);
+}
+
+/* ---- as a source -------------------------------------------------------------------------- */
+
+static int source_start(void *ctx, uint64_t *present)
+{
+    struct xf_simguest *g = ctx;
+
+    memcpy(present, g->present, xf_bitmap_words(g->pages) * sizeof(uint64_t));
+    for (uint64_t w = 0; w < xf_bitmap_words(g->pages); w++)
+        atomic_store(&g->dirty[w], 0);
+    return 0;
+}
+
+static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
+{
+    struct xf_simguest *g = ctx;
+
+    (void)final;
+    *count = 0;
+    for (uint64_t w = 0; w < xf_bitmap_words(g->pages); w++) {
+        dirty[w] = atomic_exchange(&g->dirty[w], 0);
+        *count += (uint64_t)__builtin_popcountll(dirty[w]);
+    }
+    return 0;
+}
+
+static int source_present(void *ctx, uint64_t *candidates)
+{
+    struct xf_simguest *g = ctx;
+
+    for (uint64_t w = 0; w < xf_bitmap_words(g->pages); w++)
+        candidates[w] &= g->present[w];
+    return 0;
+}
+
+static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+{
+    struct xf_simguest *g = ctx;
+
+    for (unsigned i = 0; i < n; i++)
+        pages[i] = xf_bitmap_test(g->present, gfns[i]) ? g->memory + gfns[i] * XF_PAGE_BYTES : NULL;
+    return 0;
+}
+
+static void source_unmap(void *ctx)
+{
+    (void)ctx;
+}
+
+static int source_suspend(void *ctx)
+{
+    xf_simguest_pause(ctx);
+    return 0;
+}
+
+struct xf_guest_source xf_simguest_source(struct xf_simguest *g)
+{
+    static const struct xf_guest_source_ops ops = {
+        .start = source_start,
+        .dirty = source_dirty,
+        .present = source_present,
+        .map = source_map,
+        .unmap = source_unmap,
+        .suspend = source_suspend,
+    };
+
+    return (struct xf_guest_source){.ops = &ops, .ctx = g, .page_count = g->pages};
+}
+
+/* ---- as a sink ---------------------------------------------------------------------------- */
+
+static int sink_populate(void *ctx, uint64_t first, uint64_t count)
+{
+    struct xf_simguest *g = ctx;
+
+    for (uint64_t p = first; p < first + count; p++)
+        xf_bitmap_set(g->present, p);
+    return 0;
+}
+
+static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
+{
+    struct xf_simguest *g = ctx;
+
+    *base = g->memory + chunk * XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    return 0;
+}
+
+static void sink_unmap_chunk(void *ctx, uint64_t chunk, void *base)
+{
+    (void)ctx;
+    (void)chunk;
+    (void)base;
+}
+
+struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g)
+{
+    static const struct xf_guest_sink_ops ops = {
+        .populate = sink_populate,
+        .map_chunk = sink_map_chunk,
+        .unmap_chunk = sink_unmap_chunk,
+    };
+
+    return (struct xf_guest_sink){.ops = &ops, .ctx = g, .page_count = g->pages};
+}
