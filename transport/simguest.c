@@ -22,12 +22,8 @@
 #define LINE_WORDS  8 /* a write changes one cache line of its page */
 #define TICK_NS     500000
 
-#if defined(__SANITIZE_THREAD__) || (defined(__has_feature) && __has_feature(thread_sanitizer))
 /* Guest memory is written while it is read: that race is what live migration is about. */
 #define RACES_BY_DESIGN __attribute__((no_sanitize("thread"), noinline))
-#else
-#define RACES_BY_DESIGN
-#endif
 
 struct writer {
     struct xf_simguest *guest;

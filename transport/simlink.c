@@ -21,7 +21,7 @@ struct end {
     struct xf_simlink *net;
     struct end *other;
     struct packet *inbox[XF_QUEUES_MAX]; /* by time of arrival */
-    uint32_t inbox_n[XF_QUEUES_MAX];
+    struct packet *last[XF_QUEUES_MAX]; /* of the inbox; undefined while that is empty */
     uint64_t free_at_ns; /* when the bottleneck of what we send is free again */
     struct xf_link_stats stats;
 };
@@ -79,13 +79,17 @@ static void deliver(struct end *e, unsigned queue, struct packet *p)
     p->arrives_us = leaves_ns / 1000 + c->delay_us +
                     (c->jitter_us ? xf_random_below(&net->random, c->jitter_us + 1) : 0);
 
-    struct packet **at = &e->other->inbox[queue];
+    struct end *to = e->other;
+    struct packet **at = &to->inbox[queue];
 
+    if (*at && to->last[queue]->arrives_us <= p->arrives_us)
+        at = &to->last[queue]->next; /* most come in order */
     while (*at && (*at)->arrives_us <= p->arrives_us)
         at = &(*at)->next;
     p->next = *at;
     *at = p;
-    e->other->inbox_n[queue]++;
+    if (!p->next)
+        to->last[queue] = p;
 }
 
 static unsigned sim_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
@@ -113,15 +117,19 @@ static void overflow(struct end *e, unsigned queue)
 
     if (!ring)
         return;
+    struct packet *before = NULL;
+
     for (struct packet **at = &e->inbox[queue]; *at && (*at)->arrives_us <= e->net->now_us;) {
         struct packet *p = *at;
 
         if (++arrived <= ring) {
+            before = p;
             at = &p->next;
             continue;
         }
         *at = p->next;
-        e->inbox_n[queue]--;
+        if (!p->next)
+            e->last[queue] = before;
         e->stats.rx_port_missed++;
         e->net->dropped++;
         free(p);
@@ -138,7 +146,6 @@ static unsigned sim_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf
         struct packet *p = e->inbox[queue];
 
         e->inbox[queue] = p->next;
-        e->inbox_n[queue]--;
         e->stats.rx_packets++;
         e->stats.rx_bytes += p->len;
         bufs[got++] = (struct xf_buf){.data = p->data, .len = p->len, .cookie = p};

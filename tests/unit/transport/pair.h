@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Pair: a source and a target over a simulated link on a virtual clock, for the tests of whole sessions.
+ * Everything follows from the seed.
+ */
+#ifndef XF_TESTS_PAIR_H
+#define XF_TESTS_PAIR_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../../../transport/faultlink.h"
+#include "../../../transport/simguest.h"
+#include "../../../transport/simlink.h"
+#include "../../../transport/source.h"
+#include "../../../transport/target.h"
+
+struct pair_config {
+    uint64_t pages;
+    enum xf_simguest_fill fill;
+    unsigned hole_every;
+    unsigned writes_per_ms; /* pages dirtied while it runs */
+    struct xf_simlink_config net;
+    struct xf_fault_config faults; /* both ends; seeded from `seed` */
+    struct xf_policy policy;
+    uint64_t ready_after_us; /* when the sink can populate */
+    uint64_t step_us;
+    uint64_t seed;
+};
+
+struct pair {
+    struct pair_config config;
+    struct xf_simguest *from, *to;
+    struct xf_simlink *net;
+    struct xf_link *link[2], *fault[2];
+    struct xf_source *source;
+    struct xf_target *target;
+    uint64_t now_us;
+    int source_rc, target_rc;
+};
+
+static inline struct pair_config pair_defaults(uint64_t seed)
+{
+    struct pair_config c = {
+        .pages = 3000,
+        .fill = XF_FILL_MIXED,
+        .hole_every = 4,
+        .writes_per_ms = 2,
+        .net = {.queues = 1, .payload_bytes = 8972, .delay_us = 100, .bytes_per_s = 1000000000},
+        .ready_after_us = 2000,
+        .step_us = 20,
+        .seed = seed,
+    };
+
+    xf_policy_init(&c.policy);
+    c.policy.max_downtime_us = 200;
+    return c;
+}
+
+static inline void pair_open(struct pair *p, const struct pair_config *config)
+{
+    struct xf_source_config sc;
+    struct xf_target_config tc;
+    struct xf_fault_config faults = config->faults;
+    struct xf_simlink_config net = config->net;
+
+    memset(p, 0, sizeof(*p));
+    p->config = *config;
+    p->now_us = 1000;
+    net.seed = config->seed;
+    assert_int_equal(xf_simguest_new(&p->from, config->pages, config->fill, config->seed,
+                                     config->hole_every),
+                     0);
+    assert_int_equal(xf_simguest_new_empty(&p->to, config->pages), 0);
+    assert_int_equal(xf_simlink_new(&p->net, &net), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        faults.seed = config->seed * 2 + i;
+        assert_int_equal(xf_faultlink_new(&p->fault[i], xf_simlink_end(p->net, i), &faults), 0);
+        p->link[i] = p->fault[i];
+    }
+    struct xf_guest_source gs = xf_simguest_source(p->from);
+    struct xf_guest_sink gt = xf_simguest_sink(p->to);
+
+    xf_source_config_init(&sc);
+    sc.policy = config->policy;
+    assert_int_equal(xf_offer_new(&sc.offer, p->link[0], config->pages), 0);
+    xf_target_config_init(&tc);
+    tc.offer = sc.offer;
+    assert_int_equal(xf_source_new(&p->source, &sc, &gs, p->link[0], p->now_us), 0);
+    assert_int_equal(xf_target_new(&p->target, &tc, &gt, p->link[1], p->now_us), 0);
+}
+
+/* One step of both ends and of the clock. */
+static inline void pair_step(struct pair *p)
+{
+    p->now_us += p->config.step_us;
+    xf_simlink_advance(p->net, p->now_us);
+    if (p->now_us % 1000 < p->config.step_us)
+        xf_simguest_write(p->from, p->config.writes_per_ms);
+    if (p->now_us >= p->config.ready_after_us)
+        xf_target_ready(p->target);
+    if (p->source_rc == 0)
+        p->source_rc = xf_source_step(p->source, p->now_us);
+    if (p->target_rc >= 0)
+        p->target_rc = xf_target_step(p->target, p->now_us);
+}
+
+/* Until both ends are done or failed, or the time is over. */
+static inline void pair_run(struct pair *p, uint64_t limit_us)
+{
+    while (p->now_us < limit_us && (p->source_rc == 0 || p->target_rc == 0))
+        pair_step(p);
+}
+
+static inline void pair_assert_same(struct pair *p)
+{
+    uint64_t a[2], b[2];
+
+    if (p->source_rc != XF_SESSION_DONE || p->target_rc != XF_SESSION_DONE)
+        fail_msg("seed %llu: source %d (%s), target %d (%s)", (unsigned long long)p->config.seed,
+                 p->source_rc, xf_source_error(p->source), p->target_rc,
+                 xf_target_error(p->target));
+    xf_simguest_hash(p->from, a);
+    xf_simguest_hash(p->to, b);
+    if (a[0] != b[0] || a[1] != b[1])
+        fail_msg("seed %llu: memory differs", (unsigned long long)p->config.seed);
+}
+
+static inline void pair_close(struct pair *p)
+{
+    xf_source_free(p->source);
+    xf_target_free(p->target);
+    for (unsigned i = 0; i < 2; i++)
+        p->fault[i]->ops->close(p->fault[i]);
+    xf_simlink_free(p->net);
+    xf_simguest_free(p->from);
+    xf_simguest_free(p->to);
+}
+
+#endif

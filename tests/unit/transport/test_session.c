@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A whole session, source to target, on the virtual clock: memory arrives whatever the link does. */
+#include "pair.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../../../transport/random.h"
+
+#define LIMIT_US 60000000u
+
+static uint64_t rejects_of(const struct xf_stats *st)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+        n += st->rejects[i];
+    return n;
+}
+
+static void test_clean_link_repairs_and_refuses_nothing(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(1);
+
+    (void)state;
+    pair_open(&p, &c);
+    pair_run(&p, LIMIT_US);
+    pair_assert_same(&p);
+    assert_int_equal(xf_source_stats(p.source)->pages_repaired, 0);
+    assert_int_equal(xf_source_stats(p.source)->packets_lost, 0);
+    assert_int_equal(rejects_of(xf_source_stats(p.source)), 0);
+    assert_int_equal(rejects_of(xf_target_stats(p.target)), 0);
+    assert_true(xf_source_stats(p.source)->rounds >= 2);
+    assert_int_equal(xf_source_stats(p.source)->pages_sent, xf_target_stats(p.target)->pages_sent);
+    assert_int_equal(xf_source_stats(p.source)->pages_zero, xf_target_stats(p.target)->pages_zero);
+    pair_close(&p);
+}
+
+static void test_faulty_links(void **state)
+{
+    const char *seeds = getenv("XF_SEEDS");
+    const uint64_t n = seeds ? strtoull(seeds, NULL, 10) : 60;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        struct pair p;
+        struct pair_config c = pair_defaults(seed);
+
+        c.faults = (struct xf_fault_config){.loss_pct = (double)(seed % 11),
+                                            .reorder_pct = (double)(seed % 7 * 2),
+                                            .duplicate_pct = (double)(seed % 5),
+                                            .corrupt_pct = (double)(seed % 3)};
+        c.net.payload_bytes = seed % 4 == 0 ? 1472 : seed % 4 == 1 ? 1232 : seed % 4 == 2 ? 4300
+                                                                                          : 8972;
+        c.net.jitter_us = seed % 2 ? 300 : 0;
+        c.net.queues = 1 + (unsigned)(seed % 3);
+        c.fill = (enum xf_simguest_fill)(seed % 3);
+        pair_open(&p, &c);
+        pair_run(&p, LIMIT_US);
+        pair_assert_same(&p);
+        struct xf_fault_stats f;
+
+        xf_faultlink_stats(p.fault[0], &f);
+        /* Every packet that was damaged on its way was refused, for one reason or another. */
+        if (rejects_of(xf_target_stats(p.target)) < f.corrupted)
+            fail_msg("seed %llu: %llu corrupted, %llu refused", (unsigned long long)seed,
+                     (unsigned long long)f.corrupted,
+                     (unsigned long long)rejects_of(xf_target_stats(p.target)));
+        pair_close(&p);
+    }
+}
+
+static void test_overrun_receiver(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(7);
+
+    (void)state;
+    c.net.bytes_per_s = 100000000;
+    c.net.buffer_bytes = 200000;
+    c.net.rx_ring = 64;
+    pair_open(&p, &c);
+    pair_run(&p, LIMIT_US);
+    pair_assert_same(&p);
+    pair_close(&p);
+}
+
+static void test_pages_come_and_go(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct pair p;
+        struct pair_config c = pair_defaults(seed);
+        struct xf_random r = {.state = seed};
+
+        c.faults.loss_pct = 3;
+        c.net.bytes_per_s = 200000000;
+        pair_open(&p, &c);
+        for (unsigned i = 0; p.now_us < LIMIT_US && (!p.source_rc || !p.target_rc); i++) {
+            /* The fourth of every four chunks is a hole: pages turn up there while the guest runs. */
+            if (i > 300 && i % 50 == 0 && !xf_source_stats(p.source)->suspend_us)
+                xf_simguest_add_page(p.from, 3 * XF_CHUNK_PAGES + xf_random_below(&r, 512));
+            pair_step(&p);
+        }
+        pair_assert_same(&p);
+        pair_close(&p);
+    }
+}
+
+static void test_page_that_vanishes_does_not_stop_the_round(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(3);
+
+    (void)state;
+    c.net.bytes_per_s = 100000000;
+    c.faults.loss_pct = 5;
+    pair_open(&p, &c);
+    for (unsigned i = 0; p.now_us < LIMIT_US && (!p.source_rc || !p.target_rc); i++) {
+        if (i == 300)
+            for (uint64_t g = 0; g < 1000; g++)
+                xf_simguest_remove_page(p.from, g);
+        pair_step(&p);
+    }
+    /* As with stock, the target keeps memory for such pages, so hashes need not agree. */
+    assert_int_equal(p.source_rc, XF_SESSION_DONE);
+    assert_int_equal(p.target_rc, XF_SESSION_DONE);
+    pair_close(&p);
+}
+
+static void test_link_goes_down(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(4);
+
+    (void)state;
+    c.net.bytes_per_s = 100000000;
+    pair_open(&p, &c);
+    while (p.now_us < 5000)
+        pair_step(&p);
+    xf_simlink_set_down(p.net, 1);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, -ENETDOWN);
+    assert_int_equal(p.target_rc, -ENETDOWN);
+    assert_non_null(strstr(xf_source_error(p.source), "port failed"));
+    pair_close(&p);
+}
+
+static void test_silence_ends_in_time(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(5);
+
+    (void)state;
+    c.faults.loss_pct = 100;
+    c.step_us = 1000;
+    pair_open(&p, &c);
+    pair_run(&p, 100000000);
+    assert_int_equal(p.source_rc, -ETIMEDOUT);
+    assert_int_equal(p.target_rc, -ETIMEDOUT);
+    assert_true(p.now_us < 40000000);
+    assert_non_null(strstr(xf_source_error(p.source), "no answer"));
+    pair_close(&p);
+}
+
+static void test_abort_reaches_the_other_end(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(6);
+
+    (void)state;
+    c.net.bytes_per_s = 100000000;
+    pair_open(&p, &c);
+    while (p.now_us < 5000)
+        pair_step(&p);
+    xf_source_abort(p.source, "the user said so");
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, -ECANCELED);
+    assert_int_equal(p.target_rc, -ECONNABORTED);
+    assert_non_null(strstr(xf_target_error(p.target), "the user said so"));
+    pair_close(&p);
+
+    pair_open(&p, &c);
+    while (p.now_us < 5000)
+        pair_step(&p);
+    xf_target_abort(p.target, "out of memory");
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, -ECONNABORTED);
+    assert_non_null(strstr(xf_source_error(p.source), "out of memory"));
+    pair_close(&p);
+}
+
+static void test_too_busy_gives_up_if_told(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(8);
+
+    (void)state;
+    c.net.bytes_per_s = 20000000;
+    c.writes_per_ms = 100;
+    c.policy.abort_if_busy = true;
+    pair_open(&p, &c);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, -EBUSY);
+    assert_int_equal(p.target_rc, -ECONNABORTED);
+    assert_int_equal(xf_source_stats(p.source)->suspend_us, 0);
+    pair_close(&p);
+}
+
+static void test_other_secret_is_refused(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(9);
+    struct xf_target_config tc;
+    struct xf_guest_sink sink;
+
+    (void)state;
+    c.step_us = 1000;
+    pair_open(&p, &c);
+    xf_target_free(p.target);
+    xf_target_config_init(&tc);
+    assert_int_equal(xf_offer_new(&tc.offer, p.link[0], c.pages), 0);
+    sink = xf_simguest_sink(p.to);
+    assert_int_equal(xf_target_new(&p.target, &tc, &sink, p.link[1], p.now_us), 0);
+    pair_run(&p, 100000000);
+    assert_int_equal(p.source_rc, -ETIMEDOUT);
+    assert_true(xf_source_stats(p.source)->rejects[XF_REJECT_wrong_session] > 0);
+    pair_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clean_link_repairs_and_refuses_nothing),
+        cmocka_unit_test(test_faulty_links),
+        cmocka_unit_test(test_overrun_receiver),
+        cmocka_unit_test(test_pages_come_and_go),
+        cmocka_unit_test(test_page_that_vanishes_does_not_stop_the_round),
+        cmocka_unit_test(test_link_goes_down),
+        cmocka_unit_test(test_silence_ends_in_time),
+        cmocka_unit_test(test_abort_reaches_the_other_end),
+        cmocka_unit_test(test_too_busy_gives_up_if_told),
+        cmocka_unit_test(test_other_secret_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
