@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What every part of the lab shares: which hosts there are, where things are kept, how to reach a host.
+# Sourced by scripts/lab and by the scenarios (tests/lab/lib.sh); REPO is set by whoever sources it.
+
+LAB_DIR=${LAB_DIR:-$REPO/build/lab}
+
+# One entry for each host; what differs between hosts is a table here and nowhere else.
+HOSTS=(A B)
+declare -A HOST_NUMBER=([A]=1 [B]=2)
+declare -A HOST_RELEASE=([A]=bookworm [B]=bookworm)
+declare -A HOST_KIND=([A]=pv [B]=pv)   # the kind of dom0
+export HOST_RELEASE HOST_KIND
+
+# Written into /etc/xen/xl-fast.conf of a host.
+host_conf() {
+    cat <<CONF
+port = "eth1"
+address = "10.90.0.${HOST_NUMBER[$1]}/24"
+CONF
+}
+
+say() { printf 'lab: %s\n' "$*"; }
+warn() { printf 'lab: %s\n' "$*" >&2; }
+die() { warn "$*"; exit 1; }
+
+is_host() { [ -n "${HOST_NUMBER[${1:-}]:-}" ]; }
+need_host() { is_host "${1:-}" || die "no such host: '${1:-}' (there are: ${HOSTS[*]})"; }
+
+# The pid of a host's QEMU, if it is alive and really the one that we started: a pid file can be older
+# than the machine's last boot.
+host_pid() {
+    local pid
+    pid=$(cat "$LAB_DIR/$1.pid" 2>/dev/null) || return 1
+    [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "-name xl-fast-lab-$1 " || return 1
+    echo "$pid"
+}
+
+# A Unix socket's path may have 107 characters at most, and ssh adds some of its own, so the sockets of
+# ssh's shared connections do not live in LAB_DIR, which can be anywhere.
+ssh_dir() {
+    local sum
+    sum=$(printf %s "$LAB_DIR" | cksum)
+    echo "${TMPDIR:-/tmp}/xl-fast-lab.$(id -u).${sum%% *}"
+}
+
+# A new ssh connection costs seconds in an emulated host, so one connection a host is kept and shared.
+# It is started apart from the commands, because a connection that goes to the background by itself
+# keeps its caller's output open.
+ssh_connect() {
+    local host=$1
+    ssh -F "$LAB_DIR/ssh_config" -O check "$host" >/dev/null 2>&1 && return 0
+    timeout "${2:-60}" ssh -F "$LAB_DIR/ssh_config" -o ControlMaster=yes -fN "$host" \
+        </dev/null >/dev/null 2>>"$LAB_DIR/ssh.log" 9>&-
+}
+
+ssh_disconnect() {
+    [ -f "$LAB_DIR/ssh_config" ] || return 0
+    timeout 10 ssh -F "$LAB_DIR/ssh_config" -O exit "$1" >/dev/null 2>&1 || true
+}
+
+# on HOST CMD...: runs a shell command on a host, for at most ON_TIMEOUT seconds (124 when it takes longer).
+on() {
+    local host=$1
+    shift
+    ssh_connect "$host" || { warn "cannot reach host $host"; return 255; }
+    timeout -k 5 "${ON_TIMEOUT:-120}" ssh -F "$LAB_DIR/ssh_config" "$host" "$@"
+}
+
+# The guest's initramfs holds nothing but our check program, which is its init.
+build_guest() {
+    local source=$REPO/tests/lab/guest/guestcheck.c out=$LAB_DIR/guest.cpio.gz dir
+    [ "$out" -nt "$source" ] && return 0
+    dir=$(mktemp -d)
+    ${CC:-gcc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -o "$dir/init" "$source"
+    strip "$dir/init"
+    (cd "$dir" && echo init | cpio -o -H newc -R 0:0 --quiet) | gzip -9 >"$out.new"
+    mv "$out.new" "$out"
+    rm -rf "$dir"
+}
+
+copy_guest() {
+    build_guest
+    on "$1" 'cat >/lab/guest.cpio.gz.new && mv /lab/guest.cpio.gz.new /lab/guest.cpio.gz' <"$LAB_DIR/guest.cpio.gz"
+}

@@ -1,0 +1,176 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Starting and stopping the two hosts. Each is one QEMU in the background; its disk is the shared image
+# plus a temporary overlay, so every `up` after a `down` begins with a clean host.
+
+LAB_MEMORY=${LAB_MEMORY:-3072}
+LAB_BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-420}
+
+# This emulator's AVX and XSAVE lose vector registers across context switches, silently; with SMAP a PV
+# dom0 dies at its first IRET; MWAIT raises #GP; RDTSCP in a PVH guest fails Xen's instruction length
+# check. Nested SVM and nested paging are emulated.
+QEMU_CPU=EPYC,-smap,-smep,-monitor,-rdtscp,-avx,-avx2,-f16c,-fma,-xsave,-xsaveopt,-xsavec,-xgetbv1
+
+# Side-channel mitigations guard against nothing in an emulator, and cost time.
+xen_args() { echo "console=com1 com1=115200 dom0_mem=1536M,max:1536M dom0_max_vcpus=1 cpuidle=0 spec-ctrl=no"; }
+linux_args() {
+    echo "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off quiet systemd.show_status=no" \
+        "systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]}"
+}
+
+lab_up() {
+    local host
+    exec 9>"$LAB_DIR/lock"
+    flock -n 9 || { say "another lab command is at work, waiting for it"; flock 9; }
+    lab_build
+    build_guest
+    # The listening end of the links first.
+    for host in "${HOSTS[@]}"; do
+        host_pid "$host" >/dev/null || start_host "$host"
+    done
+    for host in "${HOSTS[@]}"; do
+        wait_host "$host"
+        copy_guest "$host"
+    done
+    say "both hosts are up"
+}
+
+free_port() {
+    local port
+    for port in $(shuf -i 20000-29999 -n 50); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return 0; }
+    done
+    return 1
+}
+
+start_host() {
+    local host=$1 image port n=${HOST_NUMBER[$1]} server=off link links=()
+    case ${HOST_KIND[$host]} in
+    pv) ;;
+    *) die "a ${HOST_KIND[$host]} dom0 is not there yet" ;;
+    esac
+    image=$(image_dir "${HOST_RELEASE[$host]}")
+    port=$(free_port)
+    [ "$n" != 1 ] || server=on
+    for link in 1 2; do
+        [ "$server" = off ] || rm -f "$LAB_DIR/link$link.sock"
+        links+=(-netdev "stream,id=n$link,server=$server,addr.type=unix,addr.path=link$link.sock"
+            -device "virtio-net-pci,netdev=n$link,mac=52:54:00:0a:0$link:0$n,host_mtu=9000,addr=0x$((4 + link)),romfile=")
+    done
+    # The NIC's number is the fifth byte of its address, for lab-net to check.
+    write_ssh_config "$host" "$port"
+    rm -f "$LAB_DIR/$host.log" "$LAB_DIR/$host.pid"
+    say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}; console: $LAB_DIR/$host.log)"
+    # Relative paths for the sockets, for the same reason as in ssh_dir.
+    (
+        cd "$LAB_DIR" || exit
+        TMPDIR=$LAB_DIR setsid nohup qemu-system-x86_64 -name "xl-fast-lab-$host" -nodefaults -display none \
+            -M pc -accel tcg -cpu "$QEMU_CPU" -smp 1 -m "$LAB_MEMORY" \
+            -kernel "$image/xen" -append "$(xen_args)" \
+            -initrd "$image/vmlinux $(linux_args "$host"),$image/initrd.img" \
+            -drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on,cache=unsafe" \
+            -netdev "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" \
+            -device "virtio-net-pci,netdev=n0,mac=52:54:00:0a:00:0$n,addr=0x4,romfile=" \
+            "${links[@]}" \
+            -serial "file:$host.log" -monitor "unix:$host.monitor,server=on,wait=off" \
+            </dev/null >"$host.qemu.log" 2>&1 9>&- &
+        echo $! >"$host.pid"
+    )
+    [ "$server" = off ] || wait_for_links "$host"
+}
+
+# B cannot connect before A listens.
+wait_for_links() {
+    local i
+    for ((i = 0; i < 100; i++)); do
+        [ -S "$LAB_DIR/link1.sock" ] && [ -S "$LAB_DIR/link2.sock" ] && return 0
+        host_pid "$1" >/dev/null || break
+        sleep 0.1
+    done
+    cat "$LAB_DIR/$1.qemu.log" >&2
+    die "QEMU of host $1 did not start"
+}
+
+write_ssh_config() {
+    local host=$1 port=$2 dir
+    dir=$(ssh_dir)
+    mkdir -p "$dir" "$LAB_DIR/ssh.d"
+    chmod 700 "$dir"
+    rm -f "${dir:?}/$host"
+    printf 'lab %s\n' "$(cut -d' ' -f1,2 "$LAB_DIR/key-host.pub")" >"$LAB_DIR/known_hosts"
+    echo "Host $host
+    Port $port
+    ControlPath $dir/$host" >"$LAB_DIR/ssh.d/$host"
+    {
+        cat "$LAB_DIR"/ssh.d/*
+        echo "Host *
+    HostName 127.0.0.1
+    User root
+    IdentityFile $LAB_DIR/key-user
+    IdentitiesOnly yes
+    UserKnownHostsFile $LAB_DIR/known_hosts
+    GlobalKnownHostsFile none
+    HostKeyAlias lab
+    KexAlgorithms curve25519-sha256
+    BatchMode yes
+    ConnectTimeout 20
+    ServerAliveInterval 30
+    LogLevel ERROR"
+    } >"$LAB_DIR/ssh_config"
+}
+
+wait_host() {
+    local host=$1 began=$SECONDS
+    until grep -aq lab-ready "$LAB_DIR/$host.log" 2>/dev/null; do
+        host_pid "$host" >/dev/null || boot_failed "$host" "QEMU ended"
+        [ $((SECONDS - began)) -lt "$LAB_BOOT_TIMEOUT" ] || boot_failed "$host" "no answer in $LAB_BOOT_TIMEOUT s"
+        sleep 1
+    done
+    ssh_connect "$host" 90 || ssh_connect "$host" 90 || boot_failed "$host" "no ssh"
+    say "host $host is ready ($((SECONDS - began)) s of waiting)"
+}
+
+boot_failed() {
+    tail -n 40 "$LAB_DIR/$1.log" "$LAB_DIR/$1.qemu.log" >&2
+    die "host $1 did not come up: $2"
+}
+
+lab_down() {
+    local host pid i
+    for host in "${HOSTS[@]}"; do
+        ssh_disconnect "$host"
+        if pid=$(host_pid "$host"); then
+            kill "$pid"
+            for ((i = 0; i < 50; i++)); do host_pid "$host" >/dev/null || break; sleep 0.1; done
+            ! host_pid "$host" >/dev/null || kill -9 "$pid"
+            say "host $host stopped"
+        fi
+        rm -f "$LAB_DIR/$host.pid" "$LAB_DIR/$host.monitor"
+    done
+}
+
+lab_status() {
+    local host pid
+    for host in "${HOSTS[@]}"; do
+        if ! pid=$(host_pid "$host"); then
+            say "host $host: not running"
+            continue
+        fi
+        say "host $host: pid $pid, ${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}"
+        ON_TIMEOUT=30 on "$host" 'uptime; xl info | grep free_memory; xl list' || true
+    done
+}
+
+lab_ssh() {
+    need_host "${1:-}"
+    local host=$1
+    shift
+    host_pid "$host" >/dev/null || die "host $host is not running"
+    ssh_connect "$host" || die "cannot reach host $host"
+    exec ssh -F "$LAB_DIR/ssh_config" "$host" "$@"
+}
+
+lab_console() {
+    need_host "${1:-}"
+    exec tail -n 200 -F "$LAB_DIR/$1.log"
+}

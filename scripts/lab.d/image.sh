@@ -1,0 +1,267 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The hosts' disk image: a small Debian with Xen, made by debootstrap and apt, once for each release.
+# In LAB_DIR/image-RELEASE: disk.img, and what QEMU boots from outside the disk: xen, vmlinux, initrd.img.
+
+# What differs between releases.
+release_packages() {
+    case $1 in
+    bookworm)
+        echo xen-hypervisor-4.17-amd64 xen-utils-4.17
+        echo librte-{eal,ethdev,mempool-ring,net-af-packet,net-memif,net-af-xdp,net-virtio,bus-vdev,bus-pci}23
+        echo libjson-c5
+        ;;
+    *) die "image: which packages are Xen and DPDK in $1 is not known yet" ;;
+    esac
+}
+
+image_packages() {
+    echo linux-image-amd64 systemd-sysv udev kmod initramfs-tools xen-utils-common xenstore-utils \
+        qemu-system-xen openssh-server iproute2 ethtool procps libipsec-mb1 liblz4-1 libxxhash0
+    release_packages "$1"
+}
+
+# Kernel modules that no emulated host has a device for: two thirds of the kernel package.
+unneeded_modules() {
+    printf '%s\n' sound drivers/gpu drivers/media drivers/net/wireless drivers/net/ethernet drivers/iio \
+        drivers/staging drivers/infiniband drivers/scsi drivers/usb drivers/hwmon drivers/input \
+        drivers/bluetooth drivers/isdn drivers/mtd drivers/comedi drivers/target fs/ocfs2 fs/xfs fs/btrfs
+}
+
+image_dir() { echo "$LAB_DIR/image-$1"; }
+
+# "URI suite components" for a release, as this machine's own apt has them, whatever file they stand in.
+apt_sources() {
+    # shellcheck disable=SC2016  # apt expands these, not the shell
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+        awk -v r="$1" '$2 == r || index($2, r "-") == 1' | sort -u
+}
+
+# Settings that reach the mirror (a proxy, a certificate) must hold inside the image while it is made.
+apt_settings() { apt-config dump --format '%F "%v";%n' | grep -E '^Acquire::(http|https|ftp|Retries|ForceIPv)' || true; }
+
+# Everything that the image is made from. When this changes, the image is made anew.
+image_hash() {
+    { cat "$REPO/scripts/lab.d/image.sh"; echo "$1"; apt_sources "$1"; } | sha256sum | cut -d' ' -f1
+}
+
+lab_build() {
+    local release
+    [ ! -x "$REPO/scripts/setup" ] || "$REPO/scripts/setup" lab
+    for release in $(printf '%s\n' "${HOST_RELEASE[@]}" | sort -u); do
+        build_image "$release"
+    done
+}
+
+build_image() (
+    local release=$1 dir hash began=$SECONDS
+    dir=$(image_dir "$release")
+    hash=$(image_hash "$release")
+    [ "$(cat "$dir/inputs" 2>/dev/null)" != "$hash" ] || return 0
+    [ "$(id -u)" = 0 ] || die "build: debootstrap needs root"
+
+    say "making the $release image (log: $dir.log)"
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    exec 3>&1 >"$dir.log" 2>&1
+    trap '[ $? = 0 ] || { tail -n 15 "$dir.log" >&3; echo "lab: making the image failed" >&3; }' EXIT
+    set -x
+    make_base "$release" "$dir/root"
+    make_packages "$release" "$dir/root"
+    make_settings "$dir/root"
+    make_boot_files "$dir/root" "$dir"
+    make_disk "$dir/root" "$dir/disk.img"
+    rm -rf "$dir/root"
+    echo "$hash" >"$dir/inputs"
+    set +x
+    say "the $release image is made ($((SECONDS - began)) s)" >&3
+)
+
+make_base() {
+    local release=$1 root=$2 mirror m
+    mirror=$(apt_sources "$release" | awk -v r="$release" '$2 == r { print $1; exit }')
+    [ -n "$mirror" ] || { echo "apt on this machine has no source for $release" >&3; return 1; }
+
+    mkdir -p "$root/etc/dpkg/dpkg.cfg.d" "$root/etc/initramfs-tools/"{conf.d,hooks} "$root/usr/sbin"
+    {
+        echo force-unsafe-io
+        printf 'path-exclude=/usr/share/%s/*\n' doc man locale info lintian bug iso-codes
+        for m in $(unneeded_modules); do echo "path-exclude=/lib/modules/*/kernel/$m/*"; done
+    } >"$root/etc/dpkg/dpkg.cfg.d/lab"
+    # A small initramfs is quickly unpacked: only what finds the disk.
+    printf 'MODULES=list\nCOMPRESS=gzip\n' >"$root/etc/initramfs-tools/conf.d/lab"
+    cat >"$root/etc/initramfs-tools/hooks/lab" <<'HOOK'
+#!/bin/sh
+[ "$1" != prereqs ] || exit 0
+. /usr/share/initramfs-tools/hook-functions
+manual_add_modules virtio_pci virtio_blk ext4 crc32c_generic crc32c_intel
+HOOK
+    chmod +x "$root/etc/initramfs-tools/hooks/lab"
+
+    debootstrap --variant=minbase "$release" "$root" "$mirror"
+}
+
+make_packages() {
+    local release=$1 root=$2 packages
+    read -ra packages <<<"$(image_packages "$release" | tr '\n' ' ')"
+    apt_sources "$release" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
+    apt_settings >"$root/etc/apt/apt.conf.d/99lab"
+    # Nothing may start a daemon while it is being installed.
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+    chmod +x "$root/usr/sbin/policy-rc.d"
+    in_root "$root" apt-get update -qq
+    in_root "$root" apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    # The image must not remember where it came from.
+    rm -rf "$root/usr/sbin/policy-rc.d" "$root/etc/apt/apt.conf.d/99lab" "$root/etc/apt/sources.list" \
+        "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb
+}
+
+in_root() {
+    local root=$1
+    shift
+    chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+        ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} "$@"
+}
+
+# Host keys and root's key are the lab's own, the same in both hosts, so that each knows the other.
+make_keys() {
+    local key
+    for key in host user; do
+        [ -f "$LAB_DIR/key-$key" ] || ssh-keygen -q -t ed25519 -N '' -C "lab-$key" -f "$LAB_DIR/key-$key"
+    done
+}
+
+make_settings() {
+    local root=$1
+    make_keys
+    rm -f "$root"/etc/ssh/ssh_host_*
+    install -m 600 "$LAB_DIR/key-host" "$root/etc/ssh/ssh_host_ed25519_key"
+    install -D -m 600 "$LAB_DIR/key-user.pub" "$root/root/.ssh/authorized_keys"
+    install -m 600 "$LAB_DIR/key-user" "$root/root/.ssh/id_ed25519"
+    sed 's/^/A,B,10.91.0.1,10.91.0.2 /' "$LAB_DIR/key-host.pub" >"$root/etc/ssh/ssh_known_hosts"
+    # The default key exchange costs an emulated CPU seconds. The cipher stays ssh's default: it is
+    # what stock migration is measured with.
+    printf 'KexAlgorithms curve25519-sha256\nCheckHostIP no\n' >"$root/etc/ssh/ssh_config.d/lab.conf"
+    cat >"$root/etc/ssh/sshd_config.d/lab.conf" <<'CONF'
+HostKey /etc/ssh/ssh_host_ed25519_key
+PermitRootLogin prohibit-password
+UsePAM no
+UseDNS no
+PrintMotd no
+MaxSessions 64
+CONF
+    chmod 700 "$root/root/.ssh"
+
+    printf '127.0.0.1 localhost\n10.91.0.1 A\n10.91.0.2 B\n' >"$root/etc/hosts"
+    printf '/dev/vda / ext4 noatime 0 1\n' >"$root/etc/fstab"
+    printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n' >"$root/etc/systemd/journald.conf"
+    mkdir -p "$root/lab" "$root/var/log/xen/console"
+    ln -sf /boot/vmlinux "$root/lab/vmlinux"
+    # Guests' consoles are logged: it is how the scenarios hear from a guest.
+    printf 'XENCONSOLED_ARGS="--log=guest"\n' >>"$root/etc/default/xen"
+
+    make_units "$root"
+}
+
+make_units() {
+    local root=$1
+    cat >"$root/usr/local/sbin/lab-net" <<'NET'
+#!/bin/sh
+# The three interfaces, known by their addresses; xf.host=N on the kernel command line says which host.
+set -eu
+n=$(sed -n 's/.*xf\.host=\([0-9]*\).*/\1/p' /proc/cmdline)
+i=0
+while [ "$i" -lt 3 ]; do
+    [ "$(cut -c 13-14 "/sys/class/net/eth$i/address")" = "0$i" ] || { echo "eth$i is not NIC $i"; exit 1; }
+    i=$((i + 1))
+done
+sysctl -q -w net.ipv6.conf.all.disable_ipv6=1
+ip link set lo up
+ip addr add 10.0.2.15/24 dev eth0
+ip link set eth0 up
+ip link set eth1 mtu 9000 up
+ip addr add "10.91.0.$n/24" dev eth2
+ip link set eth2 mtu 9000 up
+NET
+    chmod +x "$root/usr/local/sbin/lab-net"
+    cat >"$root/etc/systemd/system/lab-net.service" <<'UNIT'
+[Unit]
+DefaultDependencies=no
+After=systemd-udev-settle.service systemd-sysctl.service
+Wants=systemd-udev-settle.service
+Before=network.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/lab-net
+[Install]
+WantedBy=multi-user.target
+UNIT
+    # The line that `lab up` waits for on the serial console.
+    cat >"$root/etc/systemd/system/lab-ready.service" <<'UNIT'
+[Unit]
+After=lab-net.service ssh.service xen.service
+Requires=lab-net.service ssh.service xen.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'xl info >/dev/null && echo "lab-ready $(cut -d" " -f1 /proc/uptime)" >/dev/console'
+[Install]
+WantedBy=multi-user.target
+UNIT
+    in_root "$root" systemctl -q enable lab-net lab-ready
+    # Each unit costs an emulated host seconds of its boot.
+    in_root "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+        e2scrub_all.timer e2scrub_reap.service fstrim.timer getty@tty1.service serial-getty@hvc0.service \
+        getty.target systemd-pstore.service xendomains.service remote-fs.target systemd-logind.service \
+        systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-user-sessions.service \
+        systemd-binfmt.service systemd-tmpfiles-clean.timer systemd-journal-flush.service \
+        systemd-ask-password-wall.path systemd-ask-password-console.path systemd-random-seed.service \
+        sys-fs-fuse-connections.mount sys-kernel-tracing.mount systemd-firstboot.service \
+        proc-sys-fs-binfmt_misc.automount systemd-repart.service systemd-network-generator.service \
+        systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-machine-id-commit.service
+}
+
+make_boot_files() {
+    local root=$1 dir=$2 kernel
+    kernel=$(find "$root/boot" -name 'vmlinuz-*' | head -n 1)
+    cp "$root"/boot/initrd.img-* "$dir/initrd.img"
+    # Unpacked once here instead of at every boot in the emulator. The same kernel serves the guests.
+    unpack_kernel "$kernel" >"$dir/vmlinux"
+    # An HVM guest's BIOS boots only the packed form.
+    cp "$dir/vmlinux" "$root/boot/vmlinux"
+    ln -s "/boot/${kernel##*/}" "$root/lab/vmlinuz"
+    # QEMU's multiboot loader wants the hypervisor as the plain ELF file.
+    find "$root/boot" -name 'xen-*.gz' -exec gzip -dc {} \; >"$dir/xen"
+}
+
+# The ELF kernel inside a bzImage; where it starts is in the setup header (Documentation/arch/x86/boot.rst).
+unpack_kernel() {
+    local setup offset length
+    setup=$(od -An -tu1 -j $((0x1f1)) -N 1 "$1")
+    offset=$(od -An -tu4 -j $((0x248)) -N 4 "$1")
+    length=$(od -An -tu4 -j $((0x24c)) -N 4 "$1")
+    # The last four bytes are the kernel's length, not part of the compressed data.
+    dd if="$1" iflag=skip_bytes,count_bytes skip=$(((setup + 1) * 512 + offset)) count=$((length - 4)) \
+        bs=1M status=none | decompress
+}
+
+decompress() {
+    local magic file
+    file=$(mktemp)
+    cat >"$file"
+    magic=$(od -An -tx1 -N 4 "$file" | tr -d ' ')
+    case $magic in
+    fd377a58) xz -dc --single-stream "$file" ;;
+    28b52ffd) zstd -dcq "$file" ;;
+    1f8b*) gzip -dc "$file" ;;
+    *) echo "unknown compression of the kernel: $magic" >&2; return 1 ;;
+    esac
+    rm -f "$file"
+}
+
+make_disk() {
+    truncate -s 3G "$2"
+    # -d fills the file system without a loop device.
+    mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -J size=16 -d "$1" "$2"
+}

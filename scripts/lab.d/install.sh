@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Puts this checkout's build into both hosts, as `make install` would.
+
+lab_install() {
+    local host stage=$LAB_DIR/stage
+    for host in "${HOSTS[@]}"; do
+        host_pid "$host" >/dev/null || die "host $host is not running: lab up first"
+    done
+    rm -rf "$stage"
+    make -s -C "$REPO" --no-print-directory install DESTDIR="$stage"
+    for host in "${HOSTS[@]}"; do
+        install_on "$host" "$stage"
+        copy_guest "$host"
+        say "installed on host $host"
+    done
+}
+
+install_on() {
+    local host=$1 stage=$2
+    # /lib and /sbin are links on the hosts and must stay so.
+    tar -C "$stage" -cz . | on "$host" 'tar -C / -xz --no-same-owner --keep-directory-symlink --no-overwrite-dir && ldconfig'
+    host_conf "$host" | on "$host" 'cat >/etc/xen/xl-fast.conf'
+    missing_libraries "$host" "$stage"
+}
+
+# A library that the image lacks would show only in the middle of a migration.
+missing_libraries() {
+    local host=$1 stage=$2 files missing
+    files=$(cd "$stage" && find . -type f \( -name '*.so*' -o -perm -u+x \) | sed 's/^\.//' | tr '\n' ' ')
+    missing=$(on "$host" "for f in $files; do ldd \$f 2>/dev/null | grep 'not found' | sed \"s|^|\$f:|\"; done; true")
+    [ -z "$missing" ] || die "host $host lacks libraries (add them in scripts/lab.d/image.sh): $missing"
+}

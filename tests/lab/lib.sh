@@ -1,0 +1,198 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What scenarios of the Xen lab have in common. A scenario begins with
+#   . "$(dirname "$0")/lib.sh"
+#   begin
+# and ends by itself: 0 is a pass, `skip REASON` a skip, `fail TEXT` or any failing command a failure.
+# Guests run guest/guestcheck.c; its first lines say what it prints.
+set -euo pipefail
+trap 'echo "FAIL: ${BASH_SOURCE[0]##*/}:$LINENO: status $?: $BASH_COMMAND" >&2' ERR
+
+REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=scripts/lab.d/common.sh
+. "$REPO/scripts/lab.d/common.sh"
+
+CONSOLE_LOGS=/var/log/xen/console
+
+note() { printf '   %s\n' "$*"; }
+skip() { printf 'SKIP: %s\n' "$*"; exit 77; }
+fail() { printf 'FAIL: %s\n' "$*" >&2; exit 1; }
+
+# --- assertions: each says what was expected and what was seen --------------------------------------
+
+expect_eq() { # WHAT EXPECTED SEEN
+    [ "$2" = "$3" ] || fail "$1: expected '$2', saw '$3'"
+    note "$1: $3"
+}
+
+expect_ge() { # WHAT LEAST SEEN
+    [ "$3" -ge "$2" ] || fail "$1: expected at least $2, saw $3"
+    note "$1: $3 (at least $2)"
+}
+
+expect_le() { # WHAT MOST SEEN
+    [ "$3" -le "$2" ] || fail "$1: expected at most $2, saw $3"
+    note "$1: $3 (at most $2)"
+}
+
+expect_match() { # WHAT REGEX TEXT
+    printf '%s\n' "$3" | grep -Eq -- "$2" || fail "$1: expected something like '$2', saw: $3"
+    note "$1: $(printf '%s\n' "$3" | grep -E -m 1 -- "$2")"
+}
+
+# --- hosts --------------------------------------------------------------------------------------------
+
+other_host() { [ "$1" = A ] && echo B || echo A; }
+host_address() { echo "10.91.0.${HOST_NUMBER[$1]}"; }
+
+# Leaves both hosts without guests and without the consoles of earlier ones.
+begin() {
+    local host
+    for host in "${HOSTS[@]}"; do
+        host_pid "$host" >/dev/null || fail "host $host is not running (scripts/lab up)"
+        destroy_all "$host"
+    done
+}
+
+destroy_all() {
+    # shellcheck disable=SC2016  # expanded on the host
+    on "$1" 'for d in $(xl list | awk "NR > 1 && \$2 != 0 { print \$2 }"); do xl destroy "$d"; done
+        rm -f '$CONSOLE_LOGS'/guest-*.log /var/log/xen/xl-*.log'
+}
+
+host_free_mib() { on "$1" xl info | awk '$1 == "free_memory" { print $3 }'; }
+
+# Bytes that crossed a link (eth1: the DPDK port's, eth2: ssh's) since the hosts were booted, both ways.
+link_bytes() {
+    local host sum=0 bytes
+    for host in "${HOSTS[@]}"; do
+        bytes=$(on "$host" cat "/sys/class/net/$1/statistics/tx_bytes")
+        sum=$((sum + bytes))
+    done
+    echo "$sum"
+}
+
+# --- guests -------------------------------------------------------------------------------------------
+
+# make_guest HOST NAME [key=value...]: starts a guest and waits until it ticks.
+#   type=pvh|pv|hvm  memory=MiB  vcpus=N  fill=MiB  write=pages/s  seed=N  busy=percent
+#   args=words for its kernel command line   conf=a line for its configuration
+make_guest() {
+    local host=$1 name=$2 began=$SECONDS
+    shift 2
+    guest_config "$name" "$@" | on "$host" "cat >/lab/$name.cfg"
+    on "$host" xl create -q "/lab/$name.cfg" || fail "guest $name does not start on $host"
+    wait_tick "$host" "$name" 2 120
+    note "guest $name runs on $host ($((SECONDS - began)) s): $(guest_tick "$host" "$name")"
+}
+
+guest_config() {
+    local name=$1 word console=hvc0
+    shift
+    local type=pvh memory=192 vcpus=1 fill='' write=50 seed=1 busy='' args='' conf=''
+    for word in "$@"; do
+        case $word in
+        type=* | memory=* | vcpus=* | fill=* | write=* | seed=* | busy=* | args=* | conf=*)
+            printf -v "${word%%=*}" %s "${word#*=}"
+            ;;
+        *) fail "make_guest: unknown: $word" ;;
+        esac
+    done
+    if [ "$type" = hvm ]; then
+        console=ttyS0
+        conf+=$'\nserial = "pty"\nvga = "none"\nvnc = 0\nsdl = 0'
+    fi
+    cat <<CFG
+name = "$name"
+type = "$type"
+memory = $memory
+maxmem = $memory
+vcpus = $vcpus
+kernel = "/lab/$([ "$type" = hvm ] && echo vmlinuz || echo vmlinux)"
+ramdisk = "/lab/guest.cpio.gz"
+extra = "console=$console quiet mitigations=off xf.seed=$seed xf.write=$write${fill:+ xf.fill=$fill}${busy:+ xf.busy=$busy} $args"
+on_crash = "destroy"
+$conf
+CFG
+}
+
+# The newest tick line of a guest on a host, empty if there is none. The console's log has the name that
+# the guest had when it was created, which after a migration is NAME--incoming.
+guest_tick() {
+    # shellcheck disable=SC2029  # the name is meant to be put in here
+    on "$1" "$(tick_command "$2")"
+}
+
+tick_command() {
+    cat <<CMD
+tail -qn 30 \$(ls -t $CONSOLE_LOGS/guest-$1.log $CONSOLE_LOGS/guest-$1--incoming.log 2>/dev/null | head -n 1) 2>/dev/null </dev/null |
+    tr -d '\r' | grep -a '^xf-guest tick=.* gap_ms=[0-9]*\$' | tail -n 1
+CMD
+}
+
+# field LINE KEY: the value of KEY= in a tick line.
+field() { printf '%s\n' "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; }
+
+# wait_tick HOST NAME MIN TIMEOUT: waits, on the host, until the guest's tick is at least MIN.
+wait_tick() {
+    # shellcheck disable=SC2029
+    ON_TIMEOUT=$(($4 + 20)) on "$1" "
+        end=\$((\$(date +%s) + $4))
+        while [ \$(date +%s) -lt \$end ]; do
+            tick=\$($(tick_command "$2") | sed 's/.*tick=\\([0-9]*\\).*/\\1/')
+            [ \"\${tick:-0}\" -lt $3 ] || exit 0
+            sleep 1
+        done
+        exit 1" && return 0
+    fail "guest $2 on $1: expected tick $3 within $4 s, saw: $(guest_tick "$1" "$2")$(console_tail "$1" "$2")"
+}
+
+console_tail() {
+    on "$1" "tail -n 20 \$(ls -t $CONSOLE_LOGS/guest-$2*.log 2>/dev/null | head -n 1) 2>/dev/null </dev/null" | sed 's/^/\n      /' || true
+}
+
+# domains HOST: the names of its guests, in one line.
+domains() { on "$1" xl list | awk 'NR > 1 && $2 != 0 { printf "%s%s", sep, $1; sep = " " }'; }
+
+# The guest ran on from the tick line BEFORE: the same boot, a greater tick, nothing wrong ever.
+# expect_goes_on HOST NAME BEFORE [MORE-TICKS]
+expect_goes_on() {
+    local host=$1 name=$2 before=$3 more=${4:-5} now
+    wait_tick "$host" "$name" $(($(field "$before" tick) + more)) 120
+    now=$(guest_tick "$host" "$name")
+    note "before: $before"
+    note "now:    $now"
+    expect_eq "the guest's boot id" "$(field "$before" boot)" "$(field "$now" boot)"
+    expect_eq "the guest's wrong pages" 0 "$(field "$now" bad)"
+    expect_eq "the guest's own verdict" 1 "$(field "$now" ok)"
+}
+
+# Waits until every page was checked at least once after this call.
+wait_pass() { # HOST NAME
+    local host=$1 name=$2 line goal i
+    line=$(guest_tick "$host" "$name")
+    goal=$(($(field "$line" passes) + 2))
+    for ((i = 0; i < 60; i++)); do
+        line=$(guest_tick "$host" "$name")
+        if [ "$(field "$line" passes)" -ge "$goal" ]; then
+            expect_eq "wrong pages after a whole pass" 0 "$(field "$line" bad)"
+            return 0
+        fi
+        sleep 2
+    done
+    fail "guest $name on $host: no whole pass in time: $line"
+}
+
+# migrate FROM NAME [xl options...]: xl migrate to the other host; prints its time. MIGRATE_OUTPUT is
+# what it printed, MIGRATE_SECONDS how long it took; the exit status is xl's.
+migrate() {
+    local from=$1 name=$2 to status=0 began
+    to=$(other_host "$from")
+    shift 2
+    began=$(date +%s%N)
+    MIGRATE_OUTPUT=$(ON_TIMEOUT=${MIGRATE_TIMEOUT:-400} on "$from" xl migrate "$@" "$name" "$to" 2>&1 | tr '\r' '\n') || status=$?
+    MIGRATE_SECONDS=$((($(date +%s%N) - began) / 1000000000))
+    note "xl migrate $* $name $to: status $status, $MIGRATE_SECONDS s"
+    [ "$status" = 0 ] || printf '%s\n' "$MIGRATE_OUTPUT" | tail -n 30 >&2
+    return "$status"
+}
