@@ -9,6 +9,9 @@ XEN ?= 1
 PREFIX ?= /usr
 DESTDIR ?=
 LIBDIR ?= $(PREFIX)/lib/xl-fast
+SYSCONFDIR ?= /etc
+MANDIR ?= $(PREFIX)/share/man
+SHIM_DIR ?=
 SAN ?=
 
 PKG_CONFIG ?= pkg-config
@@ -33,7 +36,7 @@ PLUGIN_OBJS := $(call objects,xl-plugin/plugin)
 
 PROGRAMS := $(BUILD)/xl-fast
 ifeq ($(XEN),1)
-PROGRAMS += $(BUILD)/libxlfast.so
+PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight
 endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/*.c))
@@ -42,7 +45,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen asan tsan fuzz lint format install clean help
+.PHONY: all setup demo check unit lab check-xen asan tsan fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -101,6 +104,29 @@ lint:
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
+# LIBDIR holds all that works together; SHIM_DIR (not set: none) gets a link to the xl shim, and
+# should stand before the real xl's folder in PATH.
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/xl-fast $(DESTDIR)$(PREFIX)/bin/xl-fast
+ifeq ($(XEN),1)
+	install -m 755 $(BUILD)/xl-fast-preflight xl-plugin/bin/xl-fast-helper xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
+	install -m 644 $(BUILD)/libxlfast.so $(DESTDIR)$(LIBDIR)
+	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 xl-plugin/conf/xl-fast.conf $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example
+	install -m 644 xl-plugin/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 644 xl-plugin/man/*.5 $(DESTDIR)$(MANDIR)/man5
+	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_DIR) && ln -sf $(LIBDIR)/xl $(DESTDIR)$(SHIM_DIR)/xl)
+endif
+
+# Leaves /etc/xen/xl-fast.conf, which is the user's.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
+		$(addprefix $(DESTDIR)$(MANDIR)/,$(patsubst xl-plugin/man/%.1,man1/%.1,$(wildcard xl-plugin/man/*.1)) \
+		$(patsubst xl-plugin/man/%.5,man5/%.5,$(wildcard xl-plugin/man/*.5)))
+	rm -rf $(DESTDIR)$(LIBDIR)
+	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl)
+
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/asan $(BUILD)/tsan $(PROGRAMS)
 
@@ -117,6 +143,11 @@ $(BUILD)/xl-fast: $(CLI_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
 $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/plugin/exports.map
 	$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=xl-plugin/plugin/exports.map -o $@ \
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
+
+# Asks what can be known before a migration; needs no DPDK to run.
+$(BUILD)/xl-fast-preflight: $(call objects,xl-plugin/bin) \
+		$(addprefix $(BUILD)/obj/,xl-plugin/plugin/config.o xl-plugin/plugin/portcheck.o dpdk/spec.o)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog
 
 $(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)

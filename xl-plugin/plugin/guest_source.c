@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <xenforeignmemory.h>
 
@@ -104,6 +105,11 @@ static int source_present(void *ctx, uint64_t *candidates)
 static int source_start(void *ctx, uint64_t *present)
 {
     struct xf_xen_source *x = ctx;
+    const char *untouched = getenv("XL_FAST_UNTOUCHED");
+
+    /* While this file is there, `xl migrate --fast=auto` may start again by plain xl migrate. */
+    if (untouched && *untouched && unlink(untouched) && errno != ENOENT)
+        return fail(x, "cannot remove the file that XL_FAST_UNTOUCHED names");
 
     /* libxl answers at once for a guest without a device model. */
     if (x->callbacks->switch_qemu_logdirty) {

@@ -190,6 +190,6 @@ out:
     xf_offer_wipe(&s.offer);
     xf_ports_close(s.link);
     if (rc)
-        xf_say("source: domain %u was not moved: it goes on here", domid);
+        xf_say("source: domain %u was not moved: it stays here", domid);
     return rc;
 }
