@@ -107,64 +107,67 @@ static int load(struct xf_encoder *e)
     return 1;
 }
 
-/* Adds page gfn to the packet's records: to the last one if it continues that. False: no room. */
-static bool add_record(struct xf_packet *p, uint64_t gfn, enum xf_record_kind kind, unsigned frag)
+/*
+ * Adds a page, or a fragment of one, with `bytes` of payload: to the last record if it continues that.
+ * False: the packet has no room for it.
+ */
+static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
+                enum xf_record_kind kind, unsigned frag, const uint8_t *part, uint32_t bytes)
 {
     struct xf_wire_record *r = p->records_n ? &p->records[p->records_n - 1] : NULL;
+    bool extends = r && r->kind == kind && kind != XF_RECORD_FRAG && r->index + r->count == gfn &&
+                   r->count < XF_RUN_PAGES_MAX;
+    unsigned records = p->records_n + !extends;
 
-    if (r && r->kind == kind && kind != XF_RECORD_FRAG && r->index + r->count == gfn &&
-        r->count < XF_RUN_PAGES_MAX) {
-        r->count++;
-        return true;
-    }
-    if (p->records_n == XF_RECORDS_MAX)
+    if (records > XF_RECORDS_MAX ||
+        sizeof(struct xf_wire_data) + records * sizeof(*r) + p->payload_bytes + bytes >
+            e->shape->body_bytes)
         return false;
-    p->records[p->records_n++] = (struct xf_wire_record){
-        .index = gfn,
-        .count = 1,
-        .kind = (uint8_t)kind,
-        .frag = (uint8_t)frag,
-    };
+    if (kind == XF_RECORD_RAW && p->parts_n == e->shape->pages_max)
+        return false;
+    if (extends) {
+        r->count++;
+    } else {
+        p->records[p->records_n++] = (struct xf_wire_record){
+            .index = gfn,
+            .count = 1,
+            .kind = (uint8_t)kind,
+            .frag = (uint8_t)frag,
+        };
+    }
+    if (bytes) {
+        p->parts[p->parts_n] = part;
+        p->part_bytes[p->parts_n++] = bytes;
+        p->payload_bytes += bytes;
+    }
     return true;
-}
-
-static void add_part(struct xf_packet *p, const void *bytes, uint32_t len)
-{
-    p->parts[p->parts_n] = bytes;
-    p->part_bytes[p->parts_n] = len;
-    p->parts_n++;
-    p->payload_bytes += len;
 }
 
 /* The page at batch_pos into the packet. False: it does not fit any more. */
 static bool add_page(struct xf_encoder *e, struct xf_packet *p)
 {
     const unsigned i = e->batch_pos;
+    const uint64_t gfn = e->gfns[i];
     const uint8_t *page = e->pages[i];
-    const uint32_t room = e->shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data) -
-                          XF_RECORDS_MAX * (uint32_t)sizeof(struct xf_wire_record);
 
     if (!page) {
         /* Gone since the round began: the target must not wait for it. */
-        if (!add_record(p, e->gfns[i], XF_RECORD_DEFER, 0))
+        if (!add(e, p, gfn, XF_RECORD_DEFER, 0, NULL, 0))
             return false;
     } else if (xf_page_is_zero(page)) {
-        if (!add_record(p, e->gfns[i], XF_RECORD_ZERO, 0))
+        if (!add(e, p, gfn, XF_RECORD_ZERO, 0, NULL, 0))
             return false;
         e->pages_zero++;
     } else if (e->shape->frags == 1) {
-        if (p->payload_bytes + XF_PAGE_BYTES > e->shape->pages_max * XF_PAGE_BYTES ||
-            !add_record(p, e->gfns[i], XF_RECORD_RAW, 0))
+        if (!add(e, p, gfn, XF_RECORD_RAW, 0, page, XF_PAGE_BYTES))
             return false;
-        add_part(p, page, XF_PAGE_BYTES);
         e->pages_raw++;
     } else {
         unsigned frag = (unsigned)__builtin_ctz(e->frags_left[i]);
-        uint32_t bytes = xf_wire_frag_bytes(e->shape, frag);
 
-        if (p->payload_bytes + bytes > room || !add_record(p, e->gfns[i], XF_RECORD_FRAG, frag))
+        if (!add(e, p, gfn, XF_RECORD_FRAG, frag, page + frag * e->shape->frag_bytes,
+                 xf_wire_frag_bytes(e->shape, frag)))
             return false;
-        add_part(p, page + frag * e->shape->frag_bytes, bytes);
         e->frags_left[i] &= (uint8_t)(e->frags_left[i] - 1);
         if (e->frags_left[i])
             return true;

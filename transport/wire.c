@@ -20,11 +20,11 @@ int xf_wire_shape(struct xf_wire_shape *shape, uint32_t payload_bytes)
     shape->payload_bytes = payload;
     shape->body_bytes = payload - (uint32_t)sizeof(struct xf_wire_header) - XF_TAG_BYTES;
 
-    /* Whole pages: every page may need a record of its own, and all records must fit. */
-    uint32_t room = shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data) -
-                    XF_RECORDS_MAX * (uint32_t)sizeof(struct xf_wire_record);
+    const uint32_t record = (uint32_t)sizeof(struct xf_wire_record);
+    uint32_t room = shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data);
 
-    shape->pages_max = min_u32(room / (uint32_t)XF_PAGE_BYTES, XF_RECORDS_MAX);
+    /* Every page may need a record of its own. */
+    shape->pages_max = min_u32(room / ((uint32_t)XF_PAGE_BYTES + record), XF_RECORDS_MAX);
     shape->frags = 1;
     shape->frag_bytes = XF_PAGE_BYTES;
     if (shape->pages_max)
@@ -34,7 +34,7 @@ int xf_wire_shape(struct xf_wire_shape *shape, uint32_t payload_bytes)
         uint32_t bytes = ((uint32_t)XF_PAGE_BYTES + frags - 1) / frags;
 
         bytes = (bytes + 15) & ~15u;
-        if (bytes <= room) {
+        if (bytes + record <= room) {
             shape->frags = frags;
             shape->frag_bytes = bytes;
             return 0;
