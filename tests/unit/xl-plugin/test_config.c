@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xl-fast.conf: defaults, every key, and what is refused, with the words of the refusal. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../../xl-plugin/plugin/config.h"
+
+#define REQUIRED "port = \"eth1\"\naddress = \"192.0.2.1/24\"\n"
+
+static int parse(const char *text, struct xf_config *c, char *err)
+{
+    return xf_config_parse(c, text, "test.conf", err);
+}
+
+static void defaults_hold(void **state)
+{
+    struct xf_config c;
+    char err[XF_CONFIG_ERR_BYTES];
+
+    (void)state;
+    assert_int_equal(parse(REQUIRED, &c, err), 0);
+    assert_string_equal(c.port, "eth1");
+    assert_int_equal(c.ipv4, 0xc0000201);
+    assert_int_equal(c.prefix, 24);
+    assert_int_equal(c.udp_port, 0);
+    assert_int_equal(c.queues, 0);
+    assert_int_equal(c.mtu, 0);
+    assert_int_equal(c.connect_timeout_s, 30);
+    assert_int_equal(c.max_downtime_us, 300000);
+    assert_int_equal(c.bandwidth_bytes_per_s, 0);
+}
+
+static void every_key_is_taken(void **state)
+{
+    struct xf_config c;
+    char err[XF_CONFIG_ERR_BYTES];
+
+    (void)state;
+    assert_int_equal(
+        parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
+              "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nqueues=2\nmtu=1500\n"
+              "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
+              "stock_helper = \"/x/libxl-save-helper\"\n",
+              &c, err),
+        0);
+    assert_string_equal(c.port, "net_memif0,role=server,socket=/run/m");
+    assert_int_equal(c.ipv4, 0x0a000009);
+    assert_int_equal(c.prefix, 30);
+    assert_int_equal(c.udp_port, 4000);
+    assert_int_equal(c.queues, 2);
+    assert_int_equal(c.mtu, 1500);
+    assert_int_equal(c.connect_timeout_s, 5);
+    assert_int_equal(c.max_downtime_us, 50000);
+    assert_int_equal(c.bandwidth_bytes_per_s, 1000000000);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    static const struct {
+        const char *text, *word;
+    } cases[] = {
+        {"", "port is missing"},
+        {"port = \"eth1\"\n", "address is missing"},
+        {REQUIRED "max_downtme = 5\n", "unknown key 'max_downtme'"},
+        {REQUIRED "\n\nmtux = 5\n", "line 5: unknown key 'mtux'"},
+        {REQUIRED "mtu = 100\n", "mtu must be"},
+        {REQUIRED "mtu = \"big\"\n", "mtu must be"},
+        {REQUIRED "udp_port = 70000\n", "udp_port must be"},
+        {REQUIRED "queues = 0\n", "queues must be"},
+        {REQUIRED "connect_timeout = -1\n", "connect_timeout"},
+        {REQUIRED "bandwidth = \"8 G\"\n", "bandwidth must be"},
+        {REQUIRED "bandwidth = \"8T\"\n", "bandwidth must be"},
+        {"port = \"\"\naddress = \"192.0.2.1/24\"\n", "port must be"},
+        {"port = \"a b\"\naddress = \"192.0.2.1/24\"\n", "blank"},
+        {"port = [ \"eth1\" ]\naddress = \"192.0.2.1/24\"\n", "port must be"},
+        {"port = \"eth1\"\naddress = \"192.0.2.1\"\n", "address must be"},
+        {"port = \"eth1\"\naddress = \"192.0.2.1/33\"\n", "address must be"},
+        {"port = \"eth1\"\naddress = \"192.0.2.1/24x\"\n", "address must be"},
+        {"port = \"eth1\"\naddress = \"192.0.2/24\"\n", "address must be"},
+        {"port = \"eth1\n", "test.conf"},
+        {REQUIRED "= 5\n", "test.conf"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct xf_config c;
+        char err[XF_CONFIG_ERR_BYTES];
+
+        assert_int_equal(parse(cases[i].text, &c, err), -EINVAL);
+        if (!strstr(err, cases[i].word))
+            fail_msg("case %zu: no '%s' in: %s", i, cases[i].word, err);
+        assert_null(strchr(err, '\n'));
+    }
+}
+
+static void the_environment_overrides(void **state)
+{
+    struct xf_config c;
+    char err[XF_CONFIG_ERR_BYTES];
+
+    (void)state;
+    setenv("XL_FAST_MAX_DOWNTIME", "20", 1);
+    setenv("XL_FAST_BANDWIDTH", "80M", 1);
+    setenv("XL_FAST_CONNECT_TIMEOUT", "7", 1);
+    assert_int_equal(parse(REQUIRED "max_downtime = 50\n", &c, err), 0);
+    assert_int_equal(c.max_downtime_us, 20000);
+    assert_int_equal(c.bandwidth_bytes_per_s, 10000000);
+    assert_int_equal(c.connect_timeout_s, 7);
+    setenv("XL_FAST_MAX_DOWNTIME", "soon", 1);
+    assert_int_equal(parse(REQUIRED, &c, err), -EINVAL);
+    assert_non_null(strstr(err, "XL_FAST_MAX_DOWNTIME"));
+    unsetenv("XL_FAST_MAX_DOWNTIME");
+    unsetenv("XL_FAST_BANDWIDTH");
+    unsetenv("XL_FAST_CONNECT_TIMEOUT");
+}
+
+static void rates_have_units(void **state)
+{
+    uint64_t v;
+
+    (void)state;
+    assert_int_equal(xf_config_bandwidth("8", &v), 0);
+    assert_int_equal(v, 1);
+    assert_int_equal(xf_config_bandwidth("16k", &v), 0);
+    assert_int_equal(v, 2000);
+    assert_int_equal(xf_config_bandwidth("100G", &v), 0);
+    assert_int_equal(v, 12500000000);
+    assert_int_equal(xf_config_bandwidth("0", &v), 0);
+    assert_int_equal(v, 0);
+    assert_int_equal(xf_config_bandwidth("", &v), -EINVAL);
+    assert_int_equal(xf_config_bandwidth("-8", &v), -EINVAL);
+    assert_int_equal(xf_config_bandwidth("1", &v), -EINVAL);
+    assert_int_equal(xf_config_bandwidth("8Gb", &v), -EINVAL);
+    assert_int_equal(xf_config_bandwidth("99999999999999999999", &v), -EINVAL);
+}
+
+static void a_missing_file_is_named(void **state)
+{
+    struct xf_config c;
+    char err[XF_CONFIG_ERR_BYTES];
+
+    (void)state;
+    assert_int_equal(xf_config_load(&c, "/nowhere/xl-fast.conf", err), -ENOENT);
+    assert_non_null(strstr(err, "/nowhere/xl-fast.conf"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_hold),
+        cmocka_unit_test(every_key_is_taken),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(the_environment_overrides),
+        cmocka_unit_test(rates_have_units),
+        cmocka_unit_test(a_missing_file_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
