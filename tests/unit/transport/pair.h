@@ -6,13 +6,7 @@
 #ifndef XF_TESTS_PAIR_H
 #define XF_TESTS_PAIR_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
+#include "unit.h"
 
 #include "../../../transport/faultlink.h"
 #include "../../../transport/simguest.h"

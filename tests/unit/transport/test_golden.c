@@ -3,15 +3,8 @@
  * Golden vectors: what is on the wire, byte for byte, as tests/golden/reference.py makes it from
  * PROTOCOL.md without this code. If one of these changes, the protocol has changed.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "unit.h"
 
 #include "../../../transport/session.h"
 

@@ -2,9 +2,6 @@
 /* A whole session, source to target, on the virtual clock: memory arrives whatever the link does. */
 #include "pair.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "../../../transport/random.h"
 
 #define LIMIT_US 60000000u
