@@ -74,7 +74,7 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "mtu = \"big\"\n", "mtu must be"},
         {REQUIRED "udp_port = 70000\n", "udp_port must be"},
         {REQUIRED "queues = 0\n", "queues must be"},
-        {REQUIRED "connect_timeout = -1\n", "connect_timeout"},
+        {REQUIRED "connect_timeout = 0\n", "connect_timeout"},
         {REQUIRED "bandwidth = \"8 G\"\n", "bandwidth must be"},
         {REQUIRED "bandwidth = \"8T\"\n", "bandwidth must be"},
         {"port = \"\"\naddress = \"192.0.2.1/24\"\n", "port must be"},
