@@ -22,7 +22,8 @@ lab_up() {
     local host
     exec 9>"$LAB_DIR/lock"
     flock -n 9 || { say "another lab command is at work, waiting for it"; flock 9; }
-    lab_build
+    # Hosts that run go on with the image that they have.
+    all_running || lab_build
     build_guest
     # The listening end of the links first.
     for host in "${HOSTS[@]}"; do
@@ -33,6 +34,13 @@ lab_up() {
         copy_guest "$host"
     done
     say "both hosts are up"
+}
+
+all_running() {
+    local host
+    for host in "${HOSTS[@]}"; do
+        host_pid "$host" >/dev/null || return 1
+    done
 }
 
 free_port() {

@@ -4,9 +4,7 @@
 
 lab_install() {
     local host stage=$LAB_DIR/stage
-    for host in "${HOSTS[@]}"; do
-        host_pid "$host" >/dev/null || die "host $host is not running: lab up first"
-    done
+    all_running || die "the hosts are not running: lab up first"
     rm -rf "$stage"
     make -s -C "$REPO" --no-print-directory install DESTDIR="$stage"
     for host in "${HOSTS[@]}"; do

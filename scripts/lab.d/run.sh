@@ -23,11 +23,9 @@ find_scenarios() {
 }
 
 lab_run() {
-    local files file host passed=0 failed=0 skipped=0
+    local files file status passed=0 failed=0 skipped=0
     files=$(find_scenarios "$@")
-    for host in "${HOSTS[@]}"; do
-        host_pid "$host" >/dev/null || die "host $host is not running: lab up first"
-    done
+    all_running || die "the hosts are not running: lab up first"
     mkdir -p "$LAB_DIR/results"
     for file in $files; do
         run_one "$file" && status=0 || status=$?
