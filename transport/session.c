@@ -64,6 +64,10 @@ int xf_session_send(struct xf_session *s, enum xf_packet_type type, unsigned que
         return 0;
     if (body_bytes < len)
         body_bytes = len;
+    if (sizeof(header) + body_bytes + XF_TAG_BYTES > buf.cap) {
+        s->link->ops->tx_free(s->link, queue, &buf, 1);
+        return 0;
+    }
     xf_session_header(s, &header, type, queue, sequence);
     memcpy(buf.data, &header, sizeof(header));
     xf_seal_begin(s->seal, &run, &header);

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hostile packets: what a stranger on the network sends (no key) is dropped and counted and changes
+ * nothing; what an authentic peer must not send ends the session with a reason, before any of it is used.
+ */
+#include "unit.h"
+
+#include "../../../transport/session.h"
+#include "../../../transport/simguest.h"
+#include "../../../transport/simlink.h"
+#include "../../../transport/source.h"
+#include "../../../transport/target.h"
+
+#define PAGES 2000
+
+/* A target (or a source) under test at end 1, and a peer that we write by hand at end 0. */
+struct stage {
+    struct xf_simlink *net;
+    struct xf_simguest *guest;
+    struct xf_offer offer;
+    struct xf_target *target;
+    struct xf_source *source;
+    struct xf_session rogue;
+    uint64_t sequence, now_us;
+    int rc;
+};
+
+static void open_stage(struct stage *st, enum xf_role under_test)
+{
+    const struct xf_simlink_config net = {.queues = 1, .payload_bytes = 8972};
+
+    memset(st, 0, sizeof(*st));
+    st->now_us = 1000;
+    assert_int_equal(xf_simlink_new(&st->net, &net), 0);
+    assert_int_equal(xf_offer_new(&st->offer, xf_simlink_end(st->net, 0), PAGES), 0);
+    if (under_test == XF_ROLE_TARGET) {
+        struct xf_target_config tc;
+        struct xf_guest_sink sink;
+
+        assert_int_equal(xf_simguest_new_empty(&st->guest, PAGES), 0);
+        sink = xf_simguest_sink(st->guest);
+        xf_target_config_init(&tc);
+        tc.offer = st->offer;
+        assert_int_equal(xf_target_new(&st->target, &tc, &sink, xf_simlink_end(st->net, 1), 1000),
+                         0);
+        xf_target_ready(st->target);
+    } else {
+        struct xf_source_config sc;
+        struct xf_guest_source guest;
+
+        assert_int_equal(xf_simguest_new(&st->guest, PAGES, XF_FILL_MIXED, 1, 0), 0);
+        guest = xf_simguest_source(st->guest);
+        xf_source_config_init(&sc);
+        sc.offer = st->offer;
+        assert_int_equal(xf_source_new(&st->source, &sc, &guest, xf_simlink_end(st->net, 1), 1000),
+                         0);
+    }
+    assert_int_equal(xf_session_init(&st->rogue, &st->offer,
+                                     under_test == XF_ROLE_TARGET ? XF_ROLE_SOURCE : XF_ROLE_TARGET,
+                                     xf_simlink_end(st->net, 0), 1000),
+                     0);
+}
+
+static void close_stage(struct stage *st)
+{
+    xf_target_free(st->target);
+    xf_source_free(st->source);
+    xf_session_fini(&st->rogue);
+    xf_simguest_free(st->guest);
+    xf_simlink_free(st->net);
+}
+
+static void step(struct stage *st)
+{
+    st->now_us += 100;
+    xf_simlink_advance(st->net, st->now_us);
+    st->rc = st->target ? xf_target_step(st->target, st->now_us)
+                        : xf_source_step(st->source, st->now_us);
+}
+
+static void send_body(struct stage *st, enum xf_packet_type type, const void *body, size_t len)
+{
+    assert_int_equal(xf_session_send(&st->rogue, type, 0, st->sequence++, body, len, 0), 1);
+    step(st);
+}
+
+static void send_raw(struct stage *st, const void *bytes, uint32_t len)
+{
+    struct xf_link *link = xf_simlink_end(st->net, 0);
+    struct xf_buf buf;
+
+    assert_int_equal(link->ops->tx_alloc(link, 0, &buf, 1), 1);
+    memcpy(buf.data, bytes, len);
+    buf.len = len;
+    assert_int_equal(link->ops->tx_burst(link, 0, &buf, 1), 1);
+    step(st);
+}
+
+/* A DATA packet with one record and so many bytes of payload. */
+static void send_data(struct stage *st, uint32_t round, struct xf_wire_record r, size_t payload)
+{
+    static uint8_t body[XF_PAYLOAD_MAX];
+    struct xf_wire_data head = {.round = round, .records = 1};
+
+    memset(body, 0xee, sizeof(body));
+    memcpy(body, &head, sizeof(head));
+    memcpy(body + sizeof(head), &r, sizeof(r));
+    send_body(st, XF_PACKET_DATA, body, sizeof(head) + sizeof(r) + payload);
+}
+
+static uint64_t rejected(const struct stage *st, enum xf_reject why)
+{
+    return (st->target ? xf_target_stats(st->target) : xf_source_stats(st->source))->rejects[why];
+}
+
+/* Round 1 as it should be: memory for pages 0..999. */
+static void populate_1000(struct stage *st)
+{
+    struct xf_wire_barrier b = {.round = 1, .pages = 1000};
+
+    send_data(st, 1, (struct xf_wire_record){.count = 1000, .kind = XF_RECORD_POPULATE}, 0);
+    send_body(st, XF_PACKET_BARRIER, &b, sizeof(b));
+    assert_int_equal(st->rc, 0);
+}
+
+static void test_strangers_are_counted_and_dropped(void **state)
+{
+    struct stage st;
+    uint8_t junk[200] = {0};
+    struct xf_wire_header h;
+    uint64_t before[2], after[2];
+
+    (void)state;
+    open_stage(&st, XF_ROLE_TARGET);
+    populate_1000(&st);
+    xf_simguest_hash(st.guest, before);
+
+    send_raw(&st, junk, 0);
+    send_raw(&st, junk, 31);
+    assert_int_equal(rejected(&st, XF_REJECT_short_packet), 2);
+    send_raw(&st, junk, 32);
+    assert_int_equal(rejected(&st, XF_REJECT_unknown_version), 1);
+
+    xf_session_header(&st.rogue, &h, XF_PACKET_FEEDBACK, 0, 500); /* reflected */
+    memcpy(junk, &h, sizeof(h));
+    send_raw(&st, junk, 100);
+    h.type = 0x7f;
+    memcpy(junk, &h, sizeof(h));
+    send_raw(&st, junk, 100);
+    assert_int_equal(rejected(&st, XF_REJECT_unknown_type), 2);
+
+    h.type = XF_PACKET_DATA;
+    h.session_tag ^= 1;
+    memcpy(junk, &h, sizeof(h));
+    send_raw(&st, junk, 100);
+    assert_int_equal(rejected(&st, XF_REJECT_wrong_session), 1);
+
+    h.session_tag ^= 1;
+    h.queue = 1;
+    memcpy(junk, &h, sizeof(h));
+    send_raw(&st, junk, 100);
+    assert_int_equal(rejected(&st, XF_REJECT_wrong_queue), 1);
+
+    h.queue = 0;
+    memcpy(junk, &h, sizeof(h));
+    send_raw(&st, junk, 100);
+    assert_int_equal(rejected(&st, XF_REJECT_forged), 1);
+
+    h.sequence = 1; /* seen */
+    memcpy(junk, &h, sizeof(h));
+    send_raw(&st, junk, 100);
+    assert_int_equal(rejected(&st, XF_REJECT_replayed), 1);
+
+    h.sequence = 1000000000;
+    memcpy(junk, &h, sizeof(h));
+    send_raw(&st, junk, 100);
+    assert_int_equal(rejected(&st, XF_REJECT_far_sequence), 1);
+
+    assert_int_equal(st.rc, 0);
+    xf_simguest_hash(st.guest, after);
+    assert_memory_equal(before, after, sizeof(before));
+    close_stage(&st);
+}
+
+static void test_lying_source(void **state)
+{
+    static const struct {
+        const char *what;
+        uint32_t round;
+        struct xf_wire_record record;
+        uint32_t payload;
+        enum xf_reject why;
+    } rows[] = {
+        {"no such kind", 2, {.count = 1, .kind = 9}, 0, XF_REJECT_malformed},
+        {"kind 0", 2, {.count = 1}, 0, XF_REJECT_malformed},
+        {"no pages", 2, {.kind = XF_RECORD_ZERO}, 0, XF_REJECT_malformed},
+        {"too long a run", 2, {.count = XF_RUN_PAGES_MAX + 1, .kind = XF_RECORD_ZERO}, 0,
+         XF_REJECT_malformed},
+        {"too many whole pages", 2, {.count = 0x7fff, .kind = XF_RECORD_RAW}, 4096,
+         XF_REJECT_malformed},
+        {"payload cut short", 2, {.count = 1, .kind = XF_RECORD_RAW}, 4095, XF_REJECT_malformed},
+        {"payload too long", 2, {.count = 1, .kind = XF_RECORD_RAW}, 4097, XF_REJECT_malformed},
+        {"payload for zeros", 2, {.count = 1, .kind = XF_RECORD_ZERO}, 16, XF_REJECT_malformed},
+        {"fragment where pages are whole", 2, {.count = 1, .kind = XF_RECORD_FRAG}, 4096,
+         XF_REJECT_malformed},
+        {"another space", 2, {.count = 1, .kind = XF_RECORD_ZERO, .space = 1}, 0,
+         XF_REJECT_malformed},
+        {"first page beyond", 2, {.index = PAGES, .count = 1, .kind = XF_RECORD_ZERO}, 0,
+         XF_REJECT_outside_guest},
+        {"last page beyond", 2, {.index = PAGES - 1, .count = 2, .kind = XF_RECORD_ZERO}, 0,
+         XF_REJECT_outside_guest},
+        {"index wraps", 2, {.index = UINT64_MAX, .count = 2, .kind = XF_RECORD_ZERO}, 0,
+         XF_REJECT_outside_guest},
+        {"memory beyond", 2, {.index = 1990, .count = 11, .kind = XF_RECORD_POPULATE}, 0,
+         XF_REJECT_outside_guest},
+        {"page without memory", 2, {.index = 1000, .count = 1, .kind = XF_RECORD_RAW}, 4096,
+         XF_REJECT_not_populated},
+        {"zeros without memory", 2, {.index = 999, .count = 2, .kind = XF_RECORD_ZERO}, 0,
+         XF_REJECT_not_populated},
+        {"memory twice", 2, {.index = 999, .count = 2, .kind = XF_RECORD_POPULATE}, 0,
+         XF_REJECT_populated_twice},
+        {"a round not begun", 3, {.count = 1, .kind = XF_RECORD_ZERO}, 0, XF_REJECT_future_round},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct stage st;
+
+        open_stage(&st, XF_ROLE_TARGET);
+        populate_1000(&st);
+        send_data(&st, rows[i].round, rows[i].record, rows[i].payload);
+        if (st.rc != -EPROTO || rejected(&st, rows[i].why) != 1 || !*xf_target_error(st.target))
+            fail_msg("%s: rc %d, counted %llu, error '%s'", rows[i].what, st.rc,
+                     (unsigned long long)rejected(&st, rows[i].why), xf_target_error(st.target));
+        close_stage(&st);
+    }
+}
+
+static void expect_refused(struct stage *st, const char *what)
+{
+    if (st->rc != -EPROTO)
+        fail_msg("%s: rc %d", what, st->rc);
+    close_stage(st);
+}
+
+static void test_lying_barriers_and_pings(void **state)
+{
+    struct stage st;
+    struct xf_wire_barrier b = {.round = 2, .pages = PAGES + 1};
+    struct xf_wire_ping p = {.floor = 1000};
+
+    (void)state;
+    open_stage(&st, XF_ROLE_TARGET);
+    populate_1000(&st);
+    send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+    expect_refused(&st, "more pages than the guest has");
+
+    b = (struct xf_wire_barrier){.round = 3};
+    open_stage(&st, XF_ROLE_TARGET);
+    populate_1000(&st);
+    send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+    expect_refused(&st, "a barrier of the future");
+
+    b = (struct xf_wire_barrier){.round = 2};
+    open_stage(&st, XF_ROLE_TARGET);
+    populate_1000(&st);
+    send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b) - 8);
+    expect_refused(&st, "a short barrier");
+
+    /* Fewer counted than landed: someone is wrong about what this guest is. */
+    b = (struct xf_wire_barrier){.round = 2, .pages = 1};
+    open_stage(&st, XF_ROLE_TARGET);
+    populate_1000(&st);
+    send_data(&st, 2, (struct xf_wire_record){.count = 2, .kind = XF_RECORD_ZERO}, 0);
+    send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+    expect_refused(&st, "more landed than counted");
+
+    open_stage(&st, XF_ROLE_TARGET);
+    populate_1000(&st);
+    send_body(&st, XF_PACKET_PING, &p, sizeof(p));
+    expect_refused(&st, "a floor above its own packet");
+}
+
+static void test_barrier_waits_for_every_page(void **state)
+{
+    struct stage st;
+    struct xf_wire_barrier b = {.round = 2, .pages = 3, .flags = XF_BARRIER_FINAL};
+
+    (void)state;
+    open_stage(&st, XF_ROLE_TARGET);
+    populate_1000(&st);
+    send_data(&st, 2, (struct xf_wire_record){.index = 5, .count = 1, .kind = XF_RECORD_RAW}, 4096);
+    send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+    assert_int_equal(st.rc, 0);
+    /* The same page again is not another page. */
+    send_data(&st, 2, (struct xf_wire_record){.index = 5, .count = 1, .kind = XF_RECORD_RAW}, 4096);
+    send_data(&st, 2, (struct xf_wire_record){.index = 5, .count = 2, .kind = XF_RECORD_ZERO}, 0);
+    assert_int_equal(st.rc, 0);
+    send_data(&st, 2, (struct xf_wire_record){.index = 7, .count = 1, .kind = XF_RECORD_DEFER}, 0);
+    assert_int_equal(st.rc, XF_SESSION_DONE);
+    close_stage(&st);
+}
+
+static void answer_source(struct stage *st, uint16_t version, uint64_t pages, uint32_t payload)
+{
+    static uint8_t body[XF_PAYLOAD_MAX];
+    struct xf_wire_shape shape;
+    struct xf_wire_answer a = {.version = version,
+                               .queues = 1,
+                               .payload_bytes = payload,
+                               .page_count = pages,
+                               .credit = 100};
+
+    memset(body, 0, sizeof(body));
+    memcpy(body, &a, sizeof(a));
+    send_body(st, XF_PACKET_ANSWER, body,
+              xf_wire_shape(&shape, payload) || payload > 8972 ? sizeof(a) : shape.body_bytes);
+}
+
+static void feed(struct stage *st, struct xf_wire_feedback fb, unsigned ranges, uint32_t start,
+                 uint32_t length)
+{
+    struct {
+        struct xf_wire_feedback fb;
+        struct xf_wire_range r;
+    } m = {.fb = fb, .r = {start, length}};
+
+    send_body(st, XF_PACKET_FEEDBACK, &m, sizeof(m.fb) + ranges * sizeof(m.r));
+}
+
+static void test_lying_target(void **state)
+{
+    struct stage st;
+
+    (void)state;
+    open_stage(&st, XF_ROLE_SOURCE);
+    answer_source(&st, 2, PAGES, 8972);
+    expect_refused(&st, "another version");
+    open_stage(&st, XF_ROLE_SOURCE);
+    answer_source(&st, 1, PAGES + 1, 8972);
+    expect_refused(&st, "another guest");
+    open_stage(&st, XF_ROLE_SOURCE);
+    answer_source(&st, 1, PAGES, 9000);
+    expect_refused(&st, "larger packets than offered");
+    open_stage(&st, XF_ROLE_SOURCE);
+    answer_source(&st, 1, PAGES, 200);
+    expect_refused(&st, "packets too small for pages");
+
+    static const struct {
+        const char *what;
+        struct xf_wire_feedback fb;
+        unsigned ranges;
+        uint32_t start, length;
+        enum xf_reject why;
+    } rows[] = {
+        {"acknowledges what was never sent", {.base = 1000000, .horizon = 1000000, .credit = 1}, 0,
+         0, 0, XF_REJECT_dishonest_ack},
+        {"ends a round that was not sent", {.round = 9, .credit = 1}, 0, 0, 0,
+         XF_REJECT_dishonest_ack},
+        {"horizon below base", {.base = 1, .credit = 1}, 0, 0, 0, XF_REJECT_malformed},
+        {"unknown flag", {.flags = 0x80, .credit = 1}, 0, 0, 0, XF_REJECT_malformed},
+        {"another receiver", {.receiver = 1, .credit = 1}, 0, 0, 0, XF_REJECT_malformed},
+        {"ranges not there", {.ranges = 2, .horizon = 1, .credit = 1}, 1, 0, 1,
+         XF_REJECT_malformed},
+        {"range beyond the horizon", {.ranges = 1, .horizon = 1, .credit = 1}, 1, 1, 1,
+         XF_REJECT_malformed},
+        {"empty range", {.ranges = 1, .horizon = 1, .credit = 1}, 1, 0, 0, XF_REJECT_malformed},
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        open_stage(&st, XF_ROLE_SOURCE);
+        answer_source(&st, 1, PAGES, 8972);
+        assert_int_equal(st.rc, 0);
+        feed(&st, rows[i].fb, rows[i].ranges, rows[i].start, rows[i].length);
+        if (rejected(&st, rows[i].why) != 1)
+            fail_msg("%s: not counted, rc %d", rows[i].what, st.rc);
+        expect_refused(&st, rows[i].what);
+    }
+}
+
+static void test_reason_is_shown_safely(void **state)
+{
+    struct stage st;
+    struct xf_wire_reason r = {.code = 12};
+
+    (void)state;
+    memset(r.text, 'x', sizeof(r.text));
+    memcpy(r.text, "\033[2Jno\nmemory", 13);
+    r.text[13] = ' ';
+    open_stage(&st, XF_ROLE_SOURCE);
+    answer_source(&st, 1, PAGES, 8972);
+    send_body(&st, XF_PACKET_REFUSE, &r, sizeof(r));
+    assert_int_equal(st.rc, -ECONNABORTED);
+    assert_non_null(strstr(xf_source_error(st.source), "?[2Jno?memory"));
+    close_stage(&st);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_strangers_are_counted_and_dropped),
+        cmocka_unit_test(test_lying_source),
+        cmocka_unit_test(test_lying_barriers_and_pings),
+        cmocka_unit_test(test_barrier_waits_for_every_page),
+        cmocka_unit_test(test_lying_target),
+        cmocka_unit_test(test_reason_is_shown_safely),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
