@@ -3,7 +3,9 @@
  * EAL: starts DPDK for what this host is (a PV dom0, a PVH dom0 or a bare machine; hugepages or
  * not; root or not). The user names a port; the EAL's arguments follow from the host.
  *
- * One start per process (DPDK's own limit). Not thread-safe.
+ * One start per process (DPDK's own limit): after xf_dpdk_stop() or a failure there is no second.
+ * Not thread-safe. The thread that starts is DPDK's lcore 0: it has the packet pool's cache, so let
+ * it be the one that sends and receives. It stays on the CPUs where it was allowed to run.
  */
 #ifndef XF_DPDK_EAL_H
 #define XF_DPDK_EAL_H
@@ -15,8 +17,8 @@
 #define XF_DPDK_ERR_BYTES 256
 
 struct xf_dpdk_host {
-    bool pv_dom0;          /* physical addresses are not the machine's: IOVA must be VA, no PCI ports */
-    bool xen;              /* running on Xen at all */
+    bool pv_dom0; /* physical addresses are not the machine's: IOVA must be VA, no PCI ports */
+    bool xen;     /* running on Xen at all */
     uint64_t hugepages_free; /* 2 MiB pages free */
     bool root;
 };
@@ -32,5 +34,15 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
 
 /* Gives back all that xf_dpdk_start() took; close ports first. Safe if never started. */
 void xf_dpdk_stop(void);
+
+/*
+ * Holds back DPDK's warnings (stderr) while something is tried that may fail. The environment's
+ * XF_DPDK_LOG=LEVEL (debug, info, notice, warning, ...) overrides this and sets what DPDK logs.
+ */
+void xf_dpdk_quiet(bool quiet);
+
+/* The first line of level error or worse that DPDK logged since they were forgotten; "" if none. */
+const char *xf_dpdk_first_error(void);
+void xf_dpdk_forget_errors(void);
 
 #endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* EAL: starts and stops DPDK in this process. */
+#include "eal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_log.h>
+
+#include "args.h"
+#include "kernelif.h"
+#include "spec.h"
+
+/*
+ * DPDK is one per process and keeps its state in globals; what belongs to that state is here, the
+ * only such place in this room.
+ */
+static struct {
+    bool started;
+    bool quiet;      /* hold back DPDK's lines: xf_dpdk_start() reports what matters */
+    char error[192]; /* the first line of level error or worse: the others follow from it */
+    FILE *log;
+} eal;
+
+/*
+ * DPDK logs to this instead of to stderr and syslog at once. Never to stdout: the plug-in's stdout
+ * is a protocol.
+ */
+static ssize_t log_write(void *cookie, const char *buf, size_t size)
+{
+    (void)cookie;
+    if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR && !eal.error[0]) {
+        size_t n = strcspn(buf, "\n");
+
+        n = n < size ? n : size;
+        n = n < sizeof(eal.error) ? n : sizeof(eal.error) - 1;
+        memcpy(eal.error, buf, n);
+        eal.error[n] = 0;
+    }
+    if (!eal.quiet && write(STDERR_FILENO, buf, size) < 0) {
+        /* A closed stderr is no reason to fail. */
+    }
+    return (ssize_t)size;
+}
+
+void xf_dpdk_quiet(bool quiet)
+{
+    /* Who asks for DPDK's log gets all of it. */
+    eal.quiet = quiet && !getenv("XF_DPDK_LOG");
+}
+
+static int open_log(void)
+{
+    static const cookie_io_functions_t io = {.write = log_write};
+
+    if (!eal.log) {
+        eal.log = fopencookie(NULL, "w", io);
+        if (!eal.log)
+            return -ENOMEM;
+        setvbuf(eal.log, NULL, _IOLBF, 1024);
+    }
+    return rte_openlog_stream(eal.log) ? -EIO : 0;
+}
+
+/*
+ * rte_eal_init() makes a directory for files that it then does not need (--no-shconf), and leaves
+ * it. A place where none can be made keeps it from that; it says so in a warning and goes on.
+ */
+static int init_without_directory(struct xf_eal_args *args)
+{
+    const char *old = getenv("RUNTIME_DIRECTORY");
+    char *saved = old ? strdup(old) : NULL;
+    int rc;
+
+    setenv("RUNTIME_DIRECTORY", "/dev/null", 1);
+    rc = rte_eal_init(args->argc, args->argv);
+    if (saved)
+        setenv("RUNTIME_DIRECTORY", saved, 1);
+    else
+        unsetenv("RUNTIME_DIRECTORY");
+    free(saved);
+    return rc < 0 ? -rte_errno : 0;
+}
+
+/* Why DPDK has no port of that name although it started. */
+static void explain_missing(const struct xf_port_spec *spec, const struct xf_dpdk_host *host,
+                            const char *port, bool no_huge, char err[XF_DPDK_ERR_BYTES])
+{
+    if (spec->kind != XF_PORT_PCI)
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: DPDK cannot use it%s%s%s", port,
+                 host->root ? "" : " (not root)", eal.error[0] ? ": " : "", eal.error);
+    else if (host->pv_dom0)
+        snprintf(
+            err, XF_DPDK_ERR_BYTES,
+            "port %s: in a PV dom0 DPDK drives only NICs that share with the kernel (mlx5); name "
+            "the kernel's interface instead, e.g. eth1",
+            port);
+    else if (no_huge)
+        snprintf(err, XF_DPDK_ERR_BYTES,
+                 "port %s: no driver of DPDK took it; it needs free hugepages (vm.nr_hugepages)%s",
+                 port, host->root ? "" : " and root");
+    else
+        snprintf(err, XF_DPDK_ERR_BYTES,
+                 "port %s: no driver of DPDK took it; is it there and bound to vfio-pci or "
+                 "uio_pci_generic (dpdk-devbind.py -s)?",
+                 port);
+}
+
+static unsigned first_cpu(const cpu_set_t *set)
+{
+    for (unsigned i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, set))
+            return i;
+    return 0;
+}
+
+int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES])
+{
+    struct xf_port_spec spec;
+    struct xf_dpdk_host host;
+    struct xf_eal_args args = {0};
+    struct xf_eal_wish wish = {.spec = &spec, .queues = queues ? queues : 1};
+    const char *level = getenv("XF_DPDK_LOG");
+    cpu_set_t cpus;
+    uint16_t id;
+    int rc;
+
+    err[0] = 0;
+    if (eal.started) {
+        snprintf(err, XF_DPDK_ERR_BYTES, "DPDK is running already in this process");
+        return -EALREADY;
+    }
+    rc = xf_spec_parse(&spec, port);
+    if (rc) {
+        snprintf(err, XF_DPDK_ERR_BYTES,
+                 "'%s' is no port: give a PCI address, a kernel interface or a vdev string",
+                 port ? port : "");
+        return rc;
+    }
+    if (spec.kernel_if[0]) {
+        rc = xf_kernel_if_mtu(spec.kernel_if, &wish.if_mtu);
+        if (rc) {
+            snprintf(err, XF_DPDK_ERR_BYTES, "no network interface %s on this host",
+                     spec.kernel_if);
+            return rc;
+        }
+    }
+
+    xf_dpdk_probe_host(&host);
+    CPU_ZERO(&cpus);
+    if (sched_getaffinity(0, sizeof(cpus), &cpus))
+        CPU_SET(0, &cpus);
+    wish.cpu = first_cpu(&cpus);
+    wish.log_level = level && *level ? level : "warning";
+
+    rc = open_log();
+    if (rc)
+        goto out;
+    rc = xf_eal_args_build(&args, &host, &wish);
+    if (rc)
+        goto out;
+
+    xf_dpdk_quiet(true);
+    rc = init_without_directory(&args);
+    /* DPDK has put this thread on one CPU; whom the scheduler had placed anywhere should stay so.
+     */
+    sched_setaffinity(0, sizeof(cpus), &cpus);
+    if (rc) {
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: DPDK does not start: %s", port,
+                 eal.error[0] ? eal.error : strerror(-rc));
+        goto out;
+    }
+    eal.started = true;
+    if (rte_eth_dev_get_port_by_name(spec.device, &id)) {
+        explain_missing(&spec, &host, port, args.no_huge, err);
+        rc = -ENODEV;
+        xf_dpdk_stop();
+    }
+
+out:
+    xf_dpdk_quiet(false);
+    xf_eal_args_free(&args);
+    if (rc && !err[0])
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: DPDK does not start: %s", port, strerror(-rc));
+    return rc;
+}
+
+const char *xf_dpdk_first_error(void)
+{
+    return eal.error;
+}
+
+void xf_dpdk_forget_errors(void)
+{
+    eal.error[0] = 0;
+}
+
+void xf_dpdk_stop(void)
+{
+    if (!eal.started)
+        return;
+    rte_eal_cleanup();
+    eal.started = false;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Port: bursts of sealed packets to and from a DPDK port; the step between seal/open and the wire.
+ */
+#include "port.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "portdev.h"
+#include "../transport/clock.h"
+
+/* Asking a port for its link state may cost a register read or a system call. */
+#define HEALTH_EVERY_US 100000u
+
+static unsigned port_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    struct xf_port *p = xf_port_of(link);
+    struct rte_mbuf *m[XF_BURST_MAX];
+
+    (void)queue;
+    n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
+    if (rte_pktmbuf_alloc_bulk(p->pool, m, n))
+        return 0;
+    for (unsigned i = 0; i < n; i++) {
+        /* The payload starts where a pool's packet starts anyway, aligned; the headers before it.
+         */
+        bufs[i].data = rte_pktmbuf_mtod(m[i], uint8_t *);
+        bufs[i].cap = link->payload_bytes;
+        bufs[i].len = 0;
+        bufs[i].cookie = m[i];
+    }
+    return n;
+}
+
+static void port_free(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    struct rte_mbuf *m[XF_BURST_MAX];
+
+    (void)link;
+    (void)queue;
+    while (n) {
+        unsigned some = n < XF_BURST_MAX ? n : XF_BURST_MAX;
+
+        for (unsigned i = 0; i < some; i++)
+            m[i] = bufs[i].cookie;
+        rte_pktmbuf_free_bulk(m, some);
+        bufs += some;
+        n -= some;
+    }
+}
+
+static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    struct xf_port *p = xf_port_of(link);
+    struct xf_port_queue *q = &p->queues[queue];
+    struct rte_mbuf *m[XF_BURST_MAX];
+    unsigned sent;
+
+    n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
+    if (!p->has_peer) { /* nowhere to send to yet */
+        port_free(link, queue, bufs, n);
+        return n;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct rte_mbuf *b = bufs[i].cookie;
+
+        /* All of this may be done twice to a packet that the port does not take at once. */
+        b->data_off = RTE_PKTMBUF_HEADROOM - XF_FRAME_HEADER_BYTES;
+        b->data_len = (uint16_t)(XF_FRAME_HEADER_BYTES + bufs[i].len);
+        b->pkt_len = b->data_len;
+        b->ol_flags = p->tx_flags;
+        b->l2_len = XF_ETHER_BYTES;
+        b->l3_len = XF_IPV4_BYTES;
+        b->l4_len = XF_UDP_BYTES;
+        xf_frame_write(&q->frame, rte_pktmbuf_mtod(b, uint8_t *), bufs[i].len);
+        m[i] = b;
+    }
+    sent = rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
+    for (unsigned i = 0; i < sent; i++)
+        q->tx_bytes += bufs[i].len;
+    q->tx_packets += sent;
+    q->tx_unsent += n - sent;
+    return sent;
+}
+
+/* Whose the frame is; if ours, *buf is its payload. The mbuf stays the caller's. */
+static enum xf_frame_verdict take(const struct xf_port *p, struct rte_mbuf *m, struct xf_buf *buf)
+{
+    bool ipv4_checked = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    enum xf_frame_verdict verdict;
+    uint8_t *frame;
+
+    /* A frame in pieces: only ports with small buffers do that, and ours are a frame large. */
+    if (m->nb_segs != 1 && rte_pktmbuf_linearize(m))
+        return XF_FRAME_BAD;
+    frame = rte_pktmbuf_mtod(m, uint8_t *);
+    verdict = xf_frame_parse(frame, m->data_len, &p->link.self, ipv4_checked, &buf->len);
+    /* The port has seen a wrong UDP checksum, which the parser does not look at. */
+    if (verdict == XF_FRAME_OURS &&
+        (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+        return XF_FRAME_BAD;
+    buf->data = frame + XF_FRAME_HEADER_BYTES;
+    buf->cap = 0;
+    buf->cookie = m;
+    return verdict;
+}
+
+static unsigned port_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    struct xf_port *p = xf_port_of(link);
+    struct xf_port_queue *q = &p->queues[queue];
+    struct rte_mbuf *m[XF_BURST_MAX];
+    unsigned got, ours = 0;
+
+    n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
+    got = rte_eth_rx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
+    for (unsigned i = 0; i < got; i++) {
+        if (i + 1 < got)
+            rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
+        switch (take(p, m[i], &bufs[ours])) {
+        case XF_FRAME_OURS:
+            q->rx_bytes += bufs[ours].len;
+            ours++;
+            continue;
+        case XF_FRAME_NOT_OURS:
+            q->rx_not_ours++;
+            break;
+        case XF_FRAME_BAD:
+            q->rx_bad_frame++;
+            break;
+        }
+        rte_pktmbuf_free(m[i]);
+    }
+    q->rx_packets += ours;
+    return ours;
+}
+
+static void port_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
+{
+    struct xf_port *p = xf_port_of(link);
+
+    for (unsigned q = 0; q < link->queues; q++)
+        xf_frame_template_init(&p->queues[q].frame, &link->self,
+                               (uint16_t)(link->self.udp_port + q), peer, p->offload);
+    p->has_peer = true;
+}
+
+static void port_stats(const struct xf_link *link, struct xf_link_stats *out)
+{
+    const struct xf_port *p = xf_port_of(link);
+    struct rte_eth_stats dev;
+
+    memset(out, 0, sizeof(*out));
+    for (unsigned i = 0; i < link->queues; i++) {
+        const struct xf_port_queue *q = &p->queues[i];
+
+        out->tx_packets += q->tx_packets;
+        out->tx_bytes += q->tx_bytes;
+        out->tx_unsent += q->tx_unsent;
+        out->rx_packets += q->rx_packets;
+        out->rx_bytes += q->rx_bytes;
+        out->rx_not_ours += q->rx_not_ours;
+        out->rx_bad_frame += q->rx_bad_frame;
+    }
+    if (!rte_eth_stats_get(p->id, &dev))
+        out->rx_port_missed = dev.imissed + dev.rx_nombuf;
+}
+
+static int port_health(struct xf_link *link)
+{
+    struct xf_port *p = xf_port_of(link);
+    uint64_t now = xf_now_us();
+
+    if (now - p->health_us >= HEALTH_EVERY_US) {
+        p->health_us = now;
+        p->health_rc = xf_portdev_link_state(p);
+    }
+    return p->health_rc;
+}
+
+static void port_close(struct xf_link *link)
+{
+    struct xf_port *p = xf_port_of(link);
+
+    xf_portdev_close(p);
+    free(p->queues);
+    free(p);
+}
+
+static const struct xf_link_ops port_ops = {
+    .tx_alloc = port_tx_alloc,
+    .tx_burst = port_tx_burst,
+    .tx_free = port_free,
+    .rx_burst = port_rx_burst,
+    .rx_free = port_free,
+    .set_peer = port_set_peer,
+    .stats = port_stats,
+    .health = port_health,
+    .close = port_close,
+};
+
+int xf_port_open(struct xf_link **out, const struct xf_port_config *config,
+                 char err[XF_DPDK_ERR_BYTES])
+{
+    unsigned queues = config->queues ? config->queues : 1;
+    struct xf_port *p = calloc(1, sizeof(*p));
+    int rc = -ENOMEM;
+
+    err[0] = 0;
+    *out = NULL;
+    if (!p)
+        goto out;
+    p->link.ops = &port_ops;
+    p->queues = aligned_alloc(RTE_CACHE_LINE_SIZE, queues * sizeof(*p->queues));
+    if (!p->queues)
+        goto out;
+    memset(p->queues, 0, queues * sizeof(*p->queues));
+    p->link.self.ipv4 = config->ipv4;
+    p->link.self.udp_port = config->udp_port ? config->udp_port : XF_UDP_PORT_DEFAULT;
+
+    rc = xf_spec_parse(&p->spec, config->port);
+    if (rc)
+        goto out;
+    rc = xf_portdev_open(p, config, err);
+
+out:
+    if (rc) {
+        if (!err[0])
+            snprintf(err, XF_DPDK_ERR_BYTES, "port %s: %s", config->port, strerror(-rc));
+        if (p)
+            port_close(&p->link);
+        return rc;
+    }
+    *out = &p->link;
+    return 0;
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Port device: what each kind of port needs to come up.
+ *
+ *            MTU                        packet's room in a buffer        copies
+ *   PCI      the port's, up to 9000     a frame                          none: DMA
+ *   af_packet the kernel interface's    the ring's frame                 one each way, by the
+ * driver AF_XDP   what a 4 KiB page holds    a page less the pool's headers   none or one, by the
+ * kernel memif    the peers' bsize           bsize                            one each way, by the
+ * driver
+ */
+#include "portdev.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_errno.h>
+#include <rte_mempool.h>
+
+#include "kernelif.h"
+#include "../transport/clock.h"
+
+#define MTU_MAX 9000u
+#define MTU_MIN 576u /* smaller ones cannot carry a useful part of a page */
+
+/* Longest wait for a link: the slowest NICs negotiate for some seconds; a memif peer may start
+ * late. */
+#define LINK_WAIT_US (15 * 1000000u)
+#define LINK_POLL_US 2000u
+#define MEMIF_TRY_US 10000u /* the first wait for an answer; doubled each time */
+
+#define MEMIF_DOWN_US 20000u
+
+#define RING_PACKETS 1024u
+#define POOL_CACHE   256u
+
+/*
+ * AF_XDP: an object of the pool (its header, an mbuf, the room) must fit a page. It has an odd
+ * number of cache lines, because the pool pads an even one (it spreads objects over memory
+ * channels): 63 lines. The kernel keeps 256 bytes of the room for itself (XDP_PACKET_HEADROOM).
+ */
+#define AF_XDP_ROOM                                                                                \
+    (63u * RTE_CACHE_LINE_SIZE - RTE_CACHE_LINE_SIZE - (uint32_t)sizeof(struct rte_mbuf))
+#define AF_XDP_MTU  (AF_XDP_ROOM - RTE_PKTMBUF_HEADROOM - 256u - XF_ETHER_BYTES)
+#define AF_XDP_RING 2048u
+
+struct plan {
+    uint32_t mtu;
+    uint32_t room; /* of an mbuf, with its headroom */
+    uint16_t rx_ring, tx_ring;
+    bool configure_mtu; /* tell the port; else it takes what comes */
+};
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The largest MTU that this port can have, whatever was asked for. */
+static int port_mtu(const struct xf_port *p, const struct rte_eth_dev_info *info, uint32_t *mtu)
+{
+    uint16_t now = RTE_ETHER_MTU;
+    uint32_t if_mtu;
+    int rc;
+
+    switch (p->spec.kind) {
+    case XF_PORT_PCI:
+        *mtu = min_u32(info->max_mtu, MTU_MAX);
+        return 0;
+    case XF_PORT_AF_PACKET:
+    case XF_PORT_AF_XDP:
+        /* The interface is the administrator's: its MTU is taken as it is, never changed. */
+        rc = xf_kernel_if_mtu(p->spec.kernel_if, &if_mtu);
+        if (rc)
+            return rc;
+        *mtu = min_u32(if_mtu, p->spec.kind == XF_PORT_AF_XDP ? AF_XDP_MTU : MTU_MAX);
+        return 0;
+    case XF_PORT_MEMIF:
+        if (p->spec.memif_buffer_bytes <= XF_ETHER_BYTES)
+            return -EINVAL;
+        *mtu = min_u32(p->spec.memif_buffer_bytes - XF_ETHER_BYTES, MTU_MAX);
+        return 0;
+    case XF_PORT_VDEV:
+        rte_eth_dev_get_mtu(p->id, &now);
+        *mtu = min_u32(now, MTU_MAX);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static int make_plan(const struct xf_port *p, const struct rte_eth_dev_info *info,
+                     const struct xf_port_config *config, struct plan *plan,
+                     char err[XF_DPDK_ERR_BYTES])
+{
+    uint32_t largest;
+    int rc = port_mtu(p, info, &largest);
+
+    if (rc) {
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: no MTU: %s", config->port, strerror(-rc));
+        return rc;
+    }
+    if (config->mtu > largest) {
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: MTU %u was asked for, but it takes at most %u",
+                 config->port, config->mtu, largest);
+        return -EINVAL;
+    }
+    plan->mtu = config->mtu ? config->mtu : largest;
+    if (plan->mtu < MTU_MIN) {
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: MTU %u is too small (%u at least)", config->port,
+                 plan->mtu, MTU_MIN);
+        return -EINVAL;
+    }
+
+    plan->rx_ring = plan->tx_ring = RING_PACKETS;
+    plan->configure_mtu = p->spec.kind == XF_PORT_PCI;
+    switch (p->spec.kind) {
+    case XF_PORT_AF_PACKET:
+        plan->room = xf_spec_af_packet_frame_bytes(largest) + RTE_PKTMBUF_HEADROOM;
+        break;
+    case XF_PORT_AF_XDP:
+        plan->room = AF_XDP_ROOM;
+        plan->rx_ring = plan->tx_ring = AF_XDP_RING;
+        break;
+    case XF_PORT_MEMIF:
+        plan->room = p->spec.memif_buffer_bytes + RTE_PKTMBUF_HEADROOM;
+        break;
+    case XF_PORT_PCI:
+    case XF_PORT_VDEV:
+        /* NICs hand buffers to their DMA in steps of 1 KiB: room for the frame, its tags and CRC.
+         */
+        plan->room = (plan->mtu + XF_ETHER_BYTES + 12 + 1023) / 1024 * 1024 + RTE_PKTMBUF_HEADROOM;
+        break;
+    }
+    return 0;
+}
+
+/* A packet that the port still holds cannot be used again: rings, bursts and the pool's cache add
+ * up. */
+static unsigned pool_packets(const struct plan *plan, unsigned queues)
+{
+    unsigned a_queue = plan->rx_ring + plan->tx_ring + 8 * XF_BURST_MAX;
+
+    return queues * a_queue + 2 * POOL_CACHE;
+}
+
+static int removal_event(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
+{
+    struct xf_port *p = arg;
+
+    (void)port;
+    (void)type;
+    (void)ret;
+    p->removed = true;
+    return 0;
+}
+
+static int configure(struct xf_port *p, const struct rte_eth_dev_info *info, struct plan *plan,
+                     unsigned queues)
+{
+    struct rte_eth_conf conf = {0};
+    int rc;
+
+    if (plan->configure_mtu)
+        conf.rxmode.mtu = plan->mtu;
+    conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+    conf.txmode.offloads =
+        info->tx_offload_capa & (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
+    p->offload.ipv4 = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+    p->offload.udp = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+    p->tx_flags = 0;
+    if (p->offload.ipv4)
+        p->tx_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+    if (p->offload.udp)
+        p->tx_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
+
+    if (queues > 1 && info->flow_type_rss_offloads) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf =
+            info->flow_type_rss_offloads & (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_UDP);
+    }
+    rc = rte_eth_dev_configure(p->id, (uint16_t)queues, (uint16_t)queues, &conf);
+    if (rc)
+        return rc;
+    return rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &plan->rx_ring, &plan->tx_ring);
+}
+
+static int set_up_queues(struct xf_port *p, const struct rte_eth_dev_info *info,
+                         const struct plan *plan, unsigned queues)
+{
+    struct rte_eth_rxconf rxconf = info->default_rxconf;
+    struct rte_eth_txconf txconf = info->default_txconf;
+    int socket = rte_eth_dev_socket_id(p->id);
+    char name[RTE_MEMPOOL_NAMESIZE];
+    int rc = 0;
+
+    rxconf.offloads = txconf.offloads = 0; /* the port's own apply to each queue */
+    snprintf(name, sizeof(name), "xf_port_%u", p->id);
+    p->pool = rte_pktmbuf_pool_create(name, pool_packets(plan, queues), POOL_CACHE, 0,
+                                      (uint16_t)plan->room, socket);
+    if (!p->pool)
+        return -rte_errno;
+    for (unsigned q = 0; q < queues && !rc; q++)
+        rc = rte_eth_rx_queue_setup(p->id, (uint16_t)q, plan->rx_ring, (unsigned)socket, &rxconf,
+                                    p->pool);
+    for (unsigned q = 0; q < queues && !rc; q++)
+        rc = rte_eth_tx_queue_setup(p->id, (uint16_t)q, plan->tx_ring, (unsigned)socket, &txconf);
+    return rc;
+}
+
+int xf_portdev_link_state(const struct xf_port *p)
+{
+    struct rte_eth_link link = {0};
+    int rc;
+
+    if (p->removed)
+        return -ENODEV;
+    /* af_packet and AF_XDP call themselves up whatever the interface under them does. */
+    if (p->spec.kernel_if[0])
+        return xf_kernel_if_health(p->spec.kernel_if);
+    rc = rte_eth_link_get_nowait(p->id, &link);
+    if (rc)
+        return rc;
+    return link.link_status == RTE_ETH_LINK_UP ? 0 : -ENETDOWN;
+}
+
+/* 0 once the link is up, -ENETDOWN at `end`. */
+static int wait_link(const struct xf_port *p, uint64_t end)
+{
+    int rc;
+
+    while ((rc = xf_portdev_link_state(p)) == -ENETDOWN && xf_now_us() < end)
+        usleep(LINK_POLL_US);
+    return rc;
+}
+
+/*
+ * The client of a memif comes too early when its server does not listen yet (it cannot start), or
+ * when it listens but has not started (it is turned away). It does not try again by itself.
+ */
+static int start_memif_client(struct xf_port *p, uint64_t end)
+{
+    uint64_t try_us = MEMIF_TRY_US;
+    int rc;
+
+    xf_dpdk_quiet(true);
+    do {
+        rc = rte_eth_dev_start(p->id);
+        p->started = !rc;
+        if (p->started)
+            rc = wait_link(p, xf_now_us() + try_us);
+        try_us *= 2;
+        if (!rc)
+            break;
+        if (p->started) {
+            rte_eth_dev_stop(p->id);
+            p->started = false;
+        }
+        usleep(LINK_POLL_US);
+    } while (xf_now_us() < end);
+    xf_dpdk_quiet(false);
+    return rc ? -ENETDOWN : 0;
+}
+
+static int start(struct xf_port *p)
+{
+    uint64_t end = xf_now_us() + LINK_WAIT_US;
+    int rc;
+
+    if (p->spec.kind == XF_PORT_MEMIF && !p->spec.memif_server)
+        return start_memif_client(p, end);
+    rc = rte_eth_dev_start(p->id);
+    if (rc)
+        return rc;
+    p->started = true;
+    return wait_link(p, end);
+}
+
+static uint32_t usable_rx_ring(const struct xf_port *p, const struct plan *plan, uint32_t if_mtu)
+{
+    switch (p->spec.kind) {
+    case XF_PORT_AF_PACKET:
+        return xf_spec_af_packet_frames(if_mtu);
+    case XF_PORT_MEMIF:
+        return p->spec.memif_ring;
+    default:
+        return plan->rx_ring;
+    }
+}
+
+int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
+                    char err[XF_DPDK_ERR_BYTES])
+{
+    unsigned queues = config->queues ? config->queues : 1;
+    struct rte_eth_dev_info info;
+    struct rte_ether_addr mac;
+    struct plan plan = {0};
+    uint32_t if_mtu = 0;
+    const char *step = "look at";
+    int rc;
+
+    xf_dpdk_forget_errors();
+    rc = rte_eth_dev_get_port_by_name(p->spec.device, &p->id);
+    if (rc) {
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: DPDK was not started for it", config->port);
+        return rc;
+    }
+    rc = rte_eth_dev_info_get(p->id, &info);
+    if (rc)
+        goto out;
+    if (queues > info.max_rx_queues || queues > info.max_tx_queues) {
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: %u queues were asked for, but it has %u",
+                 config->port, queues, min_u32(info.max_rx_queues, info.max_tx_queues));
+        return -EINVAL;
+    }
+    rc = make_plan(p, &info, config, &plan, err);
+    if (rc)
+        return rc;
+    if (p->spec.kernel_if[0])
+        xf_kernel_if_mtu(p->spec.kernel_if, &if_mtu);
+
+    step = "configure";
+    rc = configure(p, &info, &plan, queues);
+    if (rc && plan.configure_mtu && !config->mtu && plan.mtu > RTE_ETHER_MTU) {
+        plan.mtu = RTE_ETHER_MTU; /* nobody asked for jumbo frames, so do without */
+        rc = configure(p, &info, &plan, queues);
+    }
+    if (rc)
+        goto out;
+    step = "set up the queues of";
+    rc = set_up_queues(p, &info, &plan, queues);
+    if (rc)
+        goto out;
+    p->has_callback =
+        !rte_eth_dev_callback_register(p->id, RTE_ETH_EVENT_INTR_RMV, removal_event, p);
+    step = "start";
+    rc = start(p);
+    if (rc == -ENETDOWN) {
+        snprintf(err, XF_DPDK_ERR_BYTES,
+                 p->spec.kind == XF_PORT_MEMIF
+                     ? "port %s: its peer did not come in %u s"
+                     : "port %s: no link after %u s: cable, switch, other "
+                       "end up?",
+                 config->port, LINK_WAIT_US / 1000000u);
+        return rc;
+    }
+    if (rc)
+        goto out;
+    step = "get the MAC address of";
+    rc = rte_eth_macaddr_get(p->id, &mac);
+    if (rc)
+        goto out;
+
+    memcpy(p->link.self.mac, mac.addr_bytes, sizeof(p->link.self.mac));
+    p->link.queues = queues;
+    p->link.payload_bytes = plan.mtu - XF_FRAME_MTU_OVERHEAD;
+    p->link.rx_ring = usable_rx_ring(p, &plan, if_mtu);
+
+out:
+    if (rc)
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: cannot %s it: %s%s%s", config->port, step,
+                 strerror(-rc), xf_dpdk_first_error()[0] ? ": " : "", xf_dpdk_first_error());
+    return rc;
+}
+
+void xf_portdev_close(struct xf_port *p)
+{
+    if (p->has_callback)
+        rte_eth_dev_callback_unregister(p->id, RTE_ETH_EVENT_INTR_RMV, removal_event, p);
+    if (p->started) {
+        /*
+         * When its peer leaves, net_memif's interrupt thread takes the connection down. It must
+         * have finished before we do the same, or both free the same memory.
+         */
+        if (p->spec.kind == XF_PORT_MEMIF && xf_portdev_link_state(p))
+            usleep(MEMIF_DOWN_US);
+        rte_eth_dev_stop(p->id);
+        p->started = false;
+    }
+    if (p->pool) {
+        rte_eth_dev_close(p->id); /* lets go of the pool's packets */
+        rte_mempool_free(p->pool);
+        p->pool = NULL;
+    }
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Port: bursts through a real ethdev. net_ring hands what is sent back to its own receiving side,
+ * so that one process, without root or a NIC, sees both. Two processes: tests/e2e/demo-*.sh.
+ */
+#include "../transport/unit.h"
+
+#include <unistd.h>
+
+#include "../../../dpdk/port.h"
+
+#define RING 1023u /* net_ring's, less the slot that a DPDK ring keeps free */
+
+static struct xf_link *port;
+
+static int open_port(void **state)
+{
+    struct xf_port_config config = {.port = "net_ring0", .ipv4 = 0x0a000001};
+    char err[XF_DPDK_ERR_BYTES];
+
+    (void)state;
+    if (xf_dpdk_start(config.port, 1, err) || xf_port_open(&port, &config, err)) {
+        print_error("%s\n", err);
+        return -1;
+    }
+    return 0;
+}
+
+static int close_port(void **state)
+{
+    (void)state;
+    port->ops->close(port);
+    xf_dpdk_stop();
+    return 0;
+}
+
+static unsigned send_some(unsigned n, uint32_t len, uint8_t first)
+{
+    struct xf_buf bufs[XF_BURST_MAX];
+    unsigned sent;
+
+    assert_int_equal(port->ops->tx_alloc(port, 0, bufs, n), n);
+    for (unsigned i = 0; i < n; i++) {
+        assert_true(bufs[i].cap >= len);
+        memset(bufs[i].data, first + (int)i, len);
+        bufs[i].len = len;
+    }
+    sent = port->ops->tx_burst(port, 0, bufs, n);
+    port->ops->tx_free(port, 0, bufs + sent, n - sent);
+    return sent;
+}
+
+/* Receives what is there and checks its bytes; returns how many packets. */
+static unsigned receive_all(uint32_t len, uint8_t first)
+{
+    struct xf_buf bufs[XF_BURST_MAX];
+    unsigned n, all = 0;
+
+    while ((n = port->ops->rx_burst(port, 0, bufs, XF_BURST_MAX)) > 0) {
+        for (unsigned i = 0; i < n; i++) {
+            assert_int_equal(bufs[i].len, len);
+            assert_int_equal(bufs[i].data[0], (uint8_t)(first + all + i));
+            assert_int_equal(bufs[i].data[len - 1], (uint8_t)(first + all + i));
+        }
+        port->ops->rx_free(port, 0, bufs, n);
+        all += n;
+    }
+    return all;
+}
+
+/* Runs first: nothing has a peer yet. */
+static void without_a_peer_packets_go_nowhere(void **state)
+{
+    struct xf_link_stats s;
+
+    (void)state;
+    assert_int_equal(send_some(4, 100, 0), 4);
+    assert_int_equal(receive_all(100, 0), 0);
+    port->ops->stats(port, &s);
+    assert_int_equal(s.tx_packets, 0);
+}
+
+static void what_is_sent_arrives(void **state)
+{
+    struct xf_link_stats before, after;
+
+    (void)state;
+    port->ops->set_peer(port, &port->self);
+    port->ops->stats(port, &before);
+    assert_int_equal(send_some(32, 1000, 7), 32);
+    assert_int_equal(receive_all(1000, 7), 32);
+    assert_int_equal(send_some(1, port->payload_bytes, 9), 1);
+    assert_int_equal(receive_all(port->payload_bytes, 9), 1);
+    port->ops->stats(port, &after);
+    assert_int_equal(after.tx_packets - before.tx_packets, 33);
+    assert_int_equal(after.rx_packets - before.rx_packets, 33);
+    assert_int_equal(after.tx_bytes - before.tx_bytes, 32000 + port->payload_bytes);
+    assert_int_equal(after.rx_bytes - before.rx_bytes, 32000 + port->payload_bytes);
+    assert_int_equal(port->ops->health(port), 0);
+}
+
+static void others_frames_are_counted_and_dropped(void **state)
+{
+    struct xf_link_addr other = port->self;
+    struct xf_link_stats before, after;
+
+    (void)state;
+    port->ops->stats(port, &before);
+    other.ipv4++;
+    port->ops->set_peer(port, &other);
+    send_some(3, 100, 0);
+    other = port->self;
+    other.udp_port++;
+    port->ops->set_peer(port, &other);
+    send_some(2, 100, 0);
+    assert_int_equal(receive_all(100, 0), 0);
+    port->ops->stats(port, &after);
+    assert_int_equal(after.rx_not_ours - before.rx_not_ours, 5);
+    assert_int_equal(after.rx_bad_frame, before.rx_bad_frame);
+    port->ops->set_peer(port, &port->self);
+}
+
+/* A full port takes what fits; the rest stays the caller's, whole, to be offered again. */
+static void unsent_packets_can_be_offered_again(void **state)
+{
+    struct xf_buf bufs[XF_BURST_MAX];
+    struct xf_link_stats before, after;
+    unsigned in_port = 0, sent;
+
+    (void)state;
+    port->ops->stats(port, &before);
+    do {
+        assert_int_equal(port->ops->tx_alloc(port, 0, bufs, XF_BURST_MAX), XF_BURST_MAX);
+        for (unsigned i = 0; i < XF_BURST_MAX; i++) {
+            bufs[i].data[0] = bufs[i].data[49] = (uint8_t)(in_port + i);
+            bufs[i].len = 50;
+        }
+        sent = port->ops->tx_burst(port, 0, bufs, XF_BURST_MAX);
+        in_port += sent;
+    } while (sent == XF_BURST_MAX);
+    assert_int_equal(in_port, RING);
+    assert_int_equal(port->ops->tx_burst(port, 0, bufs + sent, XF_BURST_MAX - sent), 0);
+    port->ops->stats(port, &after);
+    assert_int_equal(after.tx_unsent - before.tx_unsent, 2 * (XF_BURST_MAX - sent));
+
+    assert_int_equal(receive_all(50, 0), RING);
+    assert_int_equal(port->ops->tx_burst(port, 0, bufs + sent, XF_BURST_MAX - sent),
+                     XF_BURST_MAX - sent);
+    assert_int_equal(receive_all(50, (uint8_t)RING), XF_BURST_MAX - sent);
+}
+
+/* A pool that leaks runs dry: many times its size passes through it. */
+static void no_buffer_leaks(void **state)
+{
+    struct xf_link_addr other = port->self;
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(send_some(XF_BURST_MAX, 64, 1), XF_BURST_MAX);
+        assert_int_equal(receive_all(64, 1), XF_BURST_MAX);
+    }
+    other.udp_port++;
+    port->ops->set_peer(port, &other);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(send_some(XF_BURST_MAX, 64, 1), XF_BURST_MAX);
+        assert_int_equal(receive_all(64, 1), 0);
+    }
+    port->ops->set_peer(port, &port->self);
+}
+
+static void dpdk_starts_once(void **state)
+{
+    char err[XF_DPDK_ERR_BYTES];
+
+    (void)state;
+    assert_int_equal(xf_dpdk_start("net_ring1", 1, err), -EALREADY);
+    assert_true(strlen(err) > 0);
+}
+
+static void no_directory_is_left(void **state)
+{
+    char path[64];
+
+    (void)state;
+    snprintf(path, sizeof(path), "/var/run/dpdk/xl-fast-%d", (int)getpid());
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(path, sizeof(path), "/tmp/dpdk/xl-fast-%d", (int)getpid());
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_peer_packets_go_nowhere),
+        cmocka_unit_test(what_is_sent_arrives),
+        cmocka_unit_test(others_frames_are_counted_and_dropped),
+        cmocka_unit_test(unsent_packets_can_be_offered_again),
+        cmocka_unit_test(no_buffer_leaks),
+        cmocka_unit_test(dpdk_starts_once),
+        cmocka_unit_test(no_directory_is_left),
+    };
+
+    return cmocka_run_group_tests(tests, open_port, close_port);
+}
