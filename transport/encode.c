@@ -108,8 +108,8 @@ static int load(struct xf_encoder *e)
 }
 
 /*
- * Adds a page, or a fragment of one, with `bytes` of payload: to the last record if it continues that.
- * False: the packet has no room for it.
+ * Adds a page, or a fragment of one, with `bytes` of payload: to the last record if it continues
+ * that. False: the packet has no room for it.
  */
 static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
                 enum xf_record_kind kind, unsigned frag, const uint8_t *part, uint32_t bytes)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Encode: from "these pages are to go" to the records and bytes of one packet. Takes pages to repair
- * first, then the round's, a mapped batch at a time; zero pages become runs without payload; pages that
- * do not fit a packet whole are cut into fragments. Private to transport/.
+ * Encode: from "these pages are to go" to the records and bytes of one packet. Takes pages to
+ * repair first, then the round's, a mapped batch at a time; zero pages become runs without payload;
+ * pages that do not fit a packet whole are cut into fragments. Private to transport/.
  *
  * Threads: the stepping one.
  */
@@ -14,7 +14,8 @@
 #include "guest.h"
 #include "wire.h"
 
-/* What goes into one packet. Parts point into the guest's memory: to be sealed before the next call. */
+/* What goes into one packet. Parts point into the guest's memory: to be sealed before the next
+ * call. */
 struct xf_packet {
     struct xf_wire_record records[XF_RECORDS_MAX];
     unsigned records_n;
@@ -38,7 +39,8 @@ struct xf_encoder {
     /* The batch that is mapped now. */
     uint64_t gfns[XF_MAP_BATCH_PAGES];
     const void *pages[XF_MAP_BATCH_PAGES];
-    uint8_t frags_left[XF_MAP_BATCH_PAGES]; /* fragments of each page still to be sent, a bit each */
+    uint8_t
+        frags_left[XF_MAP_BATCH_PAGES]; /* fragments of each page still to be sent, a bit each */
     unsigned batch_n, batch_pos;
     bool batch_repairs;
 

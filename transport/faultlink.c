@@ -98,7 +98,8 @@ static bool swallow(struct faultlink *f, unsigned queue, struct xf_buf *buf)
     return false;
 }
 
-static unsigned fault_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+static unsigned fault_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                               unsigned n)
 {
     struct faultlink *f = self(link);
 
@@ -119,7 +120,8 @@ static unsigned fault_tx_burst(struct xf_link *link, unsigned queue, struct xf_b
     return n;
 }
 
-static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                               unsigned n)
 {
     struct faultlink *f = self(link);
 
@@ -129,7 +131,8 @@ static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_b
     return f->below->ops->rx_burst(f->below, queue, bufs, n);
 }
 
-static unsigned fault_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+static unsigned fault_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                               unsigned n)
 {
     return self(link)->below->ops->tx_alloc(self(link)->below, queue, bufs, n);
 }

@@ -71,9 +71,8 @@ static uint32_t ack(struct xf_inflight *f, uint64_t from, uint64_t to)
 }
 
 int xf_inflight_feedback(struct xf_inflight *f, const struct xf_wire_feedback *fb,
-                         const struct xf_wire_range *ranges, uint64_t now_us,
-                         uint64_t reorder_us, xf_inflight_lost_fn lost_fn, void *arg,
-                         uint32_t *acked, uint32_t *lost)
+                         const struct xf_wire_range *ranges, uint64_t now_us, uint64_t reorder_us,
+                         xf_inflight_lost_fn lost_fn, void *arg, uint32_t *acked, uint32_t *lost)
 {
     uint64_t upto = fb->base;
     int rc = 0;

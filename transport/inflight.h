@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * In flight: what the source remembers of the packets that it has sent on a queue and that are not yet
- * acknowledged: not their bytes, only which pages they named (guest memory is the retransmit buffer).
- * A number reported missing counts as lost once enough later ones have arrived, or enough time has
- * passed, that reordering no longer explains it (RFC 9002, section 6.1).
+ * In flight: what the source remembers of the packets that it has sent on a queue and that are not
+ * yet acknowledged: not their bytes, only which pages they named (guest memory is the retransmit
+ * buffer). A number reported missing counts as lost once enough later ones have arrived, or enough
+ * time has passed, that reordering no longer explains it (RFC 9002, section 6.1).
  *
  * Threads: one queue, one thread.
  */
@@ -49,13 +49,12 @@ void xf_inflight_add(struct xf_inflight *f, const struct xf_wire_record *records
 typedef int (*xf_inflight_lost_fn)(void *arg, const struct xf_sent *sent);
 
 /*
- * Takes a checked FEEDBACK with its ranges. *acked and *lost are set to the packets newly so. Returns
- * 0, -EBADMSG if it acknowledges what was never sent, or lost()'s error.
+ * Takes a checked FEEDBACK with its ranges. *acked and *lost are set to the packets newly so.
+ * Returns 0, -EBADMSG if it acknowledges what was never sent, or lost()'s error.
  */
 int xf_inflight_feedback(struct xf_inflight *f, const struct xf_wire_feedback *fb,
-                         const struct xf_wire_range *ranges, uint64_t now_us,
-                         uint64_t reorder_us, xf_inflight_lost_fn lost_fn, void *arg,
-                         uint32_t *acked, uint32_t *lost);
+                         const struct xf_wire_range *ranges, uint64_t now_us, uint64_t reorder_us,
+                         xf_inflight_lost_fn lost_fn, void *arg, uint32_t *acked, uint32_t *lost);
 
 /* The round is over: whatever is outstanding needs no acknowledgement any more. */
 void xf_inflight_settle(struct xf_inflight *f);

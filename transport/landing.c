@@ -118,10 +118,9 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
             int rc = l->guest.ops->populate(l->guest.ctx, from, i - from);
 
             if (rc)
-                return xf_session_fail(l->session, rc,
-                                       "no memory for pages %#llx-%#llx of the guest: %s",
-                                       (unsigned long long)from, (unsigned long long)(i - 1),
-                                       strerror(-rc));
+                return xf_session_fail(
+                    l->session, rc, "no memory for pages %#llx-%#llx of the guest: %s",
+                    (unsigned long long)from, (unsigned long long)(i - 1), strerror(-rc));
             for (uint64_t p = from; p < i; p++)
                 xf_bitmap_set(l->populated, p);
             /* A mapping made before does not show them. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Landing: where packets become guest memory. Knows which pages have memory, and counts the distinct
- * pages that have landed in the current round, whole or by fragments. Private to transport/.
+ * Landing: where packets become guest memory. Knows which pages have memory, and counts the
+ * distinct pages that have landed in the current round, whole or by fragments. Private to
+ * transport/.
  *
  * Threads: the stepping one.
  */
@@ -18,7 +19,7 @@ struct xf_landing {
     uint64_t *populated; /* a bit a page */
     uint64_t *bits;      /* stride bits a page: which fragments have landed in this round */
     unsigned stride;
-    void **chunks;       /* mapped chunks of guest memory, NULL until touched */
+    void **chunks; /* mapped chunks of guest memory, NULL until touched */
     uint64_t chunk_count;
 };
 
@@ -31,8 +32,8 @@ void xf_landing_fini(struct xf_landing *l);
 void xf_landing_next_round(struct xf_landing *l);
 
 /*
- * Writes one checked record (xf_wire_check_data) of the current round; *payload moves over the bytes
- * it used. On -errno the session's error says why.
+ * Writes one checked record (xf_wire_check_data) of the current round; *payload moves over the
+ * bytes it used. On -errno the session's error says why.
  */
 int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload);
 

@@ -2,8 +2,8 @@
 /*
  * Link: what carries sealed packets. A link has N queues, each with a sending and a receiving side;
  * it may lose, reorder, duplicate and damage packets, and is never trusted. Called once per burst.
- * The real one is a DPDK port (dpdk/port.h); simlink.h simulates one on a virtual clock; faultlink.h
- * injects faults between the transport and any link.
+ * The real one is a DPDK port (dpdk/port.h); simlink.h simulates one on a virtual clock;
+ * faultlink.h injects faults between the transport and any link.
  *
  * Threads: a queue belongs to one thread at a time; different queues may be used side by side.
  * The link adds and removes its own framing (Ethernet/IPv4/UDP): a buffer here is a UDP payload.
@@ -34,9 +34,9 @@ struct xf_link_addr {
 struct xf_link_stats {
     uint64_t tx_packets, tx_bytes; /* bytes of UDP payload handed to the port */
     uint64_t rx_packets, rx_bytes;
-    uint64_t tx_unsent;     /* packets that the port did not take at the first try */
-    uint64_t rx_not_ours;   /* frames that are not UDP to our address */
-    uint64_t rx_bad_frame;  /* frames cut short, or with a wrong checksum */
+    uint64_t tx_unsent;      /* packets that the port did not take at the first try */
+    uint64_t rx_not_ours;    /* frames that are not UDP to our address */
+    uint64_t rx_bad_frame;   /* frames cut short, or with a wrong checksum */
     uint64_t rx_port_missed; /* the port's own count of frames that it dropped */
 };
 
@@ -44,12 +44,12 @@ struct xf_link;
 
 struct xf_link_ops {
     /*
-     * Fills bufs[0..n) with empty buffers to write to; returns how many it could (0..n). A buffer is
-     * given back by tx_burst or tx_free.
+     * Fills bufs[0..n) with empty buffers to write to; returns how many it could (0..n). A buffer
+     * is given back by tx_burst or tx_free.
      */
     unsigned (*tx_alloc)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
-    /* Sends bufs[0..n) to the peer; returns how many the link took (in order, 0..n). The rest stay the
-       caller's, untouched, to be offered again or freed. */
+    /* Sends bufs[0..n) to the peer; returns how many the link took (in order, 0..n). The rest stay
+       the caller's, untouched, to be offered again or freed. */
     unsigned (*tx_burst)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
     void (*tx_free)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
 
@@ -57,7 +57,8 @@ struct xf_link_ops {
     unsigned (*rx_burst)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
     void (*rx_free)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
 
-    /* Names the peer. Until then a link that needs addresses sends nothing (tx_burst takes and drops). */
+    /* Names the peer. Until then a link that needs addresses sends nothing (tx_burst takes and
+     * drops). */
     void (*set_peer)(struct xf_link *link, const struct xf_link_addr *peer);
     void (*stats)(const struct xf_link *link, struct xf_link_stats *out);
     /* Returns 0 while the link works, -ENETDOWN or another -errno once it does not. */
@@ -71,7 +72,8 @@ struct xf_link {
     unsigned queues;
     uint32_t payload_bytes; /* the largest UDP payload that the link sends and receives */
     struct xf_link_addr self;
-    uint32_t rx_ring;       /* packets that a queue holds for a receiver that does not look; 0 = unknown */
+    uint32_t
+        rx_ring; /* packets that a queue holds for a receiver that does not look; 0 = unknown */
 };
 
 #endif

@@ -108,8 +108,9 @@ static int check(const struct wire_offer *w, char *why)
     }
     if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||
         w->page_count == 0 || w->page_count > UINT64_C(1) << 40 || w->reserved || w->reserved1) {
-        snprintf(why, WHY_BYTES, "the offer's numbers cannot be (queues %u, packet %u B, %llu pages)",
-                 w->queues, w->payload_bytes, (unsigned long long)w->page_count);
+        snprintf(why, WHY_BYTES,
+                 "the offer's numbers cannot be (queues %u, packet %u B, %llu pages)", w->queues,
+                 w->payload_bytes, (unsigned long long)w->page_count);
         return -EBADMSG;
     }
     return 0;

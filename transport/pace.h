@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pace: how many packets may be outstanding on a queue, and how fast bytes may leave. The window opens
- * while packets arrive, up to the receiver's credit, and closes by a third in a round trip in which more
- * than LOSS_TOLERATED of the packets were lost: random loss of a bad link does not starve a migration,
- * an overrun does slow it down.
+ * Pace: how many packets may be outstanding on a queue, and how fast bytes may leave. The window
+ * opens while packets arrive, up to the receiver's credit, and closes by a third in a round trip in
+ * which more than LOSS_TOLERATED of the packets were lost: random loss of a bad link does not
+ * starve a migration, an overrun does slow it down.
  *
  * Threads: one.
  */
@@ -16,8 +16,8 @@
 #define XF_PACE_WINDOW_START 256u
 
 struct xf_pace {
-    uint32_t window;  /* packets */
-    uint32_t credit;  /* the receiver's limit, packets */
+    uint32_t window;      /* packets */
+    uint32_t credit;      /* the receiver's limit, packets */
     uint32_t acked, lost; /* in this epoch */
     uint64_t epoch_us;    /* began */
 };

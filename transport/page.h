@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* `page`: XF_PAGE_BYTES, aligned to 64. Its bytes may change meanwhile; the answer is then either. */
+/* `page`: XF_PAGE_BYTES, aligned to 64. Its bytes may change meanwhile; the answer is then either.
+ */
 bool xf_page_is_zero(const void *page);
 
 #endif

@@ -30,8 +30,8 @@ enum xf_round_next xf_policy_next(const struct xf_policy *policy, const struct x
     if (r->dirty_pages == 0)
         us = policy->fixed_costs_us;
     else if (r->bytes_per_s)
-        us = policy->fixed_costs_us +
-             (uint64_t)((double)r->dirty_pages * (double)XF_PAGE_BYTES * 1e6 / (double)r->bytes_per_s);
+        us = policy->fixed_costs_us + (uint64_t)((double)r->dirty_pages * (double)XF_PAGE_BYTES *
+                                                 1e6 / (double)r->bytes_per_s);
     if (predicted_us)
         *predicted_us = us;
 

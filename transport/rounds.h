@@ -18,11 +18,11 @@ struct xf_policy {
 };
 
 struct xf_round_result {
-    uint32_t round;           /* live rounds done */
-    uint64_t dirty_pages;     /* dirty now: what a stop would have to send */
-    uint64_t sent_pages;      /* sent in the round that ended */
-    uint64_t bytes_per_s;     /* payload rate of the session so far */
-    uint32_t stalled_rounds;  /* rounds in a row that left about as much dirty as the one before */
+    uint32_t round;          /* live rounds done */
+    uint64_t dirty_pages;    /* dirty now: what a stop would have to send */
+    uint64_t sent_pages;     /* sent in the round that ended */
+    uint64_t bytes_per_s;    /* payload rate of the session so far */
+    uint32_t stalled_rounds; /* rounds in a row that left about as much dirty as the one before */
 };
 
 enum xf_round_next { XF_ROUND_AGAIN, XF_ROUND_STOP, XF_ROUND_GIVE_UP };

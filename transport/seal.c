@@ -100,8 +100,8 @@ int xf_seal_new(struct xf_seal **out, const uint8_t secret[XF_SECRET_BYTES],
     static const char to_target[] = "xl-fast 1 source to target";
     static const char to_source[] = "xl-fast 1 target to source";
     size_t bytes = (sizeof(struct xf_seal) + 4095) & ~(size_t)4095;
-    struct xf_seal *seal = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                                -1, 0);
+    struct xf_seal *seal =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     *out = NULL;
     if (seal == MAP_FAILED)

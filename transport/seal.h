@@ -5,8 +5,8 @@
  * queue (4 bytes) and the sequence number (8 bytes), little-endian; the packet's header is the
  * associated data. A sequence number is used once, so a nonce is.
  *
- * A packet is sealed in one pass from where its parts lie: begin, update for each part, end. All parts
- * but the last are multiples of 16 bytes.
+ * A packet is sealed in one pass from where its parts lie: begin, update for each part, end. All
+ * parts but the last are multiples of 16 bytes.
  *
  * Threads: struct xf_seal is read-only after new and shared; struct xf_seal_run belongs to one.
  */
@@ -28,7 +28,8 @@ struct xf_seal_run {
     struct gcm_context_data gcm;
 };
 
-/* Secrets are kept in memory that is left out of core dumps. -ENOMEM, -ENOTSUP (no usable CPU path). */
+/* Secrets are kept in memory that is left out of core dumps. -ENOMEM, -ENOTSUP (no usable CPU
+ * path). */
 int xf_seal_new(struct xf_seal **out, const uint8_t secret[XF_SECRET_BYTES],
                 const uint8_t session_id[XF_SESSION_ID_BYTES], enum xf_role role);
 void xf_seal_free(struct xf_seal *seal); /* wipes the keys */

@@ -73,7 +73,8 @@ int xf_session_send(struct xf_session *s, enum xf_packet_type type, unsigned que
     xf_seal_begin(s->seal, &run, &header);
     uint8_t *out = buf.data + sizeof(header);
 
-    /* Bodies are multiples of 16, except FEEDBACK with an odd number of ranges, which is not padded. */
+    /* Bodies are multiples of 16, except FEEDBACK with an odd number of ranges, which is not
+     * padded. */
     xf_seal_update(s->seal, &run, out, body, len);
     for (size_t at = len; at < body_bytes;) {
         size_t n = body_bytes - at < sizeof(zeros) ? body_bytes - at : sizeof(zeros);

@@ -29,7 +29,7 @@ struct xf_session {
     struct xf_wire_shape shape; /* of the agreed packet size */
     uint64_t heard_us;          /* last authentic packet */
     char error[XF_ERROR_BYTES];
-    struct xf_window windows[XF_QUEUES_MAX]; /* of what the peer sends, a queue each */
+    struct xf_window windows[XF_QUEUES_MAX];    /* of what the peer sends, a queue each */
     _Alignas(64) uint8_t plain[XF_PAYLOAD_MAX]; /* a received packet's body, opened */
 };
 
@@ -51,8 +51,8 @@ void xf_session_header(const struct xf_session *s, struct xf_wire_header *header
                        enum xf_packet_type type, unsigned queue, uint64_t sequence);
 
 /*
- * Sends a small packet whose body is at hand, zero-padded to body_bytes if that is more. Returns 1 if the
- * link took it, 0 if not: such packets are repeated anyway.
+ * Sends a small packet whose body is at hand, zero-padded to body_bytes if that is more. Returns 1
+ * if the link took it, 0 if not: such packets are repeated anyway.
  */
 int xf_session_send(struct xf_session *s, enum xf_packet_type type, unsigned queue,
                     uint64_t sequence, const void *body, size_t len, size_t body_bytes);
@@ -61,8 +61,8 @@ int xf_session_send(struct xf_session *s, enum xf_packet_type type, unsigned que
 void xf_session_send_reason(struct xf_session *s, uint64_t *sequence, int code, const char *text);
 
 /*
- * Checks the header of a received packet against the queue's window, authenticates and opens it into
- * s->plain. Returns the body's length, or -1 when it was refused and counted. Marks nothing.
+ * Checks the header of a received packet against the queue's window, authenticates and opens it
+ * into s->plain. Returns the body's length, or -1 when it was refused and counted. Marks nothing.
  */
 int xf_session_open(struct xf_session *s, const struct xf_buf *buf, struct xf_wire_header *header,
                     uint64_t now_us);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Simulated guest. A writer first changes a page, then sets its dirty bit: a fetch that comes in between
- * misses nothing, because the bit appears in the next one.
+ * Simulated guest. A writer first changes a page, then sets its dirty bit: a fetch that comes in
+ * between misses nothing, because the bit appears in the next one.
  */
 #include "simguest.h"
 
@@ -269,7 +269,7 @@ static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
 {
     struct xf_simguest *g = ctx;
 
-    (void)final;
+    (void) final;
     *count = 0;
     for (uint64_t w = 0; w < xf_bitmap_words(g->pages); w++) {
         dirty[w] = atomic_exchange(&g->dirty[w], 0);

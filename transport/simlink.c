@@ -21,8 +21,8 @@ struct end {
     struct xf_simlink *net;
     struct end *other;
     struct packet *inbox[XF_QUEUES_MAX]; /* by time of arrival */
-    struct packet *last[XF_QUEUES_MAX]; /* of the inbox; undefined while that is empty */
-    uint64_t free_at_ns; /* when the bottleneck of what we send is free again */
+    struct packet *last[XF_QUEUES_MAX];  /* of the inbox; undefined while that is empty */
+    uint64_t free_at_ns;                 /* when the bottleneck of what we send is free again */
     struct xf_link_stats stats;
 };
 

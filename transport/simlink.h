@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Simulated link: two ends in one process on a virtual clock, with delay, jitter (which reorders) and a
- * bottleneck with a drop-tail buffer. Loss, duplication and corruption: wrap an end in a faultlink.
+ * Simulated link: two ends in one process on a virtual clock, with delay, jitter (which reorders)
+ * and a bottleneck with a drop-tail buffer. Loss, duplication and corruption: wrap an end in a
+ * faultlink.
  *
  * Threads: one for both ends.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Source: the sending end of a session (guest -> rounds -> encode -> seal -> link). It does no
- * waiting of its own: the caller steps it with the time, from one thread, until it is done or fails.
+ * waiting of its own: the caller steps it with the time, from one thread, until it is done or
+ * fails.
  *
  *     offer over the control channel; xf_source_new(); then
  *     while ((rc = xf_source_step(s, xf_now_us())) == 0) { look after the control channel }
@@ -24,9 +25,9 @@ struct xf_source;
 struct xf_source_config {
     struct xf_offer offer; /* copied; wipe yours */
     struct xf_policy policy;
-    uint64_t answer_timeout_us; /* offer -> the target's first answer over the link */
-    uint64_t ready_timeout_us;  /* answer -> the target can take memory */
-    uint64_t peer_timeout_us;   /* longest silence of the peer afterwards */
+    uint64_t answer_timeout_us;     /* offer -> the target's first answer over the link */
+    uint64_t ready_timeout_us;      /* answer -> the target can take memory */
+    uint64_t peer_timeout_us;       /* longest silence of the peer afterwards */
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
     /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
     void (*progress)(void *arg, const struct xf_progress *progress);

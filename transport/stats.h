@@ -53,21 +53,21 @@ struct xf_stats {
     uint32_t rounds;         /* rounds of pages, the final one included */
     uint64_t bytes_wire;     /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;
-    uint64_t packets_lost;   /* declared lost (source) */
-    uint64_t start_us;       /* session's start */
-    uint64_t live_us;        /* first round's start; 0 = not yet */
-    uint64_t suspend_us;     /* suspend called: blackout starts; 0 = not yet */
-    uint64_t done_us;        /* last page landed (target) or known to have (source); 0 = not yet */
+    uint64_t packets_lost; /* declared lost (source) */
+    uint64_t start_us;     /* session's start */
+    uint64_t live_us;      /* first round's start; 0 = not yet */
+    uint64_t suspend_us;   /* suspend called: blackout starts; 0 = not yet */
+    uint64_t done_us;      /* last page landed (target) or known to have (source); 0 = not yet */
     uint64_t rejects[XF_REJECT_COUNT];
 };
 
 struct xf_progress {
     enum xf_phase phase;
-    uint32_t round;          /* 0 before the first */
-    uint64_t round_pages;    /* to send in this round */
-    uint64_t round_done;     /* of those, sent and known to have landed */
-    uint64_t round_us;       /* time since the round began */
-    uint64_t bytes_per_s;    /* payload rate, measured */
+    uint32_t round;                 /* 0 before the first */
+    uint64_t round_pages;           /* to send in this round */
+    uint64_t round_done;            /* of those, sent and known to have landed */
+    uint64_t round_us;              /* time since the round began */
+    uint64_t bytes_per_s;           /* payload rate, measured */
     uint64_t predicted_blackout_us; /* of the transport's part; 0 = unknown */
     uint64_t now_us;
     const struct xf_stats *stats;

@@ -20,7 +20,8 @@
  *        | <------------- FEEDBACK(COMPLETE) ---- |  DONE: go on answering until freed
  *
  *     CONNECT -> READY -> LIVE -> FINAL -> DONE
- *         \________\_______\_______\____-> FAILED (says REFUSE with a reason; nothing may be started)
+ *         \________\_______\_______\____-> FAILED (says REFUSE with a reason; nothing may be
+ * started)
  */
 #include "target.h"
 
@@ -57,8 +58,8 @@ struct xf_target {
     uint64_t answered_us;
     unsigned answers;
 
-    uint32_t round;      /* the one being received; the first is 1 */
-    uint64_t round_us;   /* when it began */
+    uint32_t round;    /* the one being received; the first is 1 */
+    uint64_t round_us; /* when it began */
     uint64_t progress_us;
     struct xf_landing landing;
     uint64_t want;       /* from its BARRIER */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Target: the receiving end of a session (link -> open -> decode -> guest). Stepped with the time from
- * one thread, as the source is.
+ * Target: the receiving end of a session (link -> open -> decode -> guest). Stepped with the time
+ * from one thread, as the source is.
  *
  *     offer from the control channel; xf_target_new(); then
  *     while ((rc = xf_target_step(t, xf_now_us())) == 0) { look after the control channel }
@@ -22,7 +22,7 @@
 struct xf_target;
 
 struct xf_target_config {
-    struct xf_offer offer;    /* copied; wipe yours */
+    struct xf_offer offer;     /* copied; wipe yours */
     uint64_t hello_timeout_us; /* our first answer -> the source's first packet */
     uint64_t peer_timeout_us;  /* longest silence of the peer afterwards */
     /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */

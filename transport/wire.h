@@ -7,8 +7,8 @@
  *     +--------+------------------------------------------------------------+-----+
  *       16 B, clear, authenticated                                            16 B
  *
- * All integers are little-endian; reserved fields are sent as zero and refused otherwise. Numbers are
- * never reused. Structures are laid out without holes; x86-64 reads them in place.
+ * All integers are little-endian; reserved fields are sent as zero and refused otherwise. Numbers
+ * are never reused. Structures are laid out without holes; x86-64 reads them in place.
  *
  * Threads: pure functions.
  */
@@ -23,20 +23,21 @@
 #include "guest.h"
 #include "link.h"
 
-#define XF_WIRE_VERSION   1
-#define XF_TAG_BYTES      16
-#define XF_QUEUES_MAX     64
+#define XF_WIRE_VERSION 1
+#define XF_TAG_BYTES    16
+#define XF_QUEUES_MAX   64
 /* A link must carry UDP payloads of at least this; a page then travels in XF_FRAGS_MAX pieces. */
-#define XF_PAYLOAD_MIN    1232
-#define XF_PAYLOAD_MAX    16384
-#define XF_FRAGS_MAX      4
+#define XF_PAYLOAD_MIN 1232
+#define XF_PAYLOAD_MAX 16384
+#define XF_FRAGS_MAX   4
 /* Records in one DATA packet, and so what the source must remember of it. */
-#define XF_RECORDS_MAX    4
+#define XF_RECORDS_MAX 4
 /* Pages that one record can name. */
-#define XF_RUN_PAGES_MAX  0x8000u
-#define XF_REASON_BYTES   120
+#define XF_RUN_PAGES_MAX 0x8000u
+#define XF_REASON_BYTES  120
 
-/* Source to target below 0x10, target to source from 0x10: a reflected packet is of no known type. */
+/* Source to target below 0x10, target to source from 0x10: a reflected packet is of no known type.
+ */
 enum xf_packet_type {
     XF_PACKET_DATA = 0x01,
     XF_PACKET_BARRIER = 0x02,
@@ -60,7 +61,8 @@ static_assert(offsetof(struct xf_wire_header, sequence) == 8, "wire layout");
 /* Head of DATA: then `records` records, then their payloads in the same order. */
 struct xf_wire_data {
     uint32_t round;
-    uint32_t floor_delta; /* sequence - floor; below the floor nothing is outstanding (queue's own) */
+    uint32_t
+        floor_delta; /* sequence - floor; below the floor nothing is outstanding (queue's own) */
     uint16_t records;
     uint16_t reserved0;
     uint32_t reserved1;
@@ -72,15 +74,15 @@ enum xf_record_kind {
     XF_RECORD_ZERO = 2,     /* count pages of zeros, no payload */
     XF_RECORD_FRAG = 3,     /* fragment `frag` of one page */
     XF_RECORD_POPULATE = 4, /* count pages that shall get memory, no payload */
-    XF_RECORD_DEFER = 5,    /* count pages that will come in a later round or not at all; no payload */
+    XF_RECORD_DEFER = 5, /* count pages that will come in a later round or not at all; no payload */
 };
 
 struct xf_wire_record {
-    uint64_t index;  /* first page: gfn in space 0 */
-    uint32_t count;  /* pages */
+    uint64_t index; /* first page: gfn in space 0 */
+    uint32_t count; /* pages */
     uint8_t kind;
-    uint8_t frag;    /* FRAG: which one, 0 .. frags - 1; else 0 */
-    uint16_t space;  /* 0: guest memory */
+    uint8_t frag;   /* FRAG: which one, 0 .. frags - 1; else 0 */
+    uint16_t space; /* 0: guest memory */
 };
 static_assert(sizeof(struct xf_wire_record) == 16, "wire layout");
 static_assert(offsetof(struct xf_wire_record, kind) == 12, "wire layout");
@@ -118,14 +120,14 @@ static_assert(sizeof(struct xf_wire_answer) == 32, "wire layout");
 
 /* FEEDBACK about one queue: then `ranges` missing ranges. */
 struct xf_wire_feedback {
-    uint32_t receiver;    /* 0: the one target; room for more of them */
-    uint32_t round;       /* the round that the target is in: all before are complete */
-    uint64_t base;        /* every sequence below was received or given up */
-    uint64_t horizon;     /* every sequence below was received or is in a range; all above: unknown */
-    uint64_t landed;      /* pages of this round that have landed, all queues */
-    uint64_t stamp_us;    /* echo of the newest PING's stamp, 0 if none */
+    uint32_t receiver; /* 0: the one target; room for more of them */
+    uint32_t round;    /* the round that the target is in: all before are complete */
+    uint64_t base;     /* every sequence below was received or given up */
+    uint64_t horizon;  /* every sequence below was received or is in a range; all above: unknown */
+    uint64_t landed;   /* pages of this round that have landed, all queues */
+    uint64_t stamp_us; /* echo of the newest PING's stamp, 0 if none */
     uint32_t credit;
-    uint16_t flags;       /* XF_FEEDBACK_* */
+    uint16_t flags; /* XF_FEEDBACK_* */
     uint16_t ranges;
 };
 static_assert(sizeof(struct xf_wire_feedback) == 48, "wire layout");
@@ -149,10 +151,10 @@ static_assert(sizeof(struct xf_wire_reason) == 128, "wire layout");
 /* How a link's payload size cuts pages up. */
 struct xf_wire_shape {
     uint32_t payload_bytes;
-    uint32_t body_bytes;     /* room between header and tag */
-    uint32_t pages_max;      /* whole pages in a packet; 0 if pages travel in fragments */
-    uint32_t frags;          /* fragments of a page; 1 if whole */
-    uint32_t frag_bytes;     /* of all but the last fragment; a multiple of 16 */
+    uint32_t body_bytes; /* room between header and tag */
+    uint32_t pages_max;  /* whole pages in a packet; 0 if pages travel in fragments */
+    uint32_t frags;      /* fragments of a page; 1 if whole */
+    uint32_t frag_bytes; /* of all but the last fragment; a multiple of 16 */
 };
 
 /* 0, or -EMSGSIZE if pages cannot travel in packets of this size. */
@@ -172,7 +174,8 @@ uint32_t xf_wire_payload_bytes(const struct xf_wire_shape *shape,
 int xf_wire_check_data(const struct xf_wire_shape *shape, const uint8_t *body, size_t len,
                        uint64_t page_count);
 
-/* Checks an opened FEEDBACK body: lengths, ranges ascending and below the horizon. 0 or -EBADMSG. */
+/* Checks an opened FEEDBACK body: lengths, ranges ascending and below the horizon. 0 or -EBADMSG.
+ */
 int xf_wire_check_feedback(const uint8_t *body, size_t len);
 
 /* Copies a peer's text, with what is not printable replaced. out: XF_REASON_BYTES + 1. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pair: a source and a target over a simulated link on a virtual clock, for the tests of whole sessions.
- * Everything follows from the seed.
+ * Pair: a source and a target over a simulated link on a virtual clock, for the tests of whole
+ * sessions. Everything follows from the seed.
  */
 #ifndef XF_TESTS_PAIR_H
 #define XF_TESTS_PAIR_H
@@ -67,9 +67,9 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
     p->config = *config;
     p->now_us = 1000;
     net.seed = config->seed;
-    assert_int_equal(xf_simguest_new(&p->from, config->pages, config->fill, config->seed,
-                                     config->hole_every),
-                     0);
+    assert_int_equal(
+        xf_simguest_new(&p->from, config->pages, config->fill, config->seed, config->hole_every),
+        0);
     assert_int_equal(xf_simguest_new_empty(&p->to, config->pages), 0);
     assert_int_equal(xf_simlink_new(&p->net, &net), 0);
     for (unsigned i = 0; i < 2; i++) {

@@ -45,7 +45,8 @@ static void pattern(uint8_t *out, size_t n, unsigned seed)
         out[i] = (uint8_t)(seed + 7 * i + (i >> 8));
 }
 
-/* Seals a packet of the given body and compares; then opens the golden one and compares the body. */
+/* Seals a packet of the given body and compares; then opens the golden one and compares the body.
+ */
 static void check(const char *name, enum xf_role from, enum xf_packet_type type, unsigned queue,
                   uint64_t sequence, const void *body, size_t len)
 {
@@ -70,14 +71,13 @@ static void check(const char *name, enum xf_role from, enum xf_packet_type type,
     assert_memory_equal(out, golden, want);
 
     memcpy(&h, golden, sizeof(h));
-    assert_int_equal(xf_seal_open(other, &h, golden + sizeof(h), len, golden + sizeof(h) + len,
-                                  plain),
-                     0);
+    assert_int_equal(
+        xf_seal_open(other, &h, golden + sizeof(h), len, golden + sizeof(h) + len, plain), 0);
     assert_memory_equal(plain, body, len);
     /* The sender's own end must not take it back: reflection. */
-    assert_int_equal(xf_seal_open(s.seal, &h, golden + sizeof(h), len, golden + sizeof(h) + len,
-                                  plain),
-                     -EBADMSG);
+    assert_int_equal(
+        xf_seal_open(s.seal, &h, golden + sizeof(h), len, golden + sizeof(h) + len, plain),
+        -EBADMSG);
     xf_seal_free(s.seal);
     xf_seal_free(other);
 }
@@ -85,8 +85,7 @@ static void check(const char *name, enum xf_role from, enum xf_packet_type type,
 static size_t data_body(uint8_t *out, uint32_t round, uint32_t floor_delta,
                         const struct xf_wire_record *records, unsigned n)
 {
-    struct xf_wire_data head = {
-        .round = round, .floor_delta = floor_delta, .records = (uint16_t)n};
+    struct xf_wire_data head = {.round = round, .floor_delta = floor_delta, .records = (uint16_t)n};
 
     memcpy(out, &head, sizeof(head));
     memcpy(out + sizeof(head), records, n * sizeof(records[0]));
@@ -137,10 +136,11 @@ static void test_data(void **state)
     size_t n;
 
     (void)state;
-    n = data_body(body, 1, 0,
-                  (struct xf_wire_record[]){{.index = 0, .count = 512, .kind = XF_RECORD_POPULATE},
-                                            {.index = 1024, .count = 3, .kind = XF_RECORD_POPULATE}},
-                  2);
+    n = data_body(
+        body, 1, 0,
+        (struct xf_wire_record[]){{.index = 0, .count = 512, .kind = XF_RECORD_POPULATE},
+                                  {.index = 1024, .count = 3, .kind = XF_RECORD_POPULATE}},
+        2);
     check("data_populate", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 0, body, n);
 
     n = data_body(body, 2, 5,
@@ -157,10 +157,9 @@ static void test_data(void **state)
 
     assert_int_equal(xf_wire_shape(&shape, 1472), 0);
     assert_int_equal(xf_wire_frag_bytes(&shape, 2), 4096 - 2 * 1376);
-    n = data_body(body, 3, 9,
-                  (struct xf_wire_record[]){
-                      {.index = 42, .count = 1, .kind = XF_RECORD_FRAG, .frag = 2}},
-                  1);
+    n = data_body(
+        body, 3, 9,
+        (struct xf_wire_record[]){{.index = 42, .count = 1, .kind = XF_RECORD_FRAG, .frag = 2}}, 1);
     pattern(body + n, 4096 - 2 * 1376, 5);
     check("data_frag", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 9, body, n + 4096 - 2 * 1376);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A whole session, source to target, on the virtual clock: memory arrives whatever the link does. */
+/* A whole session, source to target, on the virtual clock: memory arrives whatever the link does.
+ */
 #include "pair.h"
 
 #include "../../../transport/random.h"
@@ -48,8 +49,10 @@ static void test_faulty_links(void **state)
                                             .reorder_pct = (double)(seed % 7 * 2),
                                             .duplicate_pct = (double)(seed % 5),
                                             .corrupt_pct = (double)(seed % 3)};
-        c.net.payload_bytes = seed % 4 == 0 ? 1472 : seed % 4 == 1 ? 1232 : seed % 4 == 2 ? 4300
-                                                                                          : 8972;
+        c.net.payload_bytes = seed % 4 == 0   ? 1472
+                              : seed % 4 == 1 ? 1232
+                              : seed % 4 == 2 ? 4300
+                                              : 8972;
         c.net.jitter_us = seed % 2 ? 300 : 0;
         c.net.queues = 1 + (unsigned)(seed % 3);
         c.fill = (enum xf_simguest_fill)(seed % 3);
@@ -95,7 +98,8 @@ static void test_pages_come_and_go(void **state)
         c.net.bytes_per_s = 200000000;
         pair_open(&p, &c);
         for (unsigned i = 0; p.now_us < LIMIT_US && (!p.source_rc || !p.target_rc); i++) {
-            /* The fourth of every four chunks is a hole: pages turn up there while the guest runs. */
+            /* The fourth of every four chunks is a hole: pages turn up there while the guest runs.
+             */
             if (i > 300 && i % 50 == 0 && !xf_source_stats(p.source)->suspend_us)
                 xf_simguest_add_page(p.from, 3 * XF_CHUNK_PAGES + xf_random_below(&r, 512));
             pair_step(&p);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The source's own state, shared by its three files and no others: source.c (life and time limits),
+ * source_rounds.c (what to send and when to stop), source_packets.c (feedback in, packets out).
+ */
+#ifndef XF_TRANSPORT_SOURCE_IMPL_H
+#define XF_TRANSPORT_SOURCE_IMPL_H
+
+#include "encode.h"
+#include "inflight.h"
+#include "pace.h"
+#include "session.h"
+#include "source.h"
+
+#define XF_SOURCE_BURST 32u
+
+struct xf_source_queue {
+    struct xf_inflight inflight;
+    struct xf_pace pace;
+    struct xf_buf pending[XF_SOURCE_BURST]; /* sealed, but the link had no room */
+    unsigned pending_n;
+    uint64_t pinged_us;
+    uint64_t stamp_seen_us; /* newest echo of a ping */
+};
+
+struct xf_source {
+    struct xf_session session;
+    struct xf_source_config config;
+    struct xf_guest_source guest;
+    struct xf_encoder encoder;
+    struct xf_bucket bucket;
+    enum xf_phase phase;
+    bool idle, target_ready;
+    uint32_t short_answers; /* ANSWERs that came without padding */
+    uint64_t rtt_us, phase_us, progress_us;
+
+    uint32_t round;       /* on the wire; 0 before the first */
+    uint32_t live_rounds; /* of pages, done */
+    uint32_t stalled_rounds;
+    bool populating;
+    uint64_t round_us, round_pages, round_raw_before;
+    uint64_t bytes_per_s; /* of the newest round that was long enough to tell */
+    uint64_t predicted_us;
+    bool barrier_sent;
+    uint64_t barrier_us, barrier_wait_us;
+
+    uint64_t *populated; /* pages that the target has memory for */
+    uint64_t *todo;      /* pages of this round, or of the one after this round of POPULATE */
+    uint64_t *fresh;     /* pages to populate */
+    struct xf_source_queue *queues;
+};
+
+/* source.c */
+void xf_source_progress(struct xf_source *s, uint64_t now_us);
+void xf_source_enter(struct xf_source *s, enum xf_phase phase, uint64_t now_us);
+
+/* source_rounds.c. On -errno the session's error says why. */
+int xf_source_start_rounds(struct xf_source *s, uint64_t now_us);
+/* The target has counted every page of the round: on to the next, or to the end. */
+int xf_source_end_round(struct xf_source *s, uint64_t now_us);
+/* Copies the encoder's counters to the statistics. */
+void xf_source_take_counts(struct xf_source *s);
+
+/* source_packets.c. On -errno the session's error says why. */
+int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t now_us);
+/* Sends what is due: pages as far as window and bandwidth allow, barrier, pings. */
+int xf_source_send(struct xf_source *s, uint64_t now_us);
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Source, packets: the target's answers and feedback in, sealed packets out. */
+#include <errno.h>
+#include <string.h>
+
+#include "source_impl.h"
+
+#define PING_US 20000u
+/* A missing packet that is younger is taken for reordered. */
+#define REORDER_MIN_US 1000u
+#define PROBE_MAX_US   100000u
+
+/* ---- in ----------------------------------------------------------------------------------- */
+
+static int receive_answer(struct xf_source *s, size_t len, uint64_t now_us)
+{
+    struct xf_session *ss = &s->session;
+    struct xf_wire_answer a;
+    struct xf_wire_shape shape;
+
+    if (s->phase != XF_PHASE_CONNECT)
+        return 0;
+    if (len < sizeof(a)) {
+        xf_session_reject(ss, XF_REJECT_malformed);
+        return xf_session_fail(ss, -EPROTO, "the target sent an answer that cannot be");
+    }
+    memcpy(&a, ss->plain, sizeof(a));
+    if (a.version != XF_PROTOCOL_VERSION || a.page_count != s->guest.page_count ||
+        a.queues != ss->queues || a.payload_bytes > ss->link->payload_bytes || a.credit == 0 ||
+        xf_wire_shape(&shape, a.payload_bytes)) {
+        xf_session_reject(ss, XF_REJECT_malformed);
+        return xf_session_fail(ss, -EPROTO, "the target's answer does not fit the offer");
+    }
+    if (len != shape.body_bytes) {
+        /* A short one shows only that the way exists; wait for one as long as data will be. */
+        s->short_answers++;
+        return 0;
+    }
+    struct xf_link_addr peer = {.udp_port = a.udp_port, .ipv4 = a.ipv4};
+
+    memcpy(peer.mac, a.mac, sizeof(peer.mac));
+    ss->shape = shape;
+    ss->link->ops->set_peer(ss->link, &peer);
+    for (unsigned q = 0; q < ss->queues; q++)
+        xf_pace_init(&s->queues[q].pace, a.credit, now_us);
+    xf_source_enter(s, XF_PHASE_READY, now_us);
+    return 0;
+}
+
+static int repair_lost(void *arg, const struct xf_sent *sent)
+{
+    struct xf_source *s = arg;
+
+    s->session.stats.packets_lost++;
+    return xf_encoder_repair(&s->encoder, sent->records, sent->count);
+}
+
+static void take_rtt(struct xf_source *s, struct xf_source_queue *q, uint64_t stamp_us,
+                     uint64_t now_us)
+{
+    if (stamp_us <= q->stamp_seen_us || stamp_us > now_us)
+        return;
+    q->stamp_seen_us = stamp_us;
+    uint64_t sample = now_us - stamp_us;
+
+    s->rtt_us = s->rtt_us - s->rtt_us / 8 + sample / 8;
+}
+
+static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uint64_t now_us)
+{
+    struct xf_session *ss = &s->session;
+    struct xf_source_queue *q = &s->queues[queue];
+    struct xf_wire_feedback fb;
+    uint64_t reorder_us = s->rtt_us + s->rtt_us / 4;
+    uint32_t acked = 0, lost = 0;
+    int rc = xf_wire_check_feedback(ss->plain, len);
+
+    if (rc) {
+        xf_session_reject(ss, XF_REJECT_malformed);
+        return xf_session_fail(ss, -EPROTO, "the target sent feedback that cannot be");
+    }
+    if (s->phase == XF_PHASE_CONNECT)
+        return 0; /* it overtook the ANSWER */
+    memcpy(&fb, ss->plain, sizeof(fb));
+    /* A round ends when its barrier was sent and counted, and one at a time. */
+    if (fb.round > s->round + 1 || (fb.round == s->round + 1 && s->round && !s->barrier_sent)) {
+        xf_session_reject(ss, XF_REJECT_dishonest_ack);
+        return xf_session_fail(ss, -EPROTO, "the target counts rounds that were not sent");
+    }
+    take_rtt(s, q, fb.stamp_us, now_us);
+    rc = xf_inflight_feedback(
+        &q->inflight, &fb, (const struct xf_wire_range *)(ss->plain + sizeof(fb)), now_us,
+        reorder_us < REORDER_MIN_US ? REORDER_MIN_US : reorder_us, repair_lost, s, &acked, &lost);
+    if (rc == -EBADMSG) {
+        xf_session_reject(ss, XF_REJECT_dishonest_ack);
+        return xf_session_fail(ss, -EPROTO, "the target acknowledges what was never sent");
+    }
+    if (rc)
+        return rc;
+    xf_pace_feedback(&q->pace, acked, lost, fb.credit, s->rtt_us, now_us);
+    if (fb.flags & XF_FEEDBACK_READY)
+        s->target_ready = true;
+    if (s->phase == XF_PHASE_READY && s->target_ready)
+        return xf_source_start_rounds(s, now_us);
+    if (s->round && fb.round == s->round + 1)
+        return xf_source_end_round(s, now_us);
+    return 0;
+}
+
+static int receive_refuse(struct xf_source *s, size_t len)
+{
+    struct xf_wire_reason r;
+    char text[XF_REASON_BYTES + 1] = "";
+
+    if (len == sizeof(r)) {
+        memcpy(&r, s->session.plain, sizeof(r));
+        xf_wire_reason_text(text, &r);
+    }
+    return xf_session_fail(&s->session, -ECONNABORTED, "the target refuses: %s", text);
+}
+
+int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t now_us)
+{
+    struct xf_wire_header h;
+    int len = xf_session_open(&s->session, buf, &h, now_us);
+
+    if (len < 0)
+        return 0;
+    struct xf_window *w = &s->session.windows[h.queue];
+
+    xf_window_mark(w, h.sequence);
+    /* What the target sends is not repaired, so its gaps never fill: the window slides. */
+    if (w->horizon > XF_WINDOW_PACKETS / 2)
+        xf_window_give_up(w, w->horizon - XF_WINDOW_PACKETS / 2);
+    switch (h.type) {
+    case XF_PACKET_ANSWER:
+        return receive_answer(s, (size_t)len, now_us);
+    case XF_PACKET_FEEDBACK:
+        return receive_feedback(s, h.queue, (size_t)len, now_us);
+    default:
+        return receive_refuse(s, (size_t)len);
+    }
+}
+
+/* ---- out ---------------------------------------------------------------------------------- */
+
+static void seal_packet(struct xf_source *s, unsigned queue, const struct xf_packet *p,
+                        struct xf_buf *buf)
+{
+    struct xf_session *ss = &s->session;
+    struct xf_inflight *f = &s->queues[queue].inflight;
+    struct xf_seal_run run;
+    struct xf_wire_header h;
+    struct {
+        struct xf_wire_data head;
+        struct xf_wire_record records[XF_RECORDS_MAX];
+    } body = {
+        .head =
+            {
+                .round = s->round,
+                .floor_delta = (uint32_t)(f->next - f->una),
+                .records = (uint16_t)p->records_n,
+            },
+    };
+    const size_t head_bytes = sizeof(body.head) + p->records_n * sizeof(body.records[0]);
+    uint8_t *out = buf->data + sizeof(h);
+
+    memcpy(body.records, p->records, p->records_n * sizeof(body.records[0]));
+    xf_session_header(ss, &h, XF_PACKET_DATA, queue, f->next);
+    memcpy(buf->data, &h, sizeof(h));
+    xf_seal_begin(ss->seal, &run, &h);
+    xf_seal_update(ss->seal, &run, out, &body, head_bytes);
+    out += head_bytes;
+    for (unsigned i = 0; i < p->parts_n; i++) {
+        xf_seal_update(ss->seal, &run, out, p->parts[i], p->part_bytes[i]);
+        out += p->part_bytes[i];
+    }
+    xf_seal_end(ss->seal, &run, out);
+    buf->len = (uint32_t)(out + XF_TAG_BYTES - buf->data);
+}
+
+static void flush(struct xf_source *s, unsigned queue)
+{
+    struct xf_source_queue *q = &s->queues[queue];
+    struct xf_link *link = s->session.link;
+
+    if (!q->pending_n)
+        return;
+    unsigned sent = link->ops->tx_burst(link, queue, q->pending, q->pending_n);
+
+    if (sent)
+        s->idle = false;
+    q->pending_n -= sent;
+    memmove(q->pending, q->pending + sent, q->pending_n * sizeof(q->pending[0]));
+}
+
+/* How many packets of pages may go out now. */
+static unsigned allowance(const struct xf_source_queue *q)
+{
+    uint32_t room = xf_inflight_room(&q->inflight);
+    uint32_t n =
+        q->pace.window > q->inflight.outstanding ? q->pace.window - q->inflight.outstanding : 0;
+
+    room = room > XF_INFLIGHT_RESERVE ? room - XF_INFLIGHT_RESERVE : 0;
+    if (n > room)
+        n = room;
+    return n > XF_SOURCE_BURST ? XF_SOURCE_BURST : n;
+}
+
+static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
+{
+    struct xf_source_queue *q = &s->queues[queue];
+    struct xf_link *link = s->session.link;
+    struct xf_stats *st = &s->session.stats;
+    unsigned n = 0, built = 0;
+    int rc = 1;
+
+    flush(s, queue);
+    if (q->pending_n || xf_encoder_empty(&s->encoder) || !xf_bucket_open(&s->bucket, now_us))
+        return 0;
+    n = allowance(q);
+    if (n)
+        n = link->ops->tx_alloc(link, queue, q->pending, n);
+    for (; built < n; built++) {
+        struct xf_packet p;
+        struct xf_buf *buf = &q->pending[built];
+
+        rc = xf_encoder_next(&s->encoder, &p);
+        if (rc <= 0)
+            break;
+        seal_packet(s, queue, &p, buf);
+        xf_inflight_add(&q->inflight, p.records, p.records_n, now_us);
+        xf_bucket_take(&s->bucket, buf->len);
+        st->packets_sent++;
+        st->bytes_wire += buf->len;
+    }
+    if (built < n)
+        link->ops->tx_free(link, queue, q->pending + built, n - built);
+    q->pending_n = built;
+    if (built)
+        s->idle = false;
+    flush(s, queue);
+    if (rc < 0)
+        return xf_session_fail(&s->session, rc, "cannot read the guest's memory: %s",
+                               strerror(-rc));
+    return 0;
+}
+
+/* A control packet, which takes a sequence number but has nothing to repair. */
+static void send_small(struct xf_source *s, enum xf_packet_type type, unsigned queue,
+                       const void *body, size_t len, size_t body_bytes, uint64_t now_us)
+{
+    struct xf_inflight *f = &s->queues[queue].inflight;
+
+    if (!xf_inflight_room(f))
+        return;
+    xf_session_send(&s->session, type, queue, f->next, body, len, body_bytes);
+    xf_inflight_add(f, NULL, 0, now_us);
+}
+
+static void send_ping(struct xf_source *s, unsigned queue, uint64_t now_us)
+{
+    struct xf_source_queue *q = &s->queues[queue];
+    struct xf_wire_ping ping = {.floor = q->inflight.una, .stamp_us = now_us};
+
+    q->pinged_us = now_us;
+    /* While connecting as long as data will be, so that the target too knows that such ones pass.
+     */
+    send_small(s, XF_PACKET_PING, queue, &ping, sizeof(ping),
+               s->phase == XF_PHASE_READY ? s->session.shape.body_bytes : 0, now_us);
+}
+
+static void send_barrier(struct xf_source *s, uint64_t now_us)
+{
+    struct xf_wire_barrier b = {
+        .round = s->round,
+        .flags = s->phase == XF_PHASE_FINAL && !s->populating ? XF_BARRIER_FINAL : 0,
+        .pages = s->round_pages,
+        .floor = s->queues[0].inflight.una,
+    };
+
+    s->barrier_sent = true;
+    s->barrier_us = now_us;
+    s->barrier_wait_us = s->barrier_wait_us ? s->barrier_wait_us * 2 : s->rtt_us + s->rtt_us / 2;
+    if (s->barrier_wait_us > PROBE_MAX_US)
+        s->barrier_wait_us = PROBE_MAX_US;
+    send_small(s, XF_PACKET_BARRIER, 0, &b, sizeof(b), 0, now_us);
+    /* The last packets of other queues may be lost too, with nothing after them to show it. */
+    for (unsigned q = 1; q < s->session.queues; q++)
+        send_ping(s, q, now_us);
+}
+
+int xf_source_send(struct xf_source *s, uint64_t now_us)
+{
+    int rc = 0;
+
+    if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
+        return 0;
+    if (s->phase != XF_PHASE_READY) {
+        for (unsigned q = 0; q < s->session.queues && !rc; q++)
+            rc = send_pages(s, q, now_us);
+        if (rc)
+            return rc;
+        if (xf_encoder_empty(&s->encoder) &&
+            (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us))
+            send_barrier(s, now_us);
+    }
+    uint64_t every = s->phase == XF_PHASE_READY ? XF_HELLO_US
+                     : s->rtt_us > PING_US      ? s->rtt_us
+                                                : PING_US;
+
+    for (unsigned q = 0; q < s->session.queues; q++) {
+        if (now_us - s->queues[q].pinged_us >= every)
+            send_ping(s, q, now_us);
+    }
+    return 0;
+}

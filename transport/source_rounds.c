@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Source, rounds: which pages go next, and when the guest is to stop. */
+#include <errno.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "source_impl.h"
+
+/* A rate taken from fewer pages than this says little. */
+#define RATE_PAGES_MIN 256u
+
+static void begin_round(struct xf_source *s, bool populating, uint64_t now_us)
+{
+    s->round++;
+    s->populating = populating;
+    s->round_us = now_us;
+    s->round_raw_before = s->encoder.pages_raw;
+    s->barrier_sent = false;
+    s->barrier_wait_us = 0;
+    xf_encoder_round(&s->encoder, populating ? s->fresh : s->todo, populating);
+    s->round_pages = xf_bitmap_count(populating ? s->fresh : s->todo, s->guest.page_count);
+    xf_source_progress(s, now_us);
+}
+
+/*
+ * Pages of todo for which the target has no memory: those with content get a round of POPULATE
+ * first, the others leave todo.
+ */
+static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
+{
+    const uint64_t words = xf_bitmap_words(s->guest.page_count);
+    uint64_t any = 0;
+
+    for (uint64_t w = 0; w < words; w++) {
+        s->fresh[w] = s->todo[w] & ~s->populated[w];
+        any |= s->fresh[w];
+    }
+    if (any) {
+        int rc = s->guest.ops->present(s->guest.ctx, s->fresh);
+
+        if (rc)
+            return xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
+                                   strerror(-rc));
+        any = 0;
+        for (uint64_t w = 0; w < words; w++) {
+            s->populated[w] |= s->fresh[w];
+            s->todo[w] &= s->populated[w];
+            any |= s->fresh[w];
+        }
+    }
+    begin_round(s, any != 0, now_us);
+    return 0;
+}
+
+int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
+{
+    int rc = s->guest.ops->start(s->guest.ctx, s->todo);
+
+    if (rc)
+        return xf_session_fail(&s->session, rc, "cannot start logging dirty pages: %s",
+                               strerror(-rc));
+    const uint64_t words = xf_bitmap_words(s->guest.page_count);
+
+    memcpy(s->populated, s->todo, words * sizeof(s->todo[0]));
+    memcpy(s->fresh, s->todo, words * sizeof(s->todo[0]));
+    s->session.stats.pages_total = xf_bitmap_count(s->todo, s->guest.page_count);
+    s->session.stats.live_us = now_us;
+    xf_source_enter(s, XF_PHASE_LIVE, now_us);
+    begin_round(s, true, now_us);
+    return 0;
+}
+
+static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t *count)
+{
+    int rc = s->guest.ops->dirty(s->guest.ctx, into, final, count);
+
+    return rc ? xf_session_fail(&s->session, rc, "cannot fetch the dirty bitmap: %s", strerror(-rc))
+              : 0;
+}
+
+/* Suspends the guest and makes todo the last round's: what was dirty, and what became so meanwhile.
+ */
+static int stop_and_copy(struct xf_source *s, uint64_t now_us)
+{
+    uint64_t count;
+    int rc;
+
+    s->session.stats.suspend_us = now_us;
+    xf_source_enter(s, XF_PHASE_FINAL, now_us);
+    rc = s->guest.ops->suspend(s->guest.ctx);
+    if (rc)
+        return xf_session_fail(&s->session, rc, "the guest did not suspend: %s", strerror(-rc));
+    rc = fetch_dirty(s, s->fresh, true, &count);
+    if (rc)
+        return rc;
+    for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++)
+        s->todo[w] |= s->fresh[w];
+    return begin_rounds_of_todo(s, now_us);
+}
+
+static void measure_rate(struct xf_source *s, uint64_t now_us)
+{
+    const struct xf_stats *st = &s->session.stats;
+    uint64_t raw = s->encoder.pages_raw - s->round_raw_before;
+    uint64_t us = now_us - s->round_us;
+
+    if (raw < RATE_PAGES_MIN && s->bytes_per_s)
+        return;
+    if (raw < RATE_PAGES_MIN) {
+        raw = s->encoder.pages_sent;
+        us = now_us - st->live_us;
+    }
+    if (us)
+        s->bytes_per_s = (uint64_t)((double)raw * (double)XF_PAGE_BYTES * 1e6 / (double)us);
+}
+
+/* A round of pages is over while the guest runs: what next? */
+static int after_live_round(struct xf_source *s, uint64_t now_us)
+{
+    struct xf_round_result r = {.sent_pages = s->round_pages};
+    int rc;
+
+    s->live_rounds++;
+    rc = fetch_dirty(s, s->todo, false, &r.dirty_pages);
+    if (rc)
+        return rc;
+    s->stalled_rounds = s->live_rounds > 1 && xf_policy_stalled(s->round_pages, r.dirty_pages)
+                            ? s->stalled_rounds + 1
+                            : 0;
+    r.round = s->live_rounds;
+    r.bytes_per_s = s->bytes_per_s;
+    r.stalled_rounds = s->stalled_rounds;
+    switch (xf_policy_next(&s->config.policy, &r, &s->predicted_us)) {
+    case XF_ROUND_AGAIN:
+        return begin_rounds_of_todo(s, now_us);
+    case XF_ROUND_STOP:
+        return stop_and_copy(s, now_us);
+    default:
+        return xf_session_fail(
+            &s->session, -EBUSY,
+            "the guest writes memory faster than the link carries it: a stop now "
+            "would take %llu ms of at most %llu",
+            (unsigned long long)(s->predicted_us / 1000),
+            (unsigned long long)(s->config.policy.max_downtime_us / 1000));
+    }
+}
+
+void xf_source_take_counts(struct xf_source *s)
+{
+    struct xf_stats *st = &s->session.stats;
+
+    st->pages_sent = s->encoder.pages_sent;
+    st->pages_zero = s->encoder.pages_zero;
+    st->pages_repaired = s->encoder.pages_repaired;
+}
+
+/* The target has counted every page of the round. */
+int xf_source_end_round(struct xf_source *s, uint64_t now_us)
+{
+    struct xf_stats *st = &s->session.stats;
+
+    for (unsigned q = 0; q < s->session.queues; q++)
+        xf_inflight_settle(&s->queues[q].inflight);
+    if (s->populating) {
+        begin_round(s, false, now_us);
+        return 0;
+    }
+    st->rounds++;
+    measure_rate(s, now_us);
+    xf_source_progress(s, now_us);
+    xf_source_take_counts(s);
+    if (s->phase == XF_PHASE_LIVE)
+        return after_live_round(s, now_us);
+    st->done_us = now_us;
+    xf_source_enter(s, XF_PHASE_DONE, now_us);
+    return 0;
+}
