@@ -174,6 +174,10 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
                                "round %u: %llu pages landed, but the source counts %llu", t->round,
                                (unsigned long long)t->landing.landed, (unsigned long long)t->want);
     }
+    /* Counted as the source counts, so that the control channel can compare. */
+    t->session.stats.rounds++;
+    if (t->session.stats.rounds == 1)
+        t->session.stats.pages_total = t->want;
     if (t->final)
         t->session.stats.done_us = now_us;
     progress(t, now_us);
