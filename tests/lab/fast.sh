@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the scenarios of `xl migrate --fast` have in common. Sourced after lib.sh.
+
+# result END KEY: a number or word of the "xl-fast: result {...}" line that END (source, target) printed.
+result() {
+    printf '%s\n' "$MIGRATE_OUTPUT" | grep -a "^xl-fast: result {\"end\":\"$1\"" | tail -n 1 |
+        sed -n "s/.*\"$2\":\"\\{0,1\\}\\([^,\"}]*\\).*/\\1/p"
+}
+
+# The guest's nodes in xenstore without what differs from one start to the next: domid, uuid, times,
+# event channels and ring references.
+xenstore_shape() { # HOST NAME
+    # shellcheck disable=SC2029
+    on "$1" "d=\$(xl domid '$2'); xenstore-ls -f /local/domain/\$d | sed \"s|/local/domain/\$d|.|g\"" |
+        grep -Ev '^\./(console/(port|ring-ref|tty)|store/|memory/)|/vm =' | sed 's/ = .*//' | sort
+}
+
+# fast_move FROM NAME [options]: moves the guest and checks everything that must hold.
+fast_move() {
+    local from=$1 name=$2 to before shape ssh_before port_before ssh_bytes port_bytes held line
+    shift 2
+    to=$(other_host "$from")
+    before=$(guest_tick "$from" "$name")
+    shape=$(xenstore_shape "$from" "$name")
+    ssh_before=$(link_bytes eth2)
+    port_before=$(link_bytes eth1)
+
+    migrate "$from" "$name" --fast "$@" || fail "xl migrate --fast $name $to"
+    ssh_bytes=$(($(link_bytes eth2) - ssh_before))
+    port_bytes=$(($(link_bytes eth1) - port_before))
+
+    printf '%s\n' "$MIGRATE_OUTPUT" | grep -a '^xl-fast: \(source\|target\)' | while read -r line; do
+        note "$line"
+    done
+    expect_goes_on "$to" "$name" "$before"
+    wait_pass "$to" "$name"
+    expect_eq "guests on $from" "" "$(domains "$from")"
+    expect_eq "guests on $to" "$name" "$(domains "$to")"
+    [ "$shape" = "$(xenstore_shape "$to" "$name")" ] ||
+        fail "xenstore differs: $(diff <(printf '%s\n' "$shape") <(xenstore_shape "$to" "$name"))"
+
+    # What the guest holds is random, so all of it must cross.
+    held=$(($(field "$before" pages) * 4096))
+    expect_ge "bytes that the source's port sent" "$held" "$(result source port_tx_bytes)"
+    expect_ge "bytes that the target's port received" "$held" "$(result target port_rx_bytes)"
+    expect_ge "bytes over the port's link" "$held" "$port_bytes"
+    expect_le "bytes over ssh's link" 1000000 "$ssh_bytes"
+    expect_eq "rounds, counted at both ends" "$(result source rounds)" "$(result target rounds)"
+    note "FIGURES $from->$to: rounds $(result source rounds), pages $(result source pages_sent)" \
+        "(zero $(result source pages_zero), repaired $(result source pages_repaired))," \
+        "payload $(result source payload_gbps) Gbit/s, memory's blackout $(($(result source blackout_us) / 1000)) ms," \
+        "helper's total $(($(result source total_us) / 1000)) ms, xl's $MIGRATE_SECONDS s," \
+        "ssh $ssh_bytes bytes, port $port_bytes bytes"
+}
