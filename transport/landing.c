@@ -38,6 +38,7 @@ void xf_landing_fini(struct xf_landing *l)
 void xf_landing_next_round(struct xf_landing *l)
 {
     l->landed = 0;
+    l->populating = false;
     memset(l->bits, 0, xf_bitmap_words(l->guest.page_count * l->stride) * sizeof(l->bits[0]));
 }
 
@@ -189,6 +190,7 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         return 0;
     }
     case XF_RECORD_POPULATE:
+        l->populating = true;
         return populate(l, r->index, r->count);
     default: /* DEFER: xf_wire_check_data() lets no other kind through */
         land_pages(l, r->index, r->count);

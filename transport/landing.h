@@ -18,6 +18,7 @@ struct xf_landing {
     uint64_t landed;     /* distinct pages of this round */
     uint64_t *populated; /* a bit a page */
     uint64_t *bits;      /* stride bits a page: which fragments have landed in this round */
+    bool populating;     /* this round gives memory */
     unsigned stride;
     void **chunks; /* mapped chunks of guest memory, NULL until touched */
     uint64_t chunk_count;

@@ -79,8 +79,9 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
         xf_session_reject(ss, XF_REJECT_malformed);
         return xf_session_fail(ss, -EPROTO, "the target sent feedback that cannot be");
     }
-    if (s->phase == XF_PHASE_CONNECT)
-        return 0; /* it overtook the ANSWER */
+    /* It overtook the ANSWER; or it says once more what ended the session. */
+    if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
+        return 0;
     memcpy(&fb, ss->plain, sizeof(fb));
     /* A round ends when its barrier was sent and counted, and one at a time. */
     if (fb.round > s->round + 1 || (fb.round == s->round + 1 && s->round && !s->barrier_sent)) {

@@ -175,8 +175,9 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
                                (unsigned long long)t->landing.landed, (unsigned long long)t->want);
     }
     /* Counted as the source counts, so that the control channel can compare. */
-    t->session.stats.rounds++;
-    if (t->session.stats.rounds == 1)
+    if (!t->landing.populating)
+        t->session.stats.rounds++;
+    if (t->round == 1)
         t->session.stats.pages_total = t->want;
     if (t->final)
         t->session.stats.done_us = now_us;

@@ -119,6 +119,11 @@ static inline void pair_assert_same(struct pair *p)
         fail_msg("seed %llu: source %d (%s), target %d (%s)", (unsigned long long)p->config.seed,
                  p->source_rc, xf_source_error(p->source), p->target_rc,
                  xf_target_error(p->target));
+    if (xf_source_stats(p->source)->rounds != xf_target_stats(p->target)->rounds)
+        fail_msg("seed %llu: %u rounds sent, %u received", (unsigned long long)p->config.seed,
+                 xf_source_stats(p->source)->rounds, xf_target_stats(p->target)->rounds);
+    assert_int_equal(xf_source_stats(p->source)->pages_total,
+                     xf_target_stats(p->target)->pages_total);
     xf_simguest_hash(p->from, a);
     xf_simguest_hash(p->to, b);
     if (a[0] != b[0] || a[1] != b[1])
