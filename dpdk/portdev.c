@@ -368,6 +368,8 @@ void xf_portdev_close(struct xf_port *p)
 {
     if (p->has_callback)
         rte_eth_dev_callback_unregister(p->id, RTE_ETH_EVENT_INTR_RMV, removal_event, p);
+    /* A memif whose peer or socket is gone already closes as well, but not without complaint. */
+    xf_dpdk_quiet(p->spec.kind == XF_PORT_MEMIF);
     if (p->started) {
         /*
          * When its peer leaves, net_memif's interrupt thread takes the connection down. It must
@@ -383,4 +385,5 @@ void xf_portdev_close(struct xf_port *p)
         rte_mempool_free(p->pool);
         p->pool = NULL;
     }
+    xf_dpdk_quiet(false);
 }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast: a binary of subcommands, each in a file of its own that ends in one function. main.c
+ * holds the table. Exit status: 0 done, 1 failed, 2 the command line makes no sense.
+ */
+#ifndef XF_CLI_CLI_H
+#define XF_CLI_CLI_H
+
+#include <stdint.h>
+
+#define XF_EXIT_OK     0
+#define XF_EXIT_FAILED 1
+#define XF_EXIT_USAGE  2
+
+/* argv[0] is the subcommand's name, as main()'s is the program's. */
+typedef int xf_cli_run(int argc, char **argv);
+
+xf_cli_run xf_cli_demo;
+
+#endif

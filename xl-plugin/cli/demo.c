@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Demo, parent: starts the two ends, looks after them, compares what they say. See demo.h. */
+#include "demo.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../transport/clock.h"
+#include "cli.h"
+
+/*
+ * The longest silence of an end. The transport's own limits (30 s) come first when packets do not
+ * pass; this one is for an end that hangs. To fill or hash much memory is silent work, so it grows
+ * with it.
+ */
+#define SILENCE_US           (60 * UINT64_C(1000000))
+#define SILENCE_BYTES_PER_US 50u
+#define QUIT_US              (10 * UINT64_C(1000000))
+#define POLL_MS              100
+
+enum { SOURCE, TARGET, ENDS };
+
+struct child {
+    const char *name;
+    pid_t pid; /* 0: not there, or waited for */
+    int fd;    /* its socket of messages; -1 if closed */
+    uint64_t heard_us;
+    bool up, landed, resumed;
+};
+
+struct demo {
+    struct demo_options options;
+    struct demo_outcome outcome;
+    struct child children[ENDS];
+    char dir[64]; /* "" once it is gone */
+    char socket_path[80];
+    struct demo_progress_line line;
+};
+
+/* A signal ends the demo as any failure does: by the loop, so that everything is cleaned up. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+    interrupted = sig;
+}
+
+/* The first reason is the one that counts: what fails after it fails because of it. */
+static void __attribute__((format(printf, 2, 3))) give_up(struct demo *d, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (d->outcome.error[0])
+        return;
+    va_start(ap, fmt);
+    vsnprintf(d->outcome.error, sizeof(d->outcome.error), fmt, ap);
+    va_end(ap);
+}
+
+/* ---- the private directory of the memif's socket ----------------------------------------------
+ */
+
+static int make_dir(struct demo *d)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    /* A socket's path holds 107 bytes. */
+    if (!tmp || strlen(tmp) > 30)
+        tmp = "/tmp";
+    snprintf(d->dir, sizeof(d->dir), "%s/xl-fast-demo-XXXXXX", tmp);
+    if (!mkdtemp(d->dir)) {
+        int rc = -errno;
+
+        give_up(d, "no directory %s: %s", d->dir, strerror(errno));
+        d->dir[0] = 0;
+        return rc;
+    }
+    snprintf(d->socket_path, sizeof(d->socket_path), "%s/memif", d->dir);
+    return 0;
+}
+
+/* Both ends hold the connection itself, so the directory can go as soon as they are joined. */
+static void remove_dir(struct demo *d)
+{
+    if (!d->dir[0])
+        return;
+    unlink(d->socket_path);
+    rmdir(d->dir);
+    d->dir[0] = 0;
+}
+
+/* ---- children ---------------------------------------------------------------------------------
+ */
+
+/* Never returns: the child's life. */
+static void __attribute__((noreturn))
+be_child(struct demo *d, unsigned which, int parent, int peer, pid_t parent_pid)
+{
+    struct demo_end end = {
+        .options = &d->options, .memif_socket = d->socket_path, .parent = parent, .peer = peer};
+    int status;
+
+    /* The parent is to be the only one that must clean up; if it dies, so do we, at once. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent_pid)
+        _exit(XF_EXIT_FAILED);
+    prctl(PR_SET_NAME, which == SOURCE ? "xl-fast source" : "xl-fast target");
+    signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C goes to all; the parent sees to it */
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
+    status = which == SOURCE ? demo_source_main(&end) : demo_target_main(&end);
+    fflush(stderr);
+    exit(status);
+}
+
+static int start_children(struct demo *d)
+{
+    pid_t self = getpid();
+    int peer[2], up[ENDS][2] = {{-1, -1}, {-1, -1}};
+    int rc = 0;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, peer)) {
+        rc = -errno;
+        give_up(d, "no sockets: %s", strerror(-rc));
+        return rc;
+    }
+    for (unsigned i = 0; i < ENDS; i++)
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, up[i])) {
+            rc = -errno;
+            give_up(d, "no sockets: %s", strerror(-rc));
+            goto out;
+        }
+    for (unsigned i = 0; i < ENDS; i++) {
+        struct child *c = &d->children[i];
+        pid_t pid = fork();
+
+        if (pid < 0) {
+            rc = -errno;
+            give_up(d, "no process: %s", strerror(-rc));
+            goto out;
+        }
+        if (pid == 0) {
+            /* Whoever holds another's end of a socket hides that the other has died. */
+            close(up[0][0]);
+            close(up[1][0]);
+            close(up[!i][1]);
+            close(peer[!i]);
+            be_child(d, i, up[i][1], peer[i], self);
+        }
+        c->pid = pid;
+        c->fd = up[i][0];
+        c->heard_us = xf_now_us();
+        up[i][0] = -1;
+    }
+
+out:
+    for (unsigned i = 0; i < ENDS; i++)
+        for (unsigned j = 0; j < 2; j++)
+            if (up[i][j] >= 0)
+                close(up[i][j]);
+    close(peer[0]);
+    close(peer[1]);
+    return rc;
+}
+
+static void order(struct child *c, enum demo_order what)
+{
+    char byte = (char)what;
+
+    if (c->fd >= 0 && send(c->fd, &byte, 1, MSG_NOSIGNAL) < 0) {
+        /* It has died: the loop will see it. */
+    }
+}
+
+/* Waits for a child that is ending; false if it does not end by itself in time. */
+static bool wait_for(struct child *c, int *status)
+{
+    uint64_t end = xf_now_us() + QUIT_US;
+    pid_t rc;
+
+    while ((rc = waitpid(c->pid, status, WNOHANG)) == 0 && xf_now_us() < end && !interrupted)
+        usleep(1000);
+    if (rc == 0)
+        return false;
+    c->pid = 0;
+    return true;
+}
+
+static void kill_child(struct child *c)
+{
+    if (c->pid) {
+        kill(c->pid, SIGKILL);
+        waitpid(c->pid, NULL, 0);
+        c->pid = 0;
+    }
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+}
+
+/* An end has closed its socket without having been told to: says how it ended. */
+static void on_death(struct demo *d, struct child *c)
+{
+    int status = 0;
+
+    close(c->fd);
+    c->fd = -1;
+    if (!wait_for(c, &status))
+        give_up(d, "the %s process broke off its talk and hangs", c->name);
+    else if (WIFSIGNALED(status))
+        give_up(d, "the %s process was killed by signal %d (%s)", c->name, WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+    else
+        give_up(d, "the %s process ended early, with status %d", c->name, WEXITSTATUS(status));
+}
+
+/* ---- the talk ---------------------------------------------------------------------------------
+ */
+
+static void on_message(struct demo *d, unsigned which, const struct demo_message *m)
+{
+    struct child *c = &d->children[which];
+    struct demo_outcome *o = &d->outcome;
+
+    switch (m->kind) {
+    case DEMO_UP:
+        c->up = true;
+        if (d->children[SOURCE].up && d->children[TARGET].up)
+            remove_dir(d);
+        break;
+    case DEMO_PROGRESS:
+        if (which == SOURCE && !d->options.json)
+            demo_progress_show(&d->line, &m->progress);
+        break;
+    case DEMO_LANDED:
+        c->landed = true;
+        break;
+    case DEMO_RESULT:
+        if (which == SOURCE) {
+            o->source = m->result;
+            o->have_source = true;
+            order(&d->children[TARGET], DEMO_SEEN);
+        } else {
+            o->target = m->result;
+            o->have_target = true;
+        }
+        if (o->have_source && o->have_target)
+            order(&d->children[TARGET], DEMO_RESUME);
+        break;
+    case DEMO_RESUMED:
+        o->resumed_pages = m->pages;
+        c->resumed = true;
+        break;
+    case DEMO_FAILED:
+        give_up(d, "%s: %s", c->name, m->reason);
+        break;
+    }
+}
+
+/* Takes all that an end has to say. */
+static void listen_to(struct demo *d, unsigned which)
+{
+    struct child *c = &d->children[which];
+    struct demo_message m;
+    ssize_t n;
+
+    while ((n = recv(c->fd, &m, sizeof(m), MSG_DONTWAIT)) == (ssize_t)sizeof(m)) {
+        c->heard_us = xf_now_us();
+        on_message(d, which, &m);
+    }
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        on_death(d, c);
+}
+
+static void check_silence(struct demo *d)
+{
+    uint64_t now = xf_now_us();
+    uint64_t limit = SILENCE_US + d->options.memory_bytes / SILENCE_BYTES_PER_US;
+
+    for (unsigned i = 0; i < ENDS; i++) {
+        struct child *c = &d->children[i];
+        bool waits = i == SOURCE ? d->outcome.have_source : d->outcome.have_target && c->resumed;
+
+        if (!waits && now - c->heard_us > limit)
+            give_up(d, "the %s process has said nothing for %llu s", c->name,
+                    (unsigned long long)((now - c->heard_us) / 1000000));
+    }
+}
+
+static void talk(struct demo *d)
+{
+    while (!d->outcome.error[0] && !d->children[TARGET].resumed) {
+        struct pollfd pfd[ENDS];
+
+        if (interrupted) {
+            give_up(d, "interrupted by signal %d (%s)", (int)interrupted, strsignal(interrupted));
+            return;
+        }
+        for (unsigned i = 0; i < ENDS; i++)
+            pfd[i] = (struct pollfd){.fd = d->children[i].fd, .events = POLLIN};
+        if (poll(pfd, ENDS, POLL_MS) > 0)
+            for (unsigned i = 0; i < ENDS; i++)
+                if (pfd[i].revents && !d->outcome.error[0])
+                    listen_to(d, i);
+        check_silence(d);
+    }
+}
+
+/*
+ * The source first, and the target only when it is gone: net_memif does not like both ends of a
+ * connection to close at the same moment.
+ */
+static void quit_children(struct demo *d)
+{
+    for (unsigned i = 0; i < ENDS; i++) {
+        struct child *c = &d->children[i];
+        int status = 0;
+
+        order(c, DEMO_QUIT);
+        if (!wait_for(c, &status))
+            give_up(d, "the %s process does not end", c->name);
+        else if (!WIFEXITED(status) || WEXITSTATUS(status))
+            give_up(d, "the %s process ended badly (%s %d)", c->name,
+                    WIFSIGNALED(status) ? "signal" : "status",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+}
+
+static void catch_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction sa = {.sa_handler = on_signal};
+
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        sigaction(signals[i], &sa, NULL);
+}
+
+int xf_cli_demo(int argc, char **argv)
+{
+    struct demo *d = calloc(1, sizeof(*d));
+    int status;
+
+    if (!d) {
+        fputs("xl-fast demo: no memory\n", stderr);
+        return XF_EXIT_FAILED;
+    }
+    if (demo_options_parse(&d->options, argc, argv, &status))
+        goto out;
+    d->outcome.options = &d->options;
+    d->children[SOURCE] = (struct child){.name = "source", .fd = -1};
+    d->children[TARGET] = (struct child){.name = "target", .fd = -1};
+    d->line.tty = isatty(STDERR_FILENO) && !d->options.json;
+
+    catch_signals();
+    if (!make_dir(d) && !start_children(d))
+        talk(d);
+    if (!d->outcome.error[0])
+        quit_children(d);
+    for (unsigned i = 0; i < ENDS; i++)
+        kill_child(&d->children[i]);
+    remove_dir(d);
+
+    demo_progress_end(&d->line);
+    if (d->options.json)
+        demo_report_json(&d->outcome);
+    else
+        demo_report_table(&d->outcome);
+    if (d->outcome.error[0])
+        fprintf(stderr, "xl-fast demo: %s\n", d->outcome.error);
+    status = d->outcome.error[0] || !demo_verified(&d->outcome) ? XF_EXIT_FAILED : XF_EXIT_OK;
+
+out:
+    free(d);
+    return status;
+}

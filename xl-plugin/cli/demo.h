@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Demo: a simulated guest is migrated between two processes of this machine, over DPDK's memif.
+ *
+ *            demo.c (parent: no DPDK, no memory of the guests)
+ *            /  \  a socket to each: demo_message up, demo_order down
+ *      source    target        demo_end.c
+ *          \______/            OFFER over a socket of their own; all else over memif
+ *
+ *      parent                      source                           target
+ *        | <------- UP ------------- |  guest filled, port open       |
+ *        | <--------------------------------------------------- UP -- |
+ *        |                           | -- OFFER --------------------> |
+ *        | <---- PROGRESS ---------- | <===== the migration ========> |
+ *        | <---- LANDED ------------------------------------------- - |  goes on answering
+ *        | <------ RESULT ---------- |  paused; hashed                |
+ *        | -- SEEN -----------------------------------------------> - |
+ *        | <-----------------------------------------------RESULT --- |  paused; hashed
+ *        |    compares the hashes    |                                |
+ *        | -- RESUME ---------------------------------------------> - |
+ *        | <--------------------------------------------- RESUMED --- |  its writers ran
+ *        | -- QUIT ----------------> |  closes its port, ends         |
+ *        | -- QUIT -----------------------------------------------> - |  then the target
+ *
+ * FAILED with a reason may come at any time from either; so may an end without a word.
+ */
+#ifndef XF_CLI_DEMO_H
+#define XF_CLI_DEMO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../transport/faultlink.h"
+#include "../../transport/link.h"
+#include "../../transport/simguest.h"
+#include "../../transport/stats.h"
+
+struct demo_options {
+    uint64_t memory_bytes;
+    enum xf_simguest_fill fill;
+    uint64_t dirty_bytes_per_s;
+    unsigned writers;
+    struct xf_fault_config faults; /* its seed is not used */
+    uint64_t seed;
+    uint64_t max_downtime_us; /* 0: the transport's default */
+    unsigned queues;
+    bool json;
+};
+
+/* 0: go on; otherwise the process's exit status is *status (--help, or an error that was shown). */
+int demo_options_parse(struct demo_options *o, int argc, char **argv, int *status);
+const char *demo_fill_name(enum xf_simguest_fill fill);
+
+enum demo_kind { DEMO_UP, DEMO_PROGRESS, DEMO_LANDED, DEMO_RESULT, DEMO_RESUMED, DEMO_FAILED };
+
+/* What an end knows when its guest is paused and hashed. */
+struct demo_result {
+    struct xf_stats stats;
+    struct xf_fault_stats faults;
+    struct xf_link_stats link;
+    uint64_t hash[2];
+};
+
+struct demo_message {
+    enum demo_kind kind;
+    union {
+        struct xf_progress progress; /* its stats pointer is cleared */
+        struct demo_result result;
+        uint64_t pages; /* RESUMED: written by the guest since */
+        char reason[256];
+    };
+};
+
+enum demo_order { DEMO_SEEN = 'S', DEMO_RESUME = 'R', DEMO_QUIT = 'Q' };
+
+/* An end's way to the parent and to the other end; both are sockets of messages. */
+struct demo_end {
+    const struct demo_options *options;
+    const char *memif_socket;
+    int parent, peer;
+};
+
+/* The whole life of a child; returns its exit status. */
+int demo_source_main(const struct demo_end *end);
+int demo_target_main(const struct demo_end *end);
+
+/* All that is known at the end. error: "" or one line. */
+struct demo_outcome {
+    const struct demo_options *options;
+    struct demo_result source, target;
+    bool have_source, have_target;
+    uint64_t resumed_pages;
+    char error[320];
+};
+
+bool demo_verified(const struct demo_outcome *o);
+void demo_report_json(const struct demo_outcome *o);
+void demo_report_table(const struct demo_outcome *o);
+
+/* A line of progress on stderr: overwritten where it is a terminal, else one per phase and round.
+ */
+struct demo_progress_line {
+    bool tty;
+    struct xf_progress last;
+};
+
+void demo_progress_show(struct demo_progress_line *line, const struct xf_progress *p);
+void demo_progress_end(struct demo_progress_line *line);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Demo, ends: the life of the source's and of the target's process; demo.h draws their talk. */
+#include "demo.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../dpdk/port.h"
+#include "../../transport/bitmap.h"
+#include "../../transport/clock.h"
+#include "../../transport/source.h"
+#include "../../transport/target.h"
+
+/*
+ * 512 slots of a jumbo frame: the ring stays in the processor's cache. On the machine this was
+ * written on, 1024 slots carried 77 Gbit/s and 512 carried 99.
+ */
+#define MEMIF_ARGS "socket-abstract=no,bsize=9216,rsize=9"
+
+/* How long an end looks for packets in vain before it lets others have the processor. */
+#define IDLE_STEPS_YIELD 64u
+#define IDLE_STEPS_SLEEP 512u
+#define IDLE_SLEEP_US    20u
+#define LOOK_EVERY       1024u /* steps between two looks for the parent's orders */
+
+#define OFFER_WAIT_MS 120000 /* the source may have much memory to fill first */
+#define RESUME_RUN_US 50000u
+
+/* What both ends hold. */
+struct parts {
+    const struct demo_end *end;
+    struct xf_simguest *guest;
+    struct xf_link *port, *faulty, *link; /* link is the one to use */
+};
+
+static void tell(const struct demo_end *end, const struct demo_message *m, int flags)
+{
+    if (send(end->parent, m, sizeof(*m), MSG_NOSIGNAL | flags) < 0) {
+        /* Without a parent we are about to be killed; progress may be lost. */
+    }
+}
+
+static void tell_kind(const struct demo_end *end, enum demo_kind kind)
+{
+    struct demo_message m = {.kind = kind};
+
+    tell(end, &m, 0);
+}
+
+static int __attribute__((format(printf, 3, 4)))
+fail(const struct demo_end *end, int rc, const char *fmt, ...)
+{
+    struct demo_message m = {.kind = DEMO_FAILED};
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(m.reason, sizeof(m.reason), fmt, ap);
+    va_end(ap);
+    tell(end, &m, 0);
+    return rc;
+}
+
+static void on_progress(void *arg, const struct xf_progress *progress)
+{
+    struct demo_message m = {.kind = DEMO_PROGRESS, .progress = *progress};
+
+    m.progress.stats = NULL;
+    tell(arg, &m, MSG_DONTWAIT);
+}
+
+/* The parent's next order. wait: DEMO_QUIT if the parent is gone; else 0 if there is none yet. */
+static int next_order(const struct demo_end *end, bool wait)
+{
+    char c;
+    ssize_t n = recv(end->parent, &c, 1, wait ? 0 : MSG_DONTWAIT);
+
+    return n == 1 ? c : wait ? DEMO_QUIT : 0;
+}
+
+static void idle(unsigned *steps, bool was_idle)
+{
+    if (!was_idle) {
+        *steps = 0;
+        return;
+    }
+    if (++*steps >= IDLE_STEPS_SLEEP)
+        usleep(IDLE_SLEEP_US);
+    else if (*steps >= IDLE_STEPS_YIELD)
+        sched_yield();
+}
+
+static int bring_up(struct parts *p, bool source)
+{
+    const struct demo_options *o = p->end->options;
+    char vdev[256], err[XF_DPDK_ERR_BYTES];
+    struct xf_port_config config = {.port = vdev,
+                                    .ipv4 = source ? 0xc0000201
+                                                   : 0xc0000202 /* 192.0.2.1, .2: RFC 5737 */,
+                                    .queues = o->queues};
+    struct xf_fault_config faults = o->faults;
+    int rc;
+
+    /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */
+    snprintf(vdev, sizeof(vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s",
+             source ? "client" : "server", source ? 1 : 2, p->end->memif_socket, MEMIF_ARGS);
+    rc = xf_dpdk_start(vdev, o->queues, err);
+    if (!rc)
+        rc = xf_port_open(&p->port, &config, err);
+    if (rc)
+        return fail(p->end, rc, "%s", err);
+    p->link = p->port;
+    if (faults.loss_pct + faults.reorder_pct + faults.duplicate_pct + faults.corrupt_pct > 0) {
+        /* The two directions must not suffer alike. */
+        faults.seed = o->seed * 2 + source;
+        rc = xf_faultlink_new(&p->faulty, p->port, &faults);
+        if (rc)
+            return fail(p->end, rc, "no memory for faults");
+        p->link = p->faulty;
+    }
+    tell_kind(p->end, DEMO_UP);
+    return 0;
+}
+
+static void bring_down(struct parts *p)
+{
+    if (p->faulty)
+        p->faulty->ops->close(p->faulty);
+    if (p->port)
+        p->port->ops->close(p->port);
+    xf_dpdk_stop();
+    xf_simguest_free(p->guest);
+}
+
+/* The proof: the guest is paused, so its hash means something. */
+static void tell_result(struct parts *p, const struct xf_stats *stats)
+{
+    struct demo_message m = {.kind = DEMO_RESULT};
+
+    m.result.stats = *stats;
+    if (p->faulty)
+        xf_faultlink_stats(p->faulty, &m.result.faults);
+    p->link->ops->stats(p->link, &m.result.link);
+    xf_simguest_hash(p->guest, m.result.hash);
+    tell(p->end, &m, 0);
+}
+
+/* ---- source ------------------------------------------------------------------------------- */
+
+static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
+{
+    uint8_t wire[XF_OFFER_BYTES];
+    int rc = xf_offer_new(offer, p->link, pages);
+
+    if (rc)
+        return fail(p->end, rc, "no offer: %s", strerror(-rc));
+    xf_offer_encode(offer, wire);
+    if (send(p->end->peer, wire, sizeof(wire), MSG_NOSIGNAL) != (ssize_t)sizeof(wire))
+        rc = fail(p->end, -EPIPE, "the target does not take the offer");
+    explicit_bzero(wire, sizeof(wire));
+    return rc;
+}
+
+static int run_source(struct parts *p)
+{
+    const struct demo_options *o = p->end->options;
+    struct xf_guest_source guest;
+    struct xf_source_config config;
+    struct xf_source *source = NULL;
+    unsigned idle_steps = 0;
+    int rc;
+
+    rc = xf_simguest_new(&p->guest, o->memory_bytes / XF_PAGE_BYTES, o->fill, o->seed, 0);
+    if (rc)
+        return fail(p->end, rc, "no memory for the guest: %s", strerror(-rc));
+    rc = bring_up(p, true);
+    if (rc)
+        return rc;
+    guest = xf_simguest_source(p->guest);
+
+    xf_source_config_init(&config);
+    if (o->max_downtime_us)
+        config.policy.max_downtime_us = o->max_downtime_us;
+    config.progress = on_progress;
+    config.progress_arg = (void *)(uintptr_t)p->end;
+    rc = send_offer(p, &config.offer, guest.page_count);
+    if (rc)
+        goto out;
+    rc = xf_source_new(&source, &config, &guest, p->link, xf_now_us());
+    if (rc) {
+        fail(p->end, rc, "no session: %s", strerror(-rc));
+        goto out;
+    }
+    if (o->writers) {
+        rc = xf_simguest_start_writers(p->guest, o->writers, o->dirty_bytes_per_s);
+        if (rc) {
+            fail(p->end, rc, "no writers: %s", strerror(-rc));
+            goto out;
+        }
+    }
+    while ((rc = xf_source_step(source, xf_now_us())) == 0)
+        idle(&idle_steps, xf_source_idle(source));
+    if (rc < 0) {
+        fail(p->end, rc, "%s", xf_source_error(source));
+        goto out;
+    }
+    tell_result(p, xf_source_stats(source));
+    next_order(p->end, true); /* QUIT */
+    rc = 0;
+
+out:
+    xf_source_free(source);
+    xf_offer_wipe(&config.offer);
+    return rc;
+}
+
+/* ---- target ------------------------------------------------------------------------------- */
+
+static int receive_offer(struct parts *p, struct xf_offer *offer)
+{
+    struct pollfd pfd = {.fd = p->end->peer, .events = POLLIN};
+    uint8_t wire[XF_OFFER_BYTES];
+    char why[160];
+    ssize_t n = 0;
+    int rc;
+
+    if (poll(&pfd, 1, OFFER_WAIT_MS) == 1)
+        n = recv(p->end->peer, wire, sizeof(wire), 0);
+    if (n <= 0)
+        return fail(p->end, -ETIMEDOUT, "no offer from the source");
+    rc = xf_offer_decode(offer, wire, (size_t)n, why);
+    explicit_bzero(wire, sizeof(wire));
+    return rc ? fail(p->end, rc, "%s", why) : 0;
+}
+
+/* Lets the guest's writers run for a moment on the memory that has arrived. */
+static int resume(struct parts *p)
+{
+    const struct demo_options *o = p->end->options;
+    struct xf_guest_source guest = xf_simguest_source(p->guest);
+    struct demo_message m = {.kind = DEMO_RESUMED};
+    uint64_t *map = xf_bitmap_new(guest.page_count);
+    int rc;
+
+    if (!map)
+        return fail(p->end, -ENOMEM, "no memory");
+    guest.ops->start(guest.ctx, map);
+    xf_simguest_resume(p->guest);
+    rc = o->writers ? xf_simguest_start_writers(p->guest, o->writers, o->dirty_bytes_per_s) : 0;
+    if (!rc) {
+        usleep(RESUME_RUN_US);
+        xf_simguest_stop_writers(p->guest);
+        guest.ops->dirty(guest.ctx, map, true, &m.pages);
+        tell(p->end, &m, 0);
+    }
+    free(map);
+    return rc ? fail(p->end, rc, "no writers: %s", strerror(-rc)) : 0;
+}
+
+static int run_target(struct parts *p)
+{
+    const struct demo_options *o = p->end->options;
+    struct xf_guest_sink guest;
+    struct xf_target_config config;
+    struct xf_target *target = NULL;
+    unsigned idle_steps = 0, look = 0;
+    bool landed = false;
+    int rc;
+
+    rc = xf_simguest_new_empty(&p->guest, o->memory_bytes / XF_PAGE_BYTES);
+    if (rc)
+        return fail(p->end, rc, "no memory for the guest: %s", strerror(-rc));
+    xf_simguest_pause(p->guest); /* nobody writes before the proof */
+    rc = bring_up(p, false);
+    if (rc)
+        return rc;
+    guest = xf_simguest_sink(p->guest);
+
+    xf_target_config_init(&config);
+    rc = receive_offer(p, &config.offer);
+    if (rc)
+        return rc;
+    config.progress = on_progress;
+    config.progress_arg = (void *)(uintptr_t)p->end;
+    rc = xf_target_new(&target, &config, &guest, p->link, xf_now_us());
+    xf_offer_wipe(&config.offer);
+    if (rc)
+        return fail(p->end, rc, "no session: %s", strerror(-rc));
+    xf_target_ready(target);
+
+    /* Once all has landed, the source may still ask (its copy of our word may be lost). */
+    while ((rc = xf_target_step(target, xf_now_us())) >= 0) {
+        if (rc == XF_SESSION_DONE && !landed) {
+            landed = true;
+            tell_kind(p->end, DEMO_LANDED);
+        }
+        if (landed && ++look % LOOK_EVERY == 0 && next_order(p->end, false) == DEMO_SEEN)
+            break;
+        idle(&idle_steps, xf_target_idle(target));
+    }
+    if (rc < 0) {
+        fail(p->end, rc, "%s", xf_target_error(target));
+        goto out;
+    }
+    tell_result(p, xf_target_stats(target));
+    while (rc >= 0 && next_order(p->end, true) == DEMO_RESUME)
+        rc = resume(p);
+
+out:
+    xf_target_free(target);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- both --------------------------------------------------------------------------------- */
+
+static int end_main(const struct demo_end *end, int (*run)(struct parts *))
+{
+    struct parts p = {.end = end};
+    int rc;
+
+    /* Sleeps of IDLE_SLEEP_US should be about that long, not 50 us more. */
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+    rc = run(&p);
+    bring_down(&p);
+    return rc ? 1 : 0;
+}
+
+int demo_source_main(const struct demo_end *end)
+{
+    return end_main(end, run_source);
+}
+
+int demo_target_main(const struct demo_end *end)
+{
+    return end_main(end, run_target);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Demo, options: from the command line to struct demo_options. */
+#include "demo.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "number.h"
+
+#define WRITERS_MAX 64u /* simguest's */
+#define QUEUES_MAX  16u
+
+static const char help[] =
+    "usage: xl-fast demo [OPTION...]\n"
+    "\n"
+    "Migrates a simulated guest that is being written to between two processes of this machine,\n"
+    "over DPDK's memif, and proves that both ends' memory is the same. Needs no Xen, NIC, root or\n"
+    "hugepages.\n"
+    "\n"
+    "  --memory SIZE        of the guest (256M)\n"
+    "  --fill KIND          random, zero or mixed: random, compressible and zero pages (mixed)\n"
+    "  --dirty-rate SIZE    written to per second while it moves (20M)\n"
+    "  --writers N          threads that write (1)\n"
+    "  --max-downtime MS    the blackout to aim for (300)\n"
+    "  --queues N           of the port (1)\n"
+    "  --loss PCT           of packets, each way, below the transport (0); and likewise\n"
+    "  --reorder PCT  --duplicate PCT  --corrupt PCT\n"
+    "  --seed N             for the guest's contents and the faults (from the clock, and shown)\n"
+    "  --json               one object on stdout and nothing else\n"
+    "\n"
+    "SIZE takes K, M, G or T (binary). Exit status: 0 verified, 1 failed, 2 wrong options.\n";
+
+enum { MEMORY = 1, FILL, RATE, WRITERS, DOWNTIME, QUEUES, LOSS, REORDER, DUPLICATE, CORRUPT, SEED };
+
+static const struct option options[] = {
+    {"memory", required_argument, NULL, MEMORY},
+    {"fill", required_argument, NULL, FILL},
+    {"dirty-rate", required_argument, NULL, RATE},
+    {"writers", required_argument, NULL, WRITERS},
+    {"max-downtime", required_argument, NULL, DOWNTIME},
+    {"queues", required_argument, NULL, QUEUES},
+    {"loss", required_argument, NULL, LOSS},
+    {"reorder", required_argument, NULL, REORDER},
+    {"duplicate", required_argument, NULL, DUPLICATE},
+    {"corrupt", required_argument, NULL, CORRUPT},
+    {"seed", required_argument, NULL, SEED},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static const char *const fills[] = {
+    [XF_FILL_RANDOM] = "random", [XF_FILL_ZERO] = "zero", [XF_FILL_MIXED] = "mixed"};
+
+const char *demo_fill_name(enum xf_simguest_fill fill)
+{
+    return fills[fill];
+}
+
+static int parse_fill(const char *text, enum xf_simguest_fill *fill)
+{
+    for (unsigned i = 0; i < sizeof(fills) / sizeof(fills[0]); i++)
+        if (!strcmp(text, fills[i])) {
+            *fill = (enum xf_simguest_fill)i;
+            return 0;
+        }
+    return -1;
+}
+
+/* A number up to max into an unsigned. */
+static int parse_unsigned(const char *text, uint64_t min, uint64_t max, unsigned *out)
+{
+    uint64_t v;
+    int rc = xf_number_u64(text, min, max, &v);
+
+    if (!rc)
+        *out = (unsigned)v;
+    return rc;
+}
+
+/* NULL, or what the option wants instead. */
+static const char *take(struct demo_options *o, int option, const char *text)
+{
+    uint64_t ms;
+
+    switch (option) {
+    case MEMORY:
+        return xf_number_size(text, &o->memory_bytes) || o->memory_bytes < XF_PAGE_BYTES ||
+                       o->memory_bytes % XF_PAGE_BYTES
+                   ? "a size of whole 4K pages, such as 512M"
+                   : NULL;
+    case FILL:
+        return parse_fill(text, &o->fill) ? "random, zero or mixed" : NULL;
+    case RATE:
+        return xf_number_size(text, &o->dirty_bytes_per_s) ? "a size, such as 50M" : NULL;
+    case WRITERS:
+        return parse_unsigned(text, 0, WRITERS_MAX, &o->writers) ? "a number from 0 to 64" : NULL;
+    case DOWNTIME:
+        if (xf_number_u64(text, 1, 3600000, &ms))
+            return "milliseconds from 1 to 3600000";
+        o->max_downtime_us = ms * 1000;
+        return NULL;
+    case QUEUES:
+        return parse_unsigned(text, 1, QUEUES_MAX, &o->queues) ? "a number from 1 to 16" : NULL;
+    case LOSS:
+        return xf_number_percent(text, &o->faults.loss_pct) ? "a percentage" : NULL;
+    case REORDER:
+        return xf_number_percent(text, &o->faults.reorder_pct) ? "a percentage" : NULL;
+    case DUPLICATE:
+        return xf_number_percent(text, &o->faults.duplicate_pct) ? "a percentage" : NULL;
+    case CORRUPT:
+        return xf_number_percent(text, &o->faults.corrupt_pct) ? "a percentage" : NULL;
+    default:
+        return xf_number_u64(text, 0, UINT64_MAX, &o->seed) ? "a whole number" : NULL;
+    }
+}
+
+/* Both ends live here; to find that out from the kernel's OOM killer would be rude. */
+static int check_memory(const struct demo_options *o)
+{
+    uint64_t kib = 0;
+    char line[128], have[32], want[32];
+    FILE *f = fopen("/proc/meminfo", "re");
+
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "MemAvailable: %lu kB", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    if (!kib || o->fill == XF_FILL_ZERO || o->memory_bytes / 512 < kib)
+        return 0;
+    fprintf(stderr, "xl-fast demo: two guests of %s do not fit into the %s that this machine has\n",
+            xf_number_show_size(want, sizeof(want), o->memory_bytes),
+            xf_number_show_size(have, sizeof(have), kib * 1024));
+    return -1;
+}
+
+int demo_options_parse(struct demo_options *o, int argc, char **argv, int *status)
+{
+    struct timespec now;
+    int c, index;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    *o = (struct demo_options){
+        .memory_bytes = UINT64_C(256) << 20,
+        .fill = XF_FILL_MIXED,
+        .dirty_bytes_per_s = UINT64_C(20) << 20,
+        .writers = 1,
+        .seed = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
+        .queues = 1,
+    };
+    *status = XF_EXIT_USAGE;
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, ":", options, &index)) != -1) {
+        const char *wants;
+
+        if (c == 'h') {
+            fputs(help, stdout);
+            *status = XF_EXIT_OK;
+            return 1;
+        }
+        if (c == 'j') {
+            o->json = true;
+            continue;
+        }
+        if (c == '?' || c == ':') {
+            fprintf(stderr, "xl-fast demo: %s %s; see xl-fast demo --help\n", argv[optind - 1],
+                    c == '?' ? "is no option" : "wants a value");
+            return 1;
+        }
+        wants = take(o, c, optarg);
+        if (wants) {
+            fprintf(stderr, "xl-fast demo: --%s wants %s, not '%s'\n", options[index].name, wants,
+                    optarg);
+            return 1;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "xl-fast demo: '%s' is no option; see xl-fast demo --help\n", argv[optind]);
+        return 1;
+    }
+    if (!o->writers || !o->dirty_bytes_per_s) /* nobody writes: either of them says so */
+        o->writers = 0, o->dirty_bytes_per_s = 0;
+    return check_memory(o) ? 1 : 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Demo, report: the live line on stderr; the table or the JSON object on stdout. */
+#include "demo.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "number.h"
+
+bool demo_verified(const struct demo_outcome *o)
+{
+    return o->have_source && o->have_target && o->source.hash[0] == o->target.hash[0] &&
+           o->source.hash[1] == o->target.hash[1];
+}
+
+/* ---- figures ------------------------------------------------------------------------------ */
+
+/* Both clocks are CLOCK_MONOTONIC of one machine, so times of the two ends may be subtracted. */
+static uint64_t between(uint64_t from_us, uint64_t to_us)
+{
+    return from_us && to_us > from_us ? to_us - from_us : 0;
+}
+
+/* From the guest's last instruction at the source to its first possible one at the target. */
+static uint64_t blackout_us(const struct demo_outcome *o)
+{
+    return between(o->source.stats.suspend_us, o->target.stats.done_us);
+}
+
+static uint64_t total_us(const struct demo_outcome *o)
+{
+    return between(o->source.stats.start_us, o->source.stats.done_us);
+}
+
+/* Pages that crossed as they are; elided zero pages would flatter. */
+static double payload_gbps(const struct demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+    uint64_t us = between(s->live_us, s->done_us);
+
+    if (!us)
+        return 0;
+    return (double)(s->pages_sent - s->pages_zero) * (double)XF_PAGE_BYTES * 8 / (double)us / 1e3;
+}
+
+static uint64_t rejects(const struct demo_outcome *o, unsigned i)
+{
+    return o->source.stats.rejects[i] + o->target.stats.rejects[i];
+}
+
+/* ---- JSON --------------------------------------------------------------------------------- */
+
+static void put_u64(struct json_object *to, const char *key, uint64_t v)
+{
+    json_object_object_add(to, key, json_object_new_uint64(v));
+}
+
+static void put_hash(struct json_object *to, const char *key, const uint64_t hash[2])
+{
+    char text[40];
+
+    snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, hash[0], hash[1]);
+    json_object_object_add(to, key, json_object_new_string(text));
+}
+
+static void put_settings(struct json_object *to, const struct demo_options *o)
+{
+    put_u64(to, "seed", o->seed);
+    put_u64(to, "memory_bytes", o->memory_bytes);
+    json_object_object_add(to, "fill", json_object_new_string(demo_fill_name(o->fill)));
+    put_u64(to, "dirty_bytes_per_s", o->dirty_bytes_per_s);
+    put_u64(to, "writers", o->writers);
+    put_u64(to, "queues", o->queues);
+}
+
+static void put_results(struct json_object *to, const struct demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+    struct json_object *injected = json_object_new_object();
+    struct json_object *rejected = json_object_new_object();
+
+    put_u64(to, "pages_total", s->pages_total);
+    put_u64(to, "pages_sent", s->pages_sent);
+    put_u64(to, "pages_zero", s->pages_zero);
+    put_u64(to, "pages_repaired", s->pages_repaired);
+    put_u64(to, "rounds", s->rounds);
+    put_u64(to, "bytes_wire", s->bytes_wire);
+    put_u64(to, "packets_sent", s->packets_sent);
+    put_u64(to, "packets_lost", s->packets_lost);
+    json_object_object_add(to, "payload_gbps", json_object_new_double(payload_gbps(o)));
+    put_u64(to, "blackout_us", blackout_us(o));
+    put_u64(to, "total_us", total_us(o));
+    put_u64(to, "resumed_pages", o->resumed_pages);
+
+    put_u64(injected, "lost", o->source.faults.lost + o->target.faults.lost);
+    put_u64(injected, "reordered", o->source.faults.reordered + o->target.faults.reordered);
+    put_u64(injected, "duplicated", o->source.faults.duplicated + o->target.faults.duplicated);
+    put_u64(injected, "corrupted", o->source.faults.corrupted + o->target.faults.corrupted);
+    json_object_object_add(to, "injected", injected);
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+        put_u64(rejected, xf_reject_names[i], rejects(o, i));
+    json_object_object_add(to, "rejects", rejected);
+    put_hash(to, "hash_source", o->source.hash);
+    put_hash(to, "hash_target", o->target.hash);
+}
+
+void demo_report_json(const struct demo_outcome *o)
+{
+    struct json_object *j = json_object_new_object();
+    bool verified = demo_verified(o);
+
+    json_object_object_add(j, "ok", json_object_new_boolean(verified && !o->error[0]));
+    if (o->error[0])
+        json_object_object_add(j, "error", json_object_new_string(o->error));
+    json_object_object_add(j, "verified", json_object_new_boolean(verified));
+    if (o->have_source && o->have_target)
+        put_results(j, o);
+    put_settings(j, o->options);
+    puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
+    json_object_put(j);
+}
+
+/* ---- table -------------------------------------------------------------------------------- */
+
+static void print_rejects(const struct demo_outcome *o)
+{
+    bool any = false;
+
+    fputs("  rejects     ", stdout);
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+        if (rejects(o, i)) {
+            printf("%s%s %" PRIu64, any ? ", " : "", xf_reject_names[i], rejects(o, i));
+            any = true;
+        }
+    puts(any ? "" : "none");
+}
+
+void demo_report_table(const struct demo_outcome *o)
+{
+    const struct demo_options *opt = o->options;
+    const struct xf_stats *s = &o->source.stats;
+    const struct xf_fault_stats *a = &o->source.faults, *b = &o->target.faults;
+    char size[32], rate[32], wire[32];
+
+    if (!o->have_source || !o->have_target)
+        return;
+    printf("\n  guest       %s, %s, seed %" PRIu64 ", %s/s written by %u writer%s\n",
+           xf_number_show_size(size, sizeof(size), opt->memory_bytes), demo_fill_name(opt->fill),
+           opt->seed, xf_number_show_size(rate, sizeof(rate), opt->dirty_bytes_per_s), opt->writers,
+           opt->writers == 1 ? "" : "s");
+    printf("  rounds      %" PRIu32 ", the last one while paused\n", s->rounds);
+    printf("  pages       %" PRIu64 " of the guest, %" PRIu64 " sent, %" PRIu64
+           " of them zero, %" PRIu64 " repaired\n",
+           s->pages_total, s->pages_sent, s->pages_zero, s->pages_repaired);
+    printf("  on the wire %s in %" PRIu64 " packets\n",
+           xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent);
+    printf("  payload     %.2f Gbit/s\n", payload_gbps(o));
+    printf("  blackout    %.3f ms\n", (double)blackout_us(o) / 1e3);
+    printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
+    printf("  injected    lost %" PRIu64 ", reordered %" PRIu64 ", duplicated %" PRIu64
+           ", corrupted %" PRIu64 "\n",
+           a->lost + b->lost, a->reordered + b->reordered, a->duplicated + b->duplicated,
+           a->corrupted + b->corrupted);
+    print_rejects(o);
+    if (opt->writers)
+        printf("  resumed     the target's writers went on: %" PRIu64 " pages in 50 ms\n",
+               o->resumed_pages);
+    printf("  source      xxh3 %016" PRIx64 "%016" PRIx64 "\n", o->source.hash[0],
+           o->source.hash[1]);
+    printf("  target      xxh3 %016" PRIx64 "%016" PRIx64 "\n\n", o->target.hash[0],
+           o->target.hash[1]);
+    puts(demo_verified(o) ? "VERIFIED: both ends' memory is the same"
+                          : "MISMATCH: the ends' memory differs");
+}
+
+/* ---- the live line ------------------------------------------------------------------------ */
+
+static void print_line(const struct demo_progress_line *line, const struct xf_progress *p)
+{
+    if (line->tty)
+        fputs("\r\033[K", stderr);
+    fprintf(stderr, "%-8s", xf_phase_name(p->phase));
+    if (p->round && p->round_pages)
+        fprintf(stderr, "round %" PRIu32 ": %" PRIu64 " of %" PRIu64 " pages, %.0f %%", p->round,
+                p->round_done, p->round_pages,
+                100.0 * (double)p->round_done / (double)p->round_pages);
+    if (p->bytes_per_s)
+        fprintf(stderr, ", %.2f Gbit/s", (double)p->bytes_per_s * 8 / 1e9);
+    if (p->predicted_blackout_us && p->phase == XF_PHASE_LIVE)
+        fprintf(stderr, ", blackout would be %.1f ms", (double)p->predicted_blackout_us / 1e3);
+    if (!line->tty)
+        fputc('\n', stderr);
+}
+
+/* Whether there is something to say beyond the phase's name. */
+static bool worth_a_line(const struct xf_progress *p)
+{
+    return p->round && p->round_done && p->phase != XF_PHASE_DONE;
+}
+
+void demo_progress_show(struct demo_progress_line *line, const struct xf_progress *p)
+{
+    bool news = p->phase != line->last.phase || p->round != line->last.round;
+
+    /* Without a terminal a line is printed when its round is over, so that it is complete. */
+    if (line->tty)
+        print_line(line, p);
+    else if (news && worth_a_line(&line->last))
+        print_line(line, &line->last);
+    line->last = *p;
+}
+
+void demo_progress_end(struct demo_progress_line *line)
+{
+    if (line->tty)
+        fputs("\r\033[K", stderr);
+    else if (worth_a_line(&line->last))
+        print_line(line, &line->last);
+    line->last = (struct xf_progress){0};
+}
