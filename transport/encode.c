@@ -33,12 +33,12 @@ void xf_encoder_fini(struct xf_encoder *e)
     e->repairs_n = e->repairs_cap = 0;
 }
 
-void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, bool populating)
+void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind)
 {
     drop_batch(e);
     e->todo = todo;
     e->cursor = xf_bitmap_next(todo, e->guest->page_count, 0);
-    e->populating = populating;
+    e->kind = kind;
     e->repairs_n = 0;
 }
 
@@ -195,6 +195,31 @@ static int next_pages(struct xf_encoder *e, struct xf_packet *p)
     }
 }
 
+/* The hashes of pages, gathered in one part. */
+static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
+{
+    uint32_t n = 0;
+    int rc;
+
+    while (n < e->shape->hashes_max && (rc = load(e)) != 0) {
+        if (rc < 0)
+            return rc;
+        const void *page = e->pages[e->batch_pos];
+
+        if (!add(e, p, e->gfns[e->batch_pos], page ? XF_RECORD_HASH : XF_RECORD_DEFER, 0, NULL, 0))
+            break;
+        if (page)
+            xf_page_hash(page, e->hash_seed, e->hashes + n++ * XF_HASH_BYTES);
+        e->batch_pos++;
+    }
+    if (n) {
+        p->parts[0] = e->hashes;
+        p->part_bytes[0] = p->payload_bytes = n * XF_HASH_BYTES;
+        p->parts_n = 1;
+    }
+    return p->records_n > 0;
+}
+
 /* A round of runs that shall get memory: records only. */
 static int next_runs(struct xf_encoder *e, struct xf_packet *p)
 {
@@ -225,5 +250,12 @@ int xf_encoder_next(struct xf_encoder *e, struct xf_packet *p)
 {
     p->records_n = p->parts_n = 0;
     p->payload_bytes = 0;
-    return e->populating ? next_runs(e, p) : next_pages(e, p);
+    switch (e->kind) {
+    case XF_ROUND_POPULATE:
+        return next_runs(e, p);
+    case XF_ROUND_HASHES:
+        return next_hashes(e, p);
+    default:
+        return next_pages(e, p);
+    }
 }

@@ -25,13 +25,21 @@ struct xf_packet {
     uint32_t payload_bytes;
 };
 
+/* What a round carries. */
+enum xf_round_kind {
+    XF_ROUND_POPULATE, /* memory for pages that are new to the target */
+    XF_ROUND_PAGES,    /* their content */
+    XF_ROUND_HASHES,   /* hashes of it, to compare */
+};
+
 struct xf_encoder {
     const struct xf_guest_source *guest;
     const struct xf_wire_shape *shape;
 
     const uint64_t *todo; /* the round's pages; owned by the caller */
     uint64_t cursor;      /* the next of them to look at */
-    bool populating;      /* the round gives memory instead of content */
+    enum xf_round_kind kind;
+    uint64_t hash_seed;
 
     struct xf_wire_record *repairs; /* what was lost, to be sent again; last in, first out */
     size_t repairs_n, repairs_cap;
@@ -44,6 +52,8 @@ struct xf_encoder {
     unsigned batch_n, batch_pos;
     bool batch_repairs;
 
+    uint8_t hashes[XF_PAYLOAD_MAX]; /* of the packet that is being made */
+
     uint64_t pages_sent, pages_zero, pages_raw, pages_repaired; /* counted as they are encoded */
 };
 
@@ -52,7 +62,7 @@ void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
 void xf_encoder_fini(struct xf_encoder *e);
 
 /* Begins a round. Drops what is left to repair of the one before. */
-void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, bool populating);
+void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind);
 
 /* A packet with these records was lost. -ENOMEM. */
 int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records, unsigned n);

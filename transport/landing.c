@@ -14,6 +14,7 @@ int xf_landing_init(struct xf_landing *l, struct xf_session *session,
 {
     memset(l, 0, sizeof(*l));
     l->session = session;
+    l->has_pages = true;
     l->guest = *guest;
     l->stride = session->shape.frags == 1 ? 1 : session->shape.frags == 2 ? 2 : 4;
     l->populated = xf_bitmap_new(guest->page_count);
@@ -38,7 +39,7 @@ void xf_landing_fini(struct xf_landing *l)
 void xf_landing_next_round(struct xf_landing *l)
 {
     l->landed = 0;
-    l->populating = false;
+    l->has_pages = true;
     memset(l->bits, 0, xf_bitmap_words(l->guest.page_count * l->stride) * sizeof(l->bits[0]));
 }
 
@@ -146,6 +147,30 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
     return 0;
 }
 
+/* Compares pages with the source's hashes of them. */
+static int compare(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
+{
+    uint8_t hash[XF_HASH_BYTES];
+    int rc = 0;
+
+    l->has_pages = false;
+    for (uint64_t i = r->index; i < r->index + r->count; i++) {
+        const uint8_t *page = page_at(l, i, &rc);
+
+        if (!page)
+            return rc;
+        xf_page_hash(page, l->hash_seed, hash);
+        if (!has_landed(l, i) && memcmp(hash, *payload, sizeof(hash))) {
+            if (l->differ < XF_DIFFERING_MAX)
+                l->differing[l->differ] = i;
+            l->differ++;
+        }
+        *payload += sizeof(hash);
+    }
+    land_pages(l, r->index, r->count);
+    return 0;
+}
+
 int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
 {
     struct xf_stats *st = &l->session->stats;
@@ -189,8 +214,10 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         land_frag(l, r->index, r->frag);
         return 0;
     }
+    case XF_RECORD_HASH:
+        return compare(l, r, payload);
     case XF_RECORD_POPULATE:
-        l->populating = true;
+        l->has_pages = false;
         return populate(l, r->index, r->count);
     default: /* DEFER: xf_wire_check_data() lets no other kind through */
         land_pages(l, r->index, r->count);

@@ -12,13 +12,19 @@
 #include "guest.h"
 #include "session.h"
 
+/* Pages that are named when a verification fails. */
+#define XF_DIFFERING_MAX 4
+
 struct xf_landing {
     struct xf_session *session; /* for its shape, counters and error */
     struct xf_guest_sink guest;
     uint64_t landed;     /* distinct pages of this round */
     uint64_t *populated; /* a bit a page */
     uint64_t *bits;      /* stride bits a page: which fragments have landed in this round */
-    bool populating;     /* this round gives memory */
+    bool has_pages;      /* this round's records are of pages: not of memory or hashes */
+    uint64_t hash_seed;
+    uint64_t differ;                      /* pages whose hash was another one */
+    uint64_t differing[XF_DIFFERING_MAX]; /* the first of them */
     unsigned stride;
     void **chunks; /* mapped chunks of guest memory, NULL until touched */
     uint64_t chunk_count;

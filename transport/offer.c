@@ -32,8 +32,7 @@ static_assert(sizeof(struct wire_offer) == XF_OFFER_BYTES, "wire layout");
 static_assert(offsetof(struct wire_offer, session_id) == 32, "wire layout");
 static_assert(offsetof(struct wire_offer, mac) == 80, "wire layout");
 
-/* The features of this build; the protocol's first version has none that can be switched. */
-#define FEATURES_KNOWN UINT64_C(0)
+#define FEATURES_KNOWN XF_FEATURE_VERIFY
 
 static int random_bytes(void *out, size_t len)
 {

@@ -21,6 +21,9 @@
 #define XF_SECRET_BYTES     32
 #define XF_OFFER_BYTES      96 /* on the wire */
 
+/* Features that an offer can ask for. */
+#define XF_FEATURE_VERIFY UINT64_C(1) /* before the end, hashes of all pages are compared */
+
 struct xf_offer {
     uint16_t version; /* XF_PROTOCOL_VERSION */
     uint16_t queues;

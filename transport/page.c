@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Page: zero test. Leaves at the first 128 bytes that are not zero, as most pages' are. */
+/* Page: zero test and hash. The test leaves at the first 128 bytes that are not zero, as most
+ * pages' are. */
 #include "page.h"
 
 #include <stdint.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "guest.h"
 
@@ -29,4 +31,20 @@ bool xf_page_is_zero(const void *page)
             return false;
     }
     return true;
+}
+
+void xf_page_hash(const void *page, uint64_t seed, uint8_t out[XF_HASH_BYTES])
+{
+    XXH128_hash_t h = XXH3_128bits_withSeed(page, XF_PAGE_BYTES, seed);
+
+    memcpy(out, &h.low64, 8);
+    memcpy(out + 8, &h.high64, 8);
+}
+
+uint64_t xf_page_hash_seed(const uint8_t session_id[16])
+{
+    uint64_t seed;
+
+    memcpy(&seed, session_id + 8, sizeof(seed));
+    return seed;
 }

@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Page: is it all zeros? With the widest registers the CPU has, chosen at run time. */
+/* Page: is it all zeros, and what is its hash? The first with the widest registers the CPU has,
+ * chosen at run time. */
 #ifndef XF_TRANSPORT_PAGE_H
 #define XF_TRANSPORT_PAGE_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "wire.h"
 
 /* `page`: XF_PAGE_BYTES, aligned to 64. Its bytes may change meanwhile; the answer is then either.
  */
 bool xf_page_is_zero(const void *page);
+
+/* XXH3-128 of a page, low half first, little-endian: what both ends compare when asked to verify.
+ */
+void xf_page_hash(const void *page, uint64_t seed, uint8_t out[XF_HASH_BYTES]);
+
+/* The seed is the session's, so that nobody can prepare two pages of one hash. */
+uint64_t xf_page_hash_seed(const uint8_t session_id[16]);
 
 #endif

@@ -253,6 +253,11 @@ void xf_simguest_remove_page(struct xf_simguest *g, uint64_t gfn)
     memset(g->memory + gfn * XF_PAGE_BYTES, 0, XF_PAGE_BYTES);
 }
 
+void xf_simguest_flip_bit(struct xf_simguest *g, uint64_t gfn)
+{
+    g->memory[gfn * XF_PAGE_BYTES] ^= 1;
+}
+
 /* ---- as a source -------------------------------------------------------------------------- */
 
 static int source_start(void *ctx, uint64_t *present)

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "bitmap.h"
+#include "page.h"
 #include "source_impl.h"
 
 /* Before a first sample. */
@@ -45,9 +46,9 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
                     (s->session.stats.pages_sent - s->session.stats.pages_repaired);
     struct xf_progress p = {
         .phase = s->phase,
-        .round = s->populating ? 0 : s->live_rounds + 1,
+        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->live_rounds + 1,
         .round_pages = s->round_pages,
-        .round_done = s->populating ? 0 : done,
+        .round_done = s->kind == XF_ROUND_PAGES ? done : 0,
         .round_us = now_us - s->round_us,
         .bytes_per_s = s->bytes_per_s,
         .predicted_blackout_us = s->predicted_us,
@@ -84,6 +85,8 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->guest = *guest;
     xf_encoder_init(&s->encoder, &s->guest, &s->session.shape);
     rc = xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
+    s->verify = config->offer.features & XF_FEATURE_VERIFY;
+    s->encoder.hash_seed = xf_page_hash_seed(config->offer.session_id);
     xf_offer_wipe(&s->config.offer); /* the keys are made: the secret is not needed again */
     if (!rc)
         rc = xf_wire_shape(&s->session.shape, link->payload_bytes);

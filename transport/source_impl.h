@@ -37,7 +37,8 @@ struct xf_source {
     uint32_t round;       /* on the wire; 0 before the first */
     uint32_t live_rounds; /* of pages, done */
     uint32_t stalled_rounds;
-    bool populating;
+    enum xf_round_kind kind;
+    bool verify;
     uint64_t round_us, round_pages, round_raw_before;
     uint64_t bytes_per_s; /* of the newest round that was long enough to tell */
     uint64_t predicted_us;

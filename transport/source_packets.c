@@ -271,11 +271,16 @@ static void send_ping(struct xf_source *s, unsigned queue, uint64_t now_us)
                s->phase == XF_PHASE_READY ? s->session.shape.body_bytes : 0, now_us);
 }
 
+static bool is_last_round(const struct xf_source *s)
+{
+    return s->phase == XF_PHASE_FINAL && s->kind == (s->verify ? XF_ROUND_HASHES : XF_ROUND_PAGES);
+}
+
 static void send_barrier(struct xf_source *s, uint64_t now_us)
 {
     struct xf_wire_barrier b = {
         .round = s->round,
-        .flags = s->phase == XF_PHASE_FINAL && !s->populating ? XF_BARRIER_FINAL : 0,
+        .flags = is_last_round(s) ? XF_BARRIER_FINAL : 0,
         .pages = s->round_pages,
         .floor = s->queues[0].inflight.una,
     };

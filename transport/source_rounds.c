@@ -9,16 +9,18 @@
 /* A rate taken from fewer pages than this says little. */
 #define RATE_PAGES_MIN 256u
 
-static void begin_round(struct xf_source *s, bool populating, uint64_t now_us)
+static void begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t now_us)
 {
+    const uint64_t *pages = kind == XF_ROUND_POPULATE ? s->fresh : s->todo;
+
     s->round++;
-    s->populating = populating;
+    s->kind = kind;
     s->round_us = now_us;
     s->round_raw_before = s->encoder.pages_raw;
     s->barrier_sent = false;
     s->barrier_wait_us = 0;
-    xf_encoder_round(&s->encoder, populating ? s->fresh : s->todo, populating);
-    s->round_pages = xf_bitmap_count(populating ? s->fresh : s->todo, s->guest.page_count);
+    xf_encoder_round(&s->encoder, pages, kind);
+    s->round_pages = xf_bitmap_count(pages, s->guest.page_count);
     xf_source_progress(s, now_us);
 }
 
@@ -48,7 +50,7 @@ static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
             any |= s->fresh[w];
         }
     }
-    begin_round(s, any != 0, now_us);
+    begin_round(s, any ? XF_ROUND_POPULATE : XF_ROUND_PAGES, now_us);
     return 0;
 }
 
@@ -66,7 +68,7 @@ int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
     s->session.stats.pages_total = xf_bitmap_count(s->todo, s->guest.page_count);
     s->session.stats.live_us = now_us;
     xf_source_enter(s, XF_PHASE_LIVE, now_us);
-    begin_round(s, true, now_us);
+    begin_round(s, XF_ROUND_POPULATE, now_us);
     return 0;
 }
 
@@ -161,16 +163,24 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
 
     for (unsigned q = 0; q < s->session.queues; q++)
         xf_inflight_settle(&s->queues[q].inflight);
-    if (s->populating) {
-        begin_round(s, false, now_us);
+    if (s->kind == XF_ROUND_POPULATE) {
+        begin_round(s, XF_ROUND_PAGES, now_us);
         return 0;
     }
-    st->rounds++;
-    measure_rate(s, now_us);
-    xf_source_progress(s, now_us);
-    xf_source_take_counts(s);
-    if (s->phase == XF_PHASE_LIVE)
-        return after_live_round(s, now_us);
+    if (s->kind == XF_ROUND_PAGES) {
+        st->rounds++;
+        measure_rate(s, now_us);
+        xf_source_progress(s, now_us);
+        xf_source_take_counts(s);
+        if (s->phase == XF_PHASE_LIVE)
+            return after_live_round(s, now_us);
+        if (s->verify) {
+            memcpy(s->todo, s->populated,
+                   xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
+            begin_round(s, XF_ROUND_HASHES, now_us);
+            return 0;
+        }
+    }
     st->done_us = now_us;
     xf_source_enter(s, XF_PHASE_DONE, now_us);
     return 0;

@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "landing.h"
+#include "page.h"
 #include "session.h"
 
 /* Feedback at the latest after so many packets or so much time since the first of them. */
@@ -141,6 +142,7 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
     rc = xf_landing_init(&t->landing, &t->session, guest);
     if (rc)
         goto fail;
+    t->landing.hash_seed = xf_page_hash_seed(config->offer.session_id);
     t->credit = credit_of(link);
     t->round = 1;
     t->round_us = now_us;
@@ -164,6 +166,21 @@ void xf_target_free(struct xf_target *t)
 
 /* ---- rounds ------------------------------------------------------------------------------- */
 
+/* The hashes of a round were compared, and some are not the source's. */
+static int differ(struct xf_target *t)
+{
+    const struct xf_landing *l = &t->landing;
+    char list[XF_DIFFERING_MAX * 20] = "";
+    size_t n = 0;
+
+    for (unsigned i = 0; i < l->differ && i < XF_DIFFERING_MAX; i++)
+        n += (size_t)snprintf(list + n, sizeof(list) - n, " %#llx",
+                              (unsigned long long)l->differing[i]);
+    return xf_session_fail(&t->session, -EILSEQ, "verify: %llu pages differ:%s%s",
+                           (unsigned long long)l->differ, list,
+                           l->differ > XF_DIFFERING_MAX ? " ..." : "");
+}
+
 static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
 {
     if (!t->barrier || t->landing.landed < t->want)
@@ -175,8 +192,10 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
                                (unsigned long long)t->landing.landed, (unsigned long long)t->want);
     }
     /* Counted as the source counts, so that the control channel can compare. */
-    if (!t->landing.populating)
+    if (t->landing.has_pages)
         t->session.stats.rounds++;
+    else if (t->landing.differ)
+        return differ(t);
     if (t->round == 1)
         t->session.stats.pages_total = t->want;
     if (t->final)

@@ -23,6 +23,8 @@ int xf_wire_shape(struct xf_wire_shape *shape, uint32_t payload_bytes)
     const uint32_t record = (uint32_t)sizeof(struct xf_wire_record);
     uint32_t room = shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data);
 
+    shape->hashes_max = (room - XF_RECORDS_MAX * record) / XF_HASH_BYTES;
+
     /* Every page may need a record of its own. */
     shape->pages_max = min_u32(room / ((uint32_t)XF_PAGE_BYTES + record), XF_RECORDS_MAX);
     shape->frags = 1;
@@ -60,6 +62,8 @@ uint32_t xf_wire_payload_bytes(const struct xf_wire_shape *shape,
             bytes += records[i].count * (uint32_t)XF_PAGE_BYTES;
         else if (records[i].kind == XF_RECORD_FRAG)
             bytes += xf_wire_frag_bytes(shape, records[i].frag);
+        else if (records[i].kind == XF_RECORD_HASH)
+            bytes += records[i].count * XF_HASH_BYTES;
     }
     return bytes;
 }
@@ -73,6 +77,10 @@ static int check_record(const struct xf_wire_shape *shape, const struct xf_wire_
     case XF_RECORD_RAW:
         /* Bounded here, so that the sum of payloads below cannot overflow. */
         if (r->frag != 0 || r->count > shape->pages_max)
+            return -EBADMSG;
+        break;
+    case XF_RECORD_HASH:
+        if (r->frag != 0 || r->count > shape->hashes_max)
             return -EBADMSG;
         break;
     case XF_RECORD_FRAG:

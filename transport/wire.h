@@ -34,6 +34,7 @@
 #define XF_RECORDS_MAX 4
 /* Pages that one record can name. */
 #define XF_RUN_PAGES_MAX 0x8000u
+#define XF_HASH_BYTES    16
 #define XF_REASON_BYTES  120
 
 /* Source to target below 0x10, target to source from 0x10: a reflected packet is of no known type.
@@ -75,6 +76,7 @@ enum xf_record_kind {
     XF_RECORD_FRAG = 3,     /* fragment `frag` of one page */
     XF_RECORD_POPULATE = 4, /* count pages that shall get memory, no payload */
     XF_RECORD_DEFER = 5, /* count pages that will come in a later round or not at all; no payload */
+    XF_RECORD_HASH = 6,  /* the hashes of count pages, XF_HASH_BYTES each */
 };
 
 struct xf_wire_record {
@@ -155,6 +157,7 @@ struct xf_wire_shape {
     uint32_t pages_max;  /* whole pages in a packet; 0 if pages travel in fragments */
     uint32_t frags;      /* fragments of a page; 1 if whole */
     uint32_t frag_bytes; /* of all but the last fragment; a multiple of 16 */
+    uint32_t hashes_max; /* hashes in a packet */
 };
 
 /* 0, or -EMSGSIZE if pages cannot travel in packets of this size. */

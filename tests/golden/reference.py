@@ -154,6 +154,8 @@ VECTORS = [
                                         pattern(4096, 1) + pattern(4096, 99)))),
     ("data_frag", packet(TO_TARGET, 0x01, 0, 9, data(3, 9, [record(42, 1, 3, 2)],
                                                     pattern(4096 - 2 * 1376, 5)))),
+    ("data_hash", packet(TO_TARGET, 0x01, 0, 13, data(4, 1, [record(100, 3, 6)],
+                                                      pattern(48, 3)))),
     ("barrier", packet(TO_TARGET, 0x02, 0, 10, struct.pack("<IIQQQ", 3, 1, 1234, 10, 0))),
     ("ping", packet(TO_TARGET, 0x03, 1, 11, struct.pack("<QQ", 3, 1000001))),
     ("abort", packet(TO_TARGET, 0x04, 0, 12, reason(125, b"the user said so"))),

@@ -24,6 +24,7 @@ struct pair_config {
     struct xf_policy policy;
     uint64_t ready_after_us; /* when the sink can populate */
     uint64_t step_us;
+    uint64_t features;
     uint64_t seed;
 };
 
@@ -83,6 +84,7 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
     xf_source_config_init(&sc);
     sc.policy = config->policy;
     assert_int_equal(xf_offer_new(&sc.offer, p->link[0], config->pages), 0);
+    sc.offer.features = config->features;
     xf_target_config_init(&tc);
     tc.offer = sc.offer;
     assert_int_equal(xf_source_new(&p->source, &sc, &gs, p->link[0], p->now_us), 0);

@@ -164,6 +164,18 @@ static void test_data(void **state)
     check("data_frag", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 9, body, n + 4096 - 2 * 1376);
 }
 
+static void test_hash(void **state)
+{
+    uint8_t body[256];
+    size_t n =
+        data_body(body, 4, 1,
+                  (struct xf_wire_record[]){{.index = 100, .count = 3, .kind = XF_RECORD_HASH}}, 1);
+
+    (void)state;
+    pattern(body + n, 48, 3);
+    check("data_hash", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 13, body, n + 48);
+}
+
 static void test_control(void **state)
 {
     struct xf_wire_barrier barrier = {
@@ -208,10 +220,8 @@ static void test_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_offer),
-        cmocka_unit_test(test_data),
-        cmocka_unit_test(test_control),
+        cmocka_unit_test(test_keys), cmocka_unit_test(test_offer),   cmocka_unit_test(test_data),
+        cmocka_unit_test(test_hash), cmocka_unit_test(test_control),
     };
 
     for (unsigned i = 0; i < sizeof(secret); i++)

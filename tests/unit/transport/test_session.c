@@ -55,6 +55,7 @@ static void test_faulty_links(void **state)
                                               : 8972;
         c.net.jitter_us = seed % 2 ? 300 : 0;
         c.net.queues = 1 + (unsigned)(seed % 3);
+        c.features = seed % 5 == 0 ? XF_FEATURE_VERIFY : 0;
         c.fill = (enum xf_simguest_fill)(seed % 3);
         pair_open(&p, &c);
         pair_run(&p, LIMIT_US);
@@ -69,6 +70,31 @@ static void test_faulty_links(void **state)
                      (unsigned long long)rejects_of(xf_target_stats(p.target)));
         pair_close(&p);
     }
+}
+
+static void test_verify_finds_a_wrong_byte(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(11);
+
+    (void)state;
+    c.features = XF_FEATURE_VERIFY;
+    c.fill = XF_FILL_RANDOM;
+    pair_open(&p, &c);
+    pair_run(&p, LIMIT_US);
+    pair_assert_same(&p);
+    pair_close(&p);
+
+    /* A bit that turns in the target's memory just before the guest is suspended. */
+    pair_open(&p, &c);
+    while (!xf_source_stats(p.source)->suspend_us)
+        pair_step(&p);
+    xf_simguest_flip_bit(p.to, 700);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.target_rc, -EILSEQ);
+    assert_int_equal(p.source_rc, -ECONNABORTED);
+    assert_non_null(strstr(xf_source_error(p.source), "1 pages differ: 0x2bc"));
+    pair_close(&p);
 }
 
 static void test_overrun_receiver(void **state)
@@ -235,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean_link_repairs_and_refuses_nothing),
         cmocka_unit_test(test_faulty_links),
+        cmocka_unit_test(test_verify_finds_a_wrong_byte),
         cmocka_unit_test(test_overrun_receiver),
         cmocka_unit_test(test_pages_come_and_go),
         cmocka_unit_test(test_page_that_vanishes_does_not_stop_the_round),
