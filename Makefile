@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # xl-fast: see `make help`.
 #
 #   XEN=0      build without Xen's libraries: xl-fast with its demo, no plug-in
@@ -13,6 +14,8 @@ SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
 SHIM_DIR ?=
 SAN ?=
+SECONDS ?= 30
+FUZZ ?=
 
 PKG_CONFIG ?= pkg-config
 OPT ?= -O2 -g
@@ -40,6 +43,7 @@ PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight
 endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/*.c))
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_TESTS := $(call tests_of,transport) $(call tests_of,dpdk)
 ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
@@ -58,7 +62,7 @@ help:
 	@echo 'make check-xen  the Xen scenarios of tests/lab in that lab'
 	@echo 'make            build $(PROGRAMS)'
 	@echo 'make asan tsan  the tests under the sanitizers'
-	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30)'
+	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make lint format install clean'
 	@echo 'variables: XEN=0 (without Xen), CC, BUILD, DESTDIR, PREFIX'
 
@@ -75,8 +79,9 @@ check: setup
 	@$(MAKE) --no-print-directory all tests
 	@XF_BUILD=$(BUILD) XEN=$(XEN) scripts/run-tests $(TESTS)
 
-.PHONY: tests
-tests: $(UNIT_TESTS)
+.PHONY: tests fuzzers
+tests: $(UNIT_TESTS) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)
+fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
 # ThreadSanitizer and AddressSanitizer builds have folders of their own.
 asan: setup
@@ -97,9 +102,16 @@ lab: setup
 check-xen: lab
 	scripts/lab run
 
-lint:
+lint: setup
 	@scripts/setup check
-	scripts/lint
+	@BUILD=$(BUILD) XEN=$(XEN) scripts/lint
+
+# libFuzzer is clang's; the same targets with any compiler and a main() of ours replay the kept inputs
+# (tests/e2e/fuzz-corpus.sh).
+fuzz: setup
+	@scripts/setup check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
+	@BUILD=$(BUILD) scripts/fuzz $(SECONDS) $(FUZZ)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -128,7 +140,7 @@ uninstall:
 	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl)
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/tests $(BUILD)/asan $(BUILD)/tsan $(PROGRAMS)
+	rm -rf $(addprefix $(BUILD)/,obj tests asan tsan lint fuzz/obj fuzz/fuzz) $(PROGRAMS)
 
 $(BUILD)/obj/dpdk/%.o $(BUILD)/obj/tests/unit/dpdk/%.o: private ROOM_CFLAGS = $(DPDK_CFLAGS)
 
@@ -160,5 +172,15 @@ $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT
 $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
+
+FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TRANSPORT_LIBS)
+
+$(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
