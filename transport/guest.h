@@ -56,6 +56,15 @@ struct xf_guest_source_ops {
 
     /* Stops the guest. On success no page changes any more. The blackout starts here. */
     int (*suspend)(void *ctx);
+
+    /*
+     * NULL for a guest. A tunnel, whose pages are not a guest's memory but a buffer that is filled
+     * again and again, has this instead of dirty() and suspend(): sets in `todo` (all zero on
+     * entry) the pages of the next batch, *count of them; 0 when there are no more batches.
+     * -EAGAIN: none yet; asked again at the next step. Each batch is a round: when this is called
+     * again, the one before has landed and its buffer can be filled anew.
+     */
+    int (*next_batch)(void *ctx, uint64_t *todo, uint64_t *count);
 };
 
 struct xf_guest_source {
@@ -78,6 +87,12 @@ struct xf_guest_sink_ops {
      */
     int (*map_chunk)(void *ctx, uint64_t chunk, void **base);
     void (*unmap_chunk)(void *ctx, uint64_t chunk, void *base);
+
+    /*
+     * NULL for a guest. A tunnel's batch of `count` pages has landed, and all chunks are unmapped.
+     * -EAGAIN: the sink cannot take it yet; asked again at the next step, and the source waits.
+     */
+    int (*end_batch)(void *ctx, uint64_t count);
 };
 
 struct xf_guest_sink {

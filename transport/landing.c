@@ -24,12 +24,18 @@ int xf_landing_init(struct xf_landing *l, struct xf_session *session,
     return l->populated && l->bits && l->chunks ? 0 : -ENOMEM;
 }
 
-void xf_landing_fini(struct xf_landing *l)
+void xf_landing_unmap(struct xf_landing *l)
 {
     for (uint64_t c = 0; l->chunks && c < l->chunk_count; c++) {
         if (l->chunks[c])
             l->guest.ops->unmap_chunk(l->guest.ctx, c, l->chunks[c]);
+        l->chunks[c] = NULL;
     }
+}
+
+void xf_landing_fini(struct xf_landing *l)
+{
+    xf_landing_unmap(l);
     free(l->chunks);
     free(l->bits);
     free(l->populated);

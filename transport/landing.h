@@ -38,6 +38,9 @@ void xf_landing_fini(struct xf_landing *l);
 
 void xf_landing_next_round(struct xf_landing *l);
 
+/* Unmaps what is mapped; pages map again when they are touched. */
+void xf_landing_unmap(struct xf_landing *l);
+
 /*
  * Writes one checked record (xf_wire_check_data) of the current round; *payload moves over the
  * bytes it used. On -errno the session's error says why.

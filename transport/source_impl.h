@@ -39,6 +39,7 @@ struct xf_source {
     uint32_t stalled_rounds;
     enum xf_round_kind kind;
     bool verify;
+    bool waiting; /* for a tunnel's next batch */
     uint64_t round_us, round_pages, round_raw_before;
     uint64_t bytes_per_s; /* of the newest round that was long enough to tell */
     uint64_t predicted_us;
@@ -59,6 +60,8 @@ void xf_source_enter(struct xf_source *s, enum xf_phase phase, uint64_t now_us);
 int xf_source_start_rounds(struct xf_source *s, uint64_t now_us);
 /* The target has counted every page of the round: on to the next, or to the end. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us);
+/* A tunnel's next batch, if there is one yet. */
+int xf_source_next_batch(struct xf_source *s, uint64_t now_us);
 /* Copies the encoder's counters to the statistics. */
 void xf_source_take_counts(struct xf_source *s);
 

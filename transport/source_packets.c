@@ -103,7 +103,7 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
         s->target_ready = true;
     if (s->phase == XF_PHASE_READY && s->target_ready)
         return xf_source_start_rounds(s, now_us);
-    if (s->round && fb.round == s->round + 1)
+    if (s->round && !s->waiting && fb.round == s->round + 1)
         return xf_source_end_round(s, now_us);
     return 0;
 }
@@ -302,7 +302,12 @@ int xf_source_send(struct xf_source *s, uint64_t now_us)
 
     if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
         return 0;
-    if (s->phase != XF_PHASE_READY) {
+    if (s->waiting) {
+        rc = xf_source_next_batch(s, now_us);
+        if (rc)
+            return rc;
+    }
+    if (s->phase != XF_PHASE_READY && !s->waiting) {
         for (unsigned q = 0; q < s->session.queues && !rc; q++)
             rc = send_pages(s, q, now_us);
         if (rc)

@@ -156,6 +156,24 @@ void xf_source_take_counts(struct xf_source *s)
     st->pages_repaired = s->encoder.pages_repaired;
 }
 
+int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
+{
+    uint64_t count = 0;
+    int rc;
+
+    memset(s->todo, 0, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
+    rc = s->guest.ops->next_batch(s->guest.ctx, s->todo, &count);
+    s->waiting = rc == -EAGAIN;
+    if (s->waiting)
+        return 0;
+    if (rc)
+        return xf_session_fail(&s->session, rc, "cannot read the guest: %s", strerror(-rc));
+    if (!count)
+        xf_source_enter(s, XF_PHASE_FINAL, now_us);
+    begin_round(s, XF_ROUND_PAGES, now_us);
+    return 0;
+}
+
 /* The target has counted every page of the round. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us)
 {
@@ -164,6 +182,8 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
     for (unsigned q = 0; q < s->session.queues; q++)
         xf_inflight_settle(&s->queues[q].inflight);
     if (s->kind == XF_ROUND_POPULATE) {
+        if (s->guest.ops->next_batch)
+            return xf_source_next_batch(s, now_us);
         begin_round(s, XF_ROUND_PAGES, now_us);
         return 0;
     }
@@ -173,7 +193,8 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
         xf_source_progress(s, now_us);
         xf_source_take_counts(s);
         if (s->phase == XF_PHASE_LIVE)
-            return after_live_round(s, now_us);
+            return s->guest.ops->next_batch ? xf_source_next_batch(s, now_us)
+                                            : after_live_round(s, now_us);
         if (s->verify) {
             memcpy(s->todo, s->populated,
                    xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));

@@ -191,6 +191,16 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
                                "round %u: %llu pages landed, but the source counts %llu", t->round,
                                (unsigned long long)t->landing.landed, (unsigned long long)t->want);
     }
+    if (t->landing.has_pages && t->landing.guest.ops->end_batch) {
+        xf_landing_unmap(&t->landing);
+        int rc = t->landing.guest.ops->end_batch(t->landing.guest.ctx, t->want);
+
+        if (rc == -EAGAIN)
+            return 0;
+        if (rc)
+            return xf_session_fail(&t->session, rc, "cannot take the guest's pages: %s",
+                                   strerror(-rc));
+    }
     /* Counted as the source counts, so that the control channel can compare. */
     if (t->landing.has_pages)
         t->session.stats.rounds++;
@@ -476,6 +486,8 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
             rc = receive(t, &bufs[i], now_us);
         s->link->ops->rx_free(s->link, q, bufs, n);
     }
+    if (!rc)
+        rc = end_round_if_complete(t, now_us); /* a sink may have asked to wait */
     if (!rc && t->phase != XF_PHASE_DONE)
         rc = check_times(t, now_us);
     if (rc)

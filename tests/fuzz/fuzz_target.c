@@ -68,7 +68,8 @@ static void unmap_chunk(void *ctx, uint64_t chunk, void *base)
     s->mapped[chunk] = 0;
 }
 
-static const struct xf_guest_sink_ops sink_ops = {populate, map_chunk, unmap_chunk};
+static const struct xf_guest_sink_ops sink_ops = {
+    .populate = populate, .map_chunk = map_chunk, .unmap_chunk = unmap_chunk};
 
 struct harness {
     struct fuzz_in in;

@@ -25,6 +25,10 @@ struct pair_config {
     uint64_t ready_after_us; /* when the sink can populate */
     uint64_t step_us;
     uint64_t features;
+    struct {
+        const struct xf_guest_source *from;
+        const struct xf_guest_sink *to;
+    } ends; /* in place of simulated guests, if set */
     uint64_t seed;
 };
 
@@ -80,6 +84,11 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
     }
     struct xf_guest_source gs = xf_simguest_source(p->from);
     struct xf_guest_sink gt = xf_simguest_sink(p->to);
+
+    if (config->ends.from) {
+        gs = *config->ends.from;
+        gt = *config->ends.to;
+    }
 
     xf_source_config_init(&sc);
     sc.policy = config->policy;
