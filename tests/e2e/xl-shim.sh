@@ -4,7 +4,7 @@
 # preflight are stand-ins that print their arguments; nothing of Xen is here.
 set -u
 
-repo=$(cd "$(dirname "$0")/../../.." && pwd)
+repo=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/shim" "$dir/real" "$dir/tools"
