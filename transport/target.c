@@ -252,7 +252,8 @@ static int receive_data(struct xf_target *t, struct queue *q, const struct xf_wi
         xf_session_reject(s, XF_REJECT_not_ready);
         return 0;
     }
-    if (head.round > t->round) {
+    /* Once all is there no round begins any more: the guest may be running. */
+    if (head.round > t->round || (head.round == t->round && t->phase == XF_PHASE_DONE)) {
         xf_session_reject(s, XF_REJECT_future_round);
         return xf_session_fail(s, -EPROTO, "the source sent pages of round %u during round %u",
                                head.round, t->round);

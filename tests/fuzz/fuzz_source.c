@@ -8,6 +8,8 @@
  */
 #include "fuzz.h"
 
+#include <errno.h>
+
 #include "../../transport/bitmap.h"
 #include "../../transport/source.h"
 
@@ -19,6 +21,7 @@
 struct guest {
     uint64_t present[4], dirty[4]; /* PAGES bits */
     bool started, suspended, mapped;
+    unsigned batches; /* a tunnel's: asked for so far */
 };
 
 static uint8_t memory[PAGES][XF_PAGE_BYTES];
@@ -99,6 +102,34 @@ static int guest_suspend(void *ctx)
     g->suspended = true;
     return 0;
 }
+
+/* A tunnel's: three batches, and each lets itself be waited for. */
+static int guest_next_batch(void *ctx, uint64_t *todo, uint64_t *count)
+{
+    struct guest *g = ctx;
+
+    FUZZ_CHECK(g->started && !g->suspended);
+    *count = 0;
+    if (g->batches++ % 2 == 0)
+        return -EAGAIN;
+    if (g->batches <= 6) {
+        for (unsigned i = 0; i < PRESENT; i += g->batches) {
+            xf_bitmap_set(todo, i);
+            ++*count;
+        }
+    } else {
+        g->suspended = true; /* all has been handed over */
+    }
+    return 0;
+}
+
+static const struct xf_guest_source_ops tunnel_ops = {
+    .start = guest_start,
+    .present = guest_present,
+    .map = guest_map,
+    .unmap = guest_unmap,
+    .next_batch = guest_next_batch,
+};
 
 static const struct xf_guest_source_ops guest_ops = {
     .start = guest_start,
@@ -211,13 +242,13 @@ static void op_answer(struct harness *h)
 {
     uint8_t lies = fuzz_u8(&h->in);
     struct xf_wire_shape shape;
-    struct xf_wire_answer a = {
-        .version = lies & 1 ? fuzz_u16(&h->in) : XF_PROTOCOL_VERSION,
-        .queues = lies & 2 ? fuzz_u16(&h->in) : (uint16_t)h->link.link.queues,
-        .payload_bytes = lies & 4 ? fuzz_u16(&h->in) : h->link.link.payload_bytes,
-        .page_count = lies & 8 ? fuzz_u16(&h->in) : PAGES,
-        .credit = lies & 16 ? fuzz_u16(&h->in) : 1000,
-    };
+    struct xf_wire_answer a = {0};
+
+    a.version = lies & 1 ? fuzz_u16(&h->in) : XF_PROTOCOL_VERSION;
+    a.queues = lies & 2 ? fuzz_u16(&h->in) : (uint16_t)h->link.link.queues;
+    a.payload_bytes = lies & 4 ? fuzz_u16(&h->in) : h->link.link.payload_bytes;
+    a.page_count = lies & 8 ? fuzz_u16(&h->in) : PAGES;
+    a.credit = lies & 16 ? fuzz_u16(&h->in) : 1000;
     size_t len = sizeof(a);
 
     memset(h->body, 0, sizeof(h->body));
@@ -353,13 +384,12 @@ static void op_host(struct harness *h)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct harness h;
-    static struct xf_seal *seal_kept;
     static void (*const ops[])(struct harness *) = {
         op_raw,    op_sealed,  op_answer, op_honest, op_feedback,
         op_refuse, op_damaged, op_write,  op_clock,  op_host,
     };
     struct xf_source_config config;
-    struct xf_guest_source guest = {.ops = &guest_ops, .ctx = &h.guest, .page_count = PAGES};
+    struct xf_guest_source guest = {.ctx = &h.guest, .page_count = PAGES};
 
     memset(&h, 0, offsetof(struct harness, packet));
     memset(memory, 0, sizeof(memory));
@@ -374,11 +404,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_link_init(&h.link, settings & 1 ? 2 : 1, settings & 2 ? 8972 : settings & 4 ? 2100 : 1472);
     h.link.sent = sent;
     h.link.arg = &h;
-    if (!seal_kept) /* making the keys costs more than most inputs */
-        FUZZ_CHECK(!xf_seal_new(&seal_kept, fuzz_secret, fuzz_session_id, XF_ROLE_TARGET));
-    h.seal = seal_kept;
+    h.seal = fuzz_keys(XF_ROLE_TARGET);
+    guest.ops = settings & 128 ? &tunnel_ops : &guest_ops;
     xf_source_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
+    config.offer.features = settings & 64 ? XF_FEATURE_VERIFY : 0;
     config.policy.abort_if_busy = settings & 8;
     config.policy.max_downtime_us = settings & 16 ? 0 : 300000;
     config.bandwidth_bytes_per_s = settings & 32 ? 10000000 : 0;

@@ -7,22 +7,9 @@
  */
 #include "fuzz.h"
 
-#include "../../transport/bitmap.h"
-#include "../../transport/target.h"
+#include <errno.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define FUZZ_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FUZZ_ASAN 1
-#endif
-#endif
-#ifdef FUZZ_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(at, n)   ((void)(at), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(at, n) ((void)(at), (void)(n))
-#endif
+#include "../../transport/target.h"
 
 #define PAGES   600u /* more than a chunk, and no whole number of them */
 #define CHUNKS  ((PAGES + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES)
@@ -31,6 +18,7 @@
 struct sink {
     uint8_t populated[PAGES];
     uint8_t mapped[CHUNKS];
+    unsigned asked;
 };
 
 /* Kept between inputs: clearing it page by page as it is given out is faster. */
@@ -68,8 +56,28 @@ static void unmap_chunk(void *ctx, uint64_t chunk, void *base)
     s->mapped[chunk] = 0;
 }
 
-static const struct xf_guest_sink_ops sink_ops = {
-    .populate = populate, .map_chunk = map_chunk, .unmap_chunk = unmap_chunk};
+/* A tunnel's: now and then it is not ready for more. */
+static int end_batch(void *ctx, uint64_t count)
+{
+    struct sink *s = ctx;
+
+    FUZZ_CHECK(count <= PAGES);
+    for (unsigned c = 0; c < CHUNKS; c++)
+        FUZZ_CHECK(!s->mapped[c]);
+    return s->asked++ % 3 == 1 ? -EAGAIN : 0;
+}
+
+static const struct xf_guest_sink_ops guest_ops = {
+    .populate = populate,
+    .map_chunk = map_chunk,
+    .unmap_chunk = unmap_chunk,
+};
+static const struct xf_guest_sink_ops tunnel_ops = {
+    .populate = populate,
+    .map_chunk = map_chunk,
+    .unmap_chunk = unmap_chunk,
+    .end_batch = end_batch,
+};
 
 struct harness {
     struct fuzz_in in;
@@ -163,26 +171,28 @@ static void op_sealed(struct harness *h)
 /* DATA whose payload has the length that its records ask for, give or take what the input says. */
 static void op_data(struct harness *h)
 {
-    struct xf_wire_data head = {
-        .round = h->round + (uint32_t)fuzz_s8(&h->in),
-        .floor_delta = fuzz_u8(&h->in),
-        .records = fuzz_u8(&h->in) % (XF_RECORDS_MAX + 2),
-    };
+    struct xf_wire_data head = {0};
     struct xf_wire_record r[XF_RECORDS_MAX + 2];
+
+    head.round = h->round + (uint32_t)fuzz_s8(&h->in);
+    head.floor_delta = fuzz_u8(&h->in);
+    head.records = fuzz_u8(&h->in) % (XF_RECORDS_MAX + 2);
     size_t len = sizeof(head) + head.records * sizeof(r[0]);
 
+    memset(r, 0, sizeof(r));
     for (unsigned i = 0; i < head.records; i++) {
         uint8_t kind = fuzz_u8(&h->in);
 
-        r[i] = (struct xf_wire_record){
-            .kind = kind % 8,
-            .space = kind == 0xff,
-            .frag = fuzz_u8(&h->in),
-            .index = fuzz_u16(&h->in),
-            .count = fuzz_u16(&h->in),
-        };
-        if (kind & 0x40) /* the likely values are few among all */
-            r[i].index %= PAGES, r[i].count %= 4, r[i].frag = 0;
+        r[i].kind = kind % 8;
+        r[i].space = kind == 0xff;
+        r[i].frag = fuzz_u8(&h->in);
+        r[i].index = fuzz_u16(&h->in);
+        r[i].count = fuzz_u16(&h->in);
+        if (kind & 0x40) { /* the likely values are few among all */
+            r[i].index %= PAGES;
+            r[i].count %= 4;
+            r[i].frag = 0;
+        }
     }
     memcpy(h->body, &head, sizeof(head));
     memcpy(h->body + sizeof(head), r, head.records * sizeof(r[0]));
@@ -191,6 +201,8 @@ static void op_data(struct harness *h)
     for (unsigned i = 0; i < head.records; i++) {
         if (r[i].kind == XF_RECORD_RAW)
             payload += (uint64_t)r[i].count * XF_PAGE_BYTES;
+        if (r[i].kind == XF_RECORD_HASH)
+            payload += (uint64_t)r[i].count * XF_HASH_BYTES;
         if (r[i].kind == XF_RECORD_FRAG)
             payload += xf_wire_frag_bytes(&h->shape, r[i].frag % h->shape.frags);
     }
@@ -203,13 +215,12 @@ static void op_data(struct harness *h)
 
 static void op_barrier(struct harness *h)
 {
-    struct xf_wire_barrier b = {
-        .round = h->round + (uint32_t)fuzz_s8(&h->in),
-        .pages = fuzz_u16(&h->in),
-        .flags = fuzz_u8(&h->in),
-        .floor = fuzz_u16(&h->in),
-    };
+    struct xf_wire_barrier b = {0};
 
+    b.round = h->round + (uint32_t)fuzz_s8(&h->in);
+    b.pages = fuzz_u16(&h->in);
+    b.flags = fuzz_u8(&h->in);
+    b.floor = fuzz_u16(&h->in);
     if (b.flags & 0x80)
         h->round++;
     if (b.flags & 0x40)
@@ -221,7 +232,10 @@ static void op_barrier(struct harness *h)
 
 static void op_ping(struct harness *h)
 {
-    struct xf_wire_ping p = {.floor = fuzz_u16(&h->in), .stamp_us = fuzz_u16(&h->in)};
+    struct xf_wire_ping p;
+
+    p.floor = fuzz_u16(&h->in);
+    p.stamp_us = fuzz_u16(&h->in);
     size_t len = fuzz_u8(&h->in) & 1 ? h->shape.body_bytes : sizeof(p);
 
     memset(h->body, 0, len);
@@ -275,11 +289,10 @@ static void op_host(struct harness *h)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct harness h;
-    static struct xf_seal *seal_kept;
     static void (*const ops[])(struct harness *) = {op_raw,  op_sealed,  op_data,  op_barrier,
                                                     op_ping, op_damaged, op_clock, op_host};
     struct xf_target_config config;
-    struct xf_guest_sink guest = {.ops = &sink_ops, .ctx = &h.sink, .page_count = PAGES};
+    struct xf_guest_sink guest = {.ctx = &h.sink, .page_count = PAGES};
 
     memset(&h, 0, offsetof(struct harness, packet));
     h.in = (struct fuzz_in){data, size};
@@ -290,11 +303,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_link_init(&h.link, settings & 1 ? 2 : 1, settings & 2 ? 8972 : settings & 4 ? 2100 : 1472);
     h.link.link.rx_ring = settings & 8 ? 256 : 0;
     FUZZ_CHECK(!xf_wire_shape(&h.shape, h.link.link.payload_bytes));
-    if (!seal_kept) /* making the keys costs more than most inputs */
-        FUZZ_CHECK(!xf_seal_new(&seal_kept, fuzz_secret, fuzz_session_id, XF_ROLE_SOURCE));
-    h.seal = seal_kept;
+    h.seal = fuzz_keys(XF_ROLE_SOURCE);
+    guest.ops = settings & 64 ? &tunnel_ops : &guest_ops;
     xf_target_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
+    config.offer.features = settings & 32 ? XF_FEATURE_VERIFY : 0;
     FUZZ_CHECK(!xf_target_new(&h.target, &config, &guest, &h.link.link, h.now_us));
     if (settings & 16)
         xf_target_ready(h.target);

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Shows that the inputs which fuzzing has kept (tests/fuzz/corpus) still break nothing, with any compiler.
+set -euo pipefail
+
+build=${XF_BUILD:-build}
+for folder in tests/fuzz/corpus/*/; do
+    name=$(basename "$folder")
+    if ! out=$("$build/fuzz/replay_$name" "$folder" 2>&1); then
+        tail -n 30 <<<"$out"
+        echo "fuzz-corpus: $name: the input named last breaks it"
+        exit 1
+    fi
+    echo "fuzz-corpus: $name: $(tail -n 1 <<<"$out")"
+done
