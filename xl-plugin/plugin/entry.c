@@ -92,7 +92,7 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
     }
     /* The helper leaves it at its default, and the peer's end may close at any time. */
     signal(SIGPIPE, SIG_IGN);
-    return answer(xf_save_run(xch, io_fd, dom, callbacks));
+    return answer(xf_save_run(xch, io_fd, dom, flags & XCFLAGS_DEBUG, callbacks));
 }
 
 struct stock_arguments {

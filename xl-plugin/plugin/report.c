@@ -81,46 +81,52 @@ static void plain(char *out, size_t size, const char *text)
     out[i] = 0;
 }
 
-void xf_report_result(struct xf_report *r, bool ok, const char *error, const struct xf_stats *stats,
-                      const struct xf_link *link)
+void xf_report_port(struct xf_report *r, const struct xf_link *link)
 {
-    static const struct xf_stats none;
-    const struct xf_stats *s = stats ? stats : &none;
-    struct xf_link_stats port = {0};
+    if (link)
+        link->ops->stats(link, &r->port);
+}
+
+void xf_report_result(struct xf_report *r, bool ok, const char *error, const struct xf_stats *s)
+{
+    const struct xf_link_stats *port = &r->port;
     char rejects[1024], reason[256];
     uint64_t now = xf_now_us();
     uint64_t memory_us = s->live_us && s->done_us ? s->done_us - s->live_us : 0;
     uint64_t blackout_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
+    uint64_t suspended_us = s->suspend_us ? now - s->suspend_us : 0;
     double rate = gbps(s->pages_sent * XF_PAGE_BYTES, memory_us);
 
-    if (link)
-        link->ops->stats(link, &port);
     say_round(r);
     add_rejects(rejects, sizeof(rejects), s);
     plain(reason, sizeof(reason), error);
 
     if (ok)
-        xf_say("%s: %u rounds, %llu pages (%llu zero, %llu repaired), %.3f Gbit/s payload, "
-               "%llu bytes over the link, port: %llu packets out, %llu in; memory %.1f ms, "
-               "of it with the guest suspended %.1f ms; total %.1f ms",
-               r->end, s->rounds, (unsigned long long)s->pages_sent,
-               (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired, rate,
-               (unsigned long long)(port.tx_bytes + port.rx_bytes),
-               (unsigned long long)port.tx_packets, (unsigned long long)port.rx_packets,
-               ms(memory_us), ms(blackout_us), ms(now - r->start_us));
+        xf_say(
+            "%s: %u rounds, %llu pages (%llu zero, %llu repaired), %.3f Gbit/s payload, "
+            "%llu bytes over the link, port: %llu packets out, %llu in; memory %.1f ms, of it with "
+            "the guest suspended %.1f ms; total %.1f ms",
+            r->end, s->rounds, (unsigned long long)s->pages_sent, (unsigned long long)s->pages_zero,
+            (unsigned long long)s->pages_repaired, rate,
+            (unsigned long long)(port->tx_bytes + port->rx_bytes),
+            (unsigned long long)port->tx_packets, (unsigned long long)port->rx_packets,
+            ms(memory_us), ms(blackout_us), ms(now - r->start_us));
 
-    xf_say(
-        "result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
-        "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
-        "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,\"memory_us\":%llu,"
-        "\"blackout_us\":%llu,\"total_us\":%llu,\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,"
-        "\"port_rx_packets\":%llu,\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,\"rejects\":{%s}}",
-        r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
-        (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
-        (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
-        (unsigned long long)s->bytes_wire, rate, (unsigned long long)r->port_up_us,
-        (unsigned long long)memory_us, (unsigned long long)blackout_us,
-        (unsigned long long)(now - r->start_us), (unsigned long long)port.tx_packets,
-        (unsigned long long)port.tx_bytes, (unsigned long long)port.rx_packets,
-        (unsigned long long)port.rx_bytes, (unsigned long long)port.rx_port_missed, rejects);
+    /* blackout_us: suspend to the last page landed; suspended_us: to where libxl takes over again.
+     */
+    xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
+           "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
+           "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,\"memory_us\":%llu,"
+           "\"blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":%llu,"
+           "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
+           "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,\"rejects\":{%s}}",
+           r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
+           (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
+           (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
+           (unsigned long long)s->bytes_wire, rate, (unsigned long long)r->port_up_us,
+           (unsigned long long)memory_us, (unsigned long long)blackout_us,
+           (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
+           (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,
+           (unsigned long long)port->rx_packets, (unsigned long long)port->rx_bytes,
+           (unsigned long long)port->rx_port_missed, rejects);
 }

@@ -15,8 +15,9 @@
 struct xf_report {
     const char *end; /* "source" or "target" */
     uint32_t domid;
-    uint64_t start_us;   /* when the helper took over */
-    uint64_t port_up_us; /* how long the port took to come up */
+    uint64_t start_us;         /* when the helper took over */
+    uint64_t port_up_us;       /* how long the port took to come up */
+    struct xf_link_stats port; /* its counters at the end */
     /* The round under way, as last heard of. */
     uint32_t round;
     uint64_t round_pages, round_us;
@@ -28,8 +29,11 @@ void xf_report_start(struct xf_report *r, const char *end, uint32_t domid);
 /* The progress callback of source and target; arg is the report. */
 void xf_report_progress(void *arg, const struct xf_progress *p);
 
-/* After the session: stats and link may be NULL if it did not come so far. */
-void xf_report_result(struct xf_report *r, bool ok, const char *error, const struct xf_stats *stats,
-                      const struct xf_link *link);
+/* Before the port goes down: keeps its counters. */
+void xf_report_port(struct xf_report *r, const struct xf_link *link);
+
+/* When all is over, the port down too. s: all zero if there was no session. */
+void xf_report_result(struct xf_report *r, bool ok, const char *error,
+                      const struct xf_stats *stats);
 
 #endif

@@ -41,10 +41,13 @@
 #include "say.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US  5000     /* at io_fd and the pair */
-#define IDLE_NS        100000   /* sleep when there is nothing to do */
-#define STREAM_WAIT_MS 60000    /* for the next bytes of what the source writes in one go */
-#define GOODBYE_US     60000000 /* last page here -> XF_PAGES, and the other way round */
+#define LOOK_EVERY_US  5000   /* at io_fd and the pair */
+#define IDLE_NS        100000 /* sleep when there is nothing to do */
+#define STREAM_WAIT_MS 60000  /* for the next bytes of what the source writes in one go */
+/* The source is silent while libxl suspends the guest, which libxl gives a minute. If the source
+   itself is gone, io_fd says so at once. */
+#define SILENCE_US 90000000
+#define GOODBYE_US 60000000 /* last page here -> XF_PAGES, and the other way round */
 
 struct restore {
     int io_fd;
@@ -112,6 +115,7 @@ static int bring_port_up(struct restore *r)
     xf_target_config_init(&tc);
     tc.offer = r->offer;
     tc.hello_timeout_us = (uint64_t)config.connect_timeout_s * 1000000;
+    tc.peer_timeout_us = SILENCE_US;
     tc.progress = xf_report_progress;
     tc.progress_arg = &r->report;
     rc = xf_target_new(&r->target, &tc, &sink, r->link, xf_now_us());
@@ -253,7 +257,6 @@ static void *worker_main(void *arg)
         rc = work(r);
 
     struct xf_stats stats = {0};
-    bool had_target = r->target;
     if (r->target) {
         stats = *xf_target_stats(r->target);
         /* Gives back every mapping: nothing may hold the guest's pages when it starts. */
@@ -264,8 +267,9 @@ static void *worker_main(void *arg)
         rc = forward_until(r, XF_STREAM_TAIL, XF_REC_END);
     if (rc)
         shutdown(r->pair[0], SHUT_RDWR);
-    xf_report_result(&r->report, !rc, r->error, had_target ? &stats : NULL, r->link);
+    xf_report_port(&r->report, r->link);
     xf_ports_close(r->link);
+    xf_report_result(&r->report, !rc, r->error, &stats);
     return (void *)(intptr_t)rc;
 }
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,7 +61,7 @@ static int bring_port_up(struct save *s)
     return rc;
 }
 
-static int write_head(struct save *s, uint64_t page_count)
+static int write_head(struct save *s, uint64_t page_count, bool verify)
 {
     uint8_t headers[XF_HEADERS_BYTES], offer[XF_OFFER_BYTES];
     int version = xc_version(s->xch, XENVER_version, NULL);
@@ -71,6 +72,8 @@ static int write_head(struct save *s, uint64_t page_count)
     rc = xf_offer_new(&s->offer, s->link, page_count);
     if (rc)
         return rc;
+    if (verify)
+        s->offer.features |= XF_FEATURE_VERIFY;
     xf_stream_make_headers(headers, (uint32_t)version >> 16, (uint32_t)version & 0xffff);
     xf_offer_encode(&s->offer, offer);
     rc = xf_stream_write(s->io_fd, headers, sizeof(headers));
@@ -144,10 +147,13 @@ static int write_rest(struct save *s)
     return xf_records_write_tail(s->xch, s->io_fd, s->domid);
 }
 
-int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, struct save_callbacks *callbacks)
+int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
+                struct save_callbacks *callbacks)
 {
     struct save s = {.xch = xch, .io_fd = io_fd, .domid = domid};
     struct xf_source_config config;
+    struct xf_stats stats = {0};
+    char error[256] = "";
     int rc;
 
     xf_report_start(&s.report, "source", domid);
@@ -162,7 +168,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, struct save_callba
     if (rc)
         goto out;
     struct xf_guest_source guest = xf_xen_source_guest(s.guest);
-    rc = write_head(&s, guest.page_count);
+    rc = write_head(&s, guest.page_count, verify);
     if (rc)
         goto out;
 
@@ -182,13 +188,16 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, struct save_callba
     if (!rc)
         rc = write_rest(&s);
 out:
-    xf_xen_source_free(s.guest);
-    xf_report_result(&s.report, !rc, s.source ? xf_source_error(s.source) : "",
-                     s.source ? xf_source_stats(s.source) : NULL, s.link);
-    if (s.source)
+    if (s.source) {
+        stats = *xf_source_stats(s.source);
+        snprintf(error, sizeof(error), "%s", xf_source_error(s.source));
         xf_source_free(s.source);
-    xf_offer_wipe(&s.offer);
+    }
+    xf_xen_source_free(s.guest);
+    xf_report_port(&s.report, s.link);
     xf_ports_close(s.link);
+    xf_report_result(&s.report, !rc, error, &stats);
+    xf_offer_wipe(&s.offer);
     if (rc)
         xf_say("source: domain %u was not moved: it stays here", domid);
     return rc;
