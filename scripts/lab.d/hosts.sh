@@ -67,7 +67,7 @@ start_host() {
     done
     # The NIC's number is the fifth byte of its address, for lab-net to check.
     write_ssh_config "$host" "$port"
-    rm -f "$LAB_DIR/$host.log" "$LAB_DIR/$host.pid"
+    rm -f "$LAB_DIR/$host".{log,pid,monitor}
     say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}; console: $LAB_DIR/$host.log)"
     # Relative paths for the sockets, for the same reason as in ssh_dir.
     (
@@ -84,19 +84,22 @@ start_host() {
             </dev/null >"$host.qemu.log" 2>&1 9>&- &
         echo $! >"$host.pid"
     )
-    [ "$server" = off ] || wait_for_links "$host"
+    wait_started "$host"
 }
 
-# B cannot connect before A listens.
-wait_for_links() {
-    local i
-    for ((i = 0; i < 100; i++)); do
-        [ -S "$LAB_DIR/link1.sock" ] && [ -S "$LAB_DIR/link2.sock" ] && return 0
-        host_pid "$1" >/dev/null || break
-        sleep 0.1
+# Until QEMU has made its sockets: B cannot connect before A listens, and before that the process may
+# not even be QEMU yet.
+wait_started() {
+    local host=$1 i link
+    for ((i = 0; i < 600; i++)); do
+        kill -0 "$(cat "$LAB_DIR/$host.pid")" 2>/dev/null || break
+        for link in link1.sock link2.sock "$host.monitor"; do
+            [ -S "$LAB_DIR/$link" ] || { sleep 0.1; continue 2; }
+        done
+        return 0
     done
-    cat "$LAB_DIR/$1.qemu.log" >&2
-    die "QEMU of host $1 did not start"
+    cat "$LAB_DIR/$host.qemu.log" >&2
+    die "QEMU of host $host did not start"
 }
 
 write_ssh_config() {

@@ -30,11 +30,19 @@ unneeded_modules() {
 
 image_dir() { echo "$LAB_DIR/image-$1"; }
 
-# "URI suite components" for a release, as this machine's own apt has them, whatever file they stand in.
+# "URI suite component" for a release, as this machine's own apt has them, whatever file they stand in.
+# The release alone, without its security updates: the Xen in bookworm's (4.17.7) is built without
+# shadow paging, and with that no PV guest can be migrated live, by stock xl or by anything else.
 apt_sources() {
     # shellcheck disable=SC2016  # apt expands these, not the shell
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-        awk -v r="$1" '$2 == r || index($2, r "-") == 1' | sort -u
+    apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+        awk -v r="$1" '$1 == r { print $2, $3, $4 }' | sort -u
+}
+
+# apt names only the sources whose lists it has, and a fresh container has none.
+need_apt_lists() {
+    [ -n "$(apt_sources "$1")" ] || apt-get update -qq || true
+    [ -n "$(apt_sources "$1")" ] || die "apt on this machine has no source for $1"
 }
 
 # Settings that reach the mirror (a proxy, a certificate) must hold inside the image while it is made.
@@ -56,6 +64,7 @@ lab_build() {
 build_image() (
     local release=$1 dir hash began=$SECONDS
     dir=$(image_dir "$release")
+    need_apt_lists "$release"
     hash=$(image_hash "$release")
     [ "$(cat "$dir/inputs" 2>/dev/null)" != "$hash" ] || return 0
     [ "$(id -u)" = 0 ] || die "build: debootstrap needs root"
@@ -79,8 +88,7 @@ build_image() (
 
 make_base() {
     local release=$1 root=$2 mirror m
-    mirror=$(apt_sources "$release" | awk -v r="$release" '$2 == r { print $1; exit }')
-    [ -n "$mirror" ] || { echo "apt on this machine has no source for $release" >&3; return 1; }
+    mirror=$(apt_sources "$release" | awk 'NR == 1 { print $1 }')
 
     mkdir -p "$root/etc/dpkg/dpkg.cfg.d" "$root/etc/initramfs-tools/"{conf.d,hooks} "$root/usr/sbin"
     {
@@ -205,6 +213,8 @@ Requires=lab-net.service ssh.service xen.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+# As a host in earnest would have it: dom0 goes before guests that compute.
+ExecStart=/usr/sbin/xl sched-credit2 -d 0 -w 2048
 ExecStart=/bin/sh -c 'xl info >/dev/null && echo "lab-ready $(cut -d" " -f1 /proc/uptime)" >/dev/console'
 [Install]
 WantedBy=multi-user.target

@@ -6,7 +6,8 @@ lab_install() {
     local host stage=$LAB_DIR/stage
     all_running || die "the hosts are not running: lab up first"
     rm -rf "$stage"
-    make -s -C "$REPO" --no-print-directory install DESTDIR="$stage"
+    # With the shim before the real xl in PATH, so that `xl migrate --fast` is what a scenario types.
+    make -s -C "$REPO" --no-print-directory install DESTDIR="$stage" SHIM_DIR=/usr/local/sbin
     for host in "${HOSTS[@]}"; do
         install_on "$host" "$stage"
         copy_guest "$host"

@@ -15,9 +15,9 @@
  * seen too.
  *
  * From the kernel command line: xf.fill=MiB to hold (default: 70 % of what is free), xf.seed=N,
- * xf.write=pages rewritten per second (default 0), xf.busy=percent of a CPU for checking (default
- * 20; a guest that spins would take the emulated host's only CPU from dom0). One thread for each
- * CPU.
+ * xf.write=pages rewritten per second (default 0), xf.busy=percent of one CPU for checking, all
+ * threads together (default 20; a guest that spins would take the emulated host's only CPU from
+ * dom0). One thread for each CPU.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -199,6 +199,7 @@ static void rewrite_pages(struct worker *w, uint64_t *last_ms)
 static void *work(void *arg)
 {
     struct worker *w = arg;
+    const uint64_t busy_percent = (opt.busy_percent + worker_count - 1) / worker_count;
     uint64_t next = w->first, last_write_ms = now_ms(CLOCK_MONOTONIC),
              last_seen_ms = now_ms(CLOCK_BOOTTIME);
 
@@ -222,7 +223,7 @@ static void *work(void *arg)
 
         uint64_t worked = now_ms(CLOCK_BOOTTIME) - began;
         if (opt.busy_percent < 100)
-            sleep_ms(worked > 50 ? 50 : (worked + 1) * (100 - opt.busy_percent) / opt.busy_percent);
+            sleep_ms((worked > 50 ? 50 : worked + 1) * (100 - busy_percent) / busy_percent);
     }
     return NULL;
 }
