@@ -305,7 +305,7 @@ static int read_offer(struct restore *r)
 
     if (rc)
         return stream_failed(r, rc);
-    rc = xf_stream_check_headers(r->headers, why);
+    rc = xf_stream_check_headers(r->headers, XF_STREAM_HVM, why);
     if (rc)
         return fail(r, rc, "the source sends %s", why);
     rc = xf_stream_read_record(&s, &rec);

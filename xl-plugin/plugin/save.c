@@ -74,7 +74,8 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
         return rc;
     if (verify)
         s->offer.features |= XF_FEATURE_VERIFY;
-    xf_stream_make_headers(headers, (uint32_t)version >> 16, (uint32_t)version & 0xffff);
+    xf_stream_make_headers(headers, XF_STREAM_HVM, (uint32_t)version >> 16,
+                           (uint32_t)version & 0xffff);
     xf_offer_encode(&s->offer, offer);
     rc = xf_stream_write(s->io_fd, headers, sizeof(headers));
     rc = rc ?: xf_stream_write_record(s->io_fd, XF_REC_OFFER, offer, sizeof(offer));

@@ -12,8 +12,6 @@
 #define IMAGE_ID          0x58454e46u /* "XENF" */
 #define STREAM_VERSION    3u
 #define OPTION_BIG_ENDIAN 0x0001u
-#define DOMAIN_PV         1u
-#define DOMAIN_HVM        2u /* PVH too */
 #define PAGE_SHIFT_4K     12u
 
 /* Far above what Xen writes, far below what would hurt. */
@@ -91,7 +89,8 @@ int xf_stream_write(int fd, const void *buf, size_t len)
     return 0;
 }
 
-void xf_stream_make_headers(uint8_t out[XF_HEADERS_BYTES], uint32_t xen_major, uint32_t xen_minor)
+void xf_stream_make_headers(uint8_t out[XF_HEADERS_BYTES], enum xf_stream_guest guest,
+                            uint32_t xen_major, uint32_t xen_minor)
 {
     /* The image header is big-endian, so that it can say what the rest is. */
     struct __attribute__((packed)) {
@@ -106,7 +105,7 @@ void xf_stream_make_headers(uint8_t out[XF_HEADERS_BYTES], uint32_t xen_major, u
         .marker = UINT64_MAX,
         .id = htobe32(IMAGE_ID),
         .version = htobe32(STREAM_VERSION),
-        .type = htole32(DOMAIN_HVM),
+        .type = htole32(guest),
         .page_shift = htole16(PAGE_SHIFT_4K),
         .major = htole32(xen_major),
         .minor = htole32(xen_minor),
@@ -116,7 +115,8 @@ void xf_stream_make_headers(uint8_t out[XF_HEADERS_BYTES], uint32_t xen_major, u
     memcpy(out, &h, sizeof(h));
 }
 
-int xf_stream_check_headers(const uint8_t in[XF_HEADERS_BYTES], char why[XF_STREAM_ERR_BYTES])
+int xf_stream_check_headers(const uint8_t in[XF_HEADERS_BYTES], enum xf_stream_guest guest,
+                            char why[XF_STREAM_ERR_BYTES])
 {
     uint64_t marker;
     uint32_t id, version, type;
@@ -136,9 +136,11 @@ int xf_stream_check_headers(const uint8_t in[XF_HEADERS_BYTES], char why[XF_STRE
                  STREAM_VERSION);
     else if (be16toh(options) & OPTION_BIG_ENDIAN)
         snprintf(why, XF_STREAM_ERR_BYTES, "a big-endian stream");
-    else if (le32toh(type) == DOMAIN_PV)
-        snprintf(why, XF_STREAM_ERR_BYTES, "a PV guest, which --fast does not move yet");
-    else if (le32toh(type) != DOMAIN_HVM || le16toh(page_shift) != PAGE_SHIFT_4K)
+    else if (le32toh(type) != guest && le32toh(type) == XF_STREAM_PV)
+        snprintf(why, XF_STREAM_ERR_BYTES, "a PV guest for a domain that is none");
+    else if (le32toh(type) != guest && le32toh(type) == XF_STREAM_HVM)
+        snprintf(why, XF_STREAM_ERR_BYTES, "an HVM or PVH guest for a PV domain");
+    else if (le32toh(type) != guest || le16toh(page_shift) != PAGE_SHIFT_4K)
         snprintf(why, XF_STREAM_ERR_BYTES, "a guest of unknown kind %u", le32toh(type));
     else
         return 0;

@@ -70,11 +70,16 @@ struct xf_stream {
 int xf_stream_read(const struct xf_stream *s, void *buf, size_t len);
 int xf_stream_write(int fd, const void *buf, size_t len);
 
-/* Both headers, of a guest of HVM or PVH kind. */
-void xf_stream_make_headers(uint8_t out[XF_HEADERS_BYTES], uint32_t xen_major, uint32_t xen_minor);
+/* The domain header's kind of guest. */
+enum xf_stream_guest { XF_STREAM_PV = 1, XF_STREAM_HVM = 2 /* PVH too */ };
+
+/* Both headers. */
+void xf_stream_make_headers(uint8_t out[XF_HEADERS_BYTES], enum xf_stream_guest guest,
+                            uint32_t xen_major, uint32_t xen_minor);
 
 /* -EBADMSG: not a version 3 stream of such a guest; why says what it is. */
-int xf_stream_check_headers(const uint8_t in[XF_HEADERS_BYTES], char why[XF_STREAM_ERR_BYTES]);
+int xf_stream_check_headers(const uint8_t in[XF_HEADERS_BYTES], enum xf_stream_guest guest,
+                            char why[XF_STREAM_ERR_BYTES]);
 
 int xf_stream_write_record(int fd, uint32_t type, const void *body, uint32_t length);
 int xf_stream_read_record(const struct xf_stream *s, struct xf_record *rec);

@@ -60,9 +60,9 @@ static void headers_are_as_xen_writes_them(void **state)
     char why[XF_STREAM_ERR_BYTES];
 
     (void)state;
-    xf_stream_make_headers(headers, 4, 17);
+    xf_stream_make_headers(headers, XF_STREAM_HVM, 4, 17);
     assert_memory_equal(headers, expected, sizeof(expected));
-    assert_int_equal(xf_stream_check_headers(headers, why), 0);
+    assert_int_equal(xf_stream_check_headers(headers, XF_STREAM_HVM, why), 0);
 }
 
 static void other_streams_are_refused(void **state)
@@ -81,9 +81,9 @@ static void other_streams_are_refused(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         uint8_t headers[XF_HEADERS_BYTES];
 
-        xf_stream_make_headers(headers, 4, 17);
+        xf_stream_make_headers(headers, XF_STREAM_HVM, 4, 17);
         headers[cases[i].byte] = cases[i].value;
-        assert_int_equal(xf_stream_check_headers(headers, why), -EBADMSG);
+        assert_int_equal(xf_stream_check_headers(headers, XF_STREAM_HVM, why), -EBADMSG);
         assert_non_null(strstr(why, cases[i].word));
     }
 }
