@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What the scenarios of `xl migrate --fast` have in common. Sourced after lib.sh.
 
+# What to put before a command so that libxl starts our helper.
+# shellcheck disable=SC2034
+HELPER=LIBXL_SAVE_HELPER=/usr/lib/xl-fast/xl-fast-helper
+
 # result END KEY: a number or word of the "xl-fast: result {...}" line that END (source, target) printed.
 result() {
     printf '%s\n' "$MIGRATE_OUTPUT" | grep -a "^xl-fast: result {\"end\":\"$1\"" | tail -n 1 |
