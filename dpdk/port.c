@@ -176,6 +176,11 @@ static int port_health(struct xf_link *link)
     if (now - p->health_us >= HEALTH_EVERY_US) {
         p->health_us = now;
         p->health_rc = xf_portdev_link_state(p);
+        /* A memif's server is well while nobody has come yet: the transport has its own limits. */
+        if (!p->health_rc)
+            p->joined = true;
+        else if (p->health_rc == -ENETDOWN && p->spec.memif_server && !p->joined)
+            p->health_rc = 0;
     }
     return p->health_rc;
 }

@@ -3,6 +3,9 @@
  * Port: a link (transport/link.h) over a DPDK port: Ethernet/IPv4/UDP frames around sealed packets,
  * checksums by the port where it can, N queues. The only room that includes rte_*.
  *
+ * A memif's server is opened first: it listens and does not wait. Its client is opened after that
+ * and waits for it. Every other port is open when its link is up.
+ *
  * Threads: open, close, set_peer and stats from one thread; a queue from one thread at a time.
  */
 #ifndef XF_DPDK_PORT_H

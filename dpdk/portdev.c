@@ -29,7 +29,6 @@
  * late. */
 #define LINK_WAIT_US (15 * 1000000u)
 #define LINK_POLL_US 2000u
-#define MEMIF_TRY_US 10000u /* the first wait for an answer; doubled each time */
 
 #define MEMIF_DOWN_US 20000u
 
@@ -225,56 +224,30 @@ int xf_portdev_link_state(const struct xf_port *p)
     return link.link_status == RTE_ETH_LINK_UP ? 0 : -ENETDOWN;
 }
 
-/* 0 once the link is up, -ENETDOWN at `end`. */
-static int wait_link(const struct xf_port *p, uint64_t end)
-{
-    int rc;
-
-    while ((rc = xf_portdev_link_state(p)) == -ENETDOWN && xf_now_us() < end)
-        usleep(LINK_POLL_US);
-    return rc;
-}
-
 /*
- * The client of a memif comes too early when its server does not listen yet (it cannot start), or
- * when it listens but has not started (it is turned away). It does not try again by itself.
+ * A memif's server listens and goes on: its link comes up when the client comes, which is to start
+ * after this. (net_memif turns away a client that finds the server probed but not started, and a
+ * client that then hangs up at once can make the server's DPDK panic.) The client waits until a
+ * server listens.
  */
-static int start_memif_client(struct xf_port *p, uint64_t end)
-{
-    uint64_t try_us = MEMIF_TRY_US;
-    int rc;
-
-    xf_dpdk_quiet(true);
-    do {
-        rc = rte_eth_dev_start(p->id);
-        p->started = !rc;
-        if (p->started)
-            rc = wait_link(p, xf_now_us() + try_us);
-        try_us *= 2;
-        if (!rc)
-            break;
-        if (p->started) {
-            rte_eth_dev_stop(p->id);
-            p->started = false;
-        }
-        usleep(LINK_POLL_US);
-    } while (xf_now_us() < end);
-    xf_dpdk_quiet(false);
-    return rc ? -ENETDOWN : 0;
-}
-
 static int start(struct xf_port *p)
 {
     uint64_t end = xf_now_us() + LINK_WAIT_US;
+    bool client = p->spec.kind == XF_PORT_MEMIF && !p->spec.memif_server;
     int rc;
 
-    if (p->spec.kind == XF_PORT_MEMIF && !p->spec.memif_server)
-        return start_memif_client(p, end);
-    rc = rte_eth_dev_start(p->id);
+    xf_dpdk_quiet(client);
+    while ((rc = rte_eth_dev_start(p->id)) != 0 && client && xf_now_us() < end)
+        usleep(LINK_POLL_US);
+    xf_dpdk_quiet(false);
     if (rc)
-        return rc;
+        return client ? -ENETDOWN : rc;
     p->started = true;
-    return wait_link(p, end);
+    if (p->spec.kind == XF_PORT_MEMIF && p->spec.memif_server)
+        return 0;
+    while ((rc = xf_portdev_link_state(p)) == -ENETDOWN && xf_now_us() < end)
+        usleep(LINK_POLL_US);
+    return rc;
 }
 
 static uint32_t usable_rx_ring(const struct xf_port *p, const struct plan *plan, uint32_t if_mtu)
@@ -339,7 +312,7 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
     if (rc == -ENETDOWN) {
         snprintf(err, XF_DPDK_ERR_BYTES,
                  p->spec.kind == XF_PORT_MEMIF
-                     ? "port %s: its peer did not come in %u s"
+                     ? "port %s: its server did not answer in %u s"
                      : "port %s: no link after %u s: cable, switch, other "
                        "end up?",
                  config->port, LINK_WAIT_US / 1000000u);

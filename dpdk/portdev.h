@@ -32,6 +32,7 @@ struct xf_port {
     uint64_t tx_flags; /* RTE_MBUF_F_TX_* of each packet */
     struct rte_mempool *pool;
     volatile bool removed; /* set by DPDK's interrupt thread */
+    bool joined;           /* MEMIF: its peer has been there */
     uint64_t health_us;    /* when health was last looked at */
     int health_rc;         /* and what it was */
     struct xf_port_queue *queues;

@@ -8,8 +8,9 @@
  *          \______/            OFFER over a socket of their own; all else over memif
  *
  *      parent                      source                           target
- *        | <------- UP ------------- |  guest filled, port open       |
+ *        |                           | <---------------- listening -- |  its port is open
  *        | <--------------------------------------------------- UP -- |
+ *        | <------- UP ------------- |  guest filled, port open       |
  *        |                           | -- OFFER --------------------> |
  *        | <---- PROGRESS ---------- | <===== the migration ========> |
  *        | <---- LANDED ------------------------------------------- - |  goes on answering

@@ -31,7 +31,8 @@
 #define IDLE_SLEEP_US    20u
 #define LOOK_EVERY       1024u /* steps between two looks for the parent's orders */
 
-#define OFFER_WAIT_MS 120000 /* the source may have much memory to fill first */
+#define PEER_WAIT_MS                                                                               \
+    300000 /* to come up, or to fill much memory: the parent's patience ends first */
 #define RESUME_RUN_US 50000u
 
 /* What both ends hold. */
@@ -97,6 +98,17 @@ static void idle(unsigned *steps, bool was_idle)
         sched_yield();
 }
 
+/* A memif's server listens before its client comes; so the target is up first and says so. */
+static int wait_for_target(const struct demo_end *end)
+{
+    struct pollfd pfd = {.fd = end->peer, .events = POLLIN};
+    char listening;
+
+    if (poll(&pfd, 1, PEER_WAIT_MS) != 1 || recv(end->peer, &listening, 1, 0) != 1)
+        return fail(end, -ETIMEDOUT, "the target does not come up");
+    return 0;
+}
+
 static int bring_up(struct parts *p, bool source)
 {
     const struct demo_options *o = p->end->options;
@@ -112,10 +124,17 @@ static int bring_up(struct parts *p, bool source)
     snprintf(vdev, sizeof(vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s",
              source ? "client" : "server", source ? 1 : 2, p->end->memif_socket, MEMIF_ARGS);
     rc = xf_dpdk_start(vdev, o->queues, err);
-    if (!rc)
-        rc = xf_port_open(&p->port, &config, err);
     if (rc)
         return fail(p->end, rc, "%s", err);
+    if (source)
+        rc = wait_for_target(p->end);
+    if (rc)
+        return rc;
+    rc = xf_port_open(&p->port, &config, err);
+    if (rc)
+        return fail(p->end, rc, "%s", err);
+    if (!source && send(p->end->peer, "", 1, MSG_NOSIGNAL) != 1)
+        return fail(p->end, -EPIPE, "the source is gone");
     p->link = p->port;
     if (faults.loss_pct + faults.reorder_pct + faults.duplicate_pct + faults.corrupt_pct > 0) {
         /* The two directions must not suffer alike. */
@@ -231,7 +250,7 @@ static int receive_offer(struct parts *p, struct xf_offer *offer)
     ssize_t n = 0;
     int rc;
 
-    if (poll(&pfd, 1, OFFER_WAIT_MS) == 1)
+    if (poll(&pfd, 1, PEER_WAIT_MS) == 1)
         n = recv(p->end->peer, wire, sizeof(wire), 0);
     if (n <= 0)
         return fail(p->end, -ETIMEDOUT, "no offer from the source");

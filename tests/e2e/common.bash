@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# For the scripts of this folder: running the demo and reading its JSON (one key a line).
+# shellcheck shell=bash
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+
+XL_FAST=${XF_BUILD:-build}/xl-fast
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The demo makes its directory here, so that what it leaves behind is seen.
+export TMPDIR=$work/tmp
+mkdir "$TMPDIR"
+
+# A guest's size: sanitizers make everything several times slower.
+size() { # usual, sanitized
+    [ -n "${XF_SANITIZED:-}" ] && echo "$2" || echo "$1"
+}
+
+fail() {
+    echo "FAIL: $*"
+    [ ! -s "$work/out" ] || sed 's/^/  out: /' "$work/out"
+    [ ! -s "$work/err" ] || sed 's/^/  err: /' "$work/err"
+    exit 1
+}
+
+# Runs the demo; its exit status is in $status, its output in $work/out and $work/err.
+demo() {
+    echo "+ xl-fast demo $*"
+    "$XL_FAST" demo "$@" >"$work/out" 2>"$work/err"
+    status=$?
+}
+
+# Of the JSON in $work/out: the value of a key, which occurs once in it.
+get() {
+    sed -n 's/^ *"'"$1"'": *\(.*[^,]\),\{0,1\}$/\1/p' "$work/out"
+}
+
+# Of the JSON in $work/out: the sum of all values of an object, such as rejects.
+sum() {
+    awk -v key="\"$1\":" '$1 == key { in_it = 1; next } in_it && /}/ { exit } in_it { n += $2 } END { print n + 0 }' "$work/out"
+}
+
+# is KEY VALUE: the key has this value.
+is() {
+    [ "$(get "$1")" = "$2" ] || fail "$1 is '$(get "$1")', not '$2'"
+}
+
+# at_least KEY N
+at_least() {
+    local v
+    v=$(get "$1")
+    [ "${v%.*}" -ge "$2" ] 2>/dev/null || fail "$1 is '$v', below $2"
+}
+
+# One JSON object on stdout and nothing else.
+one_object() {
+    [ "$(sed -n -e '1p;$p' -e '2,${/^[{}]/p}' "$work/out" | tr -d '\n')" = "{}}" ] ||
+        fail "stdout is not one JSON object"
+}
+
+verified() {
+    [ "$status" = 0 ] || fail "exit status $status"
+    one_object
+    is ok true
+    is verified true
+    [ "$(get hash_source)" = "$(get hash_target)" ] || fail "the hashes differ"
+}
+
+nothing_left() {
+    [ -z "$(ls -A "$TMPDIR")" ] || fail "left behind: $(ls -A "$TMPDIR")"
+}

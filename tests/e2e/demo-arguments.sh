@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the command line may not be: each ends at once, with status 2, one line that names the option,
+# and nothing on stdout.
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+refused() { # what the line must hold, arguments
+    local expect=$1
+    shift
+    demo "$@"
+    [ "$status" = 2 ] || fail "exit status $status"
+    [ ! -s "$work/out" ] || fail "something on stdout"
+    [ "$(wc -l <"$work/err")" = 1 ] || fail "not one line"
+    grep -q -e "$expect" "$work/err" || fail "the line does not say $expect"
+}
+
+refused --memory --memory 0
+refused --memory --memory 5
+refused --memory --memory -1M
+refused --memory --memory 512X
+refused --memory --memory 512MB
+refused --memory --memory ''
+refused --memory --memory 99999999T
+refused --memory --memory nan
+refused 'do not fit' --memory 1000T
+refused --fill --fill ones
+refused --dirty-rate --dirty-rate fast
+refused --writers --writers 65
+refused --writers --writers 1.5
+refused --loss --loss 101
+refused --loss --loss -1
+refused --loss --loss 5%
+refused --corrupt --corrupt inf
+refused --seed --seed x
+refused --seed --seed 99999999999999999999
+refused --queues --queues 0
+refused --max-downtime --max-downtime 0
+refused 'is no option' --frobnicate
+refused "'junk' is no option" junk
+refused "'junk' is no option" --json junk
+refused 'wants a value' --memory
+
+demo --help
+[ "$status" = 0 ] || fail "--help: exit status $status"
+for option in memory fill dirty-rate writers max-downtime queues loss reorder duplicate corrupt seed json; do
+    grep -q -e "--$option" "$work/out" || fail "--help does not name --$option"
+done
+
+echo '+ xl-fast frobnicate'
+"$XL_FAST" frobnicate 2>"$work/err"
+[ $? = 2 ] || fail "an unknown command is taken"
+grep -q frobnicate "$work/err" || fail "the unknown command is not named"
+"$XL_FAST" >/dev/null 2>&1
+[ $? = 2 ] || fail "no command is taken for one"
+nothing_left
