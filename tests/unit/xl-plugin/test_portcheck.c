@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which ports the preflight finds fit, by a sysfs of the test's own. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../../xl-plugin/plugin/portcheck.h"
+
+static char sysfs[64];
+
+static void run(const char *command)
+{
+    char line[512];
+
+    snprintf(line, sizeof(line), "cd '%s' && %s", sysfs, command);
+    assert_int_equal(system(line), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(sysfs, "/tmp/xf-sysfs.XXXXXX");
+    if (!mkdtemp(sysfs))
+        return -1;
+    run("for i in up down nolink; do mkdir -p class/net/$i; echo 0x1003 >class/net/$i/flags;"
+        "echo 1 >class/net/$i/carrier; echo 9000 >class/net/$i/mtu; done;"
+        "echo 0x1002 >class/net/down/flags; echo 0 >class/net/nolink/carrier;"
+        "mkdir -p bus/pci/devices/0000:3b:00.0/driver bus/pci/devices/0000:3b:00.1");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    run("rm -rf class bus");
+    return remove(sysfs);
+}
+
+static void ports_are_told_apart(void **state)
+{
+    static const struct {
+        const char *port;
+        int rc;
+        unsigned mtu;
+        const char *word;
+    } cases[] = {
+        {"up", 0, 9000, ""},
+        {"af_xdp:up", 0, 9000, ""},
+        {"down", -ENETDOWN, 0, "ip link set down up"},
+        {"nolink", -ENETDOWN, 0, "no link"},
+        {"other", -ENODEV, 0, "no such network interface"},
+        {"0000:3b:00.0", 0, 0, ""},
+        {"3b:00.0", 0, 0, ""},
+        {"0000:3b:00.1", -ENODEV, 0, "no driver"},
+        {"0000:3b:00.7", -ENODEV, 0, "no such PCI device"},
+        {"net_memif0,role=server", 0, 0, ""},
+        {"../../etc", -EINVAL, 0, "no name of a DPDK port"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char err[256] = "";
+        unsigned mtu;
+        int rc = xf_portcheck(sysfs, cases[i].port, &mtu, err);
+
+        if (rc != cases[i].rc || mtu != cases[i].mtu || !strstr(err, cases[i].word))
+            fail_msg("%s: %d, mtu %u, %s", cases[i].port, rc, mtu, err);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ports_are_told_apart),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
