@@ -54,6 +54,9 @@ fast_move() {
     note "FIGURES $from->$to: rounds $(result source rounds), pages $(result source pages_sent)" \
         "(zero $(result source pages_zero), repaired $(result source pages_repaired))," \
         "payload $(result source payload_gbps) Gbit/s, memory's blackout $(($(result source blackout_us) / 1000)) ms," \
+        "guest suspended $(($(result source suspended_us) / 1000)) ms until libxl goes on," \
+        "CPU of source $(($(result source cpu_user_us) / 1000))+$(($(result source cpu_system_us) / 1000)) ms" \
+        "and target $(($(result target cpu_user_us) / 1000))+$(($(result target cpu_system_us) / 1000)) ms (user+system)," \
         "helper's total $(($(result source total_us) / 1000)) ms, xl's $MIGRATE_SECONDS s," \
         "ssh $ssh_bytes bytes, port $port_bytes bytes"
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "../../transport/clock.h"
 #include "../../transport/guest.h"
@@ -16,6 +17,11 @@ static double gbps(uint64_t bytes, uint64_t us)
 static double ms(uint64_t us)
 {
     return (double)us / 1e3;
+}
+
+static unsigned long long us_of(struct timeval t)
+{
+    return (unsigned long long)t.tv_sec * 1000000 + (unsigned long long)t.tv_usec;
 }
 
 void xf_report_start(struct xf_report *r, const char *end, uint32_t domid)
@@ -90,6 +96,7 @@ void xf_report_port(struct xf_report *r, const struct xf_link *link)
 void xf_report_result(struct xf_report *r, bool ok, const char *error, const struct xf_stats *s)
 {
     const struct xf_link_stats *port = &r->port;
+    struct rusage used = {0};
     char rejects[1024], reason[256];
     uint64_t now = xf_now_us();
     uint64_t memory_us = s->live_us && s->done_us ? s->done_us - s->live_us : 0;
@@ -97,6 +104,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     uint64_t suspended_us = s->suspend_us ? now - s->suspend_us : 0;
     double rate = gbps(s->pages_sent * XF_PAGE_BYTES, memory_us);
 
+    getrusage(RUSAGE_SELF, &used);
     say_round(r);
     add_rejects(rejects, sizeof(rejects), s);
     plain(reason, sizeof(reason), error);
@@ -118,6 +126,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
            "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,\"memory_us\":%llu,"
            "\"blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":%llu,"
+           "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
            "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
            "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,\"rejects\":{%s}}",
            r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
@@ -126,7 +135,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->bytes_wire, rate, (unsigned long long)r->port_up_us,
            (unsigned long long)memory_us, (unsigned long long)blackout_us,
            (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
-           (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,
-           (unsigned long long)port->rx_packets, (unsigned long long)port->rx_bytes,
-           (unsigned long long)port->rx_port_missed, rejects);
+           us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
+           (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
+           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, rejects);
 }
