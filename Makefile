@@ -4,6 +4,7 @@
 #   XEN=0      build without Xen's libraries: xl-fast with its demo, no plug-in
 #   CC=clang   another compiler
 #   BUILD=DIR  another build folder
+#   V=1        show the commands
 
 BUILD ?= build
 XEN ?= 1
@@ -16,6 +17,10 @@ SHIM_DIR ?=
 SAN ?=
 SECONDS ?= 30
 FUZZ ?=
+V ?=
+Q = $(if $(V),,@)
+# One short line a command, or none with make -s.
+say = $(if $(V)$(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS)))),:,echo '  $(1)  $@')
 
 PKG_CONFIG ?= pkg-config
 OPT ?= -O2 -g
@@ -64,14 +69,14 @@ help:
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make lint format install clean'
-	@echo 'variables: XEN=0 (without Xen), CC, BUILD, DESTDIR, PREFIX'
+	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
 
 setup:
 	@scripts/setup build $(if $(filter 1,$(XEN)),xen)
 
 # The recipe calls make again, because what setup installs decides the flags above.
 demo: setup
-	@$(MAKE) --no-print-directory -s $(BUILD)/xl-fast
+	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
 	$(BUILD)/xl-fast demo $(DEMO)
 
 check: setup
@@ -146,41 +151,50 @@ $(BUILD)/obj/dpdk/%.o $(BUILD)/obj/tests/unit/dpdk/%.o: private ROOM_CFLAGS = $(
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(ROOM_CFLAGS) -c -o $@ $<
+	@$(call say,CC)
+	$(Q)$(CC) $(CFLAGS_ALL) $(ROOM_CFLAGS) -c -o $@ $<
 
 $(BUILD)/xl-fast: $(CLI_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
 
 # Only the two functions that it takes over are visible.
 $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/plugin/exports.map
-	$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=xl-plugin/plugin/exports.map -o $@ \
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=xl-plugin/plugin/exports.map -o $@ \
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
 $(BUILD)/xl-fast-preflight: $(call objects,xl-plugin/bin) \
 		$(addprefix $(BUILD)/obj/,xl-plugin/plugin/config.o xl-plugin/plugin/portcheck.o dpdk/spec.o)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog
 
 $(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka
 
 $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) -lcmocka
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) -lcmocka
 
 $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
 
 FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TRANSPORT_LIBS)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TRANSPORT_LIBS)
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
