@@ -25,6 +25,7 @@
 #define SILENCE_US           (60 * UINT64_C(1000000))
 #define SILENCE_BYTES_PER_US 50u
 #define QUIT_US              (10 * UINT64_C(1000000))
+#define BLAME_US             (UINT64_C(500000))
 #define POLL_MS              100
 
 enum { SOURCE, TARGET, ENDS };
@@ -183,9 +184,9 @@ static void order(struct child *c, enum demo_order what)
 }
 
 /* Waits for a child that is ending; false if it does not end by itself in time. */
-static bool wait_for(struct child *c, int *status)
+static bool wait_for(struct child *c, uint64_t limit_us, int *status)
 {
-    uint64_t end = xf_now_us() + QUIT_US;
+    uint64_t end = xf_now_us() + limit_us;
     pid_t rc;
 
     while ((rc = waitpid(c->pid, status, WNOHANG)) == 0 && xf_now_us() < end && !interrupted)
@@ -208,20 +209,41 @@ static void kill_child(struct child *c)
     c->fd = -1;
 }
 
-/* An end has closed its socket without having been told to: says how it ended. */
+static void say_how_it_ended(struct demo *d, const struct child *c, int status)
+{
+    if (WIFSIGNALED(status))
+        give_up(d, "the %s process was killed by signal %d (%s)", c->name, WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+    else
+        give_up(d, "the %s process ended early, with status %d", c->name, WEXITSTATUS(status));
+}
+
+/* An end has closed its socket without having been told to. */
 static void on_death(struct demo *d, struct child *c)
 {
     int status = 0;
 
     close(c->fd);
     c->fd = -1;
-    if (!wait_for(c, &status))
-        give_up(d, "the %s process broke off its talk and hangs", c->name);
-    else if (WIFSIGNALED(status))
-        give_up(d, "the %s process was killed by signal %d (%s)", c->name, WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
+    if (wait_for(c, QUIT_US, &status))
+        say_how_it_ended(d, c, status);
     else
-        give_up(d, "the %s process ended early, with status %d", c->name, WEXITSTATUS(status));
+        give_up(d, "the %s process broke off its talk and hangs", c->name);
+}
+
+/*
+ * An end has failed. If the other is dying, that is why: a link that goes down is often seen before
+ * its killed process is gone.
+ */
+static void on_failure(struct demo *d, unsigned which, const char *reason)
+{
+    struct child *other = &d->children[!which];
+    int status = 0;
+
+    if (other->pid && wait_for(other, BLAME_US, &status) && WIFSIGNALED(status))
+        say_how_it_ended(d, other, status);
+    else
+        give_up(d, "%s: %s", d->children[which].name, reason);
 }
 
 /* ---- the talk ---------------------------------------------------------------------------------
@@ -262,7 +284,7 @@ static void on_message(struct demo *d, unsigned which, const struct demo_message
         c->resumed = true;
         break;
     case DEMO_FAILED:
-        give_up(d, "%s: %s", c->name, m->reason);
+        on_failure(d, which, m->reason);
         break;
     }
 }
@@ -327,7 +349,7 @@ static void quit_children(struct demo *d)
         int status = 0;
 
         order(c, DEMO_QUIT);
-        if (!wait_for(c, &status))
+        if (!wait_for(c, QUIT_US, &status))
             give_up(d, "the %s process does not end", c->name);
         else if (!WIFEXITED(status) || WEXITSTATUS(status))
             give_up(d, "the %s process ended badly (%s %d)", c->name,
