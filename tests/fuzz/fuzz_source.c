@@ -288,7 +288,7 @@ static void op_feedback(struct harness *h)
     int8_t jump = fuzz_s8(&h->in);
     uint8_t lies = fuzz_u8(&h->in);
     struct xf_wire_feedback fb = honest(h, queue);
-    struct xf_wire_range r[8];
+    struct xf_wire_range r[8] = {0};
 
     if (lies & 1)
         fb.round += (uint32_t)fuzz_s8(&h->in);
