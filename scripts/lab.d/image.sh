@@ -70,7 +70,9 @@ build_image() (
     [ "$(id -u)" = 0 ] || die "build: debootstrap needs root"
 
     say "making the $release image (log: $dir.log)"
-    rm -rf "$dir"
+    # debootstrap mounts these, and leaves them when it is killed.
+    umount -q "$dir"/root/{proc,sys,dev/pts,dev} || true
+    rm -rf --one-file-system "$dir"
     mkdir -p "$dir"
     exec 3>&1 >"$dir.log" 2>&1
     trap '[ $? = 0 ] || { tail -n 15 "$dir.log" >&3; echo "lab: making the image failed" >&3; }' EXIT
