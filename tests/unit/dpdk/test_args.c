@@ -4,7 +4,8 @@
 
 #include "../../../dpdk/args.h"
 
-static const struct xf_dpdk_host pv_dom0 = {.xen = true, .pv_dom0 = true, .root = true};
+static const struct xf_dpdk_host pv_dom0 = {
+    .xen = true, .pv_dom0 = true, .root = true, .hugepages_free = 512 /* whatever it says */};
 static const struct xf_dpdk_host pvh_dom0 = {.xen = true, .root = true, .hugepages_free = 512};
 static const struct xf_dpdk_host bare = {.root = true, .hugepages_free = 512};
 static const struct xf_dpdk_host bare_few = {.root = true, .hugepages_free = 10};
