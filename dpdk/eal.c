@@ -29,6 +29,10 @@ static struct {
     FILE *log;
 } eal;
 
+/* Where no directory can be made: see init_without_directory(). What DPDK says of it is no error.
+ */
+#define NOWHERE "/dev/null"
+
 /*
  * DPDK logs to this instead of to stderr and syslog at once. Never to stdout: the plug-in's stdout
  * is a protocol.
@@ -36,7 +40,8 @@ static struct {
 static ssize_t log_write(void *cookie, const char *buf, size_t size)
 {
     (void)cookie;
-    if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR && !eal.error[0]) {
+    if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR && !eal.error[0] &&
+        !memmem(buf, size, NOWHERE, strlen(NOWHERE))) {
         size_t n = strcspn(buf, "\n");
 
         n = n < size ? n : size;
@@ -79,7 +84,7 @@ static int init_without_directory(struct xf_eal_args *args)
     char *saved = old ? strdup(old) : NULL;
     int rc;
 
-    setenv("RUNTIME_DIRECTORY", "/dev/null", 1);
+    setenv("RUNTIME_DIRECTORY", NOWHERE, 1);
     rc = rte_eal_init(args->argc, args->argv);
     if (saved)
         setenv("RUNTIME_DIRECTORY", saved, 1);
@@ -133,6 +138,7 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
     int rc;
 
     err[0] = 0;
+    xf_dpdk_forget_errors();
     if (eal.started) {
         snprintf(err, XF_DPDK_ERR_BYTES, "DPDK is running already in this process");
         return -EALREADY;

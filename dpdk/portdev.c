@@ -22,7 +22,6 @@
 #include "kernelif.h"
 #include "../transport/clock.h"
 
-#define MTU_MAX 9000u
 #define MTU_MIN 576u /* smaller ones cannot carry a useful part of a page */
 
 /* Longest wait for a link: the slowest NICs negotiate for some seconds; a memif peer may start
@@ -66,7 +65,7 @@ static int port_mtu(const struct xf_port *p, const struct rte_eth_dev_info *info
 
     switch (p->spec.kind) {
     case XF_PORT_PCI:
-        *mtu = min_u32(info->max_mtu, MTU_MAX);
+        *mtu = min_u32(info->max_mtu, XF_SPEC_MTU_MAX);
         return 0;
     case XF_PORT_AF_PACKET:
     case XF_PORT_AF_XDP:
@@ -74,16 +73,16 @@ static int port_mtu(const struct xf_port *p, const struct rte_eth_dev_info *info
         rc = xf_kernel_if_mtu(p->spec.kernel_if, &if_mtu);
         if (rc)
             return rc;
-        *mtu = min_u32(if_mtu, p->spec.kind == XF_PORT_AF_XDP ? AF_XDP_MTU : MTU_MAX);
+        *mtu = min_u32(if_mtu, p->spec.kind == XF_PORT_AF_XDP ? AF_XDP_MTU : XF_SPEC_MTU_MAX);
         return 0;
     case XF_PORT_MEMIF:
         if (p->spec.memif_buffer_bytes <= XF_ETHER_BYTES)
             return -EINVAL;
-        *mtu = min_u32(p->spec.memif_buffer_bytes - XF_ETHER_BYTES, MTU_MAX);
+        *mtu = min_u32(p->spec.memif_buffer_bytes - XF_ETHER_BYTES, XF_SPEC_MTU_MAX);
         return 0;
     case XF_PORT_VDEV:
         rte_eth_dev_get_mtu(p->id, &now);
-        *mtu = min_u32(now, MTU_MAX);
+        *mtu = min_u32(now, XF_SPEC_MTU_MAX);
         return 0;
     }
     return -EINVAL;

@@ -129,6 +129,7 @@ int xf_spec_parse(struct xf_port_spec *spec, const char *port)
 
 uint32_t xf_spec_af_packet_frame_bytes(uint32_t mtu)
 {
+    mtu = mtu < XF_SPEC_MTU_MAX ? mtu : XF_SPEC_MTU_MAX;
     return (mtu + AF_PACKET_OVERHEAD + AF_PACKET_STEP - 1) / AF_PACKET_STEP * AF_PACKET_STEP;
 }
 

@@ -24,6 +24,9 @@ enum xf_port_kind {
     XF_PORT_VDEV, /* any other vdev */
 };
 
+/* Larger frames are not used even where an interface has them. */
+#define XF_SPEC_MTU_MAX 9000u
+
 #define XF_SPEC_IF_BYTES     16 /* IFNAMSIZ */
 #define XF_SPEC_DEVICE_BYTES 64
 #define XF_SPEC_VDEV_BYTES   512

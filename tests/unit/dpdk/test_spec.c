@@ -89,6 +89,7 @@ static void af_packet_rings(void **state)
         assert_true(xf_spec_af_packet_frames(mtu) >= 512);
     }
     assert_int_equal(xf_spec_af_packet_frame_bytes(9000), 9216);
+    assert_int_equal(xf_spec_af_packet_frame_bytes(65536), 9216);
 }
 
 static void vdev_strings(void **state)
