@@ -235,7 +235,11 @@ static int start(struct xf_port *p)
     bool client = p->spec.kind == XF_PORT_MEMIF && !p->spec.memif_server;
     int rc;
 
-    xf_dpdk_quiet(client);
+    /*
+     * Quiet: what makes it fail is reported by our caller. The rest is a client's tries, and the
+     * kernel drivers' complaint that they cannot set the MAC address to what it is.
+     */
+    xf_dpdk_quiet(true);
     while ((rc = rte_eth_dev_start(p->id)) != 0 && client && xf_now_us() < end)
         usleep(LINK_POLL_US);
     xf_dpdk_quiet(false);
