@@ -18,9 +18,9 @@ size() { # usual, sanitized
 }
 
 fail() {
-    echo "FAIL: $*"
     [ ! -s "$work/out" ] || sed 's/^/  out: /' "$work/out"
     [ ! -s "$work/err" ] || sed 's/^/  err: /' "$work/err"
+    echo "FAIL: $*" # last, where it is looked for
     exit 1
 }
 
