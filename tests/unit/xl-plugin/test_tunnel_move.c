@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A PV guest's stream through the tunnel: what Xen's restore reads is, byte for byte, what Xen's
+ * save wrote, whatever the link loses; and where something ends early, neither end says that the
+ * guest has moved.
+ */
+#include "tunnel_pair.h"
+
+static struct move small_move(uint64_t seed)
+{
+    return (struct move){.seed = seed, .frames = 6000, .dirty = {900, 40}};
+}
+
+/* Neither end said that the guest has moved, and the restore got no END. */
+static void assert_refused(const struct move *m)
+{
+    assert_int_not_equal(m->save_rc, 0);
+    assert_int_not_equal(m->restore_rc, 0);
+    assert_false(m->got_end);
+}
+
+static void assert_moved(struct move *m)
+{
+    if (m->save_rc || m->restore_rc)
+        fail_msg("seed %llu: save %d, restore %d", (unsigned long long)m->seed, m->save_rc,
+                 m->restore_rc);
+    assert_int_equal(m->suspends, 1);
+    if (m->sent.len != m->got.len || memcmp(m->sent.data, m->got.data, m->sent.len))
+        fail_msg("seed %llu: the streams differ: %zu and %zu bytes", (unsigned long long)m->seed,
+                 m->sent.len, m->got.len);
+    assert_int_equal(m->rest.len, sizeof(AFTER_END));
+    assert_memory_equal(m->rest.data, AFTER_END, sizeof(AFTER_END));
+}
+
+static void the_stream_arrives_as_it_was_written(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct move m = small_move(seed);
+
+        if (seed > 2)
+            m.faults = (struct xf_fault_config){
+                .loss_pct = 2, .reorder_pct = 2, .duplicate_pct = 1, .corrupt_pct = 1};
+        if (seed == 5)
+            m.slow_restore_us = 30000;
+        move_run(&m);
+        assert_moved(&m);
+        move_free(&m);
+    }
+}
+
+/* More than both buffers hold, over a link slower than the save; the restore is slower still. */
+static void both_ends_wait_for_the_slower_one(void **state)
+{
+    struct move m = {
+        .seed = 8, .frames = 40000, .bytes_per_s = 300000000, .slow_restore_us = 15000};
+
+    (void)state;
+    m.seed++; /* large packets */
+    move_run(&m);
+    assert_moved(&m);
+    move_free(&m);
+}
+
+static void rounds_end_when_they_no_longer_shrink(void **state)
+{
+    struct move m = small_move(3);
+
+    (void)state;
+    for (unsigned i = 0; i < ROUNDS_MAX; i++)
+        m.dirty[i] = 1000;
+    move_run(&m);
+    assert_moved(&m);
+    assert_in_range(m.live_rounds, 4, 8);
+    move_free(&m);
+
+    m = small_move(4); /* nothing dirty: stop at once */
+    memset(m.dirty, 0, sizeof(m.dirty));
+    move_run(&m);
+    assert_moved(&m);
+    assert_int_equal(m.live_rounds, 1);
+    move_free(&m);
+}
+
+static void without_a_target_the_guest_is_not_touched(void **state)
+{
+    struct move m = small_move(1);
+
+    (void)state;
+    m.no_target = true;
+    move_run(&m);
+    assert_int_equal(m.save_rc, -ETIMEDOUT);
+    assert_false(m.stock_save_called);
+    move_free(&m);
+    for (unsigned end = 1; end <= 2; end++) {
+        m = small_move(1);
+        m.open_fails_at = end;
+        move_run(&m);
+        assert_refused(&m);
+        assert_false(m.stock_save_called);
+        assert_false(m.stock_restore_called);
+        move_free(&m);
+    }
+}
+
+static bool link_down_at_9(struct move *m, unsigned n)
+{
+    if (n == 9) {
+        pthread_mutex_lock(&m->wire.lock);
+        xf_simlink_set_down(m->wire.net, 1);
+        pthread_mutex_unlock(&m->wire.lock);
+    }
+    return true;
+}
+
+static bool give_up_at_9(struct move *m, unsigned n)
+{
+    (void)m;
+    return n != 9;
+}
+
+/* What the helper's handler of SIGTERM does. */
+static bool sigterm_at_9(struct move *m, unsigned n)
+{
+    if (n == 9) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        dup2(null, m->from[1]);
+        close(null);
+    }
+    return true;
+}
+
+static void what_ends_early_has_not_moved(void **state)
+{
+    static bool (*const ways[])(struct move *, unsigned) = {link_down_at_9, give_up_at_9,
+                                                            sigterm_at_9};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct move m = small_move(i + 1);
+
+        m.before_record = ways[i];
+        move_run(&m);
+        assert_refused(&m);
+        assert_true(m.stock_save_called);
+        assert_int_equal(m.suspends, 0);
+        if (ways[i] == sigterm_at_9)
+            assert_int_equal(m.save_rc, -ECANCELED);
+        move_free(&m);
+    }
+    for (unsigned n = 1; n < 14; n += 4) {
+        struct move m = small_move(n);
+
+        /* The source may have sent all by then: what keeps the guest is then xl's handshake. */
+        m.restore_fails_at = n;
+        move_run(&m);
+        assert_int_not_equal(m.restore_rc, 0);
+        assert_false(m.got_end);
+        move_free(&m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_stream_arrives_as_it_was_written),
+        cmocka_unit_test(both_ends_wait_for_the_slower_one),
+        cmocka_unit_test(rounds_end_when_they_no_longer_shrink),
+        cmocka_unit_test(without_a_target_the_guest_is_not_touched),
+        cmocka_unit_test(what_ends_early_has_not_moved),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tunnel pair: both ends of a PV guest's migration in one process, in real threads: a stand-in for
+ * Xen's save that writes a stream as Xen does, one for Xen's restore that keeps what it reads, a
+ * pipe for io_fd with something in between that can change records, and a simulated link.
+ */
+#ifndef XF_TESTS_TUNNEL_PAIR_H
+#define XF_TESTS_TUNNEL_PAIR_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../../transport/clock.h"
+#include "../../../transport/faultlink.h"
+#include "../../../transport/random.h"
+#include "../../../transport/simlink.h"
+#include "../../../xl-plugin/plugin/tunnel_restore.h"
+#include "../../../xl-plugin/plugin/tunnel_save.h"
+
+#define PAGE        4096u
+#define ROUNDS_MAX  40
+#define AFTER_END   "what libxl writes next"
+#define RECORD_MOST ((size_t)8 << 20)
+
+/* ---- a link that two threads may use ----------------------------------------------------------
+ */
+
+struct wire {
+    struct xf_simlink *net;
+    struct xf_link *fault[2];
+    pthread_mutex_t lock;
+};
+
+struct wire_end {
+    struct xf_link link; /* first */
+    struct xf_link *below;
+    struct wire *wire;
+};
+
+static struct wire_end *enter(struct xf_link *link)
+{
+    struct wire_end *e = (struct wire_end *)link;
+
+    pthread_mutex_lock(&e->wire->lock);
+    xf_simlink_advance(e->wire->net, xf_now_us());
+    return e;
+}
+
+static void leave(struct wire_end *e)
+{
+    pthread_mutex_unlock(&e->wire->lock);
+}
+
+#define WIRE_BURST(name)                                                                           \
+    static unsigned wire_##name(struct xf_link *link, unsigned queue, struct xf_buf *bufs,         \
+                                unsigned n)                                                        \
+    {                                                                                              \
+        struct wire_end *e = enter(link);                                                          \
+        unsigned got = e->below->ops->name(e->below, queue, bufs, n);                              \
+                                                                                                   \
+        leave(e);                                                                                  \
+        return got;                                                                                \
+    }
+#define WIRE_FREE(name)                                                                            \
+    static void wire_##name(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n) \
+    {                                                                                              \
+        struct wire_end *e = enter(link);                                                          \
+                                                                                                   \
+        e->below->ops->name(e->below, queue, bufs, n);                                             \
+        leave(e);                                                                                  \
+    }
+
+WIRE_BURST(tx_alloc)
+WIRE_BURST(tx_burst)
+WIRE_BURST(rx_burst)
+WIRE_FREE(tx_free)
+WIRE_FREE(rx_free)
+
+static void wire_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
+{
+    (void)link;
+    (void)peer;
+}
+
+static void wire_stats(const struct xf_link *link, struct xf_link_stats *out)
+{
+    (void)link;
+    memset(out, 0, sizeof(*out));
+}
+
+static int wire_health(struct xf_link *link)
+{
+    struct wire_end *e = enter(link);
+    int rc = e->below->ops->health(e->below);
+
+    leave(e);
+    return rc;
+}
+
+static void wire_close(struct xf_link *link)
+{
+    (void)link;
+}
+
+static const struct xf_link_ops wire_ops = {
+    .tx_alloc = wire_tx_alloc,
+    .tx_burst = wire_tx_burst,
+    .tx_free = wire_tx_free,
+    .rx_burst = wire_rx_burst,
+    .rx_free = wire_rx_free,
+    .set_peer = wire_set_peer,
+    .stats = wire_stats,
+    .health = wire_health,
+    .close = wire_close,
+};
+
+/* ---- what is tried ----------------------------------------------------------------------------
+ */
+
+struct bytes {
+    uint8_t *data;
+    size_t len, cap;
+};
+
+static void add(struct bytes *b, const void *data, size_t len)
+{
+    if (b->len + len > b->cap) {
+        b->cap = 2 * (b->len + len);
+        b->data = realloc(b->data, b->cap);
+    }
+    if (len)
+        memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+
+struct move {
+    /* Set by the test. */
+    uint64_t seed;
+    unsigned frames;        /* that the guest has */
+    long dirty[ROUNDS_MAX]; /* frames that are dirty after round n + 1; 0 from there on */
+    struct xf_fault_config faults;
+    uint64_t bytes_per_s;
+    unsigned slow_restore_us; /* after each record */
+    bool no_target;
+    unsigned open_fails_at; /* bit 0 source, bit 1 target */
+    /* Called by the save before record n, in its thread. False: it gives up there. */
+    bool (*before_record)(struct move *m, unsigned n);
+    unsigned restore_fails_at; /* the restore gives up after so many records; 0 = never */
+    /* Called for each record on the way; false: the way ends before it. */
+    bool (*on_the_way)(struct move *m, unsigned n, struct xf_record *rec, struct bytes *body);
+
+    /* Seen. */
+    int save_rc, restore_rc;
+    bool stock_save_called, stock_restore_called;
+    unsigned suspends, live_rounds;
+    struct bytes sent, got; /* by the stock functions */
+    bool got_end;
+    struct bytes rest; /* what came on io_fd after END */
+
+    /* Own. */
+    struct wire wire;
+    struct wire_end ends[2];
+    int from[2], to[2]; /* source -> middle, middle -> target */
+    struct xf_random random;
+    unsigned records;
+    struct bytes zeros;
+};
+
+/* ---- the stand-ins ----------------------------------------------------------------------------
+ */
+
+/* 0, or -1 as libxenguest. */
+static int put(struct move *m, int fd, const void *data, size_t len)
+{
+    add(&m->sent, data, len);
+    return xf_stream_write(fd, data, len) ? -1 : 0;
+}
+
+static int put_record(struct move *m, int fd, uint32_t type, const void *body, uint32_t len)
+{
+    static const uint8_t zeros[8];
+    uint32_t header[2] = {type, len};
+
+    if (m->before_record && !m->before_record(m, m->records))
+        return -1;
+    m->records++;
+    return put(m, fd, header, sizeof(header)) || put(m, fd, body, len) ||
+                   put(m, fd, zeros, -len & 7)
+               ? -1
+               : 0;
+}
+
+static int put_random(struct move *m, int fd, uint32_t type, uint32_t len)
+{
+    uint8_t *body = malloc(len + 8);
+
+    for (uint32_t i = 0; i < len; i++)
+        body[i] = (uint8_t)xf_random_next(&m->random);
+    int rc = put_record(m, fd, type, body, len);
+    free(body);
+    return rc;
+}
+
+/* `frames` random frames in records of 1024, as send_dirty_pages(). */
+static int put_round(struct move *m, int fd, long frames)
+{
+    static const uint8_t types[] = {0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 9, 10, 11, 12, 13, 14, 15, 15};
+
+    while (frames > 0) {
+        uint32_t n = frames < 1024 ? (uint32_t)frames : 1024, head[2] = {n, 0};
+        bool all_empty = xf_random_below(&m->random, 12) == 0;
+        struct bytes body = {0};
+        uint64_t frame[1024];
+
+        add(&body, head, sizeof(head));
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t type =
+                all_empty ? 15 : types[xf_random_below(&m->random, sizeof(types) / sizeof(*types))];
+
+            frame[i] = type << 60 | xf_random_below(&m->random, m->frames);
+        }
+        add(&body, frame, n * sizeof(frame[0]));
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t page[PAGE / 8] = {0};
+
+            if (frame[i] >> 60 > 12)
+                continue;
+            if (xf_random_below(&m->random, 4))
+                for (unsigned w = 0; w < PAGE / 8; w += 1 + w / 8)
+                    page[w] = xf_random_next(&m->random);
+            add(&body, page, PAGE);
+        }
+        int rc = put_record(m, fd, XF_REC_PAGE_DATA, body.data, (uint32_t)body.len);
+        free(body.data);
+        if (rc)
+            return rc;
+        frames -= n;
+    }
+    return 0;
+}
+
+/* send_memory_live() of tools/libs/guest/xg_sr_save.c. */
+static int put_live_rounds(struct move *m, int fd, struct save_callbacks *callbacks)
+{
+    struct precopy_stats stats = {.dirty_count = m->frames};
+    unsigned x = 0;
+
+    for (;;) {
+        int next = callbacks->precopy_policy(stats, callbacks->data);
+
+        x++;
+        if (stats.dirty_count > 0 && next != XGS_POLICY_ABORT) {
+            m->live_rounds++;
+            if (put_round(m, fd, stats.dirty_count))
+                return -1;
+        }
+        if (next != XGS_POLICY_CONTINUE_PRECOPY)
+            return next == XGS_POLICY_ABORT ? -1 : 0;
+        stats.iteration = x;
+        stats.dirty_count = -1;
+        next = callbacks->precopy_policy(stats, callbacks->data);
+        if (next != XGS_POLICY_CONTINUE_PRECOPY)
+            return next == XGS_POLICY_ABORT ? -1 : 0;
+        stats.dirty_count = x <= ROUNDS_MAX ? m->dirty[x - 1] : 0;
+    }
+}
+
+static int stock_save(void *arg, int io_fd, struct save_callbacks *callbacks)
+{
+    struct move *m = arg;
+    uint8_t headers[XF_HEADERS_BYTES];
+
+    m->stock_save_called = true;
+    xf_stream_make_headers(headers, XF_STREAM_PV, 4, 17);
+    if (put(m, io_fd, headers, sizeof(headers)) ||
+        put_random(m, io_fd, XF_REC_X86_CPUID_POLICY, 1001) ||
+        put_random(m, io_fd, XF_REC_X86_MSR_POLICY, 16) ||
+        put_record(m, io_fd, XF_REC_STATIC_DATA_END, NULL, 0) ||
+        put_random(m, io_fd, XF_REC_X86_PV_INFO, 8) ||
+        put_random(m, io_fd, XF_REC_X86_PV_P2M_FRAMES, 8 + 8 * (m->frames / 512)) ||
+        put_live_rounds(m, io_fd, callbacks) || !callbacks->suspend(callbacks->data) ||
+        put_round(m, io_fd, (long)xf_random_below(&m->random, 700)) ||
+        put_random(m, io_fd, XF_REC_X86_TSC_INFO, 24) ||
+        put_random(m, io_fd, XF_REC_SHARED_INFO, PAGE) ||
+        put_random(m, io_fd, XF_REC_X86_PV_VCPU_FIRST, 5170) ||
+        put_random(m, io_fd, XF_REC_X86_PV_VCPU_MSRS, 13) ||
+        put_random(m, io_fd, XF_REC_OPTIONAL | 77, 5))
+        return -1;
+    return put_record(m, io_fd, XF_REC_END, NULL, 0);
+}
+
+static int suspend_guest(void *data)
+{
+    struct move *m = data;
+
+    m->suspends++;
+    return 1;
+}
+
+static int stock_restore(void *arg, int io_fd, struct restore_callbacks *callbacks)
+{
+    struct move *m = arg;
+    struct xf_stream s = {.fd = io_fd, .watch_fd = -1, .timeout_ms = -1};
+    uint8_t *body = malloc(RECORD_MOST);
+    struct xf_record rec = {.type = 1};
+    int rc = -1;
+
+    (void)callbacks;
+    m->stock_restore_called = true;
+    if (!body || xf_stream_read(&s, body, XF_HEADERS_BYTES))
+        goto out;
+    add(&m->got, body, XF_HEADERS_BYTES);
+    for (unsigned n = 1; rec.type != XF_REC_END; n++) {
+        if (xf_stream_read_record(&s, &rec) || rec.length > RECORD_MOST - 8 ||
+            xf_stream_read(&s, body, (rec.length + 7) & ~7u))
+            goto out;
+        add(&m->got, &rec, sizeof(rec));
+        add(&m->got, body, (rec.length + 7) & ~7u);
+        if (n == m->restore_fails_at)
+            goto out;
+        usleep(m->slow_restore_us);
+    }
+    m->got_end = true;
+    rc = 0;
+out:
+    free(body);
+    return rc;
+}
+
+/* ---- the run ----------------------------------------------------------------------------------
+ */
+
+static int open_end(struct move *m, unsigned end, struct xf_link **link, struct xf_config *config,
+                    char *err)
+{
+    config->connect_timeout_s = 1;
+    config->max_downtime_us = 100;
+    if (m->open_fails_at >> end & 1) {
+        strcpy(err, "no such port");
+        return -ENODEV;
+    }
+    *link = &m->ends[end].link;
+    return 0;
+}
+
+static int open_source(void *arg, struct xf_link **link, struct xf_config *config, char err[256])
+{
+    return open_end(arg, 0, link, config, err);
+}
+
+static int open_target(void *arg, struct xf_link **link, struct xf_config *config, char err[256])
+{
+    return open_end(arg, 1, link, config, err);
+}
+
+static void close_port(void *arg, struct xf_link *link)
+{
+    (void)arg;
+    (void)link;
+}
+
+static void *source_main(void *arg)
+{
+    struct move *m = arg;
+    struct save_callbacks callbacks = {.suspend = suspend_guest, .data = m};
+    struct xf_tunnel_port port = {.open = open_source, .close = close_port, .arg = m};
+    struct xf_tunnel_save save = {
+        .io_fd = m->from[1],
+        .domid = 1,
+        .xen_major = 4,
+        .xen_minor = 17,
+        .callbacks = &callbacks,
+        .stock = stock_save,
+        .arg = m,
+        .port = &port,
+    };
+
+    m->save_rc = xf_tunnel_save_run(&save);
+    if (!m->save_rc) /* io_fd is itself again, and the stream at its end */
+        xf_stream_write(m->from[1], AFTER_END, sizeof(AFTER_END));
+    close(m->from[1]);
+    return NULL;
+}
+
+/* Takes the stream apart and passes it on. */
+static void *middle_main(void *arg)
+{
+    struct move *m = arg;
+    struct xf_stream s = {.fd = m->from[0], .watch_fd = -1, .timeout_ms = -1};
+    uint8_t *buf = malloc(RECORD_MOST);
+    struct xf_record rec = {.type = 1};
+    int rc = xf_stream_read(&s, buf, XF_HEADERS_BYTES);
+
+    rc = rc ?: xf_stream_write(m->to[1], buf, XF_HEADERS_BYTES);
+    for (unsigned n = 0; !rc && rec.type != XF_REC_END; n++) {
+        struct bytes body = {0};
+        static const uint8_t zeros[8];
+
+        if (xf_stream_read_record(&s, &rec) || rec.length > RECORD_MOST - 8 ||
+            xf_stream_read(&s, buf, (rec.length + 7) & ~7u))
+            break;
+        add(&body, buf, rec.length);
+        bool end = rec.type == XF_REC_END;
+        bool on = !m->on_the_way || m->on_the_way(m, n, &rec, &body);
+        if (on) {
+            add(&body, zeros, -body.len & 7);
+            rc = xf_stream_write(m->to[1], &rec, sizeof(rec));
+            rc = rc ?: xf_stream_write(m->to[1], body.data, body.len);
+        }
+        free(body.data);
+        if (!on || end)
+            break;
+    }
+    ssize_t got;
+    while (!rc && rec.type == XF_REC_END && (got = read(m->from[0], buf, PAGE)) > 0)
+        rc = xf_stream_write(m->to[1], buf, (size_t)got);
+    free(buf);
+    close(m->from[0]);
+    close(m->to[1]);
+    return NULL;
+}
+
+static void move_run(struct move *m)
+{
+    struct xf_simlink_config net = {.queues = 1,
+                                    .payload_bytes = m->seed % 2 ? 8972 : 1472,
+                                    .delay_us = 50,
+                                    .bytes_per_s = m->bytes_per_s,
+                                    .seed = m->seed};
+    struct restore_callbacks none = {0};
+    struct xf_tunnel_port port = {.open = open_target, .close = close_port, .arg = m};
+    pthread_t source, middle;
+    uint8_t byte;
+
+    signal(SIGPIPE, SIG_IGN);
+    m->random.state = m->seed;
+    pthread_mutex_init(&m->wire.lock, NULL);
+    assert_int_equal(xf_simlink_new(&m->wire.net, &net), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct xf_fault_config faults = m->faults;
+        struct xf_link *end = xf_simlink_end(m->wire.net, i);
+
+        faults.seed = 2 * m->seed + i;
+        assert_int_equal(xf_faultlink_new(&m->wire.fault[i], end, &faults), 0);
+        m->ends[i] = (struct wire_end){.link = *end, .below = m->wire.fault[i], .wire = &m->wire};
+        m->ends[i].link.ops = &wire_ops;
+    }
+    assert_int_equal(pipe2(m->from, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(m->to, O_CLOEXEC), 0);
+    struct xf_tunnel_restore restore = {
+        .io_fd = m->to[0],
+        .domid = 2,
+        .callbacks = &none,
+        .stock = stock_restore,
+        .arg = m,
+        .port = &port,
+        .patience_ms = 1000,
+    };
+
+    pthread_create(&source, NULL, source_main, m);
+    pthread_create(&middle, NULL, middle_main, m);
+    if (!m->no_target) {
+        m->restore_rc = xf_tunnel_restore_run(&restore);
+        while (!m->restore_rc && read(m->to[0], &byte, 1) == 1)
+            add(&m->rest, &byte, 1);
+        close(m->to[0]);
+    }
+    pthread_join(source, NULL);
+    if (m->no_target)
+        close(m->to[0]);
+    pthread_join(middle, NULL);
+}
+
+static void move_free(struct move *m)
+{
+    for (unsigned i = 0; i < 2; i++)
+        m->wire.fault[i]->ops->close(m->wire.fault[i]);
+    xf_simlink_free(m->wire.net);
+    pthread_mutex_destroy(&m->wire.lock);
+    free(m->sent.data);
+    free(m->got.data);
+    free(m->rest.data);
+}
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The target's order of events for a PV guest, in three threads:
+ *
+ *   caller's thread                 pump                         engine
+ *   reads headers and XF_OFFER
+ *                                                                port up; answers, ready
+ *   stock xc_domain_restore(pair)   io_fd: record by record
+ *     reads pair                 <- others as they are
+ *                                <- XF_BATCH: PAGE_DATA again  <- batches that have landed
+ *                                   XF_PAGES: all counted, none left
+ *                                <- END
+ *   returns                                                      port down
+ *
+ * The engine goes on answering however long the stock function takes over a page. Only the pump
+ * reads io_fd after the offer, and nothing beyond END. What fails first says why and shuts the pair
+ * down: the stock function returns -1.
+ */
+#include "tunnel_restore.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../transport/clock.h"
+#include "../../transport/target.h"
+#include "report.h"
+#include "say.h"
+#include "tunnel_sink.h"
+
+#define IDLE_US      100   /* sleep when there is nothing to do */
+#define HEAD_WAIT_MS 60000 /* for the headers and the offer, which come in one go */
+#define PATIENCE_MS  60000 /* pages are here -> the record that they belong to */
+#define COUNTED_MS   10000 /* XF_PAGES -> our own count, which the source has seen */
+
+struct restore {
+    const struct xf_tunnel_restore *p;
+    int pair[2]; /* [0] ours, [1] the stock function's */
+    uint8_t headers[XF_HEADERS_BYTES];
+    struct xf_offer offer;
+    struct xf_tunnel_sink *tunnel;
+    uint64_t pages;     /* the pump's: handed to the stock function */
+    atomic_bool asking; /* the pump waits for the source's next record */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* Under lock. */
+    int failed;                                      /* -errno of the first reason */
+    char error[256];                                 /* the first reason */
+    enum { PORT_COMING, PORT_UP, PORT_FAILED } port; /* and the session made */
+    enum { GOING_ON, OVER_WELL, OVER_BADLY } over;   /* the engine may report and go */
+
+    /* Engine's. */
+    struct xf_report report;
+    struct xf_link *link;
+    struct xf_target *target;
+    struct xf_stats stats;
+};
+
+/* The first reason counts; whatever waits stops. */
+__attribute__((format(printf, 3, 4))) static int fail(struct restore *r, int rc, const char *format,
+                                                      ...)
+{
+    va_list args;
+
+    pthread_mutex_lock(&r->lock);
+    if (!r->error[0]) {
+        va_start(args, format);
+        vsnprintf(r->error, sizeof(r->error), format, args);
+        va_end(args);
+        r->failed = rc;
+        xf_say("target: %s", r->error);
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (r->pair[0] >= 0)
+        shutdown(r->pair[0], SHUT_RDWR);
+    if (r->tunnel)
+        xf_tunnel_sink_fail(r->tunnel);
+    return rc;
+}
+
+static int stream_failed(struct restore *r, int rc)
+{
+    struct pollfd stock = {.fd = r->pair[0], .events = POLLRDHUP};
+
+    if (rc == -EPIPE && (r->pair[0] < 0 || poll(&stock, 1, 0) <= 0))
+        return fail(r, rc, "the source has given up");
+    if (rc == -ECANCELED || rc == -EPIPE)
+        return fail(r, rc, "Xen's own restore has given up");
+    return fail(r, rc, "reading from the source's xl: %s", strerror(-rc));
+}
+
+/* ---- engine ---------------------------------------------------------------------------------- */
+
+static int open_session(struct restore *r)
+{
+    const struct xf_tunnel_port *port = r->p->port;
+    struct xf_guest_sink sink = xf_tunnel_sink_guest(r->tunnel);
+    struct xf_config config = {0};
+    struct xf_target_config tc;
+    char err[256] = "";
+    uint64_t before = xf_now_us();
+    int rc = port->open(port->arg, &r->link, &config, err);
+
+    if (rc)
+        return fail(r, rc, "%s", err[0] ? err : strerror(-rc));
+    r->report.port_up_us = xf_now_us() - before;
+    xf_target_config_init(&tc);
+    tc.offer = r->offer;
+    tc.hello_timeout_us = (uint64_t)config.connect_timeout_s * 1000000;
+    tc.progress = xf_tunnel_progress;
+    tc.progress_arg = &r->report;
+    rc = xf_target_new(&r->target, &tc, &sink, r->link, xf_now_us());
+    xf_offer_wipe(&tc.offer);
+    if (rc)
+        return fail(r, rc, "the source's offer does not fit this port: %s", strerror(-rc));
+    /* The buffer takes pages at once. */
+    xf_target_ready(r->target);
+    return 0;
+}
+
+static int over(struct restore *r)
+{
+    pthread_mutex_lock(&r->lock);
+    int how = r->over;
+    pthread_mutex_unlock(&r->lock);
+    return how;
+}
+
+static void step_until_over(struct restore *r)
+{
+    const uint64_t patience_us = 1000 * (uint64_t)(r->p->patience_ms ?: PATIENCE_MS);
+    uint64_t asking_since = 0;
+    bool done = false;
+    int how;
+
+    while ((how = over(r)) == GOING_ON) {
+        uint64_t now = xf_now_us();
+        int rc = xf_target_step(r->target, now);
+
+        if (rc < 0) {
+            fail(r, rc, "%s", xf_target_error(r->target));
+            return;
+        }
+        if (rc == XF_SESSION_DONE && !done) {
+            done = true;
+            xf_tunnel_sink_done(r->tunnel, xf_target_stats(r->target));
+        }
+        /* The source writes the record of a page when it has that page: both come soon. */
+        if (!atomic_load(&r->asking) || !(done || xf_tunnel_sink_has_pages(r->tunnel)))
+            asking_since = now;
+        if (now - asking_since > patience_us) {
+            fail(r, -ETIMEDOUT, "memory is here, but the source's xl does not go on");
+            break;
+        }
+        if (xf_tunnel_sink_failed(r->tunnel))
+            break;
+        if (xf_target_idle(r->target))
+            xf_tunnel_sleep(IDLE_US);
+    }
+    if (how != OVER_WELL)
+        xf_target_abort(r->target, r->error[0] ? r->error : "the target has given up");
+}
+
+static void *engine_main(void *arg)
+{
+    struct restore *r = arg;
+    int rc = open_session(r);
+
+    pthread_mutex_lock(&r->lock);
+    r->port = rc ? PORT_FAILED : PORT_UP;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    if (!rc) {
+        step_until_over(r);
+        r->stats = *xf_target_stats(r->target);
+    }
+    pthread_mutex_lock(&r->lock);
+    while (r->over == GOING_ON)
+        pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    xf_target_free(r->target);
+    xf_report_port(&r->report, r->link);
+    r->p->port->close(r->p->port->arg, r->link);
+    return NULL;
+}
+
+/* ---- pump ------------------------------------------------------------------------------------ */
+
+static int to_stock(struct restore *r, const void *buf, size_t len)
+{
+    int rc = xf_stream_write(r->pair[0], buf, len);
+
+    return rc ? stream_failed(r, -ECANCELED) : 0;
+}
+
+/* A PAGE_DATA record, as the stock function at the source wrote it. */
+static int join_record(struct restore *r, const struct xf_stream *s, const struct xf_record *rec,
+                       struct xf_tunnel_head *head)
+{
+    char why[XF_STREAM_ERR_BYTES];
+    const uint8_t *from;
+    uint32_t pages;
+    int rc = xf_tunnel_read_head(s, rec, head, &pages, why);
+
+    if (rc == -EBADMSG)
+        return fail(r, rc, "the source's stream: %s", why);
+    if (rc)
+        return stream_failed(r, rc);
+
+    uint32_t length = XF_TUNNEL_HEAD_BYTES(head->count);
+    uint32_t header[2] = {htole32(XF_REC_PAGE_DATA),
+                          htole32(length + (uint32_t)(pages * XF_PAGE_BYTES))};
+
+    head->count = htole32(head->count);
+    rc = to_stock(r, header, sizeof(header));
+    rc = rc ?: to_stock(r, head, length);
+    if (rc || !pages)
+        return rc;
+    rc = xf_tunnel_sink_take(r->tunnel, pages, &from);
+    if (rc == -EBADMSG)
+        return fail(r, rc,
+                    "the source's stream: a record of %u pages, but another number has landed",
+                    pages);
+    rc = rc ?: to_stock(r, from, pages * XF_PAGE_BYTES);
+    if (!rc) {
+        xf_tunnel_sink_give_back(r->tunnel);
+        r->pages += pages;
+    }
+    return rc;
+}
+
+/* XF_PAGES: what the source counts is what was counted here. */
+static int compare_counts(struct restore *r, const struct xf_stream *s, const struct xf_record *rec)
+{
+    struct xf_pages_record pages;
+    struct xf_stats stats;
+    uint8_t body[XF_PAGES_BYTES];
+    uint64_t left;
+    int rc;
+
+    if (rec->length != sizeof(body))
+        return fail(r, -EBADMSG, "the source's stream: record %#x of %u bytes", rec->type,
+                    rec->length);
+    rc = xf_stream_read_body(s, rec, body, sizeof(body));
+    if (rc)
+        return stream_failed(r, rc);
+    xf_pages_decode(&pages, body);
+    if (memcmp(pages.session_id, r->offer.session_id, sizeof(pages.session_id)) || pages.reserved)
+        return fail(r, -EBADMSG, "the source's stream: the end of another session's memory");
+    rc = xf_tunnel_sink_wait_done(r->tunnel, COUNTED_MS, &stats, &left);
+    if (rc)
+        return fail(r, rc, "the source says that all memory is sent, but some is missing here");
+    if (pages.rounds != stats.rounds || pages.pages_total != r->pages || left)
+        return fail(r, -EBADMSG,
+                    "the source counts %llu pages in %u batches; here are %llu in %u, and %llu "
+                    "left over",
+                    (unsigned long long)pages.pages_total, pages.rounds,
+                    (unsigned long long)r->pages, stats.rounds, (unsigned long long)left);
+    return 0;
+}
+
+static int forward_record(struct restore *r, const struct xf_stream *s, const struct xf_record *rec)
+{
+    int rc = xf_stream_forward(s, rec, r->pair[0]);
+
+    if (rc == -ECONNRESET)
+        rc = -ECANCELED;
+    return rc ? stream_failed(r, rc) : 0;
+}
+
+static int pump(struct restore *r, struct xf_tunnel_head *head)
+{
+    /* While it waits for the source, the session knows whether that is still there. */
+    struct xf_stream s = {.fd = r->p->io_fd, .watch_fd = r->pair[0], .timeout_ms = -1};
+    char why[XF_STREAM_ERR_BYTES];
+    struct xf_record rec;
+    bool counted = false;
+    int rc = to_stock(r, r->headers, sizeof(r->headers));
+
+    while (!rc) {
+        atomic_store(&r->asking, true);
+        rc = xf_stream_read_record(&s, &rec);
+        atomic_store(&r->asking, false);
+        if (rc)
+            return stream_failed(r, rc);
+        if (counted && (rec.type != XF_REC_END || rec.length))
+            return fail(r, -EBADMSG, "the source's stream: record %#x where END is due", rec.type);
+        if (rec.type == XF_REC_BATCH) {
+            rc = join_record(r, &s, &rec, head);
+        } else if (rec.type == XF_REC_PAGES) {
+            rc = compare_counts(r, &s, &rec);
+            counted = true;
+        } else {
+            rc = xf_tunnel_allow(&rec, why);
+            if (rc)
+                return fail(r, rc, "the source's stream: %s", why);
+            if (rec.type == XF_REC_END && !counted)
+                return fail(r, -EBADMSG, "the source's stream ends before its memory was counted");
+            rc = forward_record(r, &s, &rec);
+            if (rec.type == XF_REC_END)
+                return rc;
+        }
+    }
+    return rc;
+}
+
+static void *pump_main(void *arg)
+{
+    struct restore *r = arg;
+    struct xf_tunnel_head *head = malloc(sizeof(*head));
+    int rc = head ? pump(r, head) : fail(r, -ENOMEM, "%s", strerror(ENOMEM));
+
+    free(head);
+    return (void *)(intptr_t)rc;
+}
+
+/* ---- the caller's thread --------------------------------------------------------------------- */
+
+static int read_offer(struct restore *r)
+{
+    struct xf_stream s = {.fd = r->p->io_fd, .watch_fd = -1, .timeout_ms = HEAD_WAIT_MS};
+    struct xf_record rec;
+    uint8_t body[XF_OFFER_BYTES];
+    char why[XF_STREAM_ERR_BYTES];
+    int rc = xf_stream_read(&s, r->headers, sizeof(r->headers));
+
+    if (rc)
+        return stream_failed(r, rc);
+    rc = xf_stream_check_headers(r->headers, XF_STREAM_PV, why);
+    if (rc)
+        return fail(r, rc, "the source sends %s", why);
+    rc = xf_stream_read_record(&s, &rec);
+    if (rc)
+        return stream_failed(r, rc);
+    if (rec.type != XF_REC_OFFER)
+        return fail(r, -EBADMSG,
+                    "the sender is not xl-fast, but the target was asked to be: run plain "
+                    "xl migrate, or install xl-fast at the source");
+    if (rec.length != XF_OFFER_BYTES)
+        return fail(r, -EBADMSG,
+                    "the source is of another version of xl-fast: install the same at both ends");
+    rc = xf_stream_read_body(&s, &rec, body, sizeof(body));
+    if (rc)
+        return stream_failed(r, rc);
+    rc = xf_offer_decode(&r->offer, body, sizeof(body), why);
+    explicit_bzero(body, sizeof(body));
+    if (rc)
+        return fail(r, rc, "%s", why);
+    rc = xf_tunnel_sink_new(&r->tunnel, r->offer.page_count);
+    return rc ? fail(r, rc, "the source offers a buffer of %llu pages: %s",
+                     (unsigned long long)r->offer.page_count, strerror(-rc))
+              : 0;
+}
+
+static int run_stock(struct restore *r)
+{
+    pthread_t pump_thread;
+    void *result;
+
+    pthread_mutex_lock(&r->lock);
+    while (r->port == PORT_COMING)
+        pthread_cond_wait(&r->changed, &r->lock);
+    bool up = r->port == PORT_UP;
+    pthread_mutex_unlock(&r->lock);
+    if (!up)
+        return -ENETDOWN;
+
+    int rc = xf_tunnel_thread(&pump_thread, pump_main, r);
+    if (rc)
+        return fail(r, rc, "cannot start a thread: %s", strerror(-rc));
+    if (r->p->stock(r->p->arg, r->pair[1], r->p->callbacks))
+        rc = -EIO;
+    shutdown(r->pair[1], SHUT_RDWR);
+    pthread_join(pump_thread, &result);
+    if (result)
+        return (int)(intptr_t)result;
+    return rc ? fail(r, rc, "Xen's own restore has failed") : 0;
+}
+
+static int restore(struct restore *r)
+{
+    pthread_t engine;
+    int rc = read_offer(r);
+
+    if (rc)
+        return rc;
+    rc = xf_tunnel_pair(r->pair);
+    if (rc)
+        return fail(r, rc, "socketpair: %s", strerror(-rc));
+    rc = xf_tunnel_thread(&engine, engine_main, r);
+    if (rc)
+        return fail(r, rc, "cannot start a thread: %s", strerror(-rc));
+    rc = run_stock(r);
+    pthread_mutex_lock(&r->lock);
+    if (rc && r->failed)
+        rc = r->failed;
+    r->over = rc ? OVER_BADLY : OVER_WELL;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(engine, NULL);
+    r->stats.pages_total = r->pages;
+    xf_report_result(&r->report, !rc, r->error, &r->stats);
+    return rc;
+}
+
+int xf_tunnel_restore_run(const struct xf_tunnel_restore *params)
+{
+    struct restore r = {
+        .p = params,
+        .pair = {-1, -1},
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER,
+    };
+
+    xf_report_start(&r.report, "target", params->domid);
+    int rc = restore(&r);
+
+    xf_offer_wipe(&r.offer);
+    if (r.pair[0] >= 0) {
+        close(r.pair[0]);
+        close(r.pair[1]);
+    }
+    xf_tunnel_sink_free(r.tunnel);
+    return rc;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tunnel save: the source end of `xl migrate --fast` of a PV guest. */
+#ifndef XF_PLUGIN_TUNNEL_SAVE_H
+#define XF_PLUGIN_TUNNEL_SAVE_H
+
+#include <stdint.h>
+
+#include <xenctrl.h>
+#include <xenguest.h>
+
+#include "tunnel.h"
+
+/* The stock xc_domain_save() with all but these two arguments bound. */
+typedef int xf_stock_save(void *arg, int io_fd, struct save_callbacks *callbacks);
+
+struct xf_tunnel_save {
+    int io_fd;
+    uint32_t domid;
+    uint32_t xen_major, xen_minor;
+    struct save_callbacks *callbacks;
+    xf_stock_save *stock; /* called once, in the caller's thread, if all else is ready */
+    void *arg;
+    const struct xf_tunnel_port *port;
+};
+
+/*
+ * Moves the domain. 0: as xc_domain_save(): END is written, the guest suspended, and every page has
+ * landed at the target. -errno: the reason is said; the domain may be suspended and is libxl's to
+ * resume. io_fd is what it was, or what a signal handler has put in its place.
+ */
+int xf_tunnel_save_run(const struct xf_tunnel_save *params);
+
+#endif
