@@ -7,8 +7,10 @@
 [ "$(id -u)" = 0 ] || { echo "runs unprivileged as it is: see demo-plain"; exit 77; }
 command -v setpriv >/dev/null || { echo "no setpriv"; exit 77; }
 
-# The build folder may lie where nobody else may look.
+# The checkout may lie where nobody else may look.
 cp "$XL_FAST" "$work/xl-fast"
+cp -r tests/sanitizers "$work/sanitizers"
+chmod -R a+rX "$work/sanitizers"
 chmod 755 "$work" "$work/xl-fast"
 chmod 1777 "$TMPDIR"
 
@@ -16,7 +18,7 @@ before=$(ls -A /tmp/dpdk 2>/dev/null) # other programs' leftovers
 echo '+ as nobody: xl-fast demo'
 setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all \
     env -i PATH="$PATH" TMPDIR="$TMPDIR" ${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"} \
-    ${LSAN_OPTIONS:+LSAN_OPTIONS="$LSAN_OPTIONS"} ${TSAN_OPTIONS:+TSAN_OPTIONS="$TSAN_OPTIONS"} \
+    ${LSAN_OPTIONS:+LSAN_OPTIONS="${LSAN_OPTIONS//$PWD\/tests/$work}"} ${TSAN_OPTIONS:+TSAN_OPTIONS="${TSAN_OPTIONS//$PWD\/tests/$work}"} \
     "$work/xl-fast" demo --memory 64M --seed 1 --json >"$work/out" 2>"$work/err"
 status=$?
 verified
