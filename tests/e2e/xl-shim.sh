@@ -41,7 +41,7 @@ chmod +x "$dir"/*/*
 PATH=$dir/shim:$dir/real:$dir/tools:$PATH
 FAKE_LOG=$dir/log
 export FAKE_LOG
-export XL_FAST_RUNDIR=$dir # /run is root's
+export XL_FAST_RUNDIR="$dir" # /run is root's
 unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM
 
 failed=0
