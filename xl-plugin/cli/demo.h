@@ -62,10 +62,15 @@ struct demo_result {
     uint64_t hash[2];
 };
 
+struct demo_progress {
+    struct xf_progress p; /* its stats pointer is cleared */
+    uint64_t bytes_wire;
+};
+
 struct demo_message {
     enum demo_kind kind;
     union {
-        struct xf_progress progress; /* its stats pointer is cleared */
+        struct demo_progress progress;
         struct demo_result result;
         uint64_t pages; /* RESUMED: written by the guest since */
         char reason[256];
@@ -102,10 +107,10 @@ void demo_report_table(const struct demo_outcome *o);
  */
 struct demo_progress_line {
     bool tty;
-    struct xf_progress last;
+    struct demo_progress last;
 };
 
-void demo_progress_show(struct demo_progress_line *line, const struct xf_progress *p);
+void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now);
 void demo_progress_end(struct demo_progress_line *line);
 
 #endif

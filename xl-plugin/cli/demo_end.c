@@ -71,9 +71,10 @@ fail(const struct demo_end *end, int rc, const char *fmt, ...)
 
 static void on_progress(void *arg, const struct xf_progress *progress)
 {
-    struct demo_message m = {.kind = DEMO_PROGRESS, .progress = *progress};
+    struct demo_message m = {.kind = DEMO_PROGRESS, .progress.p = *progress};
 
-    m.progress.stats = NULL;
+    m.progress.bytes_wire = progress->stats->bytes_wire;
+    m.progress.p.stats = NULL;
     tell(arg, &m, MSG_DONTWAIT);
 }
 

@@ -179,7 +179,8 @@ void demo_report_table(const struct demo_outcome *o)
 
 /* ---- the live line ------------------------------------------------------------------------ */
 
-static void print_line(const struct demo_progress_line *line, const struct xf_progress *p)
+static void print_line(const struct demo_progress_line *line, const struct xf_progress *p,
+                       uint64_t bytes_per_s)
 {
     if (line->tty)
         fputs("\r\033[K", stderr);
@@ -188,8 +189,8 @@ static void print_line(const struct demo_progress_line *line, const struct xf_pr
         fprintf(stderr, "round %" PRIu32 ": %" PRIu64 " of %" PRIu64 " pages, %.0f %%", p->round,
                 p->round_done, p->round_pages,
                 100.0 * (double)p->round_done / (double)p->round_pages);
-    if (p->bytes_per_s)
-        fprintf(stderr, ", %.2f Gbit/s", (double)p->bytes_per_s * 8 / 1e9);
+    if (p->round && bytes_per_s)
+        fprintf(stderr, ", %.2f Gbit/s", (double)bytes_per_s * 8 / 1e9);
     if (p->predicted_blackout_us && p->phase == XF_PHASE_LIVE)
         fprintf(stderr, ", blackout would be %.1f ms", (double)p->predicted_blackout_us / 1e3);
     if (!line->tty)
@@ -202,23 +203,34 @@ static bool worth_a_line(const struct xf_progress *p)
     return p->round && p->round_done && p->phase != XF_PHASE_DONE;
 }
 
-void demo_progress_show(struct demo_progress_line *line, const struct xf_progress *p)
+/* What went out since the last line, a second: the speed that somebody who watches wants to see. */
+static uint64_t wire_rate(const struct demo_progress *last, const struct demo_progress *now)
 {
-    bool news = p->phase != line->last.phase || p->round != line->last.round;
+    uint64_t us = now->p.now_us - last->p.now_us;
+
+    if (!last->p.now_us || !us)
+        return 0;
+    return (uint64_t)((double)(now->bytes_wire - last->bytes_wire) * 1e6 / (double)us);
+}
+
+void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now)
+{
+    const struct demo_progress *last = &line->last;
+    bool news = now->p.phase != last->p.phase || now->p.round != last->p.round;
 
     /* Without a terminal a line is printed when its round is over, so that it is complete. */
     if (line->tty)
-        print_line(line, p);
-    else if (news && worth_a_line(&line->last))
-        print_line(line, &line->last);
-    line->last = *p;
+        print_line(line, &now->p, wire_rate(last, now));
+    else if (news && worth_a_line(&last->p))
+        print_line(line, &last->p, last->p.bytes_per_s);
+    line->last = *now;
 }
 
 void demo_progress_end(struct demo_progress_line *line)
 {
     if (line->tty)
         fputs("\r\033[K", stderr);
-    else if (worth_a_line(&line->last))
-        print_line(line, &line->last);
-    line->last = (struct xf_progress){0};
+    else if (worth_a_line(&line->last.p))
+        print_line(line, &line->last.p, line->last.p.bytes_per_s);
+    line->last = (struct demo_progress){0};
 }
