@@ -52,7 +52,7 @@ ssh_connect() {
     local host=$1
     ssh -F "$LAB_DIR/ssh_config" -O check "$host" >/dev/null 2>&1 && return 0
     timeout "${2:-60}" ssh -F "$LAB_DIR/ssh_config" -o ControlMaster=yes -fN "$host" \
-        </dev/null >/dev/null 2>>"$LAB_DIR/ssh.log" 9>&-
+        </dev/null >/dev/null 2>>"$LAB_DIR/ssh.log" 8>&- 9>&-
 }
 
 ssh_disconnect() {
@@ -66,6 +66,14 @@ on() {
     shift
     ssh_connect "$host" || { warn "cannot reach host $host"; return 255; }
     timeout -k 5 "${ON_TIMEOUT:-120}" ssh -F "$LAB_DIR/ssh_config" "$host" "$@"
+}
+
+# One scenario at a time: each begins by destroying all guests. Held until the caller ends (fd 8).
+lock_lab() {
+    exec 8>"$LAB_DIR/run.lock"
+    flock -n 8 && return 0
+    say "another scenario is using the hosts, waiting for it"
+    flock 8
 }
 
 # The guest's initramfs holds nothing but our check program, which is its init.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Runs scenarios: tests/lab/NN-name.sh. Exit status 0 is a pass, 77 a skip, anything else a failure.
 
-LAB_SCENARIO_TIMEOUT=${LAB_SCENARIO_TIMEOUT:-900}
+LAB_SCENARIO_TIMEOUT=${LAB_SCENARIO_TIMEOUT:-1200}
 
 # By file, by name or by number.
 find_scenarios() {
@@ -27,6 +27,7 @@ lab_run() {
     files=$(find_scenarios "$@")
     all_running || die "the hosts are not running: lab up first"
     mkdir -p "$LAB_DIR/results"
+    lock_lab
     for file in $files; do
         run_one "$file" && status=0 || status=$?
         case $status in
@@ -46,7 +47,8 @@ run_one() {
     name=$(basename "$file" .sh)
     out=$LAB_DIR/results/$name.log
     printf '== %s\n' "$name"
-    timeout -k 10 "$LAB_SCENARIO_TIMEOUT" bash "$file" 2>&1 </dev/null | tee "$out" || status=${PIPESTATUS[0]}
+    LAB_IS_LOCKED=1 timeout -k 10 "$LAB_SCENARIO_TIMEOUT" bash "$file" 2>&1 </dev/null 8>&- | tee "$out" ||
+        status=${PIPESTATUS[0]}
     case $status in
     0) word=PASS ;;
     77) word=SKIP ;;

@@ -45,9 +45,11 @@ expect_match() { # WHAT REGEX TEXT
 other_host() { [ "$1" = A ] && echo B || echo A; }
 host_address() { echo "10.91.0.${HOST_NUMBER[$1]}"; }
 
-# Leaves both hosts without guests and without the consoles of earlier ones.
+# Leaves both hosts without guests and without the consoles of earlier ones. The hosts are this
+# scenario's alone until it ends.
 begin() {
     local host
+    [ -n "${LAB_IS_LOCKED:-}" ] || lock_lab
     for host in "${HOSTS[@]}"; do
         host_pid "$host" >/dev/null || fail "host $host is not running (scripts/lab up)"
         destroy_all "$host"
@@ -78,12 +80,12 @@ link_bytes() {
 #   type=pvh|pv|hvm  memory=MiB  vcpus=N  fill=MiB  write=pages/s  seed=N  busy=percent
 #   args=words for its kernel command line   conf=a line for its configuration
 make_guest() {
-    local host=$1 name=$2 began=$SECONDS limit=150
+    local host=$1 name=$2 began=$SECONDS limit=300
     shift 2
     guest_config "$name" "$@" | on "$host" "cat >/lab/$name.cfg"
     on "$host" xl create -q "/lab/$name.cfg" || fail "guest $name does not start on $host"
     # An HVM guest's boot is all emulation inside emulation.
-    case " $* " in *" type=hvm "*) limit=400 ;; esac
+    case " $* " in *" type=hvm "*) limit=600 ;; esac
     wait_tick "$host" "$name" 2 "$limit"
     note "guest $name runs on $host ($((SECONDS - began)) s): $(guest_tick "$host" "$name")"
 }
