@@ -56,11 +56,13 @@ int xf_session_send(struct xf_session *s, enum xf_packet_type type, unsigned que
                     uint64_t sequence, const void *body, size_t len, size_t body_bytes)
 {
     static const uint8_t zeros[SMALL_BODY_MAX];
+    /* The source's queues: a target's port may have fewer. */
+    const unsigned lane = queue % s->link->queues;
     struct xf_wire_header header;
     struct xf_seal_run run;
     struct xf_buf buf;
 
-    if (s->link->ops->tx_alloc(s->link, queue, &buf, 1) != 1)
+    if (s->link->ops->tx_alloc(s->link, lane, &buf, 1) != 1)
         return 0;
     if (body_bytes < len)
         body_bytes = len;
@@ -86,8 +88,8 @@ int xf_session_send(struct xf_session *s, enum xf_packet_type type, unsigned que
     buf.len = (uint32_t)(sizeof(header) + body_bytes + XF_TAG_BYTES);
     uint32_t bytes = buf.len;
 
-    if (s->link->ops->tx_burst(s->link, queue, &buf, 1) != 1) {
-        s->link->ops->tx_free(s->link, queue, &buf, 1);
+    if (s->link->ops->tx_burst(s->link, lane, &buf, 1) != 1) {
+        s->link->ops->tx_free(s->link, lane, &buf, 1);
         return 0;
     }
     s->stats.packets_sent++;

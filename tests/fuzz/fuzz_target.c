@@ -300,13 +300,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t settings = fuzz_u8(&h.in);
 
     ASAN_POISON_MEMORY_REGION(memory, sizeof(memory));
-    fuzz_link_init(&h.link, settings & 1 ? 2 : 1, settings & 2 ? 8972 : settings & 4 ? 2100 : 1472);
+    /* A target may have fewer queues than the source. */
+    fuzz_link_init(&h.link, (settings & 129) == 1 ? 2 : 1,
+                   settings & 2   ? 8972
+                   : settings & 4 ? 2100
+                                  : 1472);
     h.link.link.rx_ring = settings & 8 ? 256 : 0;
     FUZZ_CHECK(!xf_wire_shape(&h.shape, h.link.link.payload_bytes));
     h.seal = fuzz_keys(XF_ROLE_SOURCE);
     guest.ops = settings & 64 ? &tunnel_ops : &guest_ops;
     xf_target_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
+    config.offer.queues = settings & 1 ? 2 : 1;
     config.offer.features = settings & 32 ? XF_FEATURE_VERIFY : 0;
     FUZZ_CHECK(!xf_target_new(&h.target, &config, &guest, &h.link.link, h.now_us));
     if (settings & 16)
