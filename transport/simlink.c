@@ -102,7 +102,7 @@ static unsigned sim_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf
         p->len = bufs[i].len;
         e->stats.tx_packets++;
         e->stats.tx_bytes += p->len;
-        if (e->net->down)
+        if (e->net->down || (e->net->config.path_bytes && p->len > e->net->config.path_bytes))
             free(p);
         else
             deliver(e, queue, p);

@@ -14,6 +14,7 @@
 struct xf_simlink_config {
     unsigned queues;
     uint32_t payload_bytes;
+    uint32_t path_bytes;   /* longer payloads get lost on the way; 0 = none */
     uint64_t delay_us;     /* one way */
     uint64_t jitter_us;    /* 0 .. this is added to each packet's delay */
     uint64_t bytes_per_s;  /* of each direction; 0 = no bottleneck */

@@ -88,6 +88,7 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     int rc;
 
     s->session.stats.suspend_us = now_us;
+    s->round_pages = 0; /* not known yet */
     xf_source_enter(s, XF_PHASE_FINAL, now_us);
     rc = s->guest.ops->suspend(s->guest.ctx);
     if (rc)

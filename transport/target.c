@@ -105,10 +105,11 @@ static void enter(struct xf_target *t, enum xf_phase phase, uint64_t now_us)
     progress(t, now_us);
 }
 
-static uint32_t credit_of(const struct xf_link *link)
+static uint32_t credit_of(const struct xf_link *link, unsigned queues)
 {
-    /* A quarter stays free for what is on its way when the ring fills. */
-    uint32_t credit = link->rx_ring ? link->rx_ring - link->rx_ring / 4 : CREDIT_DEFAULT;
+    /* A quarter stays free for what is on its way when the ring fills. The source's queues may all
+       end in one of ours, as the port hashes them, so they share what that one holds. */
+    uint32_t credit = (link->rx_ring ? link->rx_ring - link->rx_ring / 4 : CREDIT_DEFAULT) / queues;
 
     return credit < 32 ? 32 : credit > CREDIT_MAX ? CREDIT_MAX : credit;
 }
@@ -143,7 +144,7 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
     if (rc)
         goto fail;
     t->landing.hash_seed = xf_page_hash_seed(config->offer.session_id);
-    t->credit = credit_of(link);
+    t->credit = credit_of(link, t->session.queues);
     t->round = 1;
     t->round_us = now_us;
     t->phase = XF_PHASE_CONNECT;

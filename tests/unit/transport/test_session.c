@@ -156,6 +156,23 @@ static void test_page_that_vanishes_does_not_stop_the_round(void **state)
     pair_close(&p);
 }
 
+/* Long packets do not pass: the user hears of the MTU, not of cables. */
+static void test_small_mtu_on_the_way(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(12);
+
+    (void)state;
+    c.net.path_bytes = 1472;
+    c.step_us = 1000;
+    pair_open(&p, &c);
+    pair_run(&p, 100000000);
+    assert_int_equal(p.source_rc, -EMSGSIZE);
+    assert_non_null(strstr(xf_source_error(p.source), "MTU"));
+    assert_true(p.target_rc < 0);
+    pair_close(&p);
+}
+
 static void test_link_goes_down(void **state)
 {
     struct pair p;
@@ -265,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_overrun_receiver),
         cmocka_unit_test(test_pages_come_and_go),
         cmocka_unit_test(test_page_that_vanishes_does_not_stop_the_round),
+        cmocka_unit_test(test_small_mtu_on_the_way),
         cmocka_unit_test(test_link_goes_down),
         cmocka_unit_test(test_silence_ends_in_time),
         cmocka_unit_test(test_abort_reaches_the_other_end),
