@@ -134,8 +134,6 @@ static int check_domain(struct preflight *p, const char *name)
         rc = refuse("domain '%s': cannot ask Xen about it", name);
     else if (domid == 0)
         rc = refuse("dom0 cannot be moved");
-    else if (info.domain_type == LIBXL_DOMAIN_TYPE_PV)
-        rc = refuse("domain '%s' is a PV guest; --fast moves HVM and PVH guests so far", name);
     else if (info.shutdown || info.dying)
         rc = refuse("domain '%s' is not running", name);
     else if (libxl_retrieve_domain_configuration(p->ctx, domid, &config, NULL) ||

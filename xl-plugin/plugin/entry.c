@@ -7,7 +7,9 @@
  *     the environment asks for it (XL_FAST=1), the stream is plain (no Remus, no COLO), and io_fd
  *     is not a file (xl save, xl restore)
  *
- * Where it was asked for and cannot be (PV, not live), it is refused rather than done slowly.
+ * An HVM or PVH guest's memory is ours to read and build; a PV guest's stays with the stock
+ * functions, and goes through the tunnel. Where it was asked for and cannot be (not live), it is
+ * refused rather than done slowly.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,6 +26,8 @@
 #include "restore.h"
 #include "save.h"
 #include "say.h"
+#include "tunnel_restore.h"
+#include "tunnel_save.h"
 
 typedef int save_fn(xc_interface *, int, uint32_t, uint32_t, struct save_callbacks *,
                     xc_stream_type_t, int);
@@ -63,6 +67,39 @@ static int answer(int rc)
     return -1;
 }
 
+struct stock_save_arguments {
+    save_fn *stock;
+    xc_interface *xch;
+    uint32_t dom;
+    uint32_t flags;
+    int recv_fd;
+};
+
+static int call_stock_save(void *arg, int io_fd, struct save_callbacks *callbacks)
+{
+    const struct stock_save_arguments *a = arg;
+
+    return a->stock(a->xch, io_fd, a->dom, a->flags, callbacks, XC_STREAM_PLAIN, a->recv_fd);
+}
+
+static int save_pv(const struct stock_save_arguments *a, int io_fd,
+                   struct save_callbacks *callbacks)
+{
+    int version = xc_version(a->xch, XENVER_version, NULL);
+    struct xf_tunnel_save save = {
+        .io_fd = io_fd,
+        .domid = a->dom,
+        .xen_major = (uint32_t)version >> 16,
+        .xen_minor = (uint32_t)version & 0xffff,
+        .callbacks = callbacks,
+        .stock = call_stock_save,
+        .arg = (void *)a,
+        .port = &xf_tunnel_dpdk_port,
+    };
+
+    return version < 0 ? -errno : xf_tunnel_save_run(&save);
+}
+
 int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
                    struct save_callbacks *callbacks, xc_stream_type_t stream_type, int recv_fd)
 {
@@ -79,19 +116,18 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
         xf_say("source: domain %u: %s", dom, strerror(-rc));
         return answer(rc);
     }
-    if (!domain.hvm) {
-        xf_say("source: domain %u is a PV guest, which --fast does not move yet: use xl migrate "
-               "without "
-               "--fast",
-               dom);
-        return answer(-EOPNOTSUPP);
-    }
     if (!(flags & XCFLAGS_LIVE)) {
         xf_say("source: domain %u: --fast moves running guests only", dom);
         return answer(-EOPNOTSUPP);
     }
     /* The helper leaves it at its default, and the peer's end may close at any time. */
     signal(SIGPIPE, SIG_IGN);
+    if (!domain.hvm) {
+        struct stock_save_arguments arguments = {
+            .stock = stock, .xch = xch, .dom = dom, .flags = flags, .recv_fd = recv_fd};
+
+        return answer(save_pv(&arguments, io_fd, callbacks));
+    }
     return answer(xf_save_run(xch, io_fd, dom, flags & XCFLAGS_DEBUG, callbacks));
 }
 
@@ -124,6 +160,7 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
                       int send_back_fd)
 {
     restore_fn *stock = stock_function("xc_domain_restore");
+    struct xf_xen_domain domain;
 
     if (!stock)
         return -1;
@@ -144,5 +181,22 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
         .send_back_fd = send_back_fd,
     };
     signal(SIGPIPE, SIG_IGN);
+    int rc = xf_xen_domain(xch, dom, &domain);
+    if (rc) {
+        xf_say("target: domain %u: %s", dom, strerror(-rc));
+        return answer(rc);
+    }
+    if (!domain.hvm) {
+        struct xf_tunnel_restore restore = {
+            .io_fd = io_fd,
+            .domid = dom,
+            .callbacks = callbacks,
+            .stock = call_stock_restore,
+            .arg = &arguments,
+            .port = &xf_tunnel_dpdk_port,
+        };
+
+        return answer(xf_tunnel_restore_run(&restore));
+    }
     return answer(xf_restore_run(io_fd, dom, callbacks, call_stock_restore, &arguments));
 }
