@@ -13,7 +13,7 @@ restore_link
 trap restore_link EXIT
 begin
 
-make_guest A stays memory=128
+make_guest A stays memory=128 type="${XF_LAB_TYPE:-pvh}"
 
 # Without an end of its own: the guest writes faster than this rate. Left alone, it would move for minutes.
 start_slow_move() {
