@@ -85,7 +85,7 @@ static void progress(struct xf_target *t, uint64_t now_us)
     uint64_t us = st->live_us ? now_us - st->live_us : 0;
     struct xf_progress p = {
         .phase = t->phase,
-        .round = t->round,
+        .round = t->landing.has_pages ? st->rounds + 1 : 0, /* as the source numbers them */
         .round_pages = t->barrier ? t->want : 0,
         .round_done = t->landing.landed,
         .round_us = now_us - t->round_us,
@@ -202,6 +202,7 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
             return xf_session_fail(&t->session, rc, "cannot take the guest's pages: %s",
                                    strerror(-rc));
     }
+    progress(t, now_us);
     /* Counted as the source counts, so that the control channel can compare. */
     if (t->landing.has_pages)
         t->session.stats.rounds++;
@@ -211,7 +212,6 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
         t->session.stats.pages_total = t->want;
     if (t->final)
         t->session.stats.done_us = now_us;
-    progress(t, now_us);
     t->round++;
     t->round_us = now_us;
     t->barrier = false;

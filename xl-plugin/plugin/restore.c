@@ -29,21 +29,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../transport/clock.h"
 #include "../../transport/target.h"
 #include "config.h"
 #include "guest_sink.h"
+#include "idle.h"
 #include "ports.h"
 #include "report.h"
 #include "say.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US  5000   /* at io_fd and the pair */
-#define IDLE_NS        100000 /* sleep when there is nothing to do */
-#define STREAM_WAIT_MS 60000  /* for the next bytes of what the source writes in one go */
+#define LOOK_EVERY_US  5000  /* at io_fd and the pair */
+#define STREAM_WAIT_MS 60000 /* for the next bytes of what the source writes in one go */
 /* The source is silent while libxl suspends the guest, which libxl gives a minute. If the source
    itself is gone, io_fd says so at once. */
 #define SILENCE_US 90000000
@@ -190,6 +189,7 @@ static bool stock_gone(const struct restore *r)
 
 static int take_memory(struct restore *r)
 {
+    struct xf_idle idle = {0};
     uint64_t looked = 0, done_at = 0;
     bool told = false;
 
@@ -223,7 +223,9 @@ static int take_memory(struct restore *r)
                 return fail(r, -ETIMEDOUT, "all memory is here, but the source does not go on");
         }
         if (xf_target_idle(r->target))
-            nanosleep(&(struct timespec){.tv_nsec = IDLE_NS}, NULL);
+            xf_idle_wait(&idle, now);
+        else
+            xf_idle_busy(&idle);
     }
 }
 

@@ -19,20 +19,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "../../transport/clock.h"
 #include "../../transport/source.h"
 #include "config.h"
 #include "guest_source.h"
+#include "idle.h"
 #include "ports.h"
 #include "records.h"
 #include "report.h"
 #include "say.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US 5000   /* at io_fd */
-#define IDLE_NS       100000 /* sleep when there is nothing to do: another guest may need the CPU */
+#define LOOK_EVERY_US 5000 /* at io_fd */
 
 struct save {
     xc_interface *xch;
@@ -104,6 +103,7 @@ static const char *look_at_control(const struct save *s)
 
 static int move_memory(struct save *s)
 {
+    struct xf_idle idle = {0};
     uint64_t looked = 0;
     int rc;
 
@@ -122,8 +122,10 @@ static int move_memory(struct save *s)
             return -ECANCELED;
         }
         rc = xf_source_step(s->source, now);
-        if (!rc && xf_source_idle(s->source))
-            nanosleep(&(struct timespec){.tv_nsec = IDLE_NS}, NULL);
+        if (!xf_source_idle(s->source))
+            xf_idle_busy(&idle);
+        else if (!rc)
+            xf_idle_wait(&idle, now);
     } while (!rc);
 
     if (rc == XF_SESSION_DONE)

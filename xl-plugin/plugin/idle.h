@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Idle: what a session's loop does after a step that found nothing to do. For a moment it goes on
+ * polling, because the answer to a burst is only a round trip away; then it sleeps, longer each
+ * time, because on a dom0 with one CPU the network and the guests run while we sleep. One thread.
+ */
+#ifndef XF_PLUGIN_IDLE_H
+#define XF_PLUGIN_IDLE_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define XF_IDLE_POLL_US 20u
+#define XF_IDLE_MIN_US  50u
+#define XF_IDLE_MAX_US  400u
+
+struct xf_idle {
+    uint64_t since_us; /* 0 = the last step did something */
+    uint32_t sleep_us; /* the last sleep; 0 = none yet */
+};
+
+static inline void xf_idle_busy(struct xf_idle *i)
+{
+    *i = (struct xf_idle){0};
+}
+
+static inline void xf_idle_wait(struct xf_idle *i, uint64_t now_us)
+{
+    if (!i->since_us)
+        i->since_us = now_us;
+    if (now_us - i->since_us < XF_IDLE_POLL_US)
+        return;
+    i->sleep_us = i->sleep_us ? i->sleep_us * 2 : XF_IDLE_MIN_US;
+    if (i->sleep_us > XF_IDLE_MAX_US)
+        i->sleep_us = XF_IDLE_MAX_US;
+    nanosleep(&(struct timespec){.tv_nsec = i->sleep_us * 1000}, NULL);
+}
+
+#endif
