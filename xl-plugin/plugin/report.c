@@ -89,6 +89,7 @@ static void plain(char *out, size_t size, const char *text)
 
 void xf_report_port(struct xf_report *r, const struct xf_link *link)
 {
+    r->port_closing_us = xf_now_us();
     if (link)
         link->ops->stats(link, &r->port);
 }
@@ -124,7 +125,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
      */
     xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
-           "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,\"memory_us\":%llu,"
+           "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,\"port_down_us\":%llu,"
+           "\"memory_us\":%llu,"
            "\"blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":%llu,"
            "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
            "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
@@ -133,9 +135,10 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
            (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
            (unsigned long long)s->bytes_wire, rate, (unsigned long long)r->port_up_us,
-           (unsigned long long)memory_us, (unsigned long long)blackout_us,
-           (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
-           us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
-           (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
-           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, rejects);
+           (unsigned long long)(now - r->port_closing_us), (unsigned long long)memory_us,
+           (unsigned long long)blackout_us, (unsigned long long)suspended_us,
+           (unsigned long long)(now - r->start_us), us_of(used.ru_utime), us_of(used.ru_stime),
+           (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,
+           (unsigned long long)port->rx_packets, (unsigned long long)port->rx_bytes,
+           (unsigned long long)port->rx_port_missed, rejects);
 }

@@ -17,6 +17,7 @@ struct xf_report {
     uint32_t domid;
     uint64_t start_us;         /* when the helper took over */
     uint64_t port_up_us;       /* how long the port took to come up */
+    uint64_t port_closing_us;  /* when it began to go down */
     struct xf_link_stats port; /* its counters at the end */
     /* The round under way, as last heard of. */
     uint32_t round;
@@ -29,7 +30,7 @@ void xf_report_start(struct xf_report *r, const char *end, uint32_t domid);
 /* The progress callback of source and target; arg is the report. */
 void xf_report_progress(void *arg, const struct xf_progress *p);
 
-/* Before the port goes down: keeps its counters. */
+/* Before the port goes down, which counts too: keeps its counters. */
 void xf_report_port(struct xf_report *r, const struct xf_link *link);
 
 /* When all is over, the port down too. s: all zero if there was no session. */
