@@ -300,32 +300,11 @@ static void restore_results(xen_pfn_t store_gfn, xen_pfn_t console_gfn, void *da
 static int read_offer(struct restore *r)
 {
     struct xf_stream s = {.fd = r->io_fd, .watch_fd = -1, .timeout_ms = STREAM_WAIT_MS};
-    struct xf_record rec;
-    uint8_t body[XF_OFFER_BYTES];
     char why[XF_STREAM_ERR_BYTES];
-    int rc = xf_stream_read(&s, r->headers, sizeof(r->headers));
+    int rc = xf_stream_read_offer(&s, XF_STREAM_HVM, r->headers, &r->offer, why);
 
-    if (rc)
+    if (rc && !why[0])
         return stream_failed(r, rc);
-    rc = xf_stream_check_headers(r->headers, XF_STREAM_HVM, why);
-    if (rc)
-        return fail(r, rc, "the source sends %s", why);
-    rc = xf_stream_read_record(&s, &rec);
-    if (rc)
-        return stream_failed(r, rc);
-    if (rec.type != XF_REC_OFFER)
-        return fail(r, -EBADMSG,
-                    "the sender is not xl-fast, but the target was asked to be: run plain "
-                    "xl migrate, or install xl-fast at the source");
-    if (rec.length != XF_OFFER_BYTES)
-        return fail(r, -EBADMSG,
-                    "the source is of another version of xl-fast: install the same at "
-                    "both ends");
-    rc = xf_stream_read_body(&s, &rec, body, sizeof(body));
-    if (rc)
-        return stream_failed(r, rc);
-    rc = xf_offer_decode(&r->offer, body, sizeof(body), why);
-    explicit_bzero(body, sizeof(body));
     return rc ? fail(r, rc, "%s", why) : 0;
 }
 

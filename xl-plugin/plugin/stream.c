@@ -234,15 +234,60 @@ int xf_stream_allow(enum xf_stream_part part, const struct xf_record *rec,
         max = STATIC_BYTES_MAX;
         break;
     }
+    return xf_stream_judge(
+        rec, here, max, part == XF_STREAM_STATIC ? "before the memory" : "after the memory", why);
+}
+
+int xf_stream_judge(const struct xf_record *rec, bool here, uint32_t max, const char *where,
+                    char why[XF_STREAM_ERR_BYTES])
+{
     if (!here)
-        snprintf(why, XF_STREAM_ERR_BYTES, "record %#x does not belong %s", rec->type,
-                 part == XF_STREAM_STATIC ? "before the memory" : "after the memory");
+        snprintf(why, XF_STREAM_ERR_BYTES, "record %#x does not belong %s", rec->type, where);
     else if (rec->length > max)
         snprintf(why, XF_STREAM_ERR_BYTES, "record %#x of %u bytes, at most %u expected", rec->type,
                  rec->length, max);
     else
         return 0;
     return -EBADMSG;
+}
+
+int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest,
+                         uint8_t headers[XF_HEADERS_BYTES], struct xf_offer *offer,
+                         char why[XF_STREAM_ERR_BYTES])
+{
+    char what[XF_STREAM_ERR_BYTES];
+    uint8_t body[XF_OFFER_BYTES];
+    struct xf_record rec;
+    int rc = xf_stream_read(s, headers, XF_HEADERS_BYTES);
+
+    why[0] = 0;
+    if (rc)
+        return rc;
+    rc = xf_stream_check_headers(headers, guest, what);
+    if (rc) {
+        snprintf(why, XF_STREAM_ERR_BYTES, "the source sends %.150s", what);
+        return rc;
+    }
+    rc = xf_stream_read_record(s, &rec);
+    if (rc)
+        return rc;
+    if (rec.type != XF_REC_OFFER) {
+        snprintf(why, XF_STREAM_ERR_BYTES,
+                 "the sender is not xl-fast, but the target was asked to be: run plain "
+                 "xl migrate, or install xl-fast at the source");
+        return -EBADMSG;
+    }
+    if (rec.length != XF_OFFER_BYTES) {
+        snprintf(why, XF_STREAM_ERR_BYTES,
+                 "the source is of another version of xl-fast: install the same at both ends");
+        return -EBADMSG;
+    }
+    rc = xf_stream_read_body(s, &rec, body, sizeof(body));
+    if (rc)
+        return rc;
+    rc = xf_offer_decode(offer, body, sizeof(body), why);
+    explicit_bzero(body, sizeof(body));
+    return rc;
 }
 
 void xf_pages_encode(const struct xf_pages_record *rec, uint8_t out[XF_PAGES_BYTES])

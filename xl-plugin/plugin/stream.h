@@ -20,8 +20,11 @@
 #ifndef XF_PLUGIN_STREAM_H
 #define XF_PLUGIN_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "../../transport/offer.h"
 
 #define XF_STREAM_ERR_BYTES 200
 
@@ -84,6 +87,14 @@ int xf_stream_check_headers(const uint8_t in[XF_HEADERS_BYTES], enum xf_stream_g
 int xf_stream_write_record(int fd, uint32_t type, const void *body, uint32_t length);
 int xf_stream_read_record(const struct xf_stream *s, struct xf_record *rec);
 
+/*
+ * What both kinds of fast stream begin with: the headers of such a guest, then the OFFER. An error
+ * with an empty why is one of reading.
+ */
+int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest,
+                         uint8_t headers[XF_HEADERS_BYTES], struct xf_offer *offer,
+                         char why[XF_STREAM_ERR_BYTES]);
+
 /* The body of a record, which must be exactly `length` long; takes the padding too. */
 int xf_stream_read_body(const struct xf_stream *s, const struct xf_record *rec, void *body,
                         uint32_t length);
@@ -98,6 +109,10 @@ enum xf_stream_part { XF_STREAM_STATIC, XF_STREAM_TAIL };
  * why. Asked before anything of the body is read.
  */
 int xf_stream_allow(enum xf_stream_part part, const struct xf_record *rec,
+                    char why[XF_STREAM_ERR_BYTES]);
+
+/* The verdict on a record: whether it belongs here ("into ..."), and is at most max bytes long. */
+int xf_stream_judge(const struct xf_record *rec, bool here, uint32_t max, const char *where,
                     char why[XF_STREAM_ERR_BYTES]);
 
 void xf_pages_encode(const struct xf_pages_record *rec, uint8_t out[XF_PAGES_BYTES]);

@@ -117,15 +117,7 @@ int xf_tunnel_allow(const struct xf_record *rec, char why[XF_STREAM_ERR_BYTES])
                rec->type & XF_REC_OPTIONAL;
         break;
     }
-    if (!here)
-        snprintf(why, XF_STREAM_ERR_BYTES, "record %#x does not belong into a PV guest's stream",
-                 rec->type);
-    else if (rec->length > max)
-        snprintf(why, XF_STREAM_ERR_BYTES, "record %#x of %u bytes, at most %u expected", rec->type,
-                 rec->length, max);
-    else
-        return 0;
-    return -EBADMSG;
+    return xf_stream_judge(rec, here, max, "into a PV guest's stream", why);
 }
 
 static int open_dpdk(void *arg, struct xf_link **link, struct xf_config *config, char err[256])

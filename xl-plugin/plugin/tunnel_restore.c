@@ -326,31 +326,11 @@ static void *pump_main(void *arg)
 static int read_offer(struct restore *r)
 {
     struct xf_stream s = {.fd = r->p->io_fd, .watch_fd = -1, .timeout_ms = HEAD_WAIT_MS};
-    struct xf_record rec;
-    uint8_t body[XF_OFFER_BYTES];
     char why[XF_STREAM_ERR_BYTES];
-    int rc = xf_stream_read(&s, r->headers, sizeof(r->headers));
+    int rc = xf_stream_read_offer(&s, XF_STREAM_PV, r->headers, &r->offer, why);
 
-    if (rc)
+    if (rc && !why[0])
         return stream_failed(r, rc);
-    rc = xf_stream_check_headers(r->headers, XF_STREAM_PV, why);
-    if (rc)
-        return fail(r, rc, "the source sends %s", why);
-    rc = xf_stream_read_record(&s, &rec);
-    if (rc)
-        return stream_failed(r, rc);
-    if (rec.type != XF_REC_OFFER)
-        return fail(r, -EBADMSG,
-                    "the sender is not xl-fast, but the target was asked to be: run plain "
-                    "xl migrate, or install xl-fast at the source");
-    if (rec.length != XF_OFFER_BYTES)
-        return fail(r, -EBADMSG,
-                    "the source is of another version of xl-fast: install the same at both ends");
-    rc = xf_stream_read_body(&s, &rec, body, sizeof(body));
-    if (rc)
-        return stream_failed(r, rc);
-    rc = xf_offer_decode(&r->offer, body, sizeof(body), why);
-    explicit_bzero(body, sizeof(body));
     if (rc)
         return fail(r, rc, "%s", why);
     rc = xf_tunnel_sink_new(&r->tunnel, r->offer.page_count);
