@@ -51,6 +51,7 @@ ssh_dir() {
 ssh_connect() {
     local host=$1
     ssh -F "$LAB_DIR/ssh_config" -O check "$host" >/dev/null 2>&1 && return 0
+    mkdir -p "$(ssh_dir)" # whoever tidies up /tmp must not end the lab
     timeout "${2:-60}" ssh -F "$LAB_DIR/ssh_config" -o ControlMaster=yes -fN "$host" \
         </dev/null >/dev/null 2>>"$LAB_DIR/ssh.log" 8>&- 9>&-
 }
