@@ -32,7 +32,7 @@ refused() {
     fi
     expect_match "$1" "^xl-fast: $2" "$MIGRATE_OUTPUT"
     expect_le "lines" 2 "$(printf '%s\n' "$MIGRATE_OUTPUT" | wc -l)"
-    expect_le "seconds" 30 "$MIGRATE_SECONDS"
+    expect_le "seconds" 60 "$MIGRATE_SECONDS"
     expect_eq "guests on B" "${ON_B:-}" "$(domains B)"
     wait_tick A stays $(($(field "$before" tick) + 2)) 60
     expect_eq "the guest's boot id" "$boot" "$(field "$(guest_tick A stays)" boot)"
