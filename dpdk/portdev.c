@@ -2,12 +2,11 @@
 /*
  * Port device: what each kind of port needs to come up.
  *
- *            MTU                        packet's room in a buffer        copies
- *   PCI      the port's, up to 9000     a frame                          none: DMA
- *   af_packet the kernel interface's    the ring's frame                 one each way, by the
- * driver AF_XDP   what a 4 KiB page holds    a page less the pool's headers   none or one, by the
- * kernel memif    the peers' bsize           bsize                            one each way, by the
- * driver
+ *               MTU                       a packet's room in a buffer     copies
+ *   PCI         the port's, up to 9000    a frame                         none: DMA
+ *   af_packet   the kernel interface's    the ring's frame                one each way: driver
+ *   AF_XDP      what a 4 KiB page holds   a page less the pool's headers  none or one: kernel
+ *   memif       the peers' bsize          bsize                           one each way: driver
  */
 #include "portdev.h"
 

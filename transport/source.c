@@ -2,9 +2,8 @@
 /*
  * Source: guest memory in, packets out. The sequence of messages is drawn in target.c.
  *
- *     CONNECT --ANSWER--> READY --FEEDBACK(ready)--> LIVE --stop--> FINAL --FEEDBACK(complete)-->
- * DONE
- *        \_________________\__________________________\_______________\---> FAILED
+ *     CONNECT --ANSWER--> READY --FEEDBACK(ready)--> LIVE --stop--> FINAL --FEEDBACK--> DONE
+ *        \_________________\__________________________\______________\-----> FAILED
  *
  * A round (source_rounds.c) is: [a round of POPULATE records if pages are new to the target;] every
  * page of the dirty bitmap once; BARRIER, repeated until the target has counted them all. The
