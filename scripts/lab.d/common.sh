@@ -8,9 +8,66 @@ LAB_DIR=${LAB_DIR:-$REPO/build/lab}
 # One entry for each host; what differs between hosts is a table here and nowhere else.
 HOSTS=(A B)
 declare -A HOST_NUMBER=([A]=1 [B]=2)
-declare -A HOST_RELEASE=([A]=bookworm [B]=bookworm)
-declare -A HOST_KIND=([A]=pv [B]=pv)   # the kind of dom0
-export HOST_RELEASE HOST_KIND
+declare -A HOST_RELEASE HOST_KIND # of the host as it runs, or as it would be started: see want_hosts
+HOST_RELEASE_DEFAULT=bookworm
+HOST_KIND_DEFAULT=pv # the kind of dom0
+HOST_KINDS=(pv pvh)
+HOST_RELEASES=(bookworm trixie)
+
+# want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME]: what is not named has its default.
+want_hosts() {
+    local host value
+    for host in "${HOSTS[@]}"; do
+        HOST_KIND[$host]=$HOST_KIND_DEFAULT
+        HOST_RELEASE[$host]=$HOST_RELEASE_DEFAULT
+    done
+    while [ $# -gt 0 ]; do
+        for value in $(printf %s "${2:-}" | tr , ' '); do
+            host=${value%%=*}
+            is_host "$host" || die "$1 $2: no such host: '$host' (there are: ${HOSTS[*]})"
+            value=${value#*=}
+            case $1 in
+            --dom0)
+                [[ " ${HOST_KINDS[*]} " == *" $value "* ]] || die "$1 $2: a dom0 is one of: ${HOST_KINDS[*]}"
+                HOST_KIND[$host]=$value
+                ;;
+            --release)
+                [[ " ${HOST_RELEASES[*]} " == *" $value "* ]] || die "$1 $2: a release is one of: ${HOST_RELEASES[*]}"
+                HOST_RELEASE[$host]=$value
+                ;;
+            *) die "no such option: $1" ;;
+            esac
+        done
+        case $1 in
+        --dom0 | --release) [ $# -ge 2 ] || die "$1 needs a value, such as A=${HOST_KINDS[0]}" ;;
+        *) die "no such option: $1" ;;
+        esac
+        shift 2
+    done
+}
+
+# The hosts in one line, as they run or are wanted: "A=pv/bookworm B=pv/bookworm".
+describe_hosts() {
+    local host sep=
+    for host in "${HOSTS[@]}"; do
+        printf '%s%s=%s/%s' "$sep" "$host" "${HOST_KIND[$host]}" "${HOST_RELEASE[$host]}"
+        sep=' '
+    done
+}
+
+# What was started last is kept beside the hosts' other files, for the commands that follow.
+remember_hosts() { describe_hosts >"$LAB_DIR/hosts"; }
+recall_hosts() {
+    local word
+    want_hosts
+    [ -f "$LAB_DIR/hosts" ] || return 0
+    for word in $(cat "$LAB_DIR/hosts"); do
+        is_host "${word%%=*}" || continue
+        HOST_RELEASE[${word%%=*}]=${word#*/}
+        word=${word%/*}
+        HOST_KIND[${word%%=*}]=${word#*=}
+    done
+}
 
 # Written into /etc/xen/xl-fast.conf of a host.
 host_conf() {
@@ -93,3 +150,5 @@ copy_guest() {
     build_guest
     on "$1" 'cat >/lab/guest.cpio.gz.new && mv /lab/guest.cpio.gz.new /lab/guest.cpio.gz' <"$LAB_DIR/guest.cpio.gz"
 }
+
+recall_hosts

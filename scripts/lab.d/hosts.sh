@@ -18,10 +18,18 @@ linux_args() {
         "systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]}"
 }
 
+# lab_up [options of want_hosts]: with options, hosts of another kind or release are stopped first.
 lab_up() {
-    local host
+    local host running
     exec 9>"$LAB_DIR/lock"
     flock -n 9 || { say "another lab command is at work, waiting for it"; flock 9; }
+    recall_hosts
+    running=$(describe_hosts)
+    if [ $# -gt 0 ] || ! any_running; then
+        want_hosts "$@"
+        [ "$(describe_hosts)" = "$running" ] || lab_down
+        remember_hosts
+    fi
     # Hosts that run go on with the image that they have.
     all_running || lab_build
     build_guest
@@ -33,7 +41,16 @@ lab_up() {
         wait_host "$host"
         copy_guest "$host"
     done
-    say "both hosts are up"
+    exec 9>&-
+    say "both hosts are up: $(describe_hosts)"
+}
+
+any_running() {
+    local host
+    for host in "${HOSTS[@]}"; do
+        ! host_pid "$host" >/dev/null || return 0
+    done
+    return 1
 }
 
 all_running() {

@@ -22,24 +22,71 @@ find_scenarios() {
     done
 }
 
+# What a scenario needs its hosts to be: the options of `lab up` in its line "# lab: ...".
+hosts_of() { # FILE
+    local options
+    options=$(sed -n 's/^# lab: //p' "$1")
+    # shellcheck disable=SC2086  # words
+    (want_hosts $options && describe_hosts)
+}
+
+# Scenarios that need the same hosts come one after the other, those for the hosts as they are first: to
+# boot others takes minutes.
 lab_run() {
-    local files file status passed=0 failed=0 skipped=0
+    local files file status want now passed=0 failed=0 skipped=0 began=$SECONDS
     files=$(find_scenarios "$@")
     all_running || die "the hosts are not running: lab up first"
     mkdir -p "$LAB_DIR/results"
+    rm -f "$LAB_DIR/results/matrix"
     lock_lab
-    for file in $files; do
-        run_one "$file" && status=0 || status=$?
+    while read -r _ file <&3; do
+        now=$(describe_hosts)
+        want=$(hosts_of "$file")
+        status=0
+        [ "$now" = "$want" ] || change_hosts "$file" || status=1
+        [ "$status" != 0 ] || run_one "$file" || status=$?
         case $status in
         0) passed=$((passed + 1)) ;;
         77) skipped=$((skipped + 1)) ;;
         *) failed=$((failed + 1)) ;;
         esac
-    done
+    done 3< <(for file in $files; do
+        want=$(hosts_of "$file")
+        [ "$want" != "$(describe_hosts)" ] || want=-
+        printf '%s %s\n' "${want// /,}" "$file"
+    done | sort -s -k 1,1)
+    print_matrix
+    say "all of it took $((SECONDS - began)) s"
     printf '%d passed, %d failed' "$passed" "$failed"
     [ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
     printf '\n'
     [ "$failed" = 0 ]
+}
+
+# Boots the hosts that a scenario needs. In shells of their own: what fails there fails the scenario
+# only.
+change_hosts() { # FILE
+    local options began=$SECONDS
+    options=$(sed -n 's/^# lab: //p' "$1")
+    [ -n "$options" ] || options="--dom0 A=$HOST_KIND_DEFAULT"
+    say "$(basename "$1" .sh) needs other hosts: $(hosts_of "$1")"
+    # shellcheck disable=SC2086  # words
+    if "$REPO/scripts/lab" up $options 8>&- && "$REPO/scripts/lab" install 8>&-; then
+        recall_hosts
+        say "they were up after $((SECONDS - began)) s"
+        return 0
+    fi
+    recall_hosts
+    printf '== FAIL %s (its hosts did not come up)\n' "$(basename "$1" .sh)"
+    return 1
+}
+
+# What the scenarios have put into the matrix of guests and hosts (tests/lab/matrix.sh), a line a cell.
+print_matrix() {
+    [ -s "$LAB_DIR/results/matrix" ] || return 0
+    printf '\nWhat was moved, from where to where:\n\n'
+    cat "$LAB_DIR/results/matrix"
+    printf '\n'
 }
 
 run_one() {
