@@ -53,6 +53,23 @@ begin() {
     for host in "${HOSTS[@]}"; do
         host_pid "$host" >/dev/null || fail "host $host is not running (scripts/lab up)"
         destroy_all "$host"
+        FREE_AT_FIRST[$host]=$(host_free_mib "$host")
+    done
+}
+
+# Destroys what is left and checks that all memory that was free at the beginning is so again. Xen hands
+# pages back in the background.
+declare -A FREE_AT_FIRST
+end_clean() {
+    local host free i
+    for host in "${HOSTS[@]}"; do
+        destroy_all "$host"
+        for ((i = 0; i < 20; i++)); do
+            free=$(host_free_mib "$host")
+            [ "$free" -lt "${FREE_AT_FIRST[$host]}" ] || break
+            sleep 1
+        done
+        expect_ge "free memory of $host, MiB" "${FREE_AT_FIRST[$host]}" "$free"
     done
 }
 
@@ -77,7 +94,7 @@ link_bytes() {
 # --- guests -------------------------------------------------------------------------------------------
 
 # make_guest HOST NAME [key=value...]: starts a guest and waits until it ticks.
-#   type=pvh|pv|hvm  memory=MiB  vcpus=N  fill=MiB  write=pages/s  seed=N  busy=percent
+#   type=pvh|pv|hvm  memory=MiB  maxmem=MiB  vcpus=N  fill=MiB  write=pages/s  seed=N  busy=percent
 #   args=words for its kernel command line   conf=a line for its configuration
 make_guest() {
     local host=$1 name=$2 began=$SECONDS limit=300
@@ -93,10 +110,10 @@ make_guest() {
 guest_config() {
     local name=$1 word console=hvc0
     shift
-    local type=pvh memory=192 vcpus=1 fill='' write=50 seed=1 busy='' args='' conf=''
+    local type=pvh memory=192 maxmem='' vcpus=1 fill='' write=50 seed=1 busy='' args='' conf=''
     for word in "$@"; do
         case $word in
-        type=* | memory=* | vcpus=* | fill=* | write=* | seed=* | busy=* | args=* | conf=*)
+        type=* | memory=* | maxmem=* | vcpus=* | fill=* | write=* | seed=* | busy=* | args=* | conf=*)
             printf -v "${word%%=*}" %s "${word#*=}"
             ;;
         *) fail "make_guest: unknown: $word" ;;
@@ -112,7 +129,7 @@ guest_config() {
 name = "$name"
 type = "$type"
 memory = $memory
-maxmem = $memory
+maxmem = ${maxmem:-$memory}
 vcpus = $vcpus
 kernel = "/lab/$([ "$type" = hvm ] && echo vmlinuz || echo vmlinux)"
 ramdisk = "/lab/guest.cpio.gz"

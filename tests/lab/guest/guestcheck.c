@@ -3,7 +3,8 @@
  * The init of the lab's guests: holds memory full of pseudo-random pages, checks all of them again
  * and again, rewrites some, and says on the console about once a second how that goes:
  *
- *   xf-guest tick=12 ok=1 pages=24576 bad=0 passes=3 gen=512 uptime=14 boot=5f2a9c11 gap_ms=31
+ *   xf-guest tick=12 ok=1 pages=24576 bad=0 passes=3 gen=512 uptime=14 boot=5f2a9c11 churn=0
+ *       balloon=0 gap_ms=31                                                  (all in one line)
  *
  * tick counts these lines and goes on over a migration; boot is random for each start, so the same
  * boot with a greater tick is the same guest, not rebooted. gen is how many pages were rewritten.
@@ -18,6 +19,11 @@
  * xf.write=pages rewritten per second (default 0), xf.busy=percent of one CPU for checking, all
  * threads together (default 20; a guest that spins would take the emulated host's only CPU from
  * dom0). One thread for each CPU.
+ *
+ * xf.churn=1: page tables come and go all the time: processes are forked, share memory, part from
+ * it page by page, check each other's, start this program anew, map and unmap; churn counts the
+ * rounds. xf.balloon=MiB: gives so much memory back to Xen and takes it again, over and over;
+ * balloon counts the turns.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,10 +40,11 @@
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE_BYTES = 4096, PAGE_WORDS = PAGE_BYTES / 8, CHUNK_PAGES = 32, MAX_THREADS = 16 };
+enum { PAGE_BYTES = 4096, PAGE_WORDS = PAGE_BYTES / 8, CHUNK_PAGES = 256, MAX_THREADS = 16 };
 
 struct page {
     uint64_t index;
@@ -53,6 +60,8 @@ struct options {
     uint64_t seed;
     uint64_t write_pages_per_second;
     uint64_t busy_percent;
+    uint64_t churn;
+    uint64_t balloon_mib;
 };
 
 /* A thread owns the pages [first, end): nobody else touches them. */
@@ -74,6 +83,7 @@ static struct worker workers[MAX_THREADS];
 static unsigned worker_count;
 static atomic_ullong bad_pages;
 static atomic_bool all_ok = true;
+static atomic_ullong balloon_turns;
 
 enum { TOLD = 1u << 31 };
 
@@ -249,6 +259,10 @@ static void read_options(void)
             opt.write_pages_per_second = value;
         else if (sscanf(word, "xf.busy=%llu", &value) == 1 && value >= 1 && value <= 100)
             opt.busy_percent = value;
+        else if (sscanf(word, "xf.churn=%llu", &value) == 1)
+            opt.churn = value;
+        else if (sscanf(word, "xf.balloon=%llu", &value) == 1)
+            opt.balloon_mib = value;
     }
 }
 
@@ -268,7 +282,10 @@ static uint64_t available_mib(void)
 /* Asks for no more than there is: a guest killed for want of memory proves nothing. */
 static int take_memory(void)
 {
-    uint64_t free_mib = available_mib(), limit = free_mib * 95 / 100;
+    /* What churn maps, copies and holds in page tables, and what the balloon takes away. */
+    uint64_t others_mib = (opt.churn ? 12 : 0) + opt.balloon_mib, free_mib = available_mib();
+    free_mib -= free_mib < others_mib ? free_mib : others_mib;
+    uint64_t limit = free_mib * 95 / 100;
     uint64_t mib = opt.fill_mib ? opt.fill_mib : free_mib * 70 / 100;
     if (mib > limit) {
         say("xf-guest fill=%llu is more than there is: %llu\n", (unsigned long long)mib,
@@ -304,6 +321,163 @@ static int start_workers(void)
     return 0;
 }
 
+/* ---- page tables that come and go ------------------------------------------------------------ */
+
+enum { CHURN_PAGES = 256, CHURN_PAUSE_MS = 50 };
+
+static uint64_t *churn_map(void)
+{
+    uint64_t *p = mmap(NULL, CHURN_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void churn_fill(uint64_t *p, uint64_t seed, size_t step)
+{
+    for (size_t i = 0; i < CHURN_PAGES; i += step)
+        for (size_t w = 0; w < PAGE_WORDS; w += 64)
+            p[i * PAGE_WORDS + w] = mix(seed ^ (i * PAGE_WORDS + w));
+}
+
+/* Every second page is of `odd`, the others are of `even`. */
+static bool churn_holds(const uint64_t *p, uint64_t even, uint64_t odd)
+{
+    for (size_t i = 0; i < CHURN_PAGES; i++)
+        for (size_t w = 0; w < PAGE_WORDS; w += 64)
+            if (p[i * PAGE_WORDS + w] != mix((i % 2 ? odd : even) ^ (i * PAGE_WORDS + w)))
+                return false;
+    return true;
+}
+
+/* This program started anew: fresh page tables for everything. Its exit status is its verdict. */
+static int churn_child(uint64_t seed)
+{
+    uint64_t *p = churn_map();
+
+    if (!p)
+        return 1;
+    churn_fill(p, seed, 1);
+    return churn_holds(p, seed, seed) && !munmap(p, CHURN_PAGES * PAGE_BYTES) ? 0 : 1;
+}
+
+/* True if both the copy of our memory that a child has and what is left to us are as they should
+ * be. */
+static bool churn_once(uint64_t seed)
+{
+    uint64_t *p = churn_map();
+    char number[24];
+    char *argv[] = {"churn", number, NULL};
+    int status = -1;
+
+    if (!p)
+        return false;
+    churn_fill(p, seed, 1);
+    snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
+    pid_t child = fork();
+    if (child == 0) {
+        churn_fill(p, ~seed, 2);
+        if (!churn_holds(p, ~seed, seed))
+            _exit(2);
+        execv("/proc/self/exe", argv);
+        _exit(3);
+    }
+    bool ok = child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 0 && churn_holds(p, seed, seed);
+    /* In pieces, so that the tables in between go too. */
+    for (size_t i = 0; i < CHURN_PAGES; i += 8)
+        munmap(&p[i * PAGE_WORDS], 8 * PAGE_BYTES);
+    if (!ok)
+        say("BAD churn status=%x\n", (unsigned)status);
+    return ok;
+}
+
+/* In a process of its own, begun while this one is small: to fork one that holds all of the guest's
+   memory takes so long that there would be few rounds. What it has done is in memory that both see.
+ */
+struct churn {
+    atomic_ullong rounds, failed;
+};
+static struct churn *churn;
+
+static int start_churn(void)
+{
+    churn = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (churn == MAP_FAILED)
+        return -ENOMEM;
+    pid_t child = opt.churn ? fork() : 1;
+    if (child < 0)
+        return -errno;
+    for (uint64_t seed = opt.seed + 1; child == 0; seed++) {
+        if (!churn_once(seed))
+            atomic_fetch_add(&churn->failed, 1);
+        atomic_fetch_add(&churn->rounds, 1);
+        sleep_ms(CHURN_PAUSE_MS);
+    }
+    return 0;
+}
+
+/* ---- balloon --------------------------------------------------------------------------------- */
+
+#define BALLOON "/sys/devices/system/xen_memory/xen_memory0/"
+
+static bool balloon_read(const char *path, uint64_t *kib)
+{
+    unsigned long long value;
+    FILE *f = fopen(path, "r");
+    bool ok = f && fscanf(f, "%llu", &value) == 1;
+
+    if (f)
+        fclose(f);
+    if (ok)
+        *kib = value;
+    return ok;
+}
+
+static bool balloon_set(uint64_t kib)
+{
+    FILE *f = fopen(BALLOON "target_kb", "w");
+    bool ok = f && fprintf(f, "%llu", (unsigned long long)kib) > 0;
+
+    if (f && fclose(f))
+        ok = false;
+    return ok;
+}
+
+/* The driver moves towards its target in steps of its own, so each turn waits until it is there. */
+static void *balloon(void *arg)
+{
+    uint64_t full, now, wanted;
+
+    (void)arg;
+    if (!balloon_read(BALLOON "info/current_kb", &full)) {
+        all_ok = false;
+        say("BAD balloon: %s\n", strerror(errno));
+        return NULL;
+    }
+    for (bool down = true;; down = !down) {
+        wanted = full - (down ? opt.balloon_mib * 1024 : 0);
+        if (!balloon_set(wanted))
+            say("balloon: %s\n", strerror(errno));
+        for (int i = 0; i < 30; i++) {
+            sleep_ms(100);
+            if (balloon_read(BALLOON "info/current_kb", &now) && now / 1024 == wanted / 1024) {
+                atomic_fetch_add(&balloon_turns, 1);
+                break;
+            }
+        }
+        sleep_ms(300);
+    }
+    return NULL;
+}
+
+static int start_balloon(void)
+{
+    pthread_t thread;
+
+    return opt.balloon_mib ? -pthread_create(&thread, NULL, balloon, NULL) : 0;
+}
+
 static void tell(uint64_t tick, uint32_t boot)
 {
     unsigned long long passes = ~0ULL, writes = 0, gap_ms = 0;
@@ -313,20 +487,28 @@ static void tell(uint64_t tick, uint32_t boot)
         gap_ms = g > gap_ms ? g : gap_ms;
         writes += workers[i].writes;
     }
+    if (churn->failed)
+        all_ok = false;
     say("xf-guest tick=%llu ok=%d pages=%llu bad=%llu passes=%llu gen=%llu uptime=%llu boot=%08x "
-        "gap_ms=%llu\n",
+        "churn=%llu balloon=%llu gap_ms=%llu\n",
         (unsigned long long)tick, all_ok ? 1 : 0, (unsigned long long)page_count,
         (unsigned long long)bad_pages, passes, writes,
-        (unsigned long long)now_ms(CLOCK_MONOTONIC) / 1000, boot, gap_ms);
+        (unsigned long long)now_ms(CLOCK_MONOTONIC) / 1000, boot, (unsigned long long)churn->rounds,
+        (unsigned long long)balloon_turns, gap_ms);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     uint32_t boot = 0;
+
+    if (argc == 2 && getpid() != 1 && !strcmp(argv[0], "churn"))
+        return churn_child(strtoull(argv[1], NULL, 10));
     mkdir("/proc", 0555);
     mkdir("/dev", 0755);
     mount("proc", "/proc", "proc", 0, NULL);
+    mkdir("/sys", 0555);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    mount("sysfs", "/sys", "sysfs", 0, NULL);
     int console = open("/dev/console", O_RDWR);
     if (console >= 0)
         for (int fd = 0; fd < 3; fd++)
@@ -335,9 +517,13 @@ int main(void)
     read_options();
     if (getrandom(&boot, sizeof boot, GRND_NONBLOCK) != sizeof boot)
         boot = (uint32_t)mix(now_ms(CLOCK_REALTIME));
-    int err = take_memory();
+    int err = start_churn();
+    if (!err)
+        err = take_memory();
     if (!err)
         err = start_workers();
+    if (!err)
+        err = start_balloon();
     if (err)
         say("BAD xf-guest cannot start: %s\n", strerror(-err));
 

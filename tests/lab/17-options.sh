@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Each option of stock xl migrate does with --fast what it does without: -p (left paused), -e (the
+# receiver does not wait for the guest's end), -D (keeps the domid), -C (another configuration),
+# --debug (memory compared at the end); and a guest that is paused is not moved by either, for the same
+# reason.
+# shellcheck source=tests/lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/fast.sh
+. "$(dirname "$0")/fast.sh"
+begin
+
+make_guest A opts memory=128
+at=A
+
+# try [stock|fast] OPTIONS...: to the other host, which becomes `at`; TICK is what the guest said before.
+try() {
+    local how=$1
+    shift
+    TICK=$(guest_tick "$at" opts)
+    [ "$how" = stock ] || set -- --fast "$@"
+    migrate "$at" opts "$@" || fail "xl migrate $*"
+    at=$(other_host "$at")
+}
+
+state() { on "$1" xl list | awk -v n="$2" '$1 == n { print $5 }'; }
+
+# The process that stays with a guest to look after its end, which -e does not want.
+watchers() { on "$1" 'ps -eo args= | grep -c "[x]l migrate-receive" || true'; }
+
+for how in stock fast; do
+    try $how -p
+    expect_match "$how -p: the guest's state" '^--p---$' "$(state "$at" opts)"
+    paused=$(guest_tick "$at" opts)
+    sleep 3
+    expect_eq "$how -p: what a paused guest says" "$paused" "$(guest_tick "$at" opts)"
+    on "$at" xl unpause opts
+    expect_goes_on "$at" opts "$TICK"
+done
+
+for how in stock fast; do
+    try $how -e
+    expect_eq "$how -e: processes that look after the guest" 0 "$(watchers "$at")"
+    expect_goes_on "$at" opts "$TICK"
+done
+try fast
+expect_eq "without -e: processes that look after the guest" 1 "$(watchers "$at")"
+expect_goes_on "$at" opts "$TICK"
+
+# The domid that the guest has here must be free there, and one that the other host would not take next.
+for how in stock fast; do
+    domid=$(on "$at" xl domid opts)
+    try $how -D
+    expect_eq "$how -D: the domid" "$domid" "$(on "$at" xl domid opts)"
+    expect_goes_on "$at" opts "$TICK"
+done
+
+for how in stock fast; do
+    guest_config opts memory=128 "conf=on_reboot = \"preserve\"" | on "$at" "cat >/lab/other-$how.cfg"
+    try $how -C "/lab/other-$how.cfg"
+    expect_match "$how -C: the configuration" 'preserve' "$(on "$at" xl list -l opts | grep on_reboot)"
+    expect_goes_on "$at" opts "$TICK"
+    guest_config opts memory=128 | on "$at" "cat >/lab/other-$how.cfg"
+done
+
+try fast --debug
+expect_ge "--debug: pages that were compared" 20000 "$(result target verified_pages)"
+expect_goes_on "$at" opts "$TICK"
+wait_pass "$at" opts
+
+# libxl asks a guest to suspend and a paused one cannot: it waits a minute for it.
+on "$at" xl pause opts
+for how in --fast ''; do
+    # shellcheck disable=SC2086  # no word where there is none
+    migrate "$at" opts $how 2>/dev/null && fail "a paused guest was moved"
+    expect_match "'$how' a paused guest" "guest didn't acknowledge suspend" "$MIGRATE_OUTPUT"
+    expect_match "'$how' the guest's state" '^--p---$' "$(state "$at" opts)"
+    expect_eq "guests on $(other_host "$at")" "" "$(domains "$(other_host "$at")")"
+done
+TICK=$(guest_tick "$at" opts)
+on "$at" xl unpause opts
+expect_goes_on "$at" opts "$TICK"
+end_clean

@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The matrix of guests and hosts: each cell is a guest that moves to the other host and back by --fast,
+# with all that fast_move asks for. Sourced after fast.sh. `scripts/lab run` prints what the scenarios of
+# one run have entered.
+
+MATRIX=$LAB_DIR/results/matrix
+cells_failed=0
+
+# All of the matrix, or with XF_LAB_QUICK=1 what covers each kind of guest once.
+quick() { [ -n "${XF_LAB_QUICK:-}" ]; }
+
+enter() { # TYPE VCPUS MIB FROM TO RESULT
+    local line
+    printf -v line '%-4s %s vCPU %4s MiB  %s (%s dom0, %s) -> %s (%s dom0, %s)  %s' "$1" "$2" "$3" \
+        "$4" "${HOST_KIND[$4]}" "${HOST_RELEASE[$4]}" "$5" "${HOST_KIND[$5]}" "${HOST_RELEASE[$5]}" "$6"
+    mkdir -p "${MATRIX%/*}"
+    printf '%s\n' "$line" >>"$MATRIX"
+    note "CELL $line"
+}
+
+# What stock says where it cannot do it either: of xl create, or of xl migrate to the other host.
+stock_refuses() { # TYPE VCPUS MIB
+    local output
+    destroy_all A && destroy_all B
+    guest_config cell type="$1" vcpus="$2" memory="$3" | on A 'cat >/lab/cell.cfg'
+    if ! output=$(on A xl create -q /lab/cell.cfg 2>&1); then
+        STOCK_SAYS="xl create: $(printf '%s\n' "$output" | head -n 1)"
+        return 0
+    fi
+    wait_tick A cell 2 600
+    if ! output=$(ON_TIMEOUT=600 on A xl migrate cell B 2>&1); then
+        STOCK_SAYS="xl migrate: $(printf '%s\n' "$output" | tr '\r' '\n' | grep -E 'error|rror:' | head -n 1)"
+        return 0
+    fi
+    return 1
+}
+
+move_both_ways() { # TYPE VCPUS MIB
+    make_guest A cell type="$1" vcpus="$2" memory="$3"
+    fast_move A cell
+    printf '%s' "$MIGRATE_SECONDS" >"$MATRIX.there"
+    fast_move B cell
+    printf '%s' "$MIGRATE_SECONDS" >"$MATRIX.back"
+    end_clean
+}
+
+# cell TYPE VCPUS MIB: a failing one is entered as such and ends the scenario at its end, not here.
+cell() {
+    local began=$SECONDS status
+    # Not as the condition of an `if`: a failing command would not end it there.
+    set +e
+    (set -e; move_both_ways "$@")
+    status=$?
+    set -e
+    if [ "$status" = 0 ]; then
+        enter "$@" A B "moved in $(cat "$MATRIX.there") s and back in $(cat "$MATRIX.back") s, verified"
+    elif stock_refuses "$@"; then
+        enter "$@" A B "stock cannot either: $STOCK_SAYS"
+    else
+        enter "$@" A B "FAILED after $((SECONDS - began)) s"
+        cells_failed=$((cells_failed + 1))
+    fi
+    rm -f "$MATRIX.there" "$MATRIX.back"
+    destroy_all A && destroy_all B
+}
+
+matrix_ends() { [ "$cells_failed" = 0 ] || fail "$cells_failed cells of the matrix"; }
