@@ -210,6 +210,7 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
             break;
         if (page)
             xf_page_hash(page, e->hash_seed, e->hashes + n++ * XF_HASH_BYTES);
+        e->pages_hashed += page && !e->batch_repairs;
         e->batch_pos++;
     }
     if (n) {

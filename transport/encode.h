@@ -55,6 +55,7 @@ struct xf_encoder {
     uint8_t hashes[XF_PAYLOAD_MAX]; /* of the packet that is being made */
 
     uint64_t pages_sent, pages_zero, pages_raw, pages_repaired; /* counted as they are encoded */
+    uint64_t pages_hashed;                                      /* each once */
 };
 
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,

@@ -58,6 +58,12 @@ struct xf_guest_source_ops {
     int (*suspend)(void *ctx);
 
     /*
+     * May be NULL. After suspend(), before all pages are hashed: clears of `pages` those that
+     * others than the guest may still write, so that a difference in them would mean nothing.
+     */
+    int (*keep_still)(void *ctx, uint64_t *pages);
+
+    /*
      * NULL for a guest. A tunnel, whose pages are not a guest's memory but a buffer that is filled
      * again and again, has this instead of dirty() and suspend(): sets in `todo` (all zero on
      * entry) the pages of the next batch, *count of them; 0 when there are no more batches.

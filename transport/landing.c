@@ -173,7 +173,7 @@ static int compare(struct xf_landing *l, const struct xf_wire_record *r, const u
         }
         *payload += sizeof(hash);
     }
-    land_pages(l, r->index, r->count);
+    l->session->stats.pages_verified += land_pages(l, r->index, r->count);
     return 0;
 }
 

@@ -13,7 +13,7 @@
 #include "session.h"
 
 /* Pages that are named when a verification fails. */
-#define XF_DIFFERING_MAX 4
+#define XF_DIFFERING_MAX 12
 
 struct xf_landing {
     struct xf_session *session; /* for its shape, counters and error */

@@ -101,7 +101,14 @@ void xf_session_send_reason(struct xf_session *s, uint64_t *sequence, int code, 
 {
     struct xf_wire_reason reason = {.code = (uint32_t)(code < 0 ? -code : code)};
 
-    memcpy(reason.text, text, strnlen(text, sizeof(reason.text)));
+    size_t len = strnlen(text, sizeof(reason.text));
+
+    /* Cut between words: half a page's number would be another page's. */
+    if (text[len]) {
+        while (len && text[len] != ' ')
+            len--;
+    }
+    memcpy(reason.text, text, len);
     for (unsigned i = 0; i < 3; i++)
         xf_session_send(s, s->role == XF_ROLE_SOURCE ? XF_PACKET_ABORT : XF_PACKET_REFUSE, 0,
                         (*sequence)++, &reason, sizeof(reason), 0);

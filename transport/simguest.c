@@ -35,6 +35,8 @@ struct writer {
 struct xf_simguest {
     uint8_t *memory;
     size_t map_bytes;
+    uint64_t unsteady;
+    bool has_unsteady;
     uint64_t pages;
     uint64_t *present;
     _Atomic uint64_t *dirty;
@@ -258,6 +260,12 @@ void xf_simguest_flip_bit(struct xf_simguest *g, uint64_t gfn)
     g->memory[gfn * XF_PAGE_BYTES] ^= 1;
 }
 
+void xf_simguest_unsteady(struct xf_simguest *g, uint64_t gfn)
+{
+    g->unsteady = gfn;
+    g->has_unsteady = true;
+}
+
 /* ---- as a source -------------------------------------------------------------------------- */
 
 static int source_start(void *ctx, uint64_t *present)
@@ -312,6 +320,15 @@ static int source_suspend(void *ctx)
     return 0;
 }
 
+static int source_keep_still(void *ctx, uint64_t *pages)
+{
+    const struct xf_simguest *g = ctx;
+
+    if (g->has_unsteady)
+        xf_bitmap_clear(pages, g->unsteady);
+    return 0;
+}
+
 struct xf_guest_source xf_simguest_source(struct xf_simguest *g)
 {
     static const struct xf_guest_source_ops ops = {
@@ -321,6 +338,7 @@ struct xf_guest_source xf_simguest_source(struct xf_simguest *g)
         .map = source_map,
         .unmap = source_unmap,
         .suspend = source_suspend,
+        .keep_still = source_keep_still,
     };
 
     return (struct xf_guest_source){.ops = &ops, .ctx = g, .page_count = g->pages};

@@ -43,6 +43,8 @@ void xf_simguest_add_page(struct xf_simguest *g, uint64_t gfn);
 void xf_simguest_remove_page(struct xf_simguest *g, uint64_t gfn);
 /* Tests only: damage that no dirty bitmap tells. */
 void xf_simguest_flip_bit(struct xf_simguest *g, uint64_t gfn);
+/* Tests only: a page that is not the guest's alone, and so not verified. */
+void xf_simguest_unsteady(struct xf_simguest *g, uint64_t gfn);
 
 struct xf_guest_source xf_simguest_source(struct xf_simguest *g);
 struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g);

@@ -155,6 +155,22 @@ void xf_source_take_counts(struct xf_source *s)
     st->pages_sent = s->encoder.pages_sent;
     st->pages_zero = s->encoder.pages_zero;
     st->pages_repaired = s->encoder.pages_repaired;
+    st->pages_verified = s->encoder.pages_hashed;
+}
+
+/* The last round of pages has landed: the hashes of all that will not change any more. */
+static int begin_hashes(struct xf_source *s, uint64_t now_us)
+{
+    int rc = 0;
+
+    memcpy(s->todo, s->populated, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
+    if (s->guest.ops->keep_still)
+        rc = s->guest.ops->keep_still(s->guest.ctx, s->todo);
+    if (rc)
+        return xf_session_fail(&s->session, rc, "cannot tell which pages to verify: %s",
+                               strerror(-rc));
+    begin_round(s, XF_ROUND_HASHES, now_us);
+    return 0;
 }
 
 int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
@@ -196,13 +212,10 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
         if (s->phase == XF_PHASE_LIVE)
             return s->guest.ops->next_batch ? xf_source_next_batch(s, now_us)
                                             : after_live_round(s, now_us);
-        if (s->verify) {
-            memcpy(s->todo, s->populated,
-                   xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
-            begin_round(s, XF_ROUND_HASHES, now_us);
-            return 0;
-        }
+        if (s->verify)
+            return begin_hashes(s, now_us);
     }
+    xf_source_take_counts(s);
     st->done_us = now_us;
     xf_source_enter(s, XF_PHASE_DONE, now_us);
     return 0;

@@ -50,6 +50,7 @@ struct xf_stats {
     uint64_t pages_sent;     /* pages sent (source) or landed (target), all rounds, zero ones too */
     uint64_t pages_zero;     /* of pages_sent, those elided as zero */
     uint64_t pages_repaired; /* pages sent again because the target missed them */
+    uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
     uint64_t bytes_wire;     /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;

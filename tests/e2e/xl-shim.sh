@@ -13,7 +13,7 @@ cp "$repo/xl-plugin/bin/xl" "$dir/shim/xl"
 cat >"$dir/real/xl" <<'END'
 #!/bin/sh
 for word; do printf '[%s]' "$word"; done
-echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DOWNTIME:-} bandwidth=${XL_FAST_BANDWIDTH:-}"
+echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DOWNTIME:-} bandwidth=${XL_FAST_BANDWIDTH:-}${XL_FAST_VERIFY:+ verify=$XL_FAST_VERIFY}"
 [ -z "${FAKE_TOUCH:-}" ] || rm -f "$XL_FAST_UNTOUCHED"
 [ -z "${XL_FAST:-}" ] || exit "${FAKE_XL_STATUS:-0}"
 END
@@ -97,6 +97,9 @@ check "stock options" 0 "[migrate][-pe][-D][--debug][-C][x y][d][h $remote] $our
     xl migrate -pe -D --fast --debug -C 'x y' d h
 check "--fast at the end" 0 "[migrate][d][u@h.example $remote] $ours" '' xl migrate d u@h.example --fast
 check "overrides" 0 "$ours downtime=20 bandwidth=8G" '' xl migrate --fast --max-downtime 20 --bandwidth=8G d h
+check "verify" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= verify=1" '' xl migrate --verify --fast d h
+check "auto, with what is lost" 0 "[migrate][d][h] helper= fast= downtime= bandwidth= verify=1" "which does not verify" \
+    env FAKE_SOURCE='A: no' xl migrate --verify --fast=auto d h
 check "own ssh" 0 "[migrate][-s][ssh -p 2][d][h $remote]" '' xl migrate --fast -s 'ssh -p 2' d h
 check "own ssh is asked, once" 0 "-p 2 h if test" '' sh -c "xl migrate --fast -s 'ssh -p 2' d h >/dev/null 2>&1; grep -c test '$FAKE_LOG' | grep -qx 1 && cat '$FAKE_LOG'"
 check "own ssh in one word" 0 "[migrate][-sssh -p 2][d][h $remote]" '' xl migrate --fast '-sssh -p 2' d h

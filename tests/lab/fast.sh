@@ -18,6 +18,10 @@ xenstore_names() { # HOST NAME
     on "$1" "d=\$(xl domid '$2'); xenstore-ls -f /local/domain/\$d | sed \"s|/local/domain/\$d|.|g; s| = .*||\"" | sort
 }
 
+# What every fast_move is done with besides; XF_LAB_MOVE= (empty) leaves it out, for figures that compare.
+# shellcheck disable=SC2206  # words
+MOVE_OPTIONS=(${XF_LAB_MOVE---verify})
+
 # fast_move FROM NAME [options]: moves the guest and checks everything that must hold.
 fast_move() {
     local from=$1 name=$2 to before ssh_before port_before ssh_bytes port_bytes held line
@@ -27,7 +31,7 @@ fast_move() {
     ssh_before=$(link_bytes eth2)
     port_before=$(link_bytes eth1)
 
-    migrate "$from" "$name" --fast "$@" || fail "xl migrate --fast $name $to"
+    migrate "$from" "$name" --fast "${MOVE_OPTIONS[@]}" "$@" || fail "xl migrate --fast $name $to"
     ssh_bytes=$(($(link_bytes eth2) - ssh_before))
     port_bytes=$(($(link_bytes eth1) - port_before))
 
@@ -45,6 +49,12 @@ fast_move() {
     expect_ge "bytes over the port's link" "$held" "$port_bytes"
     expect_le "bytes over ssh's link" 1000000 "$ssh_bytes"
     expect_eq "rounds, counted at both ends" "$(result source rounds)" "$(result target rounds)"
+    case " ${MOVE_OPTIONS[*]} " in
+    *" --verify "*)
+        expect_ge "verified pages" "$(field "$before" pages)" "$(result source verified_pages)"
+        expect_eq "verified pages, counted at both ends" "$(result source verified_pages)" "$(result target verified_pages)"
+        ;;
+    esac
     note "FIGURES $from->$to: rounds $(result source rounds), pages $(result source pages_sent)" \
         "(zero $(result source pages_zero), repaired $(result source pages_repaired))," \
         "payload $(result source payload_gbps) Gbit/s, memory's blackout $(($(result source blackout_us) / 1000)) ms," \

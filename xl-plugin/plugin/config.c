@@ -17,8 +17,9 @@
 #define FILE_MAX_BYTES ((size_t)64 << 10)
 
 static const char *const known_keys[] = {
-    "port",         "address",   "udp_port",     "queues", "mtu", "connect_timeout",
-    "max_downtime", "bandwidth", "stock_helper", /* read by the launcher, xl-fast-helper */
+    "port",         "address",   "udp_port", "queues",       "mtu", "connect_timeout",
+    "max_downtime", "bandwidth", "verify",   "stock_helper", /* read by the launcher, xl-fast-helper
+                                                              */
 };
 
 __attribute__((format(printf, 2, 3))) static int refuse(char *err, const char *format, ...)
@@ -164,7 +165,7 @@ int xf_config_bandwidth(const char *text, uint64_t *bytes_per_s)
 static int take(XLU_Config *cfg, const char *name, struct xf_config *c, char *err)
 {
     const char *text;
-    long udp = 0, queues = 0, mtu = 0, timeout = 30, downtime = 300;
+    long udp = 0, queues = 0, mtu = 0, timeout = 30, downtime = 300, verify = 0;
     int rc = get_port(cfg, name, c, err);
 
     rc = rc ?: get_address(cfg, name, c, err);
@@ -173,6 +174,7 @@ static int take(XLU_Config *cfg, const char *name, struct xf_config *c, char *er
     rc = rc ?: get_number(cfg, name, "mtu", 576, 9000, &mtu, err);
     rc = rc ?: get_number(cfg, name, "connect_timeout", 1, 3600, &timeout, err);
     rc = rc ?: get_number(cfg, name, "max_downtime", 1, 3600000, &downtime, err);
+    rc = rc ?: get_number(cfg, name, "verify", 0, 1, &verify, err);
     if (rc)
         return rc;
 
@@ -185,6 +187,7 @@ static int take(XLU_Config *cfg, const char *name, struct xf_config *c, char *er
     c->mtu = (uint32_t)mtu;
     c->connect_timeout_s = (unsigned)timeout;
     c->max_downtime_us = (uint64_t)downtime * 1000;
+    c->verify = verify;
     return 0;
 }
 
@@ -206,16 +209,19 @@ static int env_number(const char *name, long min, long max, long *value, char *e
 static int take_environment(struct xf_config *c, char *err)
 {
     const char *text = getenv("XL_FAST_BANDWIDTH");
-    long downtime = -1, timeout = -1;
+    long downtime = -1, timeout = -1, verify = -1;
     int rc = env_number("XL_FAST_MAX_DOWNTIME", 1, 3600000, &downtime, err);
 
     rc = rc ?: env_number("XL_FAST_CONNECT_TIMEOUT", 1, 3600, &timeout, err);
+    rc = rc ?: env_number("XL_FAST_VERIFY", 0, 1, &verify, err);
     if (rc)
         return rc;
     if (downtime > 0)
         c->max_downtime_us = (uint64_t)downtime * 1000;
     if (timeout > 0)
         c->connect_timeout_s = (unsigned)timeout;
+    if (verify >= 0)
+        c->verify = verify;
     if (text && *text && xf_config_bandwidth(text, &c->bandwidth_bytes_per_s))
         return refuse(err, "XL_FAST_BANDWIDTH must be bits per second, such as 8G");
     return 0;

@@ -4,11 +4,13 @@
  * exist is refused by name: a mistyped limit must not be silently no limit.
  *
  * What one migration may want otherwise overrides the file by environment: XL_FAST_MAX_DOWNTIME,
- * XL_FAST_BANDWIDTH, XL_FAST_CONNECT_TIMEOUT, in the file's units. XL_FAST_CONF names another file.
+ * XL_FAST_BANDWIDTH, XL_FAST_CONNECT_TIMEOUT, XL_FAST_VERIFY, in the file's units. XL_FAST_CONF
+ * names another file.
  */
 #ifndef XF_PLUGIN_CONFIG_H
 #define XF_PLUGIN_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define XF_CONFIG_PATH      "/etc/xen/xl-fast.conf"
@@ -24,6 +26,7 @@ struct xf_config {
     unsigned connect_timeout_s; /* offer -> answer, and answer -> ready */
     uint64_t max_downtime_us;
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
+    bool verify;                    /* compare all pages before the guest starts at the target */
 };
 
 /*

@@ -10,11 +10,15 @@
  * An HVM or PVH guest's memory is ours to read and build; a PV guest's stays with the stock
  * functions, and goes through the tunnel. Where it was asked for and cannot be (not live), it is
  * refused rather than done slowly.
+ *
+ * A third function only listens: what libxenguest reports, on its way to libxenctrl (verify.h).
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +32,8 @@
 #include "say.h"
 #include "tunnel_restore.h"
 #include "tunnel_save.h"
+#include "unsteady.h"
+#include "verify.h"
 
 typedef int save_fn(xc_interface *, int, uint32_t, uint32_t, struct save_callbacks *,
                     xc_stream_type_t, int);
@@ -75,11 +81,19 @@ struct stock_save_arguments {
     int recv_fd;
 };
 
-static int call_stock_save(void *arg, int io_fd, struct save_callbacks *callbacks)
+static int call_stock_save(void *arg, int io_fd, bool verify, struct save_callbacks *callbacks)
+{
+    const struct stock_save_arguments *a = arg;
+    uint32_t flags = a->flags | (verify ? XCFLAGS_DEBUG : 0);
+
+    return a->stock(a->xch, io_fd, a->dom, flags, callbacks, XC_STREAM_PLAIN, a->recv_fd);
+}
+
+static int unsteady_pv(void *arg, uint64_t pages[XF_UNSTEADY_MAX])
 {
     const struct stock_save_arguments *a = arg;
 
-    return a->stock(a->xch, io_fd, a->dom, a->flags, callbacks, XC_STREAM_PLAIN, a->recv_fd);
+    return xf_unsteady_pv(a->xch, a->dom, pages);
 }
 
 static int save_pv(const struct stock_save_arguments *a, int io_fd,
@@ -92,7 +106,9 @@ static int save_pv(const struct stock_save_arguments *a, int io_fd,
         .xen_major = (uint32_t)version >> 16,
         .xen_minor = (uint32_t)version & 0xffff,
         .callbacks = callbacks,
+        .verify = a->flags & XCFLAGS_DEBUG,
         .stock = call_stock_save,
+        .unsteady = unsteady_pv,
         .arg = (void *)a,
         .port = &xf_tunnel_dpdk_port,
     };
@@ -129,6 +145,26 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
         return answer(save_pv(&arguments, io_fd, callbacks));
     }
     return answer(xf_save_run(xch, io_fd, dom, flags & XCFLAGS_DEBUG, callbacks));
+}
+
+/* libxenctrl's, by which libxenguest says what went wrong. Its prototype is private. */
+void xc_report_error(xc_interface *xch, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+void xc_report_error(xc_interface *xch, int code, const char *format, ...)
+{
+    void (*next)(xc_interface *, int, const char *, ...) = stock_function("xc_report_error");
+    char line[1024]; /* as libxenctrl's own */
+    int saved = errno;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    xf_verify_report(line);
+    errno = saved;
+    if (next)
+        next(xch, code, "%s", line);
 }
 
 struct stock_arguments {

@@ -11,6 +11,7 @@
 
 #include "../../transport/bitmap.h"
 #include "say.h"
+#include "unsteady.h"
 
 /* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time. */
 int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen_pfn_t *types);
@@ -26,6 +27,7 @@ struct xf_xen_source {
     uint64_t page_count;
     xc_hypercall_buffer_t dirty_hbuf; /* the bitmap that Xen fills */
     int dirty_xen_pages;
+    bool verify;
     bool logdirty, qemu_logdirty;
     void *mapping;
     unsigned mapped;
@@ -195,11 +197,25 @@ static int source_suspend(void *ctx)
                domain.shutdown, domain.shutdown_reason);
         return -EIO;
     }
+    if (x->verify)
+        usleep(XF_UNSTEADY_SETTLE_US);
     return 0;
 }
 
+static int source_keep_still(void *ctx, uint64_t *pages)
+{
+    struct xf_xen_source *x = ctx;
+    uint64_t unsteady[XF_UNSTEADY_MAX];
+    int n = xf_unsteady_hvm(x->xch, x->domid, unsteady);
+
+    for (int i = 0; i < n; i++)
+        if (unsteady[i] < x->page_count)
+            xf_bitmap_clear(pages, unsteady[i]);
+    return n < 0 ? n : 0;
+}
+
 int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,
-                      const struct save_callbacks *callbacks)
+                      const struct save_callbacks *callbacks, bool verify)
 {
     DECLARE_HYPERCALL_BUFFER(uint64_t, bits);
     struct xf_xen_source *x = calloc(1, sizeof(*x));
@@ -211,6 +227,7 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->xch = xch;
     x->domid = domid;
     x->callbacks = callbacks;
+    x->verify = verify;
     x->fmem = xenforeignmemory_open(NULL, 0);
     if (!x->fmem) {
         rc = fail(x, "cannot open the interface to map foreign memory");
@@ -248,6 +265,7 @@ struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x)
         .map = source_map,
         .unmap = source_unmap,
         .suspend = source_suspend,
+        .keep_still = source_keep_still,
     };
 
     return (struct xf_guest_source){.ops = &ops, .ctx = x, .page_count = x->page_count};

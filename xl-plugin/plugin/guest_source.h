@@ -27,9 +27,10 @@ struct xf_xen_domain {
 };
 int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out);
 
-/* Touches nothing of the guest yet. All arguments stay the caller's. */
+/* Touches nothing of the guest yet. All arguments stay the caller's. verify: pages will be
+   compared, so what dom0 does with a suspended guest has to settle first. */
 int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,
-                      const struct save_callbacks *callbacks);
+                      const struct save_callbacks *callbacks, bool verify);
 
 struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x);
 

@@ -121,11 +121,15 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
             (unsigned long long)port->tx_packets, (unsigned long long)port->rx_packets,
             ms(memory_us), ms(blackout_us), ms(now - r->start_us));
 
+    if (ok && s->pages_verified)
+        xf_say("%s: verified %llu pages", r->end, (unsigned long long)s->pages_verified);
+
     /* blackout_us: suspend to the last page landed; suspended_us: to where libxl takes over again.
      */
     xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
-           "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,\"port_down_us\":%llu,"
+           "\"verified_pages\":%llu,\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,"
+           "\"port_down_us\":%llu,"
            "\"memory_us\":%llu,"
            "\"blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":%llu,"
            "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
@@ -134,11 +138,11 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
            (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
            (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
-           (unsigned long long)s->bytes_wire, rate, (unsigned long long)r->port_up_us,
-           (unsigned long long)(now - r->port_closing_us), (unsigned long long)memory_us,
-           (unsigned long long)blackout_us, (unsigned long long)suspended_us,
-           (unsigned long long)(now - r->start_us), us_of(used.ru_utime), us_of(used.ru_stime),
-           (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,
-           (unsigned long long)port->rx_packets, (unsigned long long)port->rx_bytes,
-           (unsigned long long)port->rx_port_missed, rejects);
+           (unsigned long long)s->pages_verified, (unsigned long long)s->bytes_wire, rate,
+           (unsigned long long)r->port_up_us, (unsigned long long)(now - r->port_closing_us),
+           (unsigned long long)memory_us, (unsigned long long)blackout_us,
+           (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
+           us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
+           (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
+           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, rejects);
 }

@@ -167,7 +167,8 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     rc = bring_port_up(&s);
     if (rc)
         goto out;
-    rc = xf_xen_source_new(&s.guest, xch, domid, callbacks);
+    verify = verify || s.config.verify;
+    rc = xf_xen_source_new(&s.guest, xch, domid, callbacks, verify);
     if (rc)
         goto out;
     struct xf_guest_source guest = xf_xen_source_guest(s.guest);

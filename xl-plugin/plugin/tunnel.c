@@ -99,7 +99,6 @@ int xf_tunnel_allow(const struct xf_record *rec, char why[XF_STREAM_ERR_BYTES])
     switch (rec->type) {
     case XF_REC_END:
     case XF_REC_STATIC_DATA_END:
-    case XF_REC_VERIFY:
         max = 0;
         break;
     case XF_REC_X86_PV_P2M_FRAMES:

@@ -38,6 +38,10 @@
 /* Ours. Body: that of the PAGE_DATA record in whose place it stands, without the pages. */
 #define XF_REC_BATCH 0x58460003u
 
+/* Ours, in place of VERIFY: all pages come again, to be compared. Body: u32 count, u32 0, and the
+   pfns of as many pages that others than the guest write to, which may differ. */
+#define XF_REC_COMPARE 0x58460004u
+
 /* The most frames in one record. Xen writes 1024. */
 #define XF_TUNNEL_FRAMES_MAX 4096u
 
@@ -53,6 +57,13 @@ struct xf_tunnel_head {
     uint64_t frames[XF_TUNNEL_FRAMES_MAX]; /* type in bits 63:60, pfn below */
 };
 #define XF_TUNNEL_HEAD_BYTES(count) (8 + 8 * (uint32_t)(count))
+
+/* Of a frame of a checked head: its pfn, and whether the record has a page for it. */
+#define XF_TUNNEL_PFN (UINT64_MAX >> 4)
+static inline bool xf_tunnel_has_page(uint64_t frame)
+{
+    return frame >> 60 < 0xd;
+}
 
 /*
  * Reads a record's body up to the pages, of which there are *pages: those of all frames but the

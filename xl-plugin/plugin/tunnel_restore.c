@@ -8,6 +8,7 @@
  *   stock xc_domain_restore(pair)   io_fd: record by record
  *     reads pair                 <- others as they are
  *                                <- XF_BATCH: PAGE_DATA again  <- batches that have landed
+ *     to verify: compares them <- XF_COMPARE and all pages again, then one that must differ
  *                                   XF_PAGES: all counted, none left
  *                                <- END
  *   returns                                                      port down
@@ -33,10 +34,12 @@
 #include "report.h"
 #include "say.h"
 #include "tunnel_sink.h"
+#include "verify.h"
 
 #define IDLE_US      100   /* sleep when there is nothing to do */
 #define HEAD_WAIT_MS 60000 /* for the headers and the offer, which come in one go */
 #define PATIENCE_MS  60000 /* pages are here -> the record that they belong to */
+#define COMPARED_MS  60000 /* the last page to compare was written -> Xen's restore has done so */
 #define COUNTED_MS   10000 /* XF_PAGES -> our own count, which the source has seen */
 
 struct restore {
@@ -47,6 +50,13 @@ struct restore {
     struct xf_tunnel_sink *tunnel;
     uint64_t pages;     /* the pump's: handed to the stock function */
     atomic_bool asking; /* the pump waits for the source's next record */
+
+    /* The pump's, but for verify. */
+    enum { NOT_COMPARED, COMPARING, COMPARED } compare;
+    struct xf_verify verify;
+    uint64_t verified;  /* pages that were compared and must not differ */
+    uint64_t trial_pfn; /* one of them, and its content; UINT64_MAX: none yet */
+    uint8_t trial[XF_PAGE_BYTES];
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -200,6 +210,92 @@ static int to_stock(struct restore *r, const void *buf, size_t len)
     return rc ? stream_failed(r, -ECANCELED) : 0;
 }
 
+/* ---- pump: pages that come again to be compared -----------------------------------------------
+ */
+
+/* XF_COMPARE: from here on the stock function compares. */
+static int begin_comparing(struct restore *r, const struct xf_stream *s,
+                           const struct xf_record *rec)
+{
+    const uint32_t verify[2] = {htole32(XF_REC_VERIFY), 0};
+    struct {
+        uint32_t count, reserved;
+        uint64_t pages[XF_UNSTEADY_MAX];
+    } body;
+
+    if (!(r->offer.features & XF_FEATURE_VERIFY) || r->compare != NOT_COMPARED || rec->length < 8 ||
+        rec->length > sizeof(body) || rec->length % 8)
+        return fail(r, -EBADMSG, "the source's stream: record %#x of %u bytes", rec->type,
+                    rec->length);
+    int rc = xf_stream_read_body(s, rec, &body, rec->length);
+    if (rc)
+        return stream_failed(r, rc);
+    if (le32toh(body.count) != rec->length / 8 - 1 || body.reserved)
+        return fail(r, -EBADMSG, "the source's stream: record %#x with another count", rec->type);
+    pthread_mutex_lock(&r->verify.lock);
+    for (; r->verify.unsteady_n < le32toh(body.count); r->verify.unsteady_n++)
+        r->verify.unsteady[r->verify.unsteady_n] = le64toh(body.pages[r->verify.unsteady_n]);
+    pthread_mutex_unlock(&r->verify.lock);
+    r->compare = COMPARING;
+    r->trial_pfn = UINT64_MAX;
+    return to_stock(r, verify, sizeof(verify));
+}
+
+/* A record's pages are being compared: counts them, and keeps the first that will do as the trial.
+ */
+static void take_trial(struct restore *r, const struct xf_tunnel_head *head, uint32_t count,
+                       const uint8_t *from)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t frame = le64toh(head->frames[i]);
+
+        if (!xf_tunnel_has_page(frame))
+            continue;
+        if (!xf_verify_is_unsteady(&r->verify, frame & XF_TUNNEL_PFN)) {
+            r->verified++;
+            if (r->trial_pfn == UINT64_MAX && frame >> 60 == 0) {
+                r->trial_pfn = frame;
+                memcpy(r->trial, from, sizeof(r->trial));
+            }
+        }
+        from += XF_PAGE_BYTES;
+    }
+}
+
+/* All pages to compare are written: has the stock function found what it should, and no more? */
+static int end_comparing(struct restore *r)
+{
+    const struct {
+        uint32_t type, length, count, reserved;
+        uint64_t frame;
+    } record = {
+        .type = htole32(XF_REC_PAGE_DATA),
+        .length = htole32(XF_TUNNEL_HEAD_BYTES(1) + (uint32_t)XF_PAGE_BYTES),
+        .count = htole32(1),
+        .frame = htole64(r->trial_pfn),
+    };
+    char why[256];
+
+    r->compare = COMPARED;
+    if (r->trial_pfn == UINT64_MAX)
+        return fail(r, -EBADMSG, "verify: the source sent no pages to compare");
+    r->trial[0] ^= 1;
+    xf_verify_try(&r->verify, r->trial_pfn);
+    int rc = to_stock(r, &record, sizeof(record));
+    rc = rc ?: to_stock(r, r->trial, sizeof(r->trial));
+    if (rc)
+        return rc;
+    if (xf_verify_wait(&r->verify, r->p->compared_ms ?: COMPARED_MS) == -ECANCELED)
+        return stream_failed(r, -ECANCELED);
+    if (xf_verify_judge(&r->verify, why))
+        return fail(r, -EILSEQ, "%s", why);
+    xf_tunnel_sink_hold(r->tunnel, false);
+    return 0;
+}
+
+/* ---- pump: the stream -------------------------------------------------------------------------
+ */
+
 /* A PAGE_DATA record, as the stock function at the source wrote it. */
 static int join_record(struct restore *r, const struct xf_stream *s, const struct xf_record *rec,
                        struct xf_tunnel_head *head)
@@ -214,7 +310,8 @@ static int join_record(struct restore *r, const struct xf_stream *s, const struc
     if (rc)
         return stream_failed(r, rc);
 
-    uint32_t length = XF_TUNNEL_HEAD_BYTES(head->count);
+    const uint32_t count = head->count;
+    uint32_t length = XF_TUNNEL_HEAD_BYTES(count);
     uint32_t header[2] = {htole32(XF_REC_PAGE_DATA),
                           htole32(length + (uint32_t)(pages * XF_PAGE_BYTES))};
 
@@ -228,6 +325,8 @@ static int join_record(struct restore *r, const struct xf_stream *s, const struc
         return fail(r, rc,
                     "the source's stream: a record of %u pages, but another number has landed",
                     pages);
+    if (!rc && r->compare == COMPARING)
+        take_trial(r, head, count, from);
     rc = rc ?: to_stock(r, from, pages * XF_PAGE_BYTES);
     if (!rc) {
         xf_tunnel_sink_give_back(r->tunnel);
@@ -292,9 +391,17 @@ static int pump(struct restore *r, struct xf_tunnel_head *head)
             return stream_failed(r, rc);
         if (counted && (rec.type != XF_REC_END || rec.length))
             return fail(r, -EBADMSG, "the source's stream: record %#x where END is due", rec.type);
+        if (r->compare == COMPARING && rec.type != XF_REC_BATCH)
+            rc = end_comparing(r);
+        if (rc)
+            return rc;
         if (rec.type == XF_REC_BATCH) {
             rc = join_record(r, &s, &rec, head);
+        } else if (rec.type == XF_REC_COMPARE) {
+            rc = begin_comparing(r, &s, &rec);
         } else if (rec.type == XF_REC_PAGES) {
+            if (r->offer.features & XF_FEATURE_VERIFY && r->compare != COMPARED)
+                return fail(r, -EBADMSG, "verify: the source sent no pages to compare");
             rc = compare_counts(r, &s, &rec);
             counted = true;
         } else {
@@ -334,6 +441,8 @@ static int read_offer(struct restore *r)
     if (rc)
         return fail(r, rc, "%s", why);
     rc = xf_tunnel_sink_new(&r->tunnel, r->offer.page_count);
+    if (!rc)
+        xf_tunnel_sink_hold(r->tunnel, r->offer.features & XF_FEATURE_VERIFY);
     return rc ? fail(r, rc, "the source offers a buffer of %llu pages: %s",
                      (unsigned long long)r->offer.page_count, strerror(-rc))
               : 0;
@@ -355,12 +464,18 @@ static int run_stock(struct restore *r)
     int rc = xf_tunnel_thread(&pump_thread, pump_main, r);
     if (rc)
         return fail(r, rc, "cannot start a thread: %s", strerror(-rc));
+    xf_verify_watch(&r->verify);
     if (r->p->stock(r->p->arg, r->pair[1], r->p->callbacks))
         rc = -EIO;
+    xf_verify_over(&r->verify);
     shutdown(r->pair[1], SHUT_RDWR);
     pthread_join(pump_thread, &result);
     if (result)
         return (int)(intptr_t)result;
+    /* Once more, with all that it has said. */
+    char why[256];
+    if (!rc && r->compare == COMPARED && xf_verify_judge(&r->verify, why))
+        return fail(r, -EILSEQ, "%s", why);
     return rc ? fail(r, rc, "Xen's own restore has failed") : 0;
 }
 
@@ -386,6 +501,7 @@ static int restore(struct restore *r)
     pthread_mutex_unlock(&r->lock);
     pthread_join(engine, NULL);
     r->stats.pages_total = r->pages;
+    r->stats.pages_verified = r->verified;
     xf_report_result(&r->report, !rc, r->error, &r->stats);
     return rc;
 }
@@ -399,6 +515,7 @@ int xf_tunnel_restore_run(const struct xf_tunnel_restore *params)
         .changed = PTHREAD_COND_INITIALIZER,
     };
 
+    xf_verify_init(&r.verify);
     xf_report_start(&r.report, "target", params->domid);
     int rc = restore(&r);
 
@@ -408,5 +525,6 @@ int xf_tunnel_restore_run(const struct xf_tunnel_restore *params)
         close(r.pair[1]);
     }
     xf_tunnel_sink_free(r.tunnel);
+    xf_verify_fini(&r.verify);
     return rc;
 }

@@ -15,6 +15,7 @@ struct xf_tunnel_restore {
     xf_stock_restore *stock; /* called once, in the caller's thread, if the port is up */
     void *arg;
     const struct xf_tunnel_port *port;
+    unsigned compared_ms; /* the last page to compare -> it is compared; 0 = the default */
     unsigned patience_ms; /* pages are here -> their record; 0 = the default */
 };
 

@@ -11,6 +11,7 @@
  *     precopy_policy: rounds        PAGE_DATA: pages -> buffer  link  <- batches
  *                                   io_fd <- XF_BATCH, others
  *     suspend
+ *     to verify: all once more    VERIFY -> io_fd <- XF_COMPARE
  *   returns                      -> END: no more batches        link  <> the last has landed
  *                                   io_fd <- XF_PAGES, END
  *   io_fd's number is itself again                              port down
@@ -73,6 +74,13 @@ struct save {
     struct xf_offer offer;
     uint8_t headers[XF_HEADERS_BYTES]; /* the pump's too */
     struct xf_stats stats;             /* the pump's too, after wait_done() */
+    bool verify;                       /* everybody's, after wait_started() */
+
+    /* The pump's, once the guest is suspended. */
+    uint64_t unsteady[XF_UNSTEADY_MAX];
+    int unsteady_n;
+    bool comparing;    /* pages come a second time */
+    uint64_t verified; /* of them, those that must not differ */
 
     /* The caller's. */
     unsigned marks;
@@ -177,6 +185,9 @@ static int write_offer(struct save *s, uint64_t page_count)
 
     if (rc)
         return fail(s, rc, "cannot make an offer: %s", strerror(-rc));
+    s->verify = s->p->verify || s->config.verify;
+    if (s->verify)
+        s->offer.features |= XF_FEATURE_VERIFY;
     xf_offer_encode(&s->offer, offer);
     rc = write_out(s, s->headers, sizeof(s->headers));
     if (!rc)
@@ -317,6 +328,35 @@ static int forward_record(struct save *s, const struct xf_stream *pair, const st
     return rc;
 }
 
+/* From here on pages come to be compared. */
+static int begin_comparing(struct save *s)
+{
+    struct {
+        uint32_t count, reserved;
+        uint64_t pages[XF_UNSTEADY_MAX];
+    } body = {0};
+
+    if (!s->verify || s->comparing)
+        return fail(s, -EPROTO, "Xen's own save verifies without having been asked to");
+    s->comparing = true;
+    body.count = htole32((uint32_t)s->unsteady_n);
+    for (int i = 0; i < s->unsteady_n; i++)
+        body.pages[i] = htole64(s->unsteady[i]);
+    return write_record(s, XF_REC_COMPARE, &body, 8 + 8 * (uint32_t)s->unsteady_n);
+}
+
+static void count_verified(struct save *s, const struct xf_tunnel_head *head)
+{
+    for (uint32_t i = 0; i < head->count; i++) {
+        uint64_t frame = le64toh(head->frames[i]);
+        bool counts = xf_tunnel_has_page(frame);
+
+        for (int u = 0; u < s->unsteady_n; u++)
+            counts = counts && (frame & XF_TUNNEL_PFN) != s->unsteady[u];
+        s->verified += counts;
+    }
+}
+
 /* The pages go to the buffer, the rest of the record to io_fd. */
 static int split_record(struct save *s, const struct xf_stream *pair, const struct xf_record *rec,
                         struct xf_tunnel_head *head)
@@ -339,6 +379,8 @@ static int split_record(struct save *s, const struct xf_stream *pair, const stru
             return pair_failed(s, rc);
         xf_tunnel_source_commit(s->tunnel);
     }
+    if (s->comparing)
+        count_verified(s, head);
     uint32_t length = XF_TUNNEL_HEAD_BYTES(head->count);
 
     head->count = htole32(head->count);
@@ -350,6 +392,8 @@ static int write_end(struct save *s)
     struct xf_tunnel_counts counts;
     uint8_t body[XF_PAGES_BYTES];
 
+    if (s->verify && !s->comparing)
+        return fail(s, -EPROTO, "Xen's own save was to verify, but has not");
     xf_tunnel_source_end(s->tunnel);
     int rc = xf_tunnel_source_wait_done(s->tunnel, &counts);
     if (rc)
@@ -383,6 +427,8 @@ static int pump(struct save *s, struct xf_tunnel_head *head)
             return pair_failed(s, rc);
         if (rec.type == XF_REC_PAGE_DATA) {
             rc = split_record(s, &pair, &rec, head);
+        } else if (rec.type == XF_REC_VERIFY && !rec.length) {
+            rc = begin_comparing(s);
         } else {
             rc = xf_tunnel_allow(&rec, why);
             if (rc)
@@ -529,7 +575,17 @@ static int suspend(void *data)
     s->suspend_us = xf_now_us();
     say_round(s, "", &counts, s->suspend_us - s->round.began_us);
     s->round.before = counts;
-    return s->p->callbacks->suspend(s->p->callbacks->data);
+    int ok = s->p->callbacks->suspend(s->p->callbacks->data);
+    if (ok == 1 && s->verify) {
+        xf_tunnel_sleep(XF_UNSTEADY_SETTLE_US);
+        s->unsteady_n = s->p->unsteady(s->p->arg, s->unsteady);
+        if (s->unsteady_n < 0) {
+            fail(s, s->unsteady_n, "cannot tell which pages to verify: %s",
+                 strerror(-s->unsteady_n));
+            return 0;
+        }
+    }
+    return ok;
 }
 
 static int switch_qemu_logdirty(uint32_t domid, unsigned enable, void *data)
@@ -615,7 +671,7 @@ static int run_stock(struct save *s)
     int rc = xf_tunnel_thread(&pump_thread, pump_main, s);
     if (rc)
         return fail(s, rc, "cannot start a thread: %s", strerror(-rc));
-    if (s->p->stock(s->p->arg, s->p->io_fd, &wrapped))
+    if (s->p->stock(s->p->arg, s->p->io_fd, s->verify, &wrapped))
         rc = stock_failed(s);
     pthread_join(pump_thread, &result);
     return rc ? rc : (int)(intptr_t)result;
@@ -627,6 +683,7 @@ static void say_result(struct save *s)
 
     if (s->ok && !xf_tunnel_source_wait_done(s->tunnel, &counts)) {
         s->stats.pages_total = counts.pages;
+        s->stats.pages_verified = s->verified;
         say_round(s, " (guest suspended)", &counts, s->stats.done_us - s->suspend_us);
     }
     xf_report_result(&s->report, s->ok, s->error, &s->stats);

@@ -9,16 +9,21 @@
 #include <xenguest.h>
 
 #include "tunnel.h"
+#include "unsteady.h"
 
-/* The stock xc_domain_save() with all but these two arguments bound. */
-typedef int xf_stock_save(void *arg, int io_fd, struct save_callbacks *callbacks);
+/* The stock xc_domain_save() with all but these arguments bound. verify: with its verify pass,
+   which sends VERIFY and all pages once more. */
+typedef int xf_stock_save(void *arg, int io_fd, bool verify, struct save_callbacks *callbacks);
 
 struct xf_tunnel_save {
     int io_fd;
     uint32_t domid;
     uint32_t xen_major, xen_minor;
     struct save_callbacks *callbacks;
+    bool verify;          /* asked for; the configuration may do so too */
     xf_stock_save *stock; /* called once, in the caller's thread, if all else is ready */
+    /* As xf_unsteady_pv(), in the caller's thread. */
+    int (*unsteady)(void *arg, uint64_t pages[XF_UNSTEADY_MAX]);
     void *arg;
     const struct xf_tunnel_port *port;
 };

@@ -19,7 +19,8 @@ struct xf_tunnel_sink {
     unsigned half;      /* being taken from */
     uint32_t taken;     /* pages of it */
     uint32_t out;       /* pages after those that are out now */
-    bool done, failed;
+    bool done, failed, held;
+    bool ending; /* the last batch has come, which is held */
     struct xf_stats stats;
 };
 
@@ -89,8 +90,13 @@ static int tunnel_end_batch(void *ctx, uint64_t count)
     struct xf_tunnel_sink *t = ctx;
     int rc = 0;
 
-    if (!count) /* the last one, which only says that there are no more */
-        return 0;
+    if (!count) { /* the last one, which only says that there are no more */
+        pthread_mutex_lock(&t->lock);
+        t->ending = t->held;
+        rc = t->held ? -EAGAIN : 0;
+        pthread_mutex_unlock(&t->lock);
+        return rc;
+    }
     if (count > t->half_pages)
         return -EPROTO;
     pthread_mutex_lock(&t->lock);
@@ -157,7 +163,7 @@ void xf_tunnel_sink_give_back(struct xf_tunnel_sink *t)
 bool xf_tunnel_sink_has_pages(struct xf_tunnel_sink *t)
 {
     pthread_mutex_lock(&t->lock);
-    bool has = t->landed[t->half];
+    bool has = t->landed[t->half] || t->ending;
     pthread_mutex_unlock(&t->lock);
     return has;
 }
@@ -170,6 +176,13 @@ void xf_tunnel_sink_done(struct xf_tunnel_sink *t, const struct xf_stats *stats)
     t->done = true;
     t->stats = *stats;
     pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void xf_tunnel_sink_hold(struct xf_tunnel_sink *t, bool hold)
+{
+    pthread_mutex_lock(&t->lock);
+    t->held = hold;
     pthread_mutex_unlock(&t->lock);
 }
 

@@ -31,8 +31,11 @@ struct xf_guest_sink xf_tunnel_sink_guest(struct xf_tunnel_sink *t);
 int xf_tunnel_sink_take(struct xf_tunnel_sink *t, uint32_t pages, const uint8_t **from);
 void xf_tunnel_sink_give_back(struct xf_tunnel_sink *t);
 
-/* Pages have landed that were not taken yet. */
+/* Pages have landed that were not taken yet, or all have and the end is held. */
 bool xf_tunnel_sink_has_pages(struct xf_tunnel_sink *t);
+
+/* While it is held, the session does not end: the source is not told that all is well. */
+void xf_tunnel_sink_hold(struct xf_tunnel_sink *t, bool hold);
 
 /* The step said XF_SESSION_DONE, with these counters; they are copied. */
 void xf_tunnel_sink_done(struct xf_tunnel_sink *t, const struct xf_stats *stats);

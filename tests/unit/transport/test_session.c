@@ -80,10 +80,16 @@ static void test_verify_finds_a_wrong_byte(void **state)
     (void)state;
     c.features = XF_FEATURE_VERIFY;
     c.fill = XF_FILL_RANDOM;
+    c.faults.loss_pct = 5;
     pair_open(&p, &c);
     pair_run(&p, LIMIT_US);
     pair_assert_same(&p);
+    assert_int_equal(xf_source_stats(p.source)->pages_verified,
+                     xf_source_stats(p.source)->pages_total);
+    assert_int_equal(xf_target_stats(p.target)->pages_verified,
+                     xf_source_stats(p.source)->pages_total);
     pair_close(&p);
+    c.faults.loss_pct = 0;
 
     /* A bit that turns in the target's memory just before the guest is suspended. */
     pair_open(&p, &c);
@@ -94,6 +100,41 @@ static void test_verify_finds_a_wrong_byte(void **state)
     assert_int_equal(p.target_rc, -EILSEQ);
     assert_int_equal(p.source_rc, -ECONNABORTED);
     assert_non_null(strstr(xf_source_error(p.source), "1 pages differ: 0x2bc"));
+    pair_close(&p);
+
+    /* More than are named: the first dozen, and what does not fit a packet is not cut inside a
+       number. */
+    pair_open(&p, &c);
+    while (!xf_source_stats(p.source)->suspend_us)
+        pair_step(&p);
+    for (uint64_t gfn = 600; gfn < 640; gfn++)
+        xf_simguest_flip_bit(p.to, gfn);
+    pair_run(&p, LIMIT_US);
+    assert_string_equal(xf_target_error(p.target),
+                        "verify: 40 pages differ: 0x258 0x259 0x25a 0x25b 0x25c 0x25d 0x25e 0x25f "
+                        "0x260 0x261 0x262 0x263 ...");
+    assert_non_null(strstr(xf_target_error(p.target), strstr(xf_source_error(p.source), "verify")));
+    pair_close(&p);
+}
+
+static void test_verify_leaves_out_what_others_write(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(11);
+
+    (void)state;
+    c.features = XF_FEATURE_VERIFY;
+    c.writes_per_ms = 0;
+    pair_open(&p, &c);
+    xf_simguest_unsteady(p.from, 700);
+    while (!xf_source_stats(p.source)->suspend_us)
+        pair_step(&p);
+    xf_simguest_flip_bit(p.to, 700);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, XF_SESSION_DONE);
+    assert_int_equal(p.target_rc, XF_SESSION_DONE);
+    assert_int_equal(xf_target_stats(p.target)->pages_verified,
+                     xf_source_stats(p.source)->pages_total - 1);
     pair_close(&p);
 }
 
@@ -279,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_clean_link_repairs_and_refuses_nothing),
         cmocka_unit_test(test_faulty_links),
         cmocka_unit_test(test_verify_finds_a_wrong_byte),
+        cmocka_unit_test(test_verify_leaves_out_what_others_write),
         cmocka_unit_test(test_overrun_receiver),
         cmocka_unit_test(test_pages_come_and_go),
         cmocka_unit_test(test_page_that_vanishes_does_not_stop_the_round),

@@ -47,6 +47,7 @@ static void every_key_is_taken(void **state)
         parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
               "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nqueues=2\nmtu=1500\n"
               "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
+              "verify = 1\n"
               "stock_helper = \"/x/libxl-save-helper\"\n",
               &c, err),
         0);
@@ -59,6 +60,7 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.connect_timeout_s, 5);
     assert_int_equal(c.max_downtime_us, 50000);
     assert_int_equal(c.bandwidth_bytes_per_s, 1000000000);
+    assert_true(c.verify);
 }
 
 static void what_cannot_be_is_refused(void **state)
@@ -75,6 +77,7 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "udp_port = 70000\n", "udp_port must be"},
         {REQUIRED "queues = 0\n", "queues must be"},
         {REQUIRED "connect_timeout = 0\n", "connect_timeout"},
+        {REQUIRED "verify = 2\n", "verify must be"},
         {REQUIRED "bandwidth = \"8 G\"\n", "bandwidth must be"},
         {REQUIRED "bandwidth = \"8T\"\n", "bandwidth must be"},
         {"port = \"\"\naddress = \"192.0.2.1/24\"\n", "port must be"},
@@ -109,10 +112,16 @@ static void the_environment_overrides(void **state)
     setenv("XL_FAST_MAX_DOWNTIME", "20", 1);
     setenv("XL_FAST_BANDWIDTH", "80M", 1);
     setenv("XL_FAST_CONNECT_TIMEOUT", "7", 1);
+    setenv("XL_FAST_VERIFY", "1", 1);
     assert_int_equal(parse(REQUIRED "max_downtime = 50\n", &c, err), 0);
     assert_int_equal(c.max_downtime_us, 20000);
     assert_int_equal(c.bandwidth_bytes_per_s, 10000000);
     assert_int_equal(c.connect_timeout_s, 7);
+    assert_true(c.verify);
+    setenv("XL_FAST_VERIFY", "0", 1);
+    assert_int_equal(parse(REQUIRED "verify = 1\n", &c, err), 0);
+    assert_false(c.verify);
+    unsetenv("XL_FAST_VERIFY");
     setenv("XL_FAST_MAX_DOWNTIME", "soon", 1);
     assert_int_equal(parse(REQUIRED, &c, err), -EINVAL);
     assert_non_null(strstr(err, "XL_FAST_MAX_DOWNTIME"));

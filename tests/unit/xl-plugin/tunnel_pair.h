@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@
 #include "../../../transport/simlink.h"
 #include "../../../xl-plugin/plugin/tunnel_restore.h"
 #include "../../../xl-plugin/plugin/tunnel_save.h"
+#include "../../../xl-plugin/plugin/verify.h"
 
 #define PAGE        4096u
 #define ROUNDS_MAX  40
@@ -159,6 +161,12 @@ struct move {
     unsigned open_fails_at; /* bit 0 source, bit 1 target */
     /* Called by the save before record n, in its thread. False: it gives up there. */
     bool (*before_record)(struct move *m, unsigned n);
+    bool verify;           /* asked for */
+    bool save_forgets;     /* the save does not verify all the same */
+    bool restore_is_quiet; /* the restore compares and does not tell */
+    uint64_t damage[16]; /* frames of the restored guest that get a wrong bit, before the compare */
+    unsigned damaged;
+    uint64_t unsteady;         /* the frame that may differ */
     unsigned restore_fails_at; /* the restore gives up after so many records; 0 = never */
     /* Called for each record on the way; false: the way ends before it. */
     bool (*on_the_way)(struct move *m, unsigned n, struct xf_record *rec, struct bytes *body);
@@ -169,6 +177,7 @@ struct move {
     unsigned suspends, live_rounds;
     struct bytes sent, got; /* by the stock functions */
     bool got_end;
+    unsigned reported; /* by the restore, as different */
     struct bytes rest; /* what came on io_fd after END */
 
     /* Own. */
@@ -178,6 +187,10 @@ struct move {
     struct xf_random random;
     unsigned records;
     struct bytes zeros;
+    struct { /* to verify: each frame's newest type and page, at both ends */
+        uint8_t *type;
+        uint8_t *page;
+    } memory[2];
 };
 
 /* ---- the stand-ins ----------------------------------------------------------------------------
@@ -215,6 +228,22 @@ static int put_random(struct move *m, int fd, uint32_t type, uint32_t len)
     return rc;
 }
 
+static void keep(struct move *m, unsigned end, uint64_t frame, const void *page)
+{
+    uint64_t pfn = frame & (UINT64_MAX >> 4);
+
+    if (!m->verify)
+        return;
+    if (!m->memory[end].type) {
+        m->memory[end].type = malloc(m->frames);
+        memset(m->memory[end].type, 15, m->frames);
+        m->memory[end].page = calloc(m->frames, PAGE);
+    }
+    m->memory[end].type[pfn] = (uint8_t)(frame >> 60);
+    if (page)
+        memcpy(m->memory[end].page + pfn * PAGE, page, PAGE);
+}
+
 /* `frames` random frames in records of 1024, as send_dirty_pages(). */
 static int put_round(struct move *m, int fd, long frames)
 {
@@ -237,18 +266,48 @@ static int put_round(struct move *m, int fd, long frames)
         for (uint32_t i = 0; i < n; i++) {
             uint64_t page[PAGE / 8] = {0};
 
-            if (frame[i] >> 60 > 12)
+            if (frame[i] >> 60 > 12) {
+                keep(m, 0, frame[i], NULL);
                 continue;
+            }
             if (xf_random_below(&m->random, 4))
                 for (unsigned w = 0; w < PAGE / 8; w += 1 + w / 8)
                     page[w] = xf_random_next(&m->random);
             add(&body, page, PAGE);
+            keep(m, 0, frame[i], page);
         }
         int rc = put_record(m, fd, XF_REC_PAGE_DATA, body.data, (uint32_t)body.len);
         free(body.data);
         if (rc)
             return rc;
         frames -= n;
+    }
+    return 0;
+}
+
+/* verify_frames() of tools/libs/guest/xg_sr_save.c. */
+static int put_verify(struct move *m, int fd)
+{
+    if (put_record(m, fd, XF_REC_VERIFY, NULL, 0))
+        return -1;
+    for (uint64_t first = 0; first < m->frames; first += 1024) {
+        uint32_t n = m->frames - first < 1024 ? (uint32_t)(m->frames - first) : 1024;
+        uint32_t head[2] = {n, 0};
+        struct bytes body = {0};
+
+        add(&body, head, sizeof(head));
+        for (uint64_t i = first; i < first + n; i++) {
+            uint64_t frame = (uint64_t)m->memory[0].type[i] << 60 | i;
+
+            add(&body, &frame, sizeof(frame));
+        }
+        for (uint64_t i = first; i < first + n; i++)
+            if (m->memory[0].type[i] < 13)
+                add(&body, m->memory[0].page + i * PAGE, PAGE);
+        int rc = put_record(m, fd, XF_REC_PAGE_DATA, body.data, (uint32_t)body.len);
+        free(body.data);
+        if (rc)
+            return rc;
     }
     return 0;
 }
@@ -279,7 +338,7 @@ static int put_live_rounds(struct move *m, int fd, struct save_callbacks *callba
     }
 }
 
-static int stock_save(void *arg, int io_fd, struct save_callbacks *callbacks)
+static int stock_save(void *arg, int io_fd, bool verify, struct save_callbacks *callbacks)
 {
     struct move *m = arg;
     uint8_t headers[XF_HEADERS_BYTES];
@@ -294,6 +353,7 @@ static int stock_save(void *arg, int io_fd, struct save_callbacks *callbacks)
         put_random(m, io_fd, XF_REC_X86_PV_P2M_FRAMES, 8 + 8 * (m->frames / 512)) ||
         put_live_rounds(m, io_fd, callbacks) || !callbacks->suspend(callbacks->data) ||
         put_round(m, io_fd, (long)xf_random_below(&m->random, 700)) ||
+        (verify && !m->save_forgets && put_verify(m, io_fd)) ||
         put_random(m, io_fd, XF_REC_X86_TSC_INFO, 24) ||
         put_random(m, io_fd, XF_REC_SHARED_INFO, PAGE) ||
         put_random(m, io_fd, XF_REC_X86_PV_VCPU_FIRST, 5170) ||
@@ -311,12 +371,46 @@ static int suspend_guest(void *data)
     return 1;
 }
 
+static int unsteady_page(void *arg, uint64_t pages[XF_UNSTEADY_MAX])
+{
+    const struct move *m = arg;
+
+    pages[0] = m->unsteady;
+    return 1;
+}
+
+/* process_page_data() of tools/libs/guest/xg_sr_restore.c. */
+static void take_page_data(struct move *m, const uint8_t *body, bool compare)
+{
+    const uint64_t *frame = (const uint64_t *)(const void *)(body + 8);
+    uint32_t n = *(const uint32_t *)(const void *)body;
+    const uint8_t *page = (const uint8_t *)(frame + n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t pfn = frame[i] & (UINT64_MAX >> 4);
+        bool has_page = frame[i] >> 60 < 13;
+        char line[80];
+
+        if (!compare) {
+            keep(m, 1, frame[i], has_page ? page : NULL);
+        } else if (has_page && memcmp(m->memory[1].page + pfn * PAGE, page, PAGE)) {
+            m->reported++;
+            snprintf(line, sizeof(line), "verify pfn %#llx failed (type %#x)",
+                     (unsigned long long)pfn, (unsigned)(frame[i] >> 60));
+            if (!m->restore_is_quiet)
+                xf_verify_report(line);
+        }
+        page += has_page ? PAGE : 0;
+    }
+}
+
 static int stock_restore(void *arg, int io_fd, struct restore_callbacks *callbacks)
 {
     struct move *m = arg;
     struct xf_stream s = {.fd = io_fd, .watch_fd = -1, .timeout_ms = -1};
     uint8_t *body = malloc(RECORD_MOST);
     struct xf_record rec = {.type = 1};
+    bool compare = false;
     int rc = -1;
 
     (void)callbacks;
@@ -330,6 +424,11 @@ static int stock_restore(void *arg, int io_fd, struct restore_callbacks *callbac
             goto out;
         add(&m->got, &rec, sizeof(rec));
         add(&m->got, body, (rec.length + 7) & ~7u);
+        if (rec.type == XF_REC_PAGE_DATA && m->verify)
+            take_page_data(m, body, compare);
+        compare = compare || rec.type == XF_REC_VERIFY;
+        for (unsigned i = 0; rec.type == XF_REC_VERIFY && i < m->damaged; i++)
+            m->memory[1].page[m->damage[i] * PAGE + 7] ^= 8;
         if (n == m->restore_fails_at)
             goto out;
         usleep(m->slow_restore_us);
@@ -384,7 +483,9 @@ static void *source_main(void *arg)
         .xen_major = 4,
         .xen_minor = 17,
         .callbacks = &callbacks,
+        .verify = m->verify,
         .stock = stock_save,
+        .unsteady = unsteady_page,
         .arg = m,
         .port = &port,
     };
@@ -469,6 +570,7 @@ static void move_run(struct move *m)
         .arg = m,
         .port = &port,
         .patience_ms = 1000,
+        .compared_ms = 1000,
     };
 
     pthread_create(&source, NULL, source_main, m);
@@ -491,6 +593,10 @@ static void move_free(struct move *m)
         m->wire.fault[i]->ops->close(m->wire.fault[i]);
     xf_simlink_free(m->wire.net);
     pthread_mutex_destroy(&m->wire.lock);
+    for (unsigned i = 0; i < 2; i++) {
+        free(m->memory[i].type);
+        free(m->memory[i].page);
+    }
     free(m->sent.data);
     free(m->got.data);
     free(m->rest.data);
