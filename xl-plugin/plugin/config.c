@@ -17,9 +17,8 @@
 #define FILE_MAX_BYTES ((size_t)64 << 10)
 
 static const char *const known_keys[] = {
-    "port",         "address",   "udp_port", "queues",       "mtu", "connect_timeout",
-    "max_downtime", "bandwidth", "verify",   "stock_helper", /* read by the launcher, xl-fast-helper
-                                                              */
+    "port",         "address",   "udp_port", "queues",  "mtu",          "connect_timeout",
+    "max_downtime", "bandwidth", "verify",   "libvirt", "stock_helper",
 };
 
 __attribute__((format(printf, 2, 3))) static int refuse(char *err, const char *format, ...)
@@ -136,6 +135,28 @@ static int get_address(XLU_Config *cfg, const char *name, struct xf_config *c, c
     return 0;
 }
 
+/* The launcher, xl-fast-helper, looks at it too. */
+static int get_libvirt(XLU_Config *cfg, const char *name, struct xf_config *c, char *err)
+{
+    static const char *const words[] = {
+        [XF_UNASKED_OFF] = "off",
+        [XF_UNASKED_TUNNELLED] = "tunnelled",
+        [XF_UNASKED_ANY] = "any",
+    };
+    const char *text;
+    int rc = xlu_cfg_get_string(cfg, "libvirt", &text, 1);
+
+    if (rc == ESRCH)
+        return 0;
+    for (unsigned i = 0; !rc && i < sizeof(words) / sizeof(*words); i++) {
+        if (!strcmp(text, words[i])) {
+            c->libvirt = (enum xf_unasked)i;
+            return 0;
+        }
+    }
+    return refuse(err, "%s: libvirt must be \"off\", \"tunnelled\" or \"any\"", name);
+}
+
 int xf_config_bandwidth(const char *text, uint64_t *bytes_per_s)
 {
     char *end;
@@ -175,6 +196,7 @@ static int take(XLU_Config *cfg, const char *name, struct xf_config *c, char *er
     rc = rc ?: get_number(cfg, name, "connect_timeout", 1, 3600, &timeout, err);
     rc = rc ?: get_number(cfg, name, "max_downtime", 1, 3600000, &downtime, err);
     rc = rc ?: get_number(cfg, name, "verify", 0, 1, &verify, err);
+    rc = rc ?: get_libvirt(cfg, name, c, err);
     if (rc)
         return rc;
 

@@ -16,6 +16,14 @@
 #define XF_CONFIG_PATH      "/etc/xen/xl-fast.conf"
 #define XF_CONFIG_ERR_BYTES 256
 
+/* Whether migrations go by xl-fast that its xl did not ask for: libvirt's, whose daemon has
+   LIBXL_SAVE_HELPER in its environment. */
+enum xf_unasked {
+    XF_UNASKED_OFF,
+    XF_UNASKED_TUNNELLED, /* where libvirt encrypts the control stream: virsh migrate --tunnelled */
+    XF_UNASKED_ANY,       /* also where it goes over plain TCP, and the session's keys with it */
+};
+
 struct xf_config {
     char port[256];             /* as dpdk/eal.h takes it */
     uint32_t ipv4;              /* ours on that port; host order */
@@ -27,6 +35,7 @@ struct xf_config {
     uint64_t max_downtime_us;
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
     bool verify;                    /* compare all pages before the guest starts at the target */
+    enum xf_unasked libvirt;
 };
 
 /*

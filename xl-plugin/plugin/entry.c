@@ -4,8 +4,9 @@
  * ours and the stock one. Ours runs only where all of this holds; everything else goes to the stock
  * function untouched:
  *
- *     the environment asks for it (XL_FAST=1), the stream is plain (no Remus, no COLO), and io_fd
- *     is not a file (xl save, xl restore)
+ *     the environment asks for it (XL_FAST=1), or xl-fast.conf does for toolstacks that do not
+ *     (libvirt); the stream is plain (no Remus, no COLO), and io_fd is not a file (xl save, xl
+ *     restore)
  *
  * An HVM or PVH guest's memory is ours to read and build; a PV guest's stays with the stock
  * functions, and goes through the tunnel. Where it was asked for and cannot be (not live), it is
@@ -21,11 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <xenctrl.h>
 #include <xenguest.h>
 
+#include "config.h"
 #include "guest_source.h"
 #include "restore.h"
 #include "save.h"
@@ -55,13 +58,42 @@ static void *stock_function(const char *name)
     return f;
 }
 
-static bool asked_for(int io_fd, xc_stream_type_t stream_type)
+enum choice { STOCK, OURS, REFUSED };
+
+/* Of a toolstack that says nothing about xl-fast. */
+static enum choice unasked(int io_fd)
+{
+    struct xf_config config;
+    char err[XF_CONFIG_ERR_BYTES];
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+
+    int rc = xf_config_load(&config, NULL, err);
+
+    if (rc && rc != -ENOENT) {
+        xf_say("%s", err);
+        return REFUSED;
+    }
+    if (rc || config.libvirt == XF_UNASKED_OFF)
+        return STOCK;
+    if (config.libvirt == XF_UNASKED_ANY || getsockname(io_fd, (struct sockaddr *)&address, &len) ||
+        address.ss_family == AF_UNIX)
+        return OURS;
+    xf_say(
+        "the toolstack's own connection is plain TCP, and who listens there could read the key of "
+        "the memory's: use virsh migrate --p2p --tunnelled (or set libvirt = \"any\" "
+        "in " XF_CONFIG_PATH " if that network is yours alone)");
+    return REFUSED;
+}
+
+static enum choice choose(int io_fd, xc_stream_type_t stream_type)
 {
     const char *fast = getenv("XL_FAST");
     struct stat st;
 
-    return fast && !strcmp(fast, "1") && stream_type == XC_STREAM_PLAIN && !fstat(io_fd, &st) &&
-           !S_ISREG(st.st_mode);
+    if (stream_type != XC_STREAM_PLAIN || fstat(io_fd, &st) || S_ISREG(st.st_mode))
+        return STOCK;
+    return fast && !strcmp(fast, "1") ? OURS : unasked(io_fd);
 }
 
 /* -errno to libxc's way. */
@@ -124,8 +156,14 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
 
     if (!stock)
         return -1;
-    if (!asked_for(io_fd, stream_type))
+    switch (choose(io_fd, stream_type)) {
+    case STOCK:
         return stock(xch, io_fd, dom, flags, callbacks, stream_type, recv_fd);
+    case REFUSED:
+        return answer(-EPERM);
+    case OURS:
+        break;
+    }
 
     int rc = xf_xen_domain(xch, dom, &domain);
     if (rc) {
@@ -200,9 +238,15 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
 
     if (!stock)
         return -1;
-    if (!asked_for(io_fd, stream_type))
+    switch (choose(io_fd, stream_type)) {
+    case STOCK:
         return stock(xch, io_fd, dom, store_evtchn, store_mfn, store_domid, console_evtchn,
                      console_mfn, console_domid, stream_type, callbacks, send_back_fd);
+    case REFUSED:
+        return answer(-EPERM);
+    case OURS:
+        break;
+    }
 
     struct stock_arguments arguments = {
         .stock = stock,

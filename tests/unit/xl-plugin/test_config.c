@@ -48,6 +48,7 @@ static void every_key_is_taken(void **state)
               "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nqueues=2\nmtu=1500\n"
               "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
               "verify = 1\n"
+              "libvirt = \"tunnelled\"\n"
               "stock_helper = \"/x/libxl-save-helper\"\n",
               &c, err),
         0);
@@ -61,6 +62,7 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.max_downtime_us, 50000);
     assert_int_equal(c.bandwidth_bytes_per_s, 1000000000);
     assert_true(c.verify);
+    assert_int_equal(c.libvirt, XF_UNASKED_TUNNELLED);
 }
 
 static void what_cannot_be_is_refused(void **state)
@@ -78,6 +80,8 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "queues = 0\n", "queues must be"},
         {REQUIRED "connect_timeout = 0\n", "connect_timeout"},
         {REQUIRED "verify = 2\n", "verify must be"},
+        {REQUIRED "libvirt = \"yes\"\n", "libvirt must be"},
+        {REQUIRED "libvirt = 1\n", "libvirt must be"},
         {REQUIRED "bandwidth = \"8 G\"\n", "bandwidth must be"},
         {REQUIRED "bandwidth = \"8T\"\n", "bandwidth must be"},
         {"port = \"\"\naddress = \"192.0.2.1/24\"\n", "port must be"},
