@@ -64,7 +64,8 @@ help:
 	@echo 'make demo       migrate a simulated guest between two processes, here and now'
 	@echo 'make check      all tests that need no Xen'
 	@echo 'make lab        two real Xen hosts under QEMU, our build installed (scripts/lab)'
-	@echo 'make check-xen  the Xen scenarios of tests/lab in that lab'
+	@echo 'make check-xen  the Xen scenarios of tests/lab in that lab: all of them, hours;'
+	@echo '                with QUICK=1 each kind of guest and of host once'
 	@echo 'make            build $(PROGRAMS)'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
@@ -104,8 +105,9 @@ lab: setup
 	scripts/lab up
 	scripts/lab install
 
+# All scenarios, the whole matrix; hours. QUICK=1: each kind of guest and of host once.
 check-xen: lab
-	scripts/lab run
+	LAB_QUICK=$(QUICK) scripts/lab run
 
 lint: setup
 	@scripts/setup check

@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Runs scenarios: tests/lab/NN-name.sh. Exit status 0 is a pass, 77 a skip, anything else a failure.
 
-LAB_SCENARIO_TIMEOUT=${LAB_SCENARIO_TIMEOUT:-1200}
+LAB_QUICK=${LAB_QUICK:-}
+[ "$LAB_QUICK" != 0 ] || LAB_QUICK=
+LAB_SCENARIO_TIMEOUT=${LAB_SCENARIO_TIMEOUT:-$([ -n "$LAB_QUICK" ] && echo 1800 || echo 10800)}
+export LAB_QUICK
 
-# By file, by name or by number.
+# By file, by name or by number; without any: all, or with LAB_QUICK those without a line "# quick: no".
 find_scenarios() {
     local wanted file found
     if [ $# -eq 0 ]; then
-        printf '%s\n' "$REPO"/tests/lab/[0-9][0-9]-*.sh
+        for file in "$REPO"/tests/lab/[0-9][0-9]-*.sh; do
+            [ -n "$LAB_QUICK" ] && grep -q '^# quick: no' "$file" || echo "$file"
+        done
         return
     fi
     for wanted in "$@"; do

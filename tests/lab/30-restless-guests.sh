@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Guests whose memory does not hold still: one that gives memory back and takes it again all the time
 # (balloon), one that was given less than it may have (populate on demand for PVH), and one whose page
-# tables come and go. Each moves XF_LAB_TIMES times in a row (once; all of it: 10), and is right each time.
+# tables come and go. Each moves ten times in a row (LAB_QUICK: once), and is right each time.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
 . "$(dirname "$0")/fast.sh"
 begin
 
+quick && times=1 || times=10
+
 # shuttle NAME KEY: moves the guest on and on. KEY of its tick lines counts what it does meanwhile and
 # must have gone on while it was on its way.
 shuttle() {
     local name=$1 key=$2 at=A i before did
-    for ((i = 1; i <= ${XF_LAB_TIMES:-1}; i++)); do
+    for ((i = 1; i <= times; i++)); do
         before=$(guest_tick "$at" "$name")
         migrate "$at" "$name" --fast --verify || fail "$name, $i: xl migrate --fast --verify"
         expect_ge "$name, $i: verified pages" 20000 "$(result target verified_pages)"

@@ -18,6 +18,9 @@ note() { printf '   %s\n' "$*"; }
 skip() { printf 'SKIP: %s\n' "$*"; exit 77; }
 fail() { printf 'FAIL: %s\n' "$*" >&2; exit 1; }
 
+# Not all of it, but what covers each kind once.
+quick() { [ -n "${LAB_QUICK:-}" ]; }
+
 # --- assertions: each says what was expected and what was seen --------------------------------------
 
 expect_eq() { # WHAT EXPECTED SEEN

@@ -7,9 +7,6 @@
 MATRIX=$LAB_DIR/results/matrix
 cells_failed=0
 
-# All of the matrix, or with XF_LAB_QUICK=1 what covers each kind of guest once.
-quick() { [ -n "${XF_LAB_QUICK:-}" ]; }
-
 enter() { # TYPE VCPUS MIB FROM TO RESULT
     local line
     printf -v line '%-4s %s vCPU %4s MiB  %s (%s dom0, %s) -> %s (%s dom0, %s)  %s' "$1" "$2" "$3" \
