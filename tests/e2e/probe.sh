@@ -46,7 +46,7 @@ END
 chmod +x "$work/lib/xl-fast-preflight"
 probe
 [ "$status" = 0 ] || fail "exit status $status"
-has 'Xen PV domain, Xen 4.17'
+has 'PV dom0, Xen 4.17'
 has '200 MiB free in Xen for guests'
 has 'ready     port eth1, address 192.0.2.1/24, MTU 9000'
 has 'port = "eth1"'
@@ -55,6 +55,7 @@ is ready true
 is xen '"4.17"'
 is xen_free_kib 204800
 is port '"eth1"'
+is address '"192.0.2.1/24"'
 FAKE_LAST='why=A: port eth7: there is no such network interface' probe --json
 [ "$status" = 1 ] || fail "exit status $status with a port that is not there"
 grep -q "\"why\": \"A: port eth7: there is no such network interface\"" "$work/out" || fail "it does not say why"

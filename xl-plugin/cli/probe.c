@@ -162,10 +162,13 @@ static void print_ports(const struct probe *p)
 
 static void print_text(const struct probe *p)
 {
-    printf("host      %s: %s", p->name,
-           !p->host.xen      ? "no Xen"
-           : p->host.pv_dom0 ? "Xen PV domain"
-                             : "Xen PVH or HVM domain");
+    const char *domain = p->free_kib[0] ? "dom0" : "domain"; /* Xen answers to dom0 only */
+
+    printf("host      %s: ", p->name);
+    if (p->host.xen)
+        printf("%s %s", p->host.pv_dom0 ? "PV" : "PVH or HVM", domain);
+    else
+        printf("no Xen");
     if (p->xen[0])
         printf(", Xen %s", p->xen);
     printf("; xl-fast protocol %d, %s\n", XF_PROTOCOL_VERSION, xf_dpdk_version());
@@ -242,7 +245,8 @@ static void print_json(const struct probe *p)
         json_object_array_add(ports, port_object(&p->ports[i]));
     json_object_object_add(o, "ports", ports);
     printf("%s\n",
-           json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
+           json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
 
