@@ -13,6 +13,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_log.h>
+#include <rte_version.h>
 
 #include "args.h"
 #include "kernelif.h"
@@ -206,6 +207,11 @@ const char *xf_dpdk_first_error(void)
 void xf_dpdk_forget_errors(void)
 {
     eal.error[0] = 0;
+}
+
+const char *xf_dpdk_version(void)
+{
+    return rte_version();
 }
 
 void xf_dpdk_stop(void)

@@ -25,6 +25,10 @@ struct xf_dpdk_host {
 
 /* What this host is, from /sys and /proc. */
 void xf_dpdk_probe_host(struct xf_dpdk_host *host);
+void xf_dpdk_probe_host_at(const char *sysfs, struct xf_dpdk_host *host);
+
+/* "DPDK 22.11.7" */
+const char *xf_dpdk_version(void);
 
 /*
  * Starts the EAL for `port` (a PCI address, a kernel interface's name, or a vdev string such as

@@ -57,7 +57,7 @@ refused "one address twice" 'B: has the same address 10.90.0.2'
 restore_hosts
 
 on B 'ip link set eth1 down'
-refused "port down" 'B: port eth1 is down'
+refused "port down" 'B: port eth1: down'
 restore_hosts
 
 NAME=nobody refused "no such guest" "A: there is no domain 'nobody'"

@@ -3,6 +3,7 @@
  * xl-fast-preflight: what can be known before a migration touches anything. The xl shim runs it at
  * both ends, at the target by ssh:
  *
+ *     xl-fast-preflight host                 for `xl-fast probe`: all but a guest and a peer
  *     xl-fast-preflight source DOMAIN
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
  *
@@ -24,6 +25,7 @@
 #include <libxl_utils.h>
 #include <libxlutil.h>
 
+#include "../../dpdk/eal.h"
 #include "../../transport/offer.h"
 #include "../plugin/config.h"
 #include "../plugin/portcheck.h"
@@ -93,11 +95,14 @@ static int check_installation(void)
 
 static int check_port(struct preflight *p)
 {
+    struct xf_dpdk_host host;
     char err[256];
 
     if (xf_config_load(&p->config, NULL, err))
         return refuse("%s", err);
-    if (xf_portcheck("/sys", p->config.port, &p->mtu, err))
+    printf("configured=%s\n", p->config.port);
+    xf_dpdk_probe_host(&host);
+    if (xf_portcheck("/sys", p->config.port, host.pv_dom0, &p->mtu, err))
         return refuse("%s", err);
 
     struct in_addr in = {.s_addr = htonl(p->config.ipv4)};
@@ -229,16 +234,20 @@ static int check_peer(struct preflight *p, const char *protocol, const char *xen
 int main(int argc, char **argv)
 {
     struct preflight p = {0};
+    bool only_host = argc == 2 && !strcmp(argv[1], "host");
     bool source = argc == 3 && !strcmp(argv[1], "source");
     bool target = argc == 6 && !strcmp(argv[1], "target");
 
-    if (!source && !target) {
-        fprintf(stderr, "usage: xl-fast-preflight source DOMAIN\n"
+    if (!source && !target && !only_host) {
+        fprintf(stderr, "usage: xl-fast-preflight host\n"
+                        "       xl-fast-preflight source DOMAIN\n"
                         "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n");
         return 2;
     }
     int rc = open_xen(&p);
     rc = rc ?: print_versions(&p);
+    if (only_host)
+        rc = rc ?: check_memory(&p, 0);
     if (source)
         rc = rc ?: check_domain(&p, argv[2]);
     rc = rc ?: check_installation();

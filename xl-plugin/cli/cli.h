@@ -16,5 +16,6 @@
 typedef int xf_cli_run(int argc, char **argv);
 
 xf_cli_run xf_cli_demo;
+xf_cli_run xf_cli_probe;
 
 #endif

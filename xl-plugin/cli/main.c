@@ -11,6 +11,7 @@ static const struct {
     const char *what;
 } commands[] = {
     {"demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"},
+    {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

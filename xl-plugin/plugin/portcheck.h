@@ -3,10 +3,12 @@
 #ifndef XF_PLUGIN_PORTCHECK_H
 #define XF_PLUGIN_PORTCHECK_H
 
+#include <stdbool.h>
+
 /*
  * sysfs: "/sys", or a test's own. *mtu: the kernel interface's, 0 where only DPDK can tell.
- * -EINVAL, -ENODEV or -ENETDOWN, and err has one line for the user (256 bytes).
+ * -EINVAL, -ENODEV, -EBUSY or -ENETDOWN, and err has one line for the user (256 bytes).
  */
-int xf_portcheck(const char *sysfs, const char *port, unsigned *mtu, char *err);
+int xf_portcheck(const char *sysfs, const char *port, bool pv_dom0, unsigned *mtu, char *err);
 
 #endif

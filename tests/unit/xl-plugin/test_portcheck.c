@@ -68,7 +68,7 @@ static void ports_are_told_apart(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char err[256] = "";
         unsigned mtu;
-        int rc = xf_portcheck(sysfs, cases[i].port, &mtu, err);
+        int rc = xf_portcheck(sysfs, cases[i].port, false, &mtu, err);
 
         if (rc != cases[i].rc || mtu != cases[i].mtu || !strstr(err, cases[i].word))
             fail_msg("%s: %d, mtu %u, %s", cases[i].port, rc, mtu, err);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "probe.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spec.h"
+
+#define PCI_CLASS_NETWORK 0x02u
+
+__attribute__((format(printf, 3, 4))) static int refuse(struct xf_probe_port *p, int rc,
+                                                        const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(p->why, sizeof(p->why), format, args);
+    va_end(args);
+    p->usable = false;
+    return rc;
+}
+
+/* As much as fits. */
+static void copy(char *out, size_t size, const char *text)
+{
+    size_t n = strnlen(text, size - 1);
+
+    memcpy(out, text, n);
+    out[n] = 0;
+}
+
+/* The file's number, in C's notation; false if there is none. */
+static bool read_number(const char *dir, const char *name, long *value)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool ok = fscanf(f, "%li", value) == 1;
+    fclose(f);
+    return ok;
+}
+
+static bool exists(const char *dir, const char *name)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    return !access(path, F_OK);
+}
+
+/* The last word of what a link points to; "" if there is no link. */
+static void read_link(const char *dir, const char *name, char *out, size_t size)
+{
+    char path[512], to[512];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    ssize_t n = readlink(path, to, sizeof(to) - 1);
+    out[0] = 0;
+    if (n <= 0)
+        return;
+    to[n] = 0;
+    const char *last = strrchr(to, '/');
+    copy(out, size, last ? last + 1 : to);
+}
+
+static unsigned count_queues(const char *dir)
+{
+    char path[512];
+    unsigned n = 0;
+
+    snprintf(path, sizeof(path), "%s/queues", dir);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += !strncmp(e->d_name, "rx-", 3);
+    if (d)
+        closedir(d);
+    return n;
+}
+
+int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out)
+{
+    char dir[256];
+    long flags, number;
+
+    memset(out, 0, sizeof(*out));
+    snprintf(out->name, sizeof(out->name), "%s", name);
+    snprintf(dir, sizeof(dir), "%s/class/net/%s", sysfs, name);
+    if (!read_number(dir, "flags", &flags))
+        return refuse(out, -ENODEV, "there is no such network interface");
+    read_link(dir, "device", out->other, sizeof(out->other));
+    read_link(dir, "device/driver", out->driver, sizeof(out->driver));
+    out->up = flags & IFF_UP;
+    out->link = out->up && read_number(dir, "carrier", &number) && number;
+    out->mtu = read_number(dir, "mtu", &number) ? (uint32_t)number : 0;
+    out->speed_mbps = read_number(dir, "speed", &number) && number > 0 ? (int)number : 0;
+    out->queues = count_queues(dir);
+    if (read_number(dir, "type", &number) && number != ARPHRD_ETHER)
+        return refuse(out, -ENODEV, "no Ethernet");
+    if (strlen(name) >= XF_SPEC_IF_BYTES)
+        return refuse(out, -ENODEV, "the name is too long");
+    if (exists(dir, "brport"))
+        return refuse(out, -EBUSY, "part of a bridge, which takes its packets");
+    if (exists(dir, "bonding_slave"))
+        return refuse(out, -EBUSY, "part of a bond, which takes its packets: name the bond");
+    if (!out->up)
+        return refuse(out, -ENETDOWN, "down: ip link set %s up", name);
+    if (!out->link)
+        return refuse(out, -ENETDOWN, "no link: is its cable in?");
+    out->usable = true;
+    return 0;
+}
+
+/* DPDK drives it through one of these, or beside the kernel's own driver. */
+static bool driver_is_for_dpdk(const char *driver)
+{
+    static const char *const known[] = {"vfio-pci",  "uio_pci_generic", "igb_uio",
+                                        "mlx5_core", "mlx4_core",       "mana"};
+
+    for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcmp(known[i], driver))
+            return true;
+    return false;
+}
+
+/* The interface that the kernel has of a PCI device; virtio puts one folder more between. */
+static void find_interface(const char *dir, char *out, size_t size)
+{
+    char path[512];
+    struct dirent *e;
+
+    snprintf(path, sizeof(path), "%s/net", dir);
+    DIR *d = opendir(path);
+    for (; d && !out[0] && (e = readdir(d));)
+        if (e->d_name[0] != '.')
+            copy(out, size, e->d_name);
+    if (d)
+        closedir(d);
+    if (out[0] || !(d = opendir(dir)))
+        return;
+    while (!out[0] && (e = readdir(d)))
+        if (!strncmp(e->d_name, "virtio", 6) && strlen(e->d_name) < 32 && strlen(dir) < 400) {
+            snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+            find_interface(path, out, size);
+        }
+    closedir(d);
+}
+
+int xf_probe_pci(const char *sysfs, const char *address, bool pv_dom0, struct xf_probe_port *out)
+{
+    char dir[256];
+
+    memset(out, 0, sizeof(*out));
+    out->pci = true;
+    snprintf(out->name, sizeof(out->name), "%s", address);
+    snprintf(dir, sizeof(dir), "%s/bus/pci/devices/%s", sysfs, address);
+    if (!exists(dir, ""))
+        return refuse(out, -ENODEV, "there is no such PCI device");
+    read_link(dir, "driver", out->driver, sizeof(out->driver));
+    find_interface(dir, out->other, sizeof(out->other));
+    if (pv_dom0)
+        return refuse(out, -ENODEV, "a PV dom0 has no PCI ports: name a kernel interface%s%s",
+                      out->other[0] ? ", here " : "", out->other);
+    if (!exists(dir, "driver"))
+        return refuse(out, -ENODEV, "no driver: bind it to vfio-pci or uio_pci_generic");
+    if (out->driver[0] && !driver_is_for_dpdk(out->driver))
+        return refuse(out, -EBUSY, "the kernel's driver %s has it: bind it to vfio-pci%s%s",
+                      out->driver, out->other[0] ? ", or name " : "", out->other);
+    out->usable = true;
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct xf_probe_port *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+static bool is_network_device(const char *sysfs, const char *address)
+{
+    char dir[512];
+    long class;
+
+    snprintf(dir, sizeof(dir), "%s/bus/pci/devices/%.100s", sysfs, address);
+    return read_number(dir, "class", &class) && (unsigned long)class >> 16 == PCI_CLASS_NETWORK;
+}
+
+unsigned xf_probe_ports(const char *sysfs, bool pv_dom0, struct xf_probe_port *out, unsigned max)
+{
+    unsigned n = 0, interfaces;
+    char path[256];
+    struct dirent *e;
+
+    snprintf(path, sizeof(path), "%s/class/net", sysfs);
+    DIR *d = opendir(path);
+    while (d && n < max && (e = readdir(d)))
+        /* lo is no port, and a guest's interfaces are the guest's. */
+        if (e->d_name[0] != '.' && strcmp(e->d_name, "lo") && strncmp(e->d_name, "vif", 3) &&
+            strcmp(e->d_name, "bonding_masters"))
+            xf_probe_interface(sysfs, e->d_name, &out[n++]);
+    if (d)
+        closedir(d);
+    qsort(out, n, sizeof(*out), by_name);
+    interfaces = n;
+    snprintf(path, sizeof(path), "%s/bus/pci/devices", sysfs);
+    d = opendir(path);
+    while (d && n < max && (e = readdir(d)))
+        if (e->d_name[0] != '.' && is_network_device(sysfs, e->d_name))
+            xf_probe_pci(sysfs, e->d_name, pv_dom0, &out[n++]);
+    if (d)
+        closedir(d);
+    qsort(out + interfaces, n - interfaces, sizeof(*out), by_name);
+    return n;
+}

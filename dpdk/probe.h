@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Probe: the ports that a host has, by what sysfs shows, without starting DPDK: kernel interfaces
+ * and PCI network devices, whether each can be a port here, and by which name. What says so is what
+ * the preflight asks too (xl-plugin/plugin/portcheck.h).
+ *
+ * Pure reading: needs no root and no DPDK. sysfs is "/sys", or a test's own. Threads: any.
+ */
+#ifndef XF_DPDK_PROBE_H
+#define XF_DPDK_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define XF_PROBE_WHY_BYTES 200
+
+struct xf_probe_port {
+    bool pci;        /* a PCI device; else a kernel interface */
+    char name[64];   /* eth1, 0000:3b:00.0 */
+    char driver[32]; /* the kernel's, "" = none, or not a device */
+    char other[64];  /* an interface's PCI device, or a PCI device's interface; "" = none */
+    bool up, link;   /* an interface's */
+    uint32_t mtu;    /* an interface's; 0 = only DPDK can tell */
+    unsigned queues; /* an interface's receive queues */
+    int speed_mbps;  /* an interface's; 0 = it does not say */
+    bool usable;     /* as it is, under `name` */
+    char why[XF_PROBE_WHY_BYTES]; /* if not: what to do */
+};
+
+/* One port. -ENODEV, -ENETDOWN or -EBUSY where it is not usable (*out and its why say more).
+   pv_dom0: PCI devices cannot be ports. */
+int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out);
+int xf_probe_pci(const char *sysfs, const char *address, bool pv_dom0, struct xf_probe_port *out);
+
+/* All that there are, up to max, interfaces first and each kind by name. How many. */
+unsigned xf_probe_ports(const char *sysfs, bool pv_dom0, struct xf_probe_port *out, unsigned max);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which ports a host has and which of them can be used, by a sysfs of the test's own. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../../dpdk/eal.h"
+#include "../../../dpdk/probe.h"
+
+static char sysfs[64];
+
+static void run(const char *command)
+{
+    char line[1024];
+
+    snprintf(line, sizeof(line), "cd '%s' && %s", sysfs, command);
+    assert_int_equal(system(line), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(sysfs, "/tmp/xf-sysfs.XXXXXX");
+    if (!mkdtemp(sysfs))
+        return -1;
+    run("for i in eth1 eth0 eth2 eth3 eth4 ib0 lo vif1.0; do mkdir -p class/net/$i/queues/rx-0;"
+        "echo 0x1003 >class/net/$i/flags; echo 1 >class/net/$i/carrier;"
+        "echo 1 >class/net/$i/type; echo 1500 >class/net/$i/mtu; done; : "
+        ">class/net/bonding_masters");
+    run("mkdir -p class/net/eth1/queues/rx-1 class/net/eth1/queues/tx-0 class/net/eth2/brport"
+        " class/net/eth4/bonding_slave;"
+        "echo 9000 >class/net/eth1/mtu; echo 25000 >class/net/eth1/speed;"
+        "echo -1 >class/net/eth0/speed; echo 0x1002 >class/net/eth3/flags;"
+        "echo 0 >class/net/eth0/carrier; echo 32 >class/net/ib0/type");
+    run("mkdir -p drivers/vfio-pci drivers/virtio-pci drivers/mlx5_core bus/pci/devices; cd "
+        "bus/pci/devices;"
+        "for n in 0 1 2 3 4 5; do mkdir 0000:00:0$n.0; echo 0x020000 >0000:00:0$n.0/class; done;"
+        "echo 0x010601 >0000:00:00.0/class; ln -s ../../../../drivers/vfio-pci 0000:00:01.0/driver;"
+        "ln -s ../../../../drivers/virtio-pci 0000:00:02.0/driver; mkdir -p "
+        "0000:00:02.0/virtio1/net/eth1;"
+        "ln -s ../../../../drivers/mlx5_core 0000:00:03.0/driver; mkdir -p 0000:00:03.0/net/eth3;"
+        "echo 0x028000 >0000:00:05.0/class");
+    run("ln -s ../../../bus/pci/devices/0000:00:02.0 class/net/eth1/device");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    run("rm -rf class bus drivers hypervisor kernel");
+    return remove(sysfs);
+}
+
+static void ports_are_found_and_judged(void **state)
+{
+    static const struct {
+        const char *name, *why;
+    } expected[] = {
+        {"eth0", "no link"},
+        {"eth1", NULL},
+        {"eth2", "part of a bridge"},
+        {"eth3", "down: ip link set eth3 up"},
+        {"eth4", "part of a bond"},
+        {"ib0", "no Ethernet"},
+        {"0000:00:01.0", NULL},
+        {"0000:00:02.0",
+         "the kernel's driver virtio-pci has it: bind it to vfio-pci, or name eth1"},
+        {"0000:00:03.0", NULL}, /* driven by both */
+        {"0000:00:04.0", "no driver"},
+        {"0000:00:05.0", "no driver"},
+    };
+    enum { N = sizeof(expected) / sizeof(expected[0]) };
+    struct xf_probe_port ports[32];
+
+    (void)state;
+    assert_int_equal(xf_probe_ports(sysfs, false, ports, 32), N);
+    for (unsigned i = 0; i < N; i++) {
+        assert_string_equal(ports[i].name, expected[i].name);
+        assert_int_equal(ports[i].pci, i >= 6);
+        if (ports[i].usable == !!expected[i].why || !strstr(ports[i].why, expected[i].why ?: ""))
+            fail_msg("%s: usable %d, %s", ports[i].name, ports[i].usable, ports[i].why);
+    }
+    assert_int_equal(ports[1].mtu, 9000);
+    assert_int_equal(ports[1].queues, 2);
+    assert_int_equal(ports[1].speed_mbps, 25000);
+    assert_int_equal(ports[0].speed_mbps, 0);
+    assert_string_equal(ports[1].other, "0000:00:02.0");
+    assert_string_equal(ports[1].driver, "virtio-pci");
+    assert_true(ports[1].up && ports[1].link);
+    assert_true(ports[0].up && !ports[0].link);
+    assert_int_equal(xf_probe_ports(sysfs, false, ports, 3), 3);
+    assert_int_equal(xf_probe_ports("/nowhere", false, ports, 3), 0);
+}
+
+static void a_pv_dom0_has_no_pci_ports(void **state)
+{
+    struct xf_probe_port port;
+
+    (void)state;
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:01.0", true, &port), -ENODEV);
+    assert_non_null(strstr(port.why, "PV dom0"));
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", true, &port), -ENODEV);
+    assert_non_null(strstr(port.why, "here eth1"));
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:09.0", false, &port), -ENODEV);
+    assert_int_equal(xf_probe_interface(sysfs, "eth9", &port), -ENODEV);
+}
+
+static void hosts_are_told_apart(void **state)
+{
+    struct xf_dpdk_host host;
+
+    (void)state;
+    xf_dpdk_probe_host_at(sysfs, &host);
+    assert_false(host.xen || host.pv_dom0);
+    assert_int_equal(host.hugepages_free, 0);
+    run("mkdir -p hypervisor kernel/mm/hugepages/hugepages-2048kB; echo xen >hypervisor/type;"
+        "echo PV >hypervisor/guest_type; echo 7 "
+        ">kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+    xf_dpdk_probe_host_at(sysfs, &host);
+    assert_true(host.xen && host.pv_dom0);
+    assert_int_equal(host.hugepages_free, 7);
+    run("echo PVH >hypervisor/guest_type");
+    xf_dpdk_probe_host_at(sysfs, &host);
+    assert_true(host.xen && !host.pv_dom0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ports_are_found_and_judged),
+        cmocka_unit_test(a_pv_dom0_has_no_pci_ports),
+        cmocka_unit_test(hosts_are_told_apart),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
