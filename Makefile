@@ -54,7 +54,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen asan tsan fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -66,6 +66,7 @@ help:
 	@echo 'make lab        two real Xen hosts under QEMU, our build installed (scripts/lab)'
 	@echo 'make check-xen  the Xen scenarios of tests/lab in that lab'
 	@echo 'make            build $(PROGRAMS)'
+	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make lint format install clean'
@@ -104,17 +105,21 @@ lab: setup
 	scripts/lab up
 	scripts/lab install
 
+# The same tests in Debian 13, with its compiler, DPDK and Xen's headers, in a folder made for it (root).
+check-trixie:
+	scripts/lab chroot trixie make --no-print-directory -j$(shell nproc) BUILD=$(BUILD)/trixie check TESTS='$(TESTS)'
+
 check-xen: lab
 	scripts/lab run
 
 lint: setup
-	@scripts/setup check
+	@scripts/setup check lint
 	@BUILD=$(BUILD) XEN=$(XEN) scripts/lint
 
 # libFuzzer is clang's; the same targets with any compiler and a main() of ours replay the kept inputs
 # (tests/e2e/fuzz-corpus.sh).
 fuzz: setup
-	@scripts/setup check
+	@scripts/setup check lint
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
 	@BUILD=$(BUILD) scripts/fuzz $(SECONDS) $(FUZZ)
 
