@@ -117,6 +117,27 @@ static int print_versions(struct preflight *p)
     return 0;
 }
 
+/* A PV guest's writes are logged by shadow paging and nothing else. Debian builds Xen without it
+   since 4.17.7, and stock xl migrate then fails with "Failed to enable logdirty". */
+static int check_logdirty(struct preflight *p, const char *name, const libxl_dominfo *info)
+{
+    libxl_physinfo physinfo;
+    int rc = 0;
+
+    if (info->domain_type != LIBXL_DOMAIN_TYPE_PV)
+        return 0;
+    libxl_physinfo_init(&physinfo);
+    if (libxl_get_physinfo(p->ctx, &physinfo))
+        rc = refuse("cannot ask Xen what it can do");
+    else if (!physinfo.cap_shadow)
+        rc = refuse(
+            "domain '%s' is a PV guest, and Xen here has no shadow paging to log its writes with: "
+            "plain xl migrate cannot move it either (\"Failed to enable logdirty\")",
+            name);
+    libxl_physinfo_dispose(&physinfo);
+    return rc;
+}
+
 static int check_domain(struct preflight *p, const char *name)
 {
     libxl_domain_config config;
@@ -139,6 +160,8 @@ static int check_domain(struct preflight *p, const char *name)
     else if (libxl_retrieve_domain_configuration(p->ctx, domid, &config, NULL) ||
              libxl_domain_need_memory(p->ctx, &config, domid, &need_kib))
         rc = refuse("domain '%s': cannot tell how much memory it needs", name);
+    else if (check_logdirty(p, name, &info))
+        rc = -1;
     else
         printf("domid=%u\ntype=%s\nneed_kib=%" PRIu64 "\n", domid,
                libxl_domain_type_to_string(info.domain_type), need_kib);
