@@ -228,11 +228,14 @@ static int check_peer(struct preflight *p, const char *protocol, const char *xen
             XF_PROTOCOL_VERSION, protocol);
     if (sscanf(xen, "%d.%d", &major, &minor) != 2)
         return refuse("the source's Xen version '%s' is none", xen);
+    /* Xen promises nothing for this direction. 4.17, for one, refuses the context of an HVM or PVH
+       guest that a later one has saved (its LAPIC record has grown), and that only after all of its
+       memory has come. */
     if (v && (v->xen_version_major < major ||
               (v->xen_version_major == major && v->xen_version_minor < minor)))
         return refuse(
             "runs Xen %d.%d, older than the source's %s: Xen does not move guests to older "
-            "versions",
+            "versions (plain xl migrate: \"Unable to restore HVM context\")",
             v->xen_version_major, v->xen_version_minor, xen);
     if (sscanf(address, "%15[0-9.]/%2u", ip, &prefix) != 2 || inet_pton(AF_INET, ip, &in) != 1 ||
         prefix < 1 || prefix > 32)
