@@ -54,7 +54,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen asan tsan fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -67,6 +67,7 @@ help:
 	@echo 'make check-xen  the Xen scenarios of tests/lab in that lab: all of them, hours;'
 	@echo '                with QUICK=1 each kind of guest and of host once'
 	@echo 'make            build $(PROGRAMS)'
+	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make lint format install clean'
@@ -105,18 +106,22 @@ lab: setup
 	scripts/lab up
 	scripts/lab install
 
+# The same tests in Debian 13, with its compiler, DPDK and Xen's headers, in a folder made for it (root).
+check-trixie:
+	scripts/lab chroot trixie make --no-print-directory -j$(shell nproc) BUILD=$(BUILD)/trixie check TESTS='$(TESTS)'
+
 # All scenarios, the whole matrix; hours. QUICK=1: each kind of guest and of host once.
 check-xen: lab
 	LAB_QUICK=$(QUICK) scripts/lab run
 
 lint: setup
-	@scripts/setup check
+	@scripts/setup check lint
 	@BUILD=$(BUILD) XEN=$(XEN) scripts/lint
 
 # libFuzzer is clang's; the same targets with any compiler and a main() of ours replay the kept inputs
 # (tests/e2e/fuzz-corpus.sh).
 fuzz: setup
-	@scripts/setup check
+	@scripts/setup check lint
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
 	@BUILD=$(BUILD) scripts/fuzz $(SECONDS) $(FUZZ)
 

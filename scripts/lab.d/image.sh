@@ -3,21 +3,9 @@
 # The hosts' disk image: a small Debian with Xen, made by debootstrap and apt, once for each release.
 # In LAB_DIR/image-RELEASE: disk.img, and what QEMU boots from outside the disk: xen, vmlinux, initrd.img.
 
-# What differs between releases.
-release_packages() {
-    case $1 in
-    bookworm)
-        echo xen-hypervisor-4.17-amd64 xen-utils-4.17
-        echo librte-{eal,ethdev,mempool-ring,net-af-packet,net-memif,net-af-xdp,net-virtio,bus-vdev,bus-pci}23
-        echo libjson-c5
-        ;;
-    *) die "image: which packages are Xen and DPDK in $1 is not known yet" ;;
-    esac
-}
-
 image_packages() {
     echo linux-image-amd64 systemd-sysv udev kmod initramfs-tools xen-utils-common xenstore-utils \
-        qemu-system-xen openssh-server iproute2 ethtool procps libipsec-mb1 liblz4-1 libxxhash0
+        qemu-system-xen openssh-server iproute2 ethtool procps liblz4-1 libxxhash0 libjson-c5
     release_packages "$1"
 }
 
@@ -30,27 +18,9 @@ unneeded_modules() {
 
 image_dir() { echo "$LAB_DIR/image-$1"; }
 
-# "URI suite component" for a release, as this machine's own apt has them, whatever file they stand in.
-# The release alone, without its security updates: the Xen in bookworm's (4.17.7) is built without
-# shadow paging, and with that no PV guest can be migrated live, by stock xl or by anything else.
-apt_sources() {
-    # shellcheck disable=SC2016  # apt expands these, not the shell
-    apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-        awk -v r="$1" '$1 == r { print $2, $3, $4 }' | sort -u
-}
-
-# apt names only the sources whose lists it has, and a fresh container has none.
-need_apt_lists() {
-    [ -n "$(apt_sources "$1")" ] || apt-get update -qq || true
-    [ -n "$(apt_sources "$1")" ] || die "apt on this machine has no source for $1"
-}
-
-# Settings that reach the mirror (a proxy, a certificate) must hold inside the image while it is made.
-apt_settings() { apt-config dump --format '%F "%v";%n' | grep -E '^Acquire::(http|https|ftp|Retries|ForceIPv)' || true; }
-
 # Everything that the image is made from. When this changes, the image is made anew.
 image_hash() {
-    { cat "$REPO/scripts/lab.d/image.sh"; echo "$1"; apt_sources "$1"; } | sha256sum | cut -d' ' -f1
+    { cat "$REPO/scripts/lab.d/image.sh"; base_hash "$1"; image_packages "$1"; } | sha256sum | cut -d' ' -f1
 }
 
 lab_build() {
@@ -62,42 +32,30 @@ lab_build() {
 }
 
 build_image() (
-    local release=$1 dir hash began=$SECONDS
-    dir=$(image_dir "$release")
+    release=$1
     need_apt_lists "$release"
     hash=$(image_hash "$release")
-    [ "$(cat "$dir/inputs" 2>/dev/null)" != "$hash" ] || return 0
-    [ "$(id -u)" = 0 ] || die "build: debootstrap needs root"
+    ! made "image-$release" "$hash" || exit 0
+    lock_build
+    build_base "$release"
+    making "image-$release" make_image "$release" "$(image_dir "$release")"
+    remember_made "image-$release" "$hash"
+)
 
-    say "making the $release image (log: $dir.log)"
-    # debootstrap mounts these, and leaves them when it is killed.
-    umount -q "$dir"/root/{proc,sys,dev/pts,dev} || true
-    rm -rf --one-file-system "$dir"
-    mkdir -p "$dir"
-    exec 3>&1 >"$dir.log" 2>&1
-    trap '[ $? = 0 ] || { tail -n 15 "$dir.log" >&3; echo "lab: making the image failed" >&3; }' EXIT
-    set -x
-    make_base "$release" "$dir/root"
+make_image() {
+    local release=$1 dir=$2
+    copy_base "$release" "$dir/root"
     make_packages "$release" "$dir/root"
     make_settings "$dir/root"
     make_boot_files "$dir/root" "$dir"
     make_disk "$dir/root" "$dir/disk.img"
     rm -rf "$dir/root"
-    echo "$hash" >"$dir/inputs"
-    set +x
-    say "the $release image is made ($((SECONDS - began)) s)" >&3
-)
+}
 
-make_base() {
-    local release=$1 root=$2 mirror m
-    mirror=$(apt_sources "$release" | awk 'NR == 1 { print $1 }')
-
-    mkdir -p "$root/etc/dpkg/dpkg.cfg.d" "$root/etc/initramfs-tools/"{conf.d,hooks} "$root/usr/sbin"
-    {
-        echo force-unsafe-io
-        printf 'path-exclude=/usr/share/%s/*\n' doc man locale info lintian bug iso-codes
-        for m in $(unneeded_modules); do echo "path-exclude=/lib/modules/*/kernel/$m/*"; done
-    } >"$root/etc/dpkg/dpkg.cfg.d/lab"
+make_packages() {
+    local release=$1 root=$2 packages m
+    mkdir -p "$root/etc/initramfs-tools/"{conf.d,hooks}
+    for m in $(unneeded_modules); do echo "path-exclude=/lib/modules/*/kernel/$m/*"; done >>"$root/etc/dpkg/dpkg.cfg.d/lab"
     # A small initramfs is quickly unpacked: only what finds the disk.
     printf 'MODULES=list\nCOMPRESS=gzip\n' >"$root/etc/initramfs-tools/conf.d/lab"
     cat >"$root/etc/initramfs-tools/hooks/lab" <<'HOOK'
@@ -108,29 +66,12 @@ manual_add_modules virtio_pci virtio_blk ext4 crc32c_generic crc32c_intel
 HOOK
     chmod +x "$root/etc/initramfs-tools/hooks/lab"
 
-    debootstrap --variant=minbase "$release" "$root" "$mirror"
-}
-
-make_packages() {
-    local release=$1 root=$2 packages
     read -ra packages <<<"$(image_packages "$release" | tr '\n' ' ')"
-    apt_sources "$release" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
-    apt_settings >"$root/etc/apt/apt.conf.d/99lab"
-    # Nothing may start a daemon while it is being installed.
-    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-    chmod +x "$root/usr/sbin/policy-rc.d"
     in_root "$root" apt-get update -qq
     in_root "$root" apt-get install -y -qq --no-install-recommends "${packages[@]}"
     # The image must not remember where it came from.
     rm -rf "$root/usr/sbin/policy-rc.d" "$root/etc/apt/apt.conf.d/99lab" "$root/etc/apt/sources.list" \
         "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb
-}
-
-in_root() {
-    local root=$1
-    shift
-    chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
-        ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} "$@"
 }
 
 # Host keys and root's key are the lab's own, the same in both hosts, so that each knows the other.

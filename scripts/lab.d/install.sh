@@ -1,15 +1,19 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Puts this checkout's build into both hosts, as `make install` would.
+# Puts this checkout's build into both hosts, as `make install` would: for each the build for its release.
 
 lab_install() {
-    local host stage=$LAB_DIR/stage
+    local host release stage
     all_running || die "the hosts are not running: lab up first"
-    rm -rf "$stage"
-    # With the shim before the real xl in PATH, so that `xl migrate --fast` is what a scenario types.
-    make -s -C "$REPO" --no-print-directory install DESTDIR="$stage" SHIM_DIR=/usr/local/sbin
+    for release in $(printf '%s\n' "${HOST_RELEASE[@]}" | sort -u); do
+        # In the tree, whose path is the same in the folder that it is built in.
+        stage=$REPO/build/stage-$release
+        rm -rf "$stage"
+        # With the shim before the real xl in PATH, so that `xl migrate --fast` is what a scenario types.
+        make_for "$release" install DESTDIR="$stage" SHIM_DIR=/usr/local/sbin
+    done
     for host in "${HOSTS[@]}"; do
-        install_on "$host" "$stage"
+        install_on "$host" "$REPO/build/stage-${HOST_RELEASE[$host]}"
         copy_guest "$host"
         say "installed on host $host"
     done

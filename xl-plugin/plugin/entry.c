@@ -38,11 +38,21 @@
 #include "unsteady.h"
 #include "verify.h"
 
+/* Xen 4.22 has added a last parameter to xc_domain_restore(); xenguest.h carries no version, so the
+   domctls' tells them apart. */
+#if XEN_DOMCTL_INTERFACE_VERSION >= 0x18
+#define MEMFLAGS_PARAMETER , unsigned int memflags
+#define MEMFLAGS(value)    , (value)
+#else
+#define MEMFLAGS_PARAMETER
+#define MEMFLAGS(value)
+#endif
+
 typedef int save_fn(xc_interface *, int, uint32_t, uint32_t, struct save_callbacks *,
                     xc_stream_type_t, int);
 typedef int restore_fn(xc_interface *, int, uint32_t, unsigned int, unsigned long *, uint32_t,
                        unsigned int, unsigned long *, uint32_t, xc_stream_type_t,
-                       struct restore_callbacks *, int);
+                       struct restore_callbacks *, int MEMFLAGS_PARAMETER);
 
 static void *stock_function(const char *name)
 {
@@ -216,6 +226,9 @@ struct stock_arguments {
     unsigned long *console_mfn;
     uint32_t console_domid;
     int send_back_fd;
+#if XEN_DOMCTL_INTERFACE_VERSION >= 0x18
+    unsigned int memflags;
+#endif
 };
 
 static int call_stock_restore(void *arg, int io_fd, struct restore_callbacks *callbacks)
@@ -224,14 +237,14 @@ static int call_stock_restore(void *arg, int io_fd, struct restore_callbacks *ca
 
     return a->stock(a->xch, io_fd, a->dom, a->store_evtchn, a->store_mfn, a->store_domid,
                     a->console_evtchn, a->console_mfn, a->console_domid, XC_STREAM_PLAIN, callbacks,
-                    a->send_back_fd);
+                    a->send_back_fd MEMFLAGS(a->memflags));
 }
 
 int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int store_evtchn,
                       unsigned long *store_mfn, uint32_t store_domid, unsigned int console_evtchn,
                       unsigned long *console_mfn, uint32_t console_domid,
                       xc_stream_type_t stream_type, struct restore_callbacks *callbacks,
-                      int send_back_fd)
+                      int send_back_fd MEMFLAGS_PARAMETER)
 {
     restore_fn *stock = stock_function("xc_domain_restore");
     struct xf_xen_domain domain;
@@ -241,7 +254,8 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
     switch (choose(io_fd, stream_type)) {
     case STOCK:
         return stock(xch, io_fd, dom, store_evtchn, store_mfn, store_domid, console_evtchn,
-                     console_mfn, console_domid, stream_type, callbacks, send_back_fd);
+                     console_mfn, console_domid, stream_type, callbacks,
+                     send_back_fd MEMFLAGS(memflags));
     case REFUSED:
         return answer(-EPERM);
     case OURS:
@@ -259,6 +273,9 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
         .console_mfn = console_mfn,
         .console_domid = console_domid,
         .send_back_fd = send_back_fd,
+#if XEN_DOMCTL_INTERFACE_VERSION >= 0x18
+        .memflags = memflags,
+#endif
     };
     signal(SIGPIPE, SIG_IGN);
     int rc = xf_xen_domain(xch, dom, &domain);
