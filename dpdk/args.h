@@ -26,6 +26,10 @@ struct xf_eal_wish {
     const char *log_level; /* DPDK's */
 };
 
+/* What DPDK is given for a port with so many queues; with hugepages, so much of them must be free.
+ */
+unsigned xf_eal_memory_mb(unsigned queues);
+
 int xf_eal_args_build(struct xf_eal_args *args, const struct xf_dpdk_host *host,
                       const struct xf_eal_wish *wish);
 void xf_eal_args_free(struct xf_eal_args *args);

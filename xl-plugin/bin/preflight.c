@@ -97,7 +97,7 @@ static int check_port(struct preflight *p)
 
     if (xf_config_load(&p->config, NULL, err))
         return refuse("%s", err);
-    if (xf_portcheck("/sys", p->config.port, &p->mtu, err))
+    if (xf_portcheck("/sys", p->config.port, p->config.queues, &p->mtu, err))
         return refuse("%s", err);
 
     struct in_addr in = {.s_addr = htonl(p->config.ipv4)};
