@@ -17,6 +17,11 @@
 #define MEMORY_PER_QUEUE_MB 64u
 #define HUGEPAGE_MB         2u
 
+unsigned xf_eal_hugepages(unsigned queues)
+{
+    return (MEMORY_BASE_MB + queues * MEMORY_PER_QUEUE_MB) / HUGEPAGE_MB;
+}
+
 static int add(struct xf_eal_args *args, const char *fmt, ...)
 {
     va_list ap;
@@ -47,7 +52,7 @@ static bool wants_no_huge(const struct xf_dpdk_host *host, unsigned memory_mb)
 int xf_eal_args_build(struct xf_eal_args *args, const struct xf_dpdk_host *host,
                       const struct xf_eal_wish *wish)
 {
-    const unsigned memory_mb = MEMORY_BASE_MB + wish->queues * MEMORY_PER_QUEUE_MB;
+    const unsigned memory_mb = xf_eal_hugepages(wish->queues) * HUGEPAGE_MB;
     char vdev[XF_SPEC_VDEV_BYTES];
     int rc;
 

@@ -26,6 +26,9 @@ struct xf_eal_wish {
     const char *log_level; /* DPDK's */
 };
 
+/* Hugepages of 2 MiB that DPDK takes for a port with so many queues, where it has any. */
+unsigned xf_eal_hugepages(unsigned queues);
+
 int xf_eal_args_build(struct xf_eal_args *args, const struct xf_dpdk_host *host,
                       const struct xf_eal_wish *wish);
 void xf_eal_args_free(struct xf_eal_args *args);

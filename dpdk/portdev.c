@@ -252,9 +252,20 @@ static int start(struct xf_port *p)
     return rc;
 }
 
-static uint32_t usable_rx_ring(const struct xf_port *p, const struct plan *plan, uint32_t if_mtu)
+/*
+ * Of a port that has started. A driver may make shorter rings than it was asked for, and not say so
+ * (virtio-net: the device's own, 256 as a rule): what it has filled them with is gone from the
+ * pool.
+ */
+static uint32_t usable_rx_ring(const struct xf_port *p, const struct plan *plan, uint32_t if_mtu,
+                               unsigned queues)
 {
+    uint32_t filled;
+
     switch (p->spec.kind) {
+    case XF_PORT_PCI:
+        filled = rte_mempool_in_use_count(p->pool) / queues;
+        return filled ? min_u32(filled, plan->rx_ring) : plan->rx_ring;
     case XF_PORT_AF_PACKET:
         return xf_spec_af_packet_frames(if_mtu);
     case XF_PORT_MEMIF:
@@ -330,7 +341,7 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
     memcpy(p->link.self.mac, mac.addr_bytes, sizeof(p->link.self.mac));
     p->link.queues = queues;
     p->link.payload_bytes = plan.mtu - XF_FRAME_MTU_OVERHEAD;
-    p->link.rx_ring = usable_rx_ring(p, &plan, if_mtu);
+    p->link.rx_ring = usable_rx_ring(p, &plan, if_mtu, queues);
 
 out:
     if (rc)

@@ -120,17 +120,19 @@ int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port
     return 0;
 }
 
-/* DPDK drives it through one of these, or beside the kernel's own driver. */
-static bool driver_is_for_dpdk(const char *driver)
+static bool is_one_of(const char *driver, const char *const *known)
 {
-    static const char *const known[] = {"vfio-pci",  "uio_pci_generic", "igb_uio",
-                                        "mlx5_core", "mlx4_core",       "mana"};
-
-    for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (!strcmp(known[i], driver))
+    for (; *known; known++)
+        if (!strcmp(*known, driver))
             return true;
     return false;
 }
+
+/* These DPDK drives beside the kernel's own driver; these through an IOMMU; and these by physical
+   addresses, which it has only of hugepages. */
+static const char *const shared_drivers[] = {"mlx5_core", "mlx4_core", "mana", NULL};
+static const char *const iommu_drivers[] = {"vfio-pci", NULL};
+static const char *const uio_drivers[] = {"uio_pci_generic", "igb_uio", NULL};
 
 /* The interface that the kernel has of a PCI device; virtio puts one folder more between. */
 static void find_interface(const char *dir, char *out, size_t size)
@@ -155,7 +157,37 @@ static void find_interface(const char *dir, char *out, size_t size)
     closedir(d);
 }
 
-int xf_probe_pci(const char *sysfs, const char *address, bool pv_dom0, struct xf_probe_port *out)
+static int check_driver(const struct xf_probe_host *host, struct xf_probe_port *out)
+{
+    const char *or_name = out->other[0] ? ", or name " : "";
+
+    if (is_one_of(out->driver, shared_drivers))
+        return 0;
+    if (host->pv_dom0)
+        return refuse(
+            out, -ENODEV,
+            "in a PV dom0 DPDK cannot drive a PCI device: name a kernel interface%s%s, or "
+            "boot Xen with dom0=pvh",
+            out->other[0] ? ", here " : "", out->other);
+    if (is_one_of(out->driver, iommu_drivers))
+        return 0;
+    if (!is_one_of(out->driver, uio_drivers))
+        return refuse(out, -EBUSY,
+                      "the kernel's driver %s has it: bind it to vfio-pci or uio_pci_generic%s%s",
+                      out->driver, or_name, out->other);
+    if (host->hugepages_free < host->hugepages_needed)
+        return refuse(out, -ENOMEM,
+                      "needs %llu free hugepages of 2 MiB, %llu are free: raise vm.nr_hugepages by "
+                      "%llu (sysctl -w; better at boot: hugepages=%llu)",
+                      (unsigned long long)host->hugepages_needed,
+                      (unsigned long long)host->hugepages_free,
+                      (unsigned long long)(host->hugepages_needed - host->hugepages_free),
+                      (unsigned long long)host->hugepages_needed);
+    return 0;
+}
+
+int xf_probe_pci(const char *sysfs, const char *address, const struct xf_probe_host *host,
+                 struct xf_probe_port *out)
 {
     char dir[256];
 
@@ -167,16 +199,12 @@ int xf_probe_pci(const char *sysfs, const char *address, bool pv_dom0, struct xf
         return refuse(out, -ENODEV, "there is no such PCI device");
     read_link(dir, "driver", out->driver, sizeof(out->driver));
     find_interface(dir, out->other, sizeof(out->other));
-    if (pv_dom0)
-        return refuse(out, -ENODEV, "a PV dom0 has no PCI ports: name a kernel interface%s%s",
-                      out->other[0] ? ", here " : "", out->other);
-    if (!exists(dir, "driver"))
+    if (!out->driver[0] && !host->pv_dom0)
         return refuse(out, -ENODEV, "no driver: bind it to vfio-pci or uio_pci_generic");
-    if (out->driver[0] && !driver_is_for_dpdk(out->driver))
-        return refuse(out, -EBUSY, "the kernel's driver %s has it: bind it to vfio-pci%s%s",
-                      out->driver, out->other[0] ? ", or name " : "", out->other);
-    out->usable = true;
-    return 0;
+
+    int rc = check_driver(host, out);
+    out->usable = !rc;
+    return rc;
 }
 
 static int by_name(const void *a, const void *b)
@@ -195,7 +223,8 @@ static bool is_network_device(const char *sysfs, const char *address)
     return read_number(dir, "class", &class) && (unsigned long)class >> 16 == PCI_CLASS_NETWORK;
 }
 
-unsigned xf_probe_ports(const char *sysfs, bool pv_dom0, struct xf_probe_port *out, unsigned max)
+unsigned xf_probe_ports(const char *sysfs, const struct xf_probe_host *host,
+                        struct xf_probe_port *out, unsigned max)
 {
     unsigned n = 0, interfaces;
     char path[256];
@@ -216,7 +245,7 @@ unsigned xf_probe_ports(const char *sysfs, bool pv_dom0, struct xf_probe_port *o
     d = opendir(path);
     while (d && n < max && (e = readdir(d)))
         if (e->d_name[0] != '.' && is_network_device(sysfs, e->d_name))
-            xf_probe_pci(sysfs, e->d_name, pv_dom0, &out[n++]);
+            xf_probe_pci(sysfs, e->d_name, host, &out[n++]);
     if (d)
         closedir(d);
     qsort(out + interfaces, n - interfaces, sizeof(*out), by_name);

@@ -27,12 +27,21 @@ struct xf_probe_port {
     char why[XF_PROBE_WHY_BYTES]; /* if not: what to do */
 };
 
-/* One port. -ENODEV, -ENETDOWN or -EBUSY where it is not usable (*out and its why say more).
-   pv_dom0: PCI devices cannot be ports. */
+/* What decides, besides the device itself, whether DPDK can drive a PCI device here. */
+struct xf_probe_host {
+    bool pv_dom0;              /* user space has neither physical addresses nor hugepages */
+    uint64_t hugepages_free;   /* of 2 MiB */
+    uint64_t hugepages_needed; /* for the queues that are wanted */
+};
+
+/* One port. -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM where it is not usable (*out and its why say
+   more). */
 int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out);
-int xf_probe_pci(const char *sysfs, const char *address, bool pv_dom0, struct xf_probe_port *out);
+int xf_probe_pci(const char *sysfs, const char *address, const struct xf_probe_host *host,
+                 struct xf_probe_port *out);
 
 /* All that there are, up to max, interfaces first and each kind by name. How many. */
-unsigned xf_probe_ports(const char *sysfs, bool pv_dom0, struct xf_probe_port *out, unsigned max);
+unsigned xf_probe_ports(const char *sysfs, const struct xf_probe_host *host,
+                        struct xf_probe_port *out, unsigned max);
 
 #endif

@@ -29,7 +29,9 @@
 struct xf_guest_source_ops {
     /*
      * Starts dirty logging and sets in `present` (all zero on entry) the bit of every gfn that has
-     * content to move. Called once, first.
+     * content to move. Called first, and never after it returned 0.
+     * -EAGAIN: there is more to find out; called again at the next step, with `present` as it was
+     * left. So the peer hears from us where a guest has many gfns and to ask about one takes long.
      */
     int (*start)(void *ctx, uint64_t *present);
 

@@ -170,7 +170,8 @@ static int check_times(struct xf_source *s, uint64_t now_us)
                                "cable and VLAN at both ends",
                                seconds);
     }
-    if (s->phase == XF_PHASE_READY && now_us - s->phase_us > s->config.ready_timeout_us)
+    if (s->phase == XF_PHASE_READY && !s->target_ready &&
+        now_us - s->phase_us > s->config.ready_timeout_us)
         return xf_session_fail(ss, -ETIMEDOUT, "the target was not ready to take memory in %llu s",
                                (unsigned long long)(s->config.ready_timeout_us / 1000000));
     if (s->phase != XF_PHASE_CONNECT && now_us - ss->heard_us > s->config.peer_timeout_us)

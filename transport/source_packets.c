@@ -101,8 +101,6 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     xf_pace_feedback(&q->pace, acked, lost, fb.credit, s->rtt_us, now_us);
     if (fb.flags & XF_FEEDBACK_READY)
         s->target_ready = true;
-    if (s->phase == XF_PHASE_READY && s->target_ready)
-        return xf_source_start_rounds(s, now_us);
     if (s->round && !s->waiting && fb.round == s->round + 1)
         return xf_source_end_round(s, now_us);
     return 0;
@@ -302,6 +300,11 @@ int xf_source_send(struct xf_source *s, uint64_t now_us)
 
     if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
         return 0;
+    if (s->phase == XF_PHASE_READY && s->target_ready) {
+        rc = xf_source_start_rounds(s, now_us);
+        if (rc)
+            return rc;
+    }
     if (s->waiting) {
         rc = xf_source_next_batch(s, now_us);
         if (rc)

@@ -58,6 +58,9 @@ int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
 {
     int rc = s->guest.ops->start(s->guest.ctx, s->todo);
 
+    s->idle = false;
+    if (rc == -EAGAIN)
+        return 0; /* the next step goes on */
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot start logging dirty pages: %s",
                                strerror(-rc));

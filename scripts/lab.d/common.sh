@@ -72,10 +72,20 @@ recall_hosts() {
     done
 }
 
+# The port that a host migrates over, as xl-fast.conf names it: where the dom0 can drive a PCI device
+# from user space it does so, and its kernel has no eth1 (lab-net in image.sh).
+PORT_PCI=0000:00:05.0
+host_port() {
+    case ${HOST_KIND[$1]} in
+    pv) echo eth1 ;;
+    pvh) echo "$PORT_PCI" ;;
+    esac
+}
+
 # Written into /etc/xen/xl-fast.conf of a host.
 host_conf() {
     cat <<CONF
-port = "eth1"
+port = "$(host_port "$1")"
 address = "10.90.0.${HOST_NUMBER[$1]}/24"
 CONF
 }

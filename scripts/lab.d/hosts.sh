@@ -12,11 +12,30 @@ LAB_BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-420}
 QEMU_CPU=EPYC,-smap,-smep,-monitor,-rdtscp,-avx,-avx2,-f16c,-fma,-xsave,-xsaveopt,-xsavec,-xgetbv1
 
 # Side-channel mitigations guard against nothing in an emulator, and cost time.
-xen_args() { echo "console=com1 com1=115200 dom0_mem=1536M,max:1536M dom0_max_vcpus=1 cpuidle=0 spec-ctrl=no"; }
-linux_args() {
-    echo "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off quiet systemd.show_status=no" \
-        "systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]}"
+xen_args() { # HOST
+    local memory=1536M
+    # Hugepages included. What it does not have is there for guests.
+    [ "${HOST_KIND[$1]}" != pvh ] || memory="1024M dom0=pvh"
+    echo "console=com1 com1=115200 dom0_mem=${memory%% *},max:$memory dom0_max_vcpus=1 cpuidle=0 spec-ctrl=no"
 }
+
+linux_args() { # HOST
+    local more=
+    # A PV dom0 can neither have hugepages nor let user space drive a PCI device: it has no physical
+    # addresses. A PVH dom0 gets the 128 MiB of hugepages that DPDK asks for, and a few to spare.
+    [ "${HOST_KIND[$1]}" != pvh ] || more="hugepages=72 xf.bypass=1"
+    echo "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off quiet systemd.show_status=no" \
+        "systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]} $more"
+}
+
+# Xen can be a PVH dom0's only with an IOMMU, and virtio devices go through one only if told to.
+machine_args() { # HOST
+    case ${HOST_KIND[$1]} in
+    pv) echo "-M pc,accel=tcg" ;;
+    pvh) echo "-M q35,accel=tcg,kernel-irqchip=split -device intel-iommu,intremap=off,aw-bits=48" ;;
+    esac
+}
+virtio_args() { [ "${HOST_KIND[$1]}" != pvh ] || echo ,disable-legacy=on,iommu_platform=on; }
 
 # lab_up [options of want_hosts]: with options, hosts of another kind or release are stopped first.
 lab_up() {
@@ -69,18 +88,16 @@ free_port() {
 }
 
 start_host() {
-    local host=$1 image port n=${HOST_NUMBER[$1]} server=off link links=()
-    case ${HOST_KIND[$host]} in
-    pv) ;;
-    *) die "a ${HOST_KIND[$host]} dom0 is not there yet" ;;
-    esac
+    local host=$1 image port n=${HOST_NUMBER[$1]} server=off link links=() machine virtio
+    read -ra machine <<<"$(machine_args "$host")"
+    virtio=$(virtio_args "$host")
     image=$(image_dir "${HOST_RELEASE[$host]}")
     port=$(free_port)
     [ "$n" != 1 ] || server=on
     for link in 1 2; do
         [ "$server" = off ] || rm -f "$LAB_DIR/link$link.sock"
         links+=(-netdev "stream,id=n$link,server=$server,addr.type=unix,addr.path=link$link.sock"
-            -device "virtio-net-pci,netdev=n$link,mac=52:54:00:0a:0$link:0$n,host_mtu=9000,addr=0x$((4 + link)),romfile=")
+            -device "virtio-net-pci,netdev=n$link,mac=52:54:00:0a:0$link:0$n,host_mtu=9000,addr=0x$((4 + link)),romfile=$virtio")
     done
     # The NIC's number is the fifth byte of its address, for lab-net to check.
     write_ssh_config "$host" "$port"
@@ -90,12 +107,13 @@ start_host() {
     (
         cd "$LAB_DIR" || exit
         TMPDIR=$LAB_DIR setsid nohup qemu-system-x86_64 -name "xl-fast-lab-$host" -nodefaults -display none \
-            -M pc -accel tcg -cpu "$QEMU_CPU" -smp 1 -m "$LAB_MEMORY" \
-            -kernel "$image/xen" -append "$(xen_args)" \
+            "${machine[@]}" -cpu "$QEMU_CPU" -smp 1 -m "$LAB_MEMORY" \
+            -kernel "$image/xen" -append "$(xen_args "$host")" \
             -initrd "$image/vmlinux $(linux_args "$host"),$image/initrd.img" \
-            -drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on,cache=unsafe" \
+            -drive "file=$image/disk.img,format=raw,if=none,id=disk,snapshot=on,cache=unsafe" \
+            -device "virtio-blk-pci,drive=disk,addr=0x3$virtio" \
             -netdev "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" \
-            -device "virtio-net-pci,netdev=n0,mac=52:54:00:0a:00:0$n,addr=0x4,romfile=" \
+            -device "virtio-net-pci,netdev=n0,mac=52:54:00:0a:00:0$n,addr=0x4,romfile=$virtio" \
             "${links[@]}" \
             -serial "file:$host.log" -monitor "unix:$host.monitor,server=on,wait=off" \
             </dev/null >"$host.qemu.log" 2>&1 9>&- &

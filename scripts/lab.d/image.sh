@@ -130,7 +130,16 @@ sysctl -q -w net.ipv6.conf.all.disable_ipv6=1
 ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
-ip link set eth1 mtu 9000 up
+if grep -qw xf.bypass=1 /proc/cmdline; then
+    # Kernel bypass: NIC 1 leaves the kernel's driver, and eth1 with it, for DPDK's own.
+    pci=$(basename "$(readlink -f /sys/class/net/eth1/device/..)")
+    modprobe uio_pci_generic
+    echo uio_pci_generic >"/sys/bus/pci/devices/$pci/driver_override"
+    echo "$pci" >"/sys/bus/pci/devices/$pci/driver/unbind"
+    echo "$pci" >/sys/bus/pci/drivers_probe
+else
+    ip link set eth1 mtu 9000 up
+fi
 ip addr add "10.91.0.$n/24" dev eth2
 ip link set eth2 mtu 9000 up
 NET

@@ -15,6 +15,7 @@
 #include <json-c/json.h>
 
 #include "../../dpdk/eal.h"
+#include "../../dpdk/args.h"
 #include "../../dpdk/probe.h"
 #include "../../transport/offer.h"
 #include "cli.h"
@@ -294,7 +295,12 @@ int xf_cli_probe(int argc, char **argv)
     gethostname(p->name, sizeof(p->name) - 1);
     xf_dpdk_probe_host_at(sysfs, &p->host);
     p->memory_kib = available_kib();
-    p->ports_n = xf_probe_ports(sysfs, p->host.pv_dom0, p->ports, PORTS_MAX);
+    struct xf_probe_host needs = {
+        .pv_dom0 = p->host.pv_dom0,
+        .hugepages_free = p->host.hugepages_free,
+        .hugepages_needed = xf_eal_hugepages(1),
+    };
+    p->ports_n = xf_probe_ports(sysfs, &needs, p->ports, PORTS_MAX);
     ask_preflight(p);
     if (json)
         print_json(p);

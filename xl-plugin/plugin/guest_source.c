@@ -17,6 +17,10 @@
 int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen_pfn_t *types);
 #define TYPE_BATCH 1024u
 
+/* What start() asks about before it lets the session speak: less than a second's worth even where a
+   query is dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn. */
+#define START_PAGES (16u * TYPE_BATCH)
+
 _Static_assert(XF_MAP_BATCH_PAGES <= TYPE_BATCH, "a map batch fits the arrays");
 
 struct xf_xen_source {
@@ -29,6 +33,7 @@ struct xf_xen_source {
     int dirty_xen_pages;
     bool verify;
     bool logdirty, qemu_logdirty;
+    uint64_t start_next; /* gfn that start() goes on with */
     void *mapping;
     unsigned mapped;
     xen_pfn_t gfns[TYPE_BATCH];
@@ -85,14 +90,14 @@ static int drop_empty(struct xf_xen_source *x, unsigned n, uint64_t *bitmap)
     return 0;
 }
 
-static int source_present(void *ctx, uint64_t *candidates)
+/* Looks at candidates from gfn `first` to below gfn `end`. */
+static int look_at(struct xf_xen_source *x, uint64_t *candidates, uint64_t first, uint64_t end)
 {
-    struct xf_xen_source *x = ctx;
     unsigned n = 0;
     int rc = 0;
 
-    for (uint64_t gfn = xf_bitmap_next(candidates, x->page_count, 0); gfn < x->page_count && !rc;
-         gfn = xf_bitmap_next(candidates, x->page_count, gfn + 1)) {
+    for (uint64_t gfn = xf_bitmap_next(candidates, end, first); gfn < end && !rc;
+         gfn = xf_bitmap_next(candidates, end, gfn + 1)) {
         x->gfns[n++] = gfn;
         if (n == TYPE_BATCH) {
             rc = drop_empty(x, n, candidates);
@@ -104,9 +109,15 @@ static int source_present(void *ctx, uint64_t *candidates)
     return rc;
 }
 
-static int source_start(void *ctx, uint64_t *present)
+static int source_present(void *ctx, uint64_t *candidates)
 {
     struct xf_xen_source *x = ctx;
+
+    return look_at(x, candidates, 0, x->page_count);
+}
+
+static int start_logging(struct xf_xen_source *x)
+{
     const char *untouched = getenv("XL_FAST_UNTOUCHED");
 
     /* While this file is there, `xl migrate --fast=auto` may start again by plain xl migrate. */
@@ -129,11 +140,24 @@ static int source_start(void *ctx, uint64_t *present)
          xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0))
         return fail(x, "cannot start to log dirty pages");
     x->logdirty = true;
+    return 0;
+}
 
-    memset(present, 0xff, xf_bitmap_words(x->page_count) * sizeof(uint64_t));
-    if (x->page_count % 64)
-        present[x->page_count / 64] = (UINT64_C(1) << (x->page_count % 64)) - 1;
-    return source_present(x, present);
+static int source_start(void *ctx, uint64_t *present)
+{
+    struct xf_xen_source *x = ctx;
+    uint64_t first = x->start_next, end = first + START_PAGES;
+    int rc = x->logdirty ? 0 : start_logging(x);
+
+    if (rc)
+        return rc;
+    if (end > x->page_count)
+        end = x->page_count;
+    for (uint64_t gfn = first; gfn < end; gfn++)
+        xf_bitmap_set(present, gfn);
+    rc = look_at(x, present, first, end);
+    x->start_next = end;
+    return rc ?: end < x->page_count ? -EAGAIN : 0;
 }
 
 static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)

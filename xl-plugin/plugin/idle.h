@@ -2,7 +2,9 @@
 /*
  * Idle: what a session's loop does after a step that found nothing to do. For a moment it goes on
  * polling, because the answer to a burst is only a round trip away; then it sleeps, longer each
- * time, because on a dom0 with one CPU the network and the guests run while we sleep. One thread.
+ * time, because on a dom0 with one CPU the network and the guests run while we sleep. When nothing
+ * has come for long, as while the other end looks for its guest's pages, a few milliseconds more
+ * are no loss. One thread.
  */
 #ifndef XF_PLUGIN_IDLE_H
 #define XF_PLUGIN_IDLE_H
@@ -13,6 +15,9 @@
 #define XF_IDLE_POLL_US 20u
 #define XF_IDLE_MIN_US  50u
 #define XF_IDLE_MAX_US  400u
+
+#define XF_IDLE_LONG_US     50000u
+#define XF_IDLE_LONG_MAX_US 4000u
 
 struct xf_idle {
     uint64_t since_us; /* 0 = the last step did something */
@@ -30,9 +35,12 @@ static inline void xf_idle_wait(struct xf_idle *i, uint64_t now_us)
         i->since_us = now_us;
     if (now_us - i->since_us < XF_IDLE_POLL_US)
         return;
+    const uint32_t max =
+        now_us - i->since_us < XF_IDLE_LONG_US ? XF_IDLE_MAX_US : XF_IDLE_LONG_MAX_US;
+
     i->sleep_us = i->sleep_us ? i->sleep_us * 2 : XF_IDLE_MIN_US;
-    if (i->sleep_us > XF_IDLE_MAX_US)
-        i->sleep_us = XF_IDLE_MAX_US;
+    if (i->sleep_us > max)
+        i->sleep_us = max;
     nanosleep(&(struct timespec){.tv_nsec = i->sleep_us * 1000}, NULL);
 }
 

@@ -39,14 +39,16 @@ static int setup(void **state)
         "echo 9000 >class/net/eth1/mtu; echo 25000 >class/net/eth1/speed;"
         "echo -1 >class/net/eth0/speed; echo 0x1002 >class/net/eth3/flags;"
         "echo 0 >class/net/eth0/carrier; echo 32 >class/net/ib0/type");
-    run("mkdir -p drivers/vfio-pci drivers/virtio-pci drivers/mlx5_core bus/pci/devices; cd "
+    run("mkdir -p drivers/vfio-pci drivers/virtio-pci drivers/mlx5_core drivers/uio_pci_generic "
+        "bus/pci/devices; cd "
         "bus/pci/devices;"
-        "for n in 0 1 2 3 4 5; do mkdir 0000:00:0$n.0; echo 0x020000 >0000:00:0$n.0/class; done;"
+        "for n in 0 1 2 3 4 5 6; do mkdir 0000:00:0$n.0; echo 0x020000 >0000:00:0$n.0/class; done;"
         "echo 0x010601 >0000:00:00.0/class; ln -s ../../../../drivers/vfio-pci 0000:00:01.0/driver;"
         "ln -s ../../../../drivers/virtio-pci 0000:00:02.0/driver; mkdir -p "
         "0000:00:02.0/virtio1/net/eth1;"
         "ln -s ../../../../drivers/mlx5_core 0000:00:03.0/driver; mkdir -p 0000:00:03.0/net/eth3;"
-        "echo 0x028000 >0000:00:05.0/class");
+        "echo 0x028000 >0000:00:05.0/class;"
+        "ln -s ../../../../drivers/uio_pci_generic 0000:00:06.0/driver");
     run("ln -s ../../../bus/pci/devices/0000:00:02.0 class/net/eth1/device");
     return 0;
 }
@@ -70,17 +72,19 @@ static void ports_are_found_and_judged(void **state)
         {"eth4", "part of a bond"},
         {"ib0", "no Ethernet"},
         {"0000:00:01.0", NULL},
-        {"0000:00:02.0",
-         "the kernel's driver virtio-pci has it: bind it to vfio-pci, or name eth1"},
+        {"0000:00:02.0", "the kernel's driver virtio-pci has it: bind it to vfio-pci or "
+                         "uio_pci_generic, or name eth1"},
         {"0000:00:03.0", NULL}, /* driven by both */
         {"0000:00:04.0", "no driver"},
         {"0000:00:05.0", "no driver"},
+        {"0000:00:06.0", "needs 64 free hugepages of 2 MiB, 63 are free"},
     };
     enum { N = sizeof(expected) / sizeof(expected[0]) };
+    const struct xf_probe_host host = {.hugepages_free = 63, .hugepages_needed = 64};
     struct xf_probe_port ports[32];
 
     (void)state;
-    assert_int_equal(xf_probe_ports(sysfs, false, ports, 32), N);
+    assert_int_equal(xf_probe_ports(sysfs, &host, ports, 32), N);
     for (unsigned i = 0; i < N; i++) {
         assert_string_equal(ports[i].name, expected[i].name);
         assert_int_equal(ports[i].pci, i >= 6);
@@ -95,20 +99,23 @@ static void ports_are_found_and_judged(void **state)
     assert_string_equal(ports[1].driver, "virtio-pci");
     assert_true(ports[1].up && ports[1].link);
     assert_true(ports[0].up && !ports[0].link);
-    assert_int_equal(xf_probe_ports(sysfs, false, ports, 3), 3);
-    assert_int_equal(xf_probe_ports("/nowhere", false, ports, 3), 0);
+    assert_int_equal(xf_probe_ports(sysfs, &host, ports, 3), 3);
+    assert_int_equal(xf_probe_ports("/nowhere", &host, ports, 3), 0);
 }
 
 static void a_pv_dom0_has_no_pci_ports(void **state)
 {
+    const struct xf_probe_host pv = {.pv_dom0 = true, .hugepages_needed = 64}, other = {0};
     struct xf_probe_port port;
 
     (void)state;
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:01.0", true, &port), -ENODEV);
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:01.0", &pv, &port), -ENODEV);
     assert_non_null(strstr(port.why, "PV dom0"));
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", true, &port), -ENODEV);
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", &pv, &port), -ENODEV);
     assert_non_null(strstr(port.why, "here eth1"));
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:09.0", false, &port), -ENODEV);
+    /* But for those that the kernel goes on driving. */
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:03.0", &pv, &port), 0);
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:09.0", &other, &port), -ENODEV);
     assert_int_equal(xf_probe_interface(sysfs, "eth9", &port), -ENODEV);
 }
 

@@ -28,7 +28,8 @@ struct pair_config {
     struct {
         const struct xf_guest_source *from;
         const struct xf_guest_sink *to;
-    } ends; /* in place of simulated guests, if set */
+    } ends;                                     /* in place of simulated guests, if set */
+    const struct xf_guest_source_ops *from_ops; /* in place of the simulated guest's, if set */
     uint64_t seed;
 };
 
@@ -85,6 +86,8 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
     struct xf_guest_source gs = xf_simguest_source(p->from);
     struct xf_guest_sink gt = xf_simguest_sink(p->to);
 
+    if (config->from_ops)
+        gs.ops = config->from_ops;
     if (config->ends.from) {
         gs = *config->ends.from;
         gt = *config->ends.to;

@@ -293,6 +293,35 @@ static void test_too_busy_gives_up_if_told(void **state)
     pair_close(&p);
 }
 
+static struct xf_guest_source_ops slow_ops;
+static int (*quick_start)(void *ctx, uint64_t *present);
+static unsigned slow_steps;
+
+static int slow_start(void *ctx, uint64_t *present)
+{
+    return slow_steps-- ? -EAGAIN : quick_start(ctx, present);
+}
+
+/* To find out what a large guest holds can take longer than either end bears silence. */
+static void test_slow_start_is_not_silence(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(10);
+
+    (void)state;
+    c.step_us = 1000;
+    c.from_ops = &slow_ops;
+    pair_open(&p, &c);
+    slow_ops = *xf_simguest_source(p.from).ops;
+    quick_start = slow_ops.start;
+    slow_ops.start = slow_start;
+    slow_steps = 100000; /* of 1 ms */
+    pair_run(&p, 2 * 100000000);
+    pair_assert_same(&p);
+    assert_true(p.now_us > 100000000);
+    pair_close(&p);
+}
+
 static void test_other_secret_is_refused(void **state)
 {
     struct pair p;
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_silence_ends_in_time),
         cmocka_unit_test(test_abort_reaches_the_other_end),
         cmocka_unit_test(test_too_busy_gives_up_if_told),
+        cmocka_unit_test(test_slow_start_is_not_silence),
         cmocka_unit_test(test_other_secret_is_refused),
     };
 

@@ -32,7 +32,9 @@ static int setup(void **state)
     run("for i in up down nolink; do mkdir -p class/net/$i; echo 0x1003 >class/net/$i/flags;"
         "echo 1 >class/net/$i/carrier; echo 9000 >class/net/$i/mtu; done;"
         "echo 0x1002 >class/net/down/flags; echo 0 >class/net/nolink/carrier;"
-        "mkdir -p bus/pci/devices/0000:3b:00.0/driver bus/pci/devices/0000:3b:00.1");
+        "for i in 0:vfio-pci 1: 2:ixgbe; do mkdir -p bus/pci/devices/0000:3b:00.${i%:*};"
+        " [ -z ${i#*:} ] || ln -s ../../../bus/pci/drivers/${i#*:}"
+        " bus/pci/devices/0000:3b:00.${i%:*}/driver; done");
     return 0;
 }
 
@@ -59,16 +61,19 @@ static void ports_are_told_apart(void **state)
         {"0000:3b:00.0", 0, 0, ""},
         {"3b:00.0", 0, 0, ""},
         {"0000:3b:00.1", -ENODEV, 0, "no driver"},
+        {"0000:3b:00.2", -EBUSY, 0, "port 0000:3b:00.2: the kernel's driver ixgbe has it"},
         {"0000:3b:00.7", -ENODEV, 0, "no such PCI device"},
         {"net_memif0,role=server", 0, 0, ""},
         {"../../etc", -EINVAL, 0, "no name of a DPDK port"},
     };
 
+    const struct xf_probe_host host = {0};
+
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char err[256] = "";
         unsigned mtu;
-        int rc = xf_portcheck(sysfs, cases[i].port, false, &mtu, err);
+        int rc = xf_portcheck(sysfs, cases[i].port, &host, &mtu, err);
 
         if (rc != cases[i].rc || mtu != cases[i].mtu || !strstr(err, cases[i].word))
             fail_msg("%s: %d, mtu %u, %s", cases[i].port, rc, mtu, err);
