@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# lab: --dom0 A=pvh,B=pvh
+# quick: no (40 moves a guest between PVH dom0s, 41 to one and back)
+# Between PVH dom0s, by kernel bypass, there and back: each kind of guest, or what stock says where a PVH
+# dom0 cannot host it.
+# shellcheck source=tests/lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/fast.sh
+. "$(dirname "$0")/fast.sh"
+# shellcheck source=tests/lab/matrix.sh
+. "$(dirname "$0")/matrix.sh"
+begin
+
+MIGRATE_TIMEOUT=1800 # emulated, a PVH dom0 maps pages slowly
+for type in pvh hvm; do
+    for vcpus in 1 2; do
+        for memory in 192 768; do
+            cell $type $vcpus $memory
+        done
+    done
+done
+cell pv 1 192
+matrix_ends
