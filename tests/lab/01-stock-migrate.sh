@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# quick: no (12 migrates by stock too)
 # Stock `xl migrate` moves a running 192 MiB PVH guest from A to B, and it goes on: the control for
 # everything else. Its memory goes through ssh (eth2), none over the DPDK port (eth1).
 # shellcheck source=tests/lab/lib.sh

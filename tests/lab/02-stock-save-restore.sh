@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# quick: no (12 saves and restores too)
 # `xl save` and `xl restore` of a PVH guest work and are stock's business, whether our build is
 # installed or not.
 # shellcheck source=tests/lab/lib.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# quick: no (the guests of 10 hold random data too)
 # `xl migrate --fast` of a PVH guest whose memory is full of random data, rewritten while it moves:
 # nothing can be elided, and every page is right afterwards.
 # shellcheck source=tests/lab/lib.sh

@@ -30,12 +30,25 @@ shuttle() {
     note "$name: $((i - 1)) in a row"
 }
 
-for type in ${XF_LAB_TYPES:-pvh pv}; do
-    make_guest A "balloon-$type" type="$type" memory=160 args="xf.balloon=24"
-    shuttle "balloon-$type" balloon
-    make_guest A "churn-$type" type="$type" memory=160 args="xf.churn=1"
-    shuttle "churn-$type" churn
-    make_guest A "less-$type" type="$type" memory=160 maxmem=224
-    shuttle "less-$type" ''
-done
+balloon() {
+    make_guest A "balloon-$1" type="$1" memory=160 args="xf.balloon=24"
+    shuttle "balloon-$1" balloon
+}
+churn() {
+    make_guest A "churn-$1" type="$1" memory=160 args="xf.churn=1"
+    shuttle "churn-$1" churn
+}
+less() {
+    make_guest A "less-$1" type="$1" memory=160 maxmem=224
+    shuttle "less-$1" ''
+}
+
+balloon pvh
+less pvh
+churn pv
+if ! quick; then
+    churn pvh
+    balloon pv
+    less pv
+fi
 end_clean

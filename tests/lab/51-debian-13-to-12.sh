@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# quick: no (50 shows the refusal, this the reason)
 # lab: --release B=trixie
 # Why `xl migrate --fast` refuses the way from Debian 13 (Xen 4.20) back to Debian 12 (Xen 4.17): plain
 # xl migrate fails there with each kind of guest. Should one of them go one day, --fast could take it too.
