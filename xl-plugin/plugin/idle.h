@@ -2,9 +2,9 @@
 /*
  * Idle: what a session's loop does after a step that found nothing to do. For a moment it goes on
  * polling, because the answer to a burst is only a round trip away; then it sleeps, longer each
- * time, because on a dom0 with one CPU the network and the guests run while we sleep. When nothing has come
- * for long, as while the other end looks for its guest's pages, a few milliseconds more are no loss.
- * One thread.
+ * time, because on a dom0 with one CPU the network and the guests run while we sleep. When nothing
+ * has come for long, as while the other end looks for its guest's pages, a few milliseconds more
+ * are no loss. One thread.
  */
 #ifndef XF_PLUGIN_IDLE_H
 #define XF_PLUGIN_IDLE_H
