@@ -15,7 +15,7 @@ HOST_KINDS=(pv pvh)
 HOST_RELEASES=(bookworm trixie)
 
 # want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME]: what is not named has its default.
-# shellcheck disable=SC2120  # called with arguments in other files
+# shellcheck disable=SC2120  # without: all have their defaults
 want_hosts() {
     local host value
     for host in "${HOSTS[@]}"; do
@@ -59,11 +59,11 @@ describe_hosts() {
 # What was started last is kept beside the hosts' other files, for the commands that follow.
 remember_hosts() { describe_hosts >"$LAB_DIR/hosts"; }
 recall_hosts() {
-    local word words
+    local word words=()
     # shellcheck disable=SC2119
     want_hosts
     [ -f "$LAB_DIR/hosts" ] || return 0
-    read -ra words <"$LAB_DIR/hosts"
+    read -ra words <"$LAB_DIR/hosts" || true # no newline at its end
     for word in "${words[@]}"; do
         is_host "${word%%=*}" || continue
         HOST_RELEASE[${word%%=*}]=${word#*/}
@@ -88,6 +88,8 @@ host_conf() {
 port = "$(host_port "$1")"
 address = "10.90.0.${HOST_NUMBER[$1]}/24"
 CONF
+    # Emulated, DPDK starts slowly with hugepages and a device of its own; so the other end waits.
+    [[ " ${HOST_KIND[*]} " != *" pvh "* ]] || echo 'connect_timeout = 120'
 }
 
 say() { printf 'lab: %s\n' "$*"; }

@@ -8,7 +8,10 @@
 release_packages() {
     local dpdk
     case $1 in
-    bookworm) dpdk=23 && echo xen-hypervisor-4.17-amd64 xen-utils-4.17 libipsec-mb1 ;;
+    bookworm)
+        dpdk=23 && echo xen-hypervisor-4.17-amd64 xen-utils-4.17 libipsec-mb1
+        echo libvirt-daemon libvirt-daemon-driver-xen libvirt-clients # for one scenario
+        ;;
     trixie) dpdk=25 && echo xen-hypervisor-4.20-amd64 xen-utils-4.20 libipsec-mb2 ;;
     *) die "image: which packages are Xen and DPDK in $1 is not known yet" ;;
     esac
