@@ -32,7 +32,7 @@ watchers() { on "$1" 'ps -eo args= | grep -c "[x]l migrate-receive" || true'; }
 quick && hows=(fast) || hows=(stock fast)
 
 for how in "${hows[@]}"; do
-    try $how -p
+    try "$how" -p
     expect_match "$how -p: the guest's state" '^--p---$' "$(state "$at" opts)"
     paused=$(guest_tick "$at" opts)
     sleep 3
@@ -42,7 +42,7 @@ for how in "${hows[@]}"; do
 done
 
 for how in "${hows[@]}"; do
-    try $how -e
+    try "$how" -e
     expect_eq "$how -e: processes that look after the guest" 0 "$(watchers "$at")"
     expect_goes_on "$at" opts "$TICK"
 done
@@ -53,14 +53,14 @@ expect_goes_on "$at" opts "$TICK"
 # The domid that the guest has here must be free there, and one that the other host would not take next.
 for how in "${hows[@]}"; do
     domid=$(on "$at" xl domid opts)
-    try $how -D
+    try "$how" -D
     expect_eq "$how -D: the domid" "$domid" "$(on "$at" xl domid opts)"
     expect_goes_on "$at" opts "$TICK"
 done
 
 for how in "${hows[@]}"; do
     guest_config opts memory=128 "conf=on_reboot = \"preserve\"" | on "$at" "cat >/lab/other-$how.cfg"
-    try $how -C "/lab/other-$how.cfg"
+    try "$how" -C "/lab/other-$how.cfg"
     expect_match "$how -C: the configuration" 'preserve' "$(on "$at" xl list -l opts | grep on_reboot)"
     expect_goes_on "$at" opts "$TICK"
     guest_config opts memory=128 | on "$at" "cat >/lab/other-$how.cfg"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # lab: --dom0 A=pvh,B=pvh
-# Kernel bypass: between PVH dom0s `xl migrate --fast` moves a running PVH guest (192 MiB, or
-# XF_LAB_MEMORY) through ports that DPDK drives by itself. Before, meanwhile and after, the NIC belongs
+# Kernel bypass: between PVH dom0s `xl migrate --fast` moves a running PVH guest that holds
+# 800 MiB of random data (LAB_QUICK: 32) through ports that DPDK drives by itself. Before, meanwhile and after, the NIC belongs
 # to uio_pci_generic and no kernel has an interface on it; while it moves, it is the save helper that
 # has the device open. And too few hugepages are said beforehand.
 # shellcheck source=tests/lab/lib.sh
@@ -39,7 +39,11 @@ start_watch() {
 stop_watch() { for host in A B; do on "$host" '[ ! -f /lab/watch.pid ] || kill $(cat /lab/watch.pid); rm -f /lab/watch.pid'; done; }
 
 MIGRATE_TIMEOUT=900 # a PVH dom0 maps a page some twenty times as slowly as a PV dom0
-make_guest A large memory="${XF_LAB_MEMORY:-192}" fill="${XF_LAB_FILL:-32}" write=20
+if quick; then
+    make_guest A large memory=192 fill=32 write=20
+else
+    make_guest A large memory=1024 fill=800 write=20
+fi
 not_the_kernels before
 
 # B without the hugepages that its port needs.
