@@ -63,7 +63,7 @@ recall_hosts() {
     # shellcheck disable=SC2119
     want_hosts
     [ -f "$LAB_DIR/hosts" ] || return 0
-    read -ra words <"$LAB_DIR/hosts"
+    read -ra words <"$LAB_DIR/hosts" || true # it ends without a newline
     for word in "${words[@]}"; do
         is_host "${word%%=*}" || continue
         HOST_RELEASE[${word%%=*}]=${word#*/}
