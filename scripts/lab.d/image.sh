@@ -23,8 +23,9 @@ image_hash() {
     { cat "$REPO/scripts/lab.d/image.sh"; base_hash "$1"; image_packages "$1"; } | sha256sum | cut -d' ' -f1
 }
 
-lab_build() {
+lab_build() { # [options of want_hosts]
     local release
+    [ $# -eq 0 ] || want_hosts "$@"
     [ ! -x "$REPO/scripts/setup" ] || "$REPO/scripts/setup" lab
     for release in $(printf '%s\n' "${HOST_RELEASE[@]}" | sort -u); do
         build_image "$release"
