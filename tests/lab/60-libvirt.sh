@@ -53,7 +53,7 @@ start_libvirt() {
     on "$1" "sed -i '/vme/d' /usr/share/libvirt/cpu_map/x86_486.xml
         cd /usr/lib/x86_64-linux-gnu/libvirt/connection-driver
         for f in *.so; do [ \$f = libvirt_driver_libxl.so ] || rm \$f; done
-        (LIBVIRT_LOG_OUTPUTS=3:stderr $HELPER setsid nohup libvirtd -p /run/libvirtd.pid >/lab/libvirtd.log 2>&1 </dev/null &)
+        (LIBVIRT_LOG_OUTPUTS=3:stderr $HELPER setsid nohup libvirtd -p /run/libvirtd.pid >>/lab/libvirtd.log 2>&1 </dev/null &)
         i=0; until virsh -c xen:///system list >/dev/null 2>&1; do i=\$((i + 1)); [ \$i -lt 30 ] || exit 1; sleep 1; done" ||
         fail "libvirtd does not start on $1: $(on "$1" cat /lab/libvirtd.log)"
 }
