@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# quick: no (40 moves between PVH dom0s)
 # lab: --dom0 B=pvh
 # Dom0s of two kinds: a running guest from a PV dom0, whose port is a kernel interface, to a PVH dom0,
 # whose port bypasses the kernel, and back.

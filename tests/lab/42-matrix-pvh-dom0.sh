@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # lab: --dom0 A=pvh,B=pvh
-# quick: no (40 moves a guest between PVH dom0s, 41 to one and back)
+# quick: no (40 moves a guest between PVH dom0s)
 # Between PVH dom0s, by kernel bypass, there and back: each kind of guest, or what stock says where a PVH
 # dom0 cannot host it.
 # shellcheck source=tests/lab/lib.sh
