@@ -18,16 +18,24 @@ xenstore_names() { # HOST NAME
     on "$1" "d=\$(xl domid '$2'); xenstore-ls -f /local/domain/\$d | sed \"s|/local/domain/\$d|.|g; s| = .*||\"" | sort
 }
 
+# Those without what only a new start of the guest makes: rings and event channels, platform/ (libxl, for a
+# new HVM guest), request-abs-pointer (its keyboard's driver).
+xenstore_shape() { # HOST NAME
+    xenstore_names "$1" "$2" |
+        grep -Ev '^\./(console/(port|ring-ref|tty)|store/|memory/|platform(/|$))|/vm$|/request-abs-pointer$'
+}
+
 # What every fast_move is done with besides; XF_LAB_MOVE= (empty) leaves it out, for figures that compare.
 # shellcheck disable=SC2206  # words
 MOVE_OPTIONS=(${XF_LAB_MOVE---verify})
 
 # fast_move FROM NAME [options]: moves the guest and checks everything that must hold.
 fast_move() {
-    local from=$1 name=$2 to before ssh_before port_before ssh_bytes port_bytes held line
+    local from=$1 name=$2 to before shape ssh_before port_before ssh_bytes port_bytes held line
     shift 2
     to=$(other_host "$from")
     before=$(guest_tick "$from" "$name")
+    shape=$(xenstore_shape "$from" "$name")
     ssh_before=$(link_bytes eth2)
     port_before=$(link_bytes eth1)
 
@@ -43,6 +51,8 @@ fast_move() {
     wait_pass "$to" "$name"
     expect_eq "guests on $from" "" "$(domains "$from")"
     expect_eq "guests on $to" "$name" "$(domains "$to")"
+    [ "$shape" = "$(xenstore_shape "$to" "$name")" ] ||
+        fail "xenstore differs: $(diff <(printf '%s\n' "$shape") <(xenstore_shape "$to" "$name"))"
     # What the guest holds is random, so all of it must cross.
     held=$(($(field "$before" pages) * 4096))
     expect_ge "bytes that the source's port sent" "$held" "$(result source port_tx_bytes)"

@@ -62,4 +62,16 @@ cell() {
     destroy_all A && destroy_all B
 }
 
+# cells TYPE...: of each kind, with each number of vCPUs and each size.
+cells() {
+    local type vcpus memory
+    for type in "$@"; do
+        for vcpus in 1 2; do
+            for memory in 192 768; do
+                cell "$type" "$vcpus" "$memory"
+            done
+        done
+    done
+}
+
 matrix_ends() { [ "$cells_failed" = 0 ] || fail "$cells_failed cells of the matrix"; }
