@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "spec.h"
 
 #define PCI_CLASS_NETWORK 0x02u
@@ -157,8 +158,9 @@ static void find_interface(const char *dir, char *out, size_t size)
     closedir(d);
 }
 
-static int check_driver(const struct xf_probe_host *host, struct xf_probe_port *out)
+static int check_driver(const struct xf_dpdk_host *host, unsigned queues, struct xf_probe_port *out)
 {
+    const uint64_t needed = xf_eal_hugepages(queues);
     const char *or_name = out->other[0] ? ", or name " : "";
 
     if (is_one_of(out->driver, shared_drivers))
@@ -175,19 +177,18 @@ static int check_driver(const struct xf_probe_host *host, struct xf_probe_port *
         return refuse(out, -EBUSY,
                       "the kernel's driver %s has it: bind it to vfio-pci or uio_pci_generic%s%s",
                       out->driver, or_name, out->other);
-    if (host->hugepages_free < host->hugepages_needed)
+    if (host->hugepages_free < needed)
         return refuse(out, -ENOMEM,
                       "needs %llu free hugepages of 2 MiB, %llu are free: raise vm.nr_hugepages by "
                       "%llu (sysctl -w; better at boot: hugepages=%llu)",
-                      (unsigned long long)host->hugepages_needed,
-                      (unsigned long long)host->hugepages_free,
-                      (unsigned long long)(host->hugepages_needed - host->hugepages_free),
-                      (unsigned long long)host->hugepages_needed);
+                      (unsigned long long)needed, (unsigned long long)host->hugepages_free,
+                      (unsigned long long)(needed - host->hugepages_free),
+                      (unsigned long long)needed);
     return 0;
 }
 
-int xf_probe_pci(const char *sysfs, const char *address, const struct xf_probe_host *host,
-                 struct xf_probe_port *out)
+int xf_probe_pci(const char *sysfs, const char *address, const struct xf_dpdk_host *host,
+                 unsigned queues, struct xf_probe_port *out)
 {
     char dir[256];
 
@@ -202,7 +203,7 @@ int xf_probe_pci(const char *sysfs, const char *address, const struct xf_probe_h
     if (!out->driver[0] && !host->pv_dom0)
         return refuse(out, -ENODEV, "no driver: bind it to vfio-pci or uio_pci_generic");
 
-    int rc = check_driver(host, out);
+    int rc = check_driver(host, queues, out);
     out->usable = !rc;
     return rc;
 }
@@ -223,7 +224,7 @@ static bool is_network_device(const char *sysfs, const char *address)
     return read_number(dir, "class", &class) && (unsigned long)class >> 16 == PCI_CLASS_NETWORK;
 }
 
-unsigned xf_probe_ports(const char *sysfs, const struct xf_probe_host *host,
+unsigned xf_probe_ports(const char *sysfs, const struct xf_dpdk_host *host,
                         struct xf_probe_port *out, unsigned max)
 {
     unsigned n = 0, interfaces;
@@ -245,7 +246,7 @@ unsigned xf_probe_ports(const char *sysfs, const struct xf_probe_host *host,
     d = opendir(path);
     while (d && n < max && (e = readdir(d)))
         if (e->d_name[0] != '.' && is_network_device(sysfs, e->d_name))
-            xf_probe_pci(sysfs, e->d_name, host, &out[n++]);
+            xf_probe_pci(sysfs, e->d_name, host, 1, &out[n++]);
     if (d)
         closedir(d);
     qsort(out + interfaces, n - interfaces, sizeof(*out), by_name);

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "eal.h"
+
 #define XF_PROBE_WHY_BYTES 200
 
 struct xf_probe_port {
@@ -27,21 +29,15 @@ struct xf_probe_port {
     char why[XF_PROBE_WHY_BYTES]; /* if not: what to do */
 };
 
-/* What decides, besides the device itself, whether DPDK can drive a PCI device here. */
-struct xf_probe_host {
-    bool pv_dom0;              /* user space has neither physical addresses nor hugepages */
-    uint64_t hugepages_free;   /* of 2 MiB */
-    uint64_t hugepages_needed; /* for the queues that are wanted */
-};
-
 /* One port. -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM where it is not usable (*out and its why say
-   more). */
+   more). What the host is decides whether DPDK can drive a PCI device with so many queues. */
 int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out);
-int xf_probe_pci(const char *sysfs, const char *address, const struct xf_probe_host *host,
-                 struct xf_probe_port *out);
+int xf_probe_pci(const char *sysfs, const char *address, const struct xf_dpdk_host *host,
+                 unsigned queues, struct xf_probe_port *out);
 
-/* All that there are, up to max, interfaces first and each kind by name. How many. */
-unsigned xf_probe_ports(const char *sysfs, const struct xf_probe_host *host,
+/* All that there are, up to max, interfaces first and each kind by name, PCI devices
+   for one queue. How many. */
+unsigned xf_probe_ports(const char *sysfs, const struct xf_dpdk_host *host,
                         struct xf_probe_port *out, unsigned max);
 
 #endif

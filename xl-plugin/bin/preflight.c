@@ -25,7 +25,6 @@
 #include <libxl_utils.h>
 #include <libxlutil.h>
 
-#include "../../dpdk/args.h"
 #include "../../dpdk/eal.h"
 #include "../../transport/offer.h"
 #include "../plugin/config.h"
@@ -103,12 +102,8 @@ static int check_port(struct preflight *p)
         return refuse("%s", err);
     printf("configured=%s\n", p->config.port);
     xf_dpdk_probe_host(&host);
-    struct xf_probe_host needs = {
-        .pv_dom0 = host.pv_dom0,
-        .hugepages_free = host.hugepages_free,
-        .hugepages_needed = xf_eal_hugepages(p->config.queues ? p->config.queues : 1),
-    };
-    if (xf_portcheck("/sys", p->config.port, &needs, &p->mtu, err))
+    if (xf_portcheck("/sys", p->config.port, &host, p->config.queues ? p->config.queues : 1,
+                     &p->mtu, err))
         return refuse("%s", err);
 
     struct in_addr in = {.s_addr = htonl(p->config.ipv4)};

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "memory.h"
 #include "number.h"
 
 #define WRITERS_MAX 64u /* simguest's */
@@ -121,15 +122,9 @@ static const char *take(struct demo_options *o, int option, const char *text)
 /* Both ends live here; to find that out from the kernel's OOM killer would be rude. */
 static int check_memory(const struct demo_options *o)
 {
-    uint64_t kib = 0;
-    char line[128], have[32], want[32];
-    FILE *f = fopen("/proc/meminfo", "re");
+    uint64_t kib = xf_memory_available_kib();
+    char have[32], want[32];
 
-    while (f && fgets(line, sizeof(line), f))
-        if (sscanf(line, "MemAvailable: %lu kB", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
     if (!kib || o->fill == XF_FILL_ZERO || o->memory_bytes / 512 < kib)
         return 0;
     fprintf(stderr, "xl-fast demo: two guests of %s do not fit into the %s that this machine has\n",

@@ -15,10 +15,10 @@
 #include <json-c/json.h>
 
 #include "../../dpdk/eal.h"
-#include "../../dpdk/args.h"
 #include "../../dpdk/probe.h"
 #include "../../transport/offer.h"
 #include "cli.h"
+#include "memory.h"
 
 #define PORTS_MAX 256u
 
@@ -38,20 +38,6 @@ struct probe {
 static const char *kind(const struct probe *p)
 {
     return !p->host.xen ? "bare" : p->host.pv_dom0 ? "pv" : "pvh";
-}
-
-static uint64_t available_kib(void)
-{
-    unsigned long long kib = 0;
-    char line[256];
-    FILE *f = fopen("/proc/meminfo", "re");
-
-    while (f && fgets(line, sizeof(line), f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return kib;
 }
 
 /* Beside this program (a build folder), or where `make install` puts it. */
@@ -294,13 +280,8 @@ int xf_cli_probe(int argc, char **argv)
     }
     gethostname(p->name, sizeof(p->name) - 1);
     xf_dpdk_probe_host_at(sysfs, &p->host);
-    p->memory_kib = available_kib();
-    struct xf_probe_host needs = {
-        .pv_dom0 = p->host.pv_dom0,
-        .hugepages_free = p->host.hugepages_free,
-        .hugepages_needed = xf_eal_hugepages(1),
-    };
-    p->ports_n = xf_probe_ports(sysfs, &needs, p->ports, PORTS_MAX);
+    p->memory_kib = xf_memory_available_kib();
+    p->ports_n = xf_probe_ports(sysfs, &p->host, p->ports, PORTS_MAX);
     ask_preflight(p);
     if (json)
         print_json(p);

@@ -8,8 +8,8 @@
 
 #define ERR_BYTES 256
 
-int xf_portcheck(const char *sysfs, const char *port, const struct xf_probe_host *host,
-                 unsigned *mtu, char *err)
+int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host *host,
+                 unsigned queues, unsigned *mtu, char *err)
 {
     struct xf_probe_port found;
     struct xf_port_spec spec;
@@ -23,7 +23,7 @@ int xf_portcheck(const char *sysfs, const char *port, const struct xf_probe_host
     if (spec.kernel_if[0])
         rc = xf_probe_interface(sysfs, spec.kernel_if, &found);
     else if (spec.kind == XF_PORT_PCI)
-        rc = xf_probe_pci(sysfs, spec.device, host, &found);
+        rc = xf_probe_pci(sysfs, spec.device, host, queues, &found);
     else
         return 0;
     if (rc)

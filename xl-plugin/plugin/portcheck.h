@@ -9,7 +9,7 @@
  * sysfs: "/sys", or a test's own. *mtu: the kernel interface's, 0 where only DPDK can tell.
  * -EINVAL, -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM, and err has one line for the user (256 bytes).
  */
-int xf_portcheck(const char *sysfs, const char *port, const struct xf_probe_host *host,
-                 unsigned *mtu, char *err);
+int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host *host,
+                 unsigned queues, unsigned *mtu, char *err);
 
 #endif

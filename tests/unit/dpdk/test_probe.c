@@ -80,7 +80,7 @@ static void ports_are_found_and_judged(void **state)
         {"0000:00:06.0", "needs 64 free hugepages of 2 MiB, 63 are free"},
     };
     enum { N = sizeof(expected) / sizeof(expected[0]) };
-    const struct xf_probe_host host = {.hugepages_free = 63, .hugepages_needed = 64};
+    const struct xf_dpdk_host host = {.hugepages_free = 63};
     struct xf_probe_port ports[32];
 
     (void)state;
@@ -105,17 +105,17 @@ static void ports_are_found_and_judged(void **state)
 
 static void a_pv_dom0_has_no_pci_ports(void **state)
 {
-    const struct xf_probe_host pv = {.pv_dom0 = true, .hugepages_needed = 64}, other = {0};
+    const struct xf_dpdk_host pv = {.pv_dom0 = true}, other = {0};
     struct xf_probe_port port;
 
     (void)state;
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:01.0", &pv, &port), -ENODEV);
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:01.0", &pv, 1, &port), -ENODEV);
     assert_non_null(strstr(port.why, "PV dom0"));
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", &pv, &port), -ENODEV);
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", &pv, 1, &port), -ENODEV);
     assert_non_null(strstr(port.why, "here eth1"));
     /* But for those that the kernel goes on driving. */
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:03.0", &pv, &port), 0);
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:09.0", &other, &port), -ENODEV);
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:03.0", &pv, 1, &port), 0);
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:09.0", &other, 1, &port), -ENODEV);
     assert_int_equal(xf_probe_interface(sysfs, "eth9", &port), -ENODEV);
 }
 

@@ -67,13 +67,13 @@ static void ports_are_told_apart(void **state)
         {"../../etc", -EINVAL, 0, "no name of a DPDK port"},
     };
 
-    const struct xf_probe_host host = {0};
+    const struct xf_dpdk_host host = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char err[256] = "";
         unsigned mtu;
-        int rc = xf_portcheck(sysfs, cases[i].port, &host, &mtu, err);
+        int rc = xf_portcheck(sysfs, cases[i].port, &host, 1, &mtu, err);
 
         if (rc != cases[i].rc || mtu != cases[i].mtu || !strstr(err, cases[i].word))
             fail_msg("%s: %d, mtu %u, %s", cases[i].port, rc, mtu, err);
