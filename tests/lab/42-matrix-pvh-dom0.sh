@@ -13,6 +13,10 @@
 begin
 
 MIGRATE_TIMEOUT=1800 # emulated, a PVH dom0 maps pages slowly
-cells pvh hvm
+# Each number of vCPUs and each size once for each kind: at these hosts' speed all pairs are two hours.
+cell pvh 1 192
+cell pvh 2 768
+cell hvm 1 192
+cell hvm 2 768
 cell pv 1 192
 matrix_ends
