@@ -204,6 +204,14 @@ static void check_invariants(const evidence *e)
     }
 }
 
+static unsigned digit(unsigned *x, unsigned base)
+{
+    unsigned d = *x % base;
+
+    *x /= base;
+    return d;
+}
+
 static void test_every_combination(void **state)
 {
     unsigned n = 0, steps[XF_STEPS] = {0}, reasons[XF_WHYS] = {0};
@@ -212,18 +220,18 @@ static void test_every_combination(void **state)
     for (unsigned i = 0;; i++) {
         unsigned x = i;
         evidence e;
-#define TAKE(n)                                                                                    \
+#define digit(&x, n)                                                                               \
     (x % (n));                                                                                     \
     x /= (n)
-        e.source.place = TAKE(XF_PLACES);
-        e.source.state = TAKE(XF_STATES);
-        e.source.busy = TAKE(2);
-        e.target.answers = TAKE(2);
-        e.target.place = TAKE(XF_PLACES);
-        e.target.state = TAKE(XF_STATES);
-        e.target.ran = TAKE(2);
-        e.target.receiver = TAKE(XF_RECEIVERS);
-        e.target.record = TAKE(XF_RECORDS);
+        e.source.place = digit(&x, XF_PLACES);
+        e.source.state = digit(&x, XF_STATES);
+        e.source.busy = digit(&x, 2);
+        e.target.answers = digit(&x, 2);
+        e.target.place = digit(&x, XF_PLACES);
+        e.target.state = digit(&x, XF_STATES);
+        e.target.ran = digit(&x, 2);
+        e.target.receiver = digit(&x, XF_RECEIVERS);
+        e.target.record = digit(&x, XF_RECORDS);
         if (x)
             break;
         check_invariants(&e);
