@@ -220,9 +220,7 @@ static void test_every_combination(void **state)
     for (unsigned i = 0;; i++) {
         unsigned x = i;
         evidence e;
-#define digit(&x, n)                                                                               \
-    (x % (n));                                                                                     \
-    x /= (n)
+
         e.source.place = digit(&x, XF_PLACES);
         e.source.state = digit(&x, XF_STATES);
         e.source.busy = digit(&x, 2);
