@@ -65,16 +65,25 @@ static bool reads_nothing(int dir)
     return n == 9 && !memcmp(path, "/dev/null", 9);
 }
 
-/* One of the words is the name or number of one of the domains. */
-static bool names_domain(char *const *words, unsigned n, const struct xf_look *look)
+/* What the words of a command line may be about. A domain that is on its way has another name now
+   than the one it was asked for by. */
+struct wanted {
+    const char *name;
+    const struct xf_look *look;
+};
+
+static bool names_domain(char *const *words, unsigned n, const struct wanted *wanted)
 {
     char domid[16];
 
-    for (unsigned d = 0; d < look->domains_n; d++) {
-        snprintf(domid, sizeof(domid), "%u", look->domains[d].domid);
-        for (unsigned i = 0; i < n; i++)
-            if (!strcmp(words[i], look->domains[d].name) || !strcmp(words[i], domid))
+    for (unsigned i = 0; i < n; i++) {
+        if (!strcmp(words[i], wanted->name))
+            return true;
+        for (unsigned d = 0; d < wanted->look->domains_n; d++) {
+            snprintf(domid, sizeof(domid), "%u", wanted->look->domains[d].domid);
+            if (!strcmp(words[i], wanted->look->domains[d].name) || !strcmp(words[i], domid))
                 return true;
+        }
     }
     return false;
 }
@@ -95,12 +104,12 @@ static void read_guest(int dir, char *buffer, char uuid[XF_UUID_SIZE])
 enum part { PART_NONE, PART_MOVES, PART_RECEIVES };
 
 static enum part part_of(const char *program, char *const *words, unsigned n, int dir,
-                         const struct xf_look *look)
+                         const struct wanted *wanted)
 {
     unsigned verb = 1;
 
     if (!strcmp(program, "libxl-save-helper")) {
-        if (n > 1 && !strcmp(words[1], "--save-domain") && names_domain(words + 2, n - 2, look))
+        if (n > 1 && !strcmp(words[1], "--save-domain") && names_domain(words + 2, n - 2, wanted))
             return PART_MOVES;
         return n > 1 && !strcmp(words[1], "--restore-domain") ? PART_RECEIVES : PART_NONE;
     }
@@ -112,15 +121,16 @@ static enum part part_of(const char *program, char *const *words, unsigned n, in
         return reads_nothing(dir) ? PART_NONE : PART_RECEIVES;
     if (!strcmp(words[verb], "migrate") || !strcmp(words[verb], "save") ||
         !strcmp(words[verb], "remus"))
-        return names_domain(words + verb + 1, n - verb - 1, look) ? PART_MOVES : PART_NONE;
+        return names_domain(words + verb + 1, n - verb - 1, wanted) ? PART_MOVES : PART_NONE;
     return PART_NONE;
 }
 
 /* A process that ends while it is looked at is none. */
-static int look_at(int dir, uint32_t pid, char *buffer, struct xf_look *look)
+static int look_at(int dir, uint32_t pid, const char *name, char *buffer, struct xf_look *look)
 {
+    const struct wanted wanted = {name, look};
     char path[PATH_MAX], *words[WORDS_MAX];
-    const char *program;
+    const char *program = "";
     struct xf_look_process *p;
     int rc = program_of(dir, path, &program);
 
@@ -133,7 +143,7 @@ static int look_at(int dir, uint32_t pid, char *buffer, struct xf_look *look)
     if (bytes <= 0)
         return (int)bytes;
     unsigned n = split(buffer, (size_t)bytes, words);
-    enum part part = part_of(program, words, n, dir, look);
+    enum part part = part_of(program, words, n, dir, &wanted);
     if (part == PART_NONE)
         return 0;
     if (look->processes_n == XF_LOOK_PROCESSES)
@@ -150,7 +160,7 @@ static int look_at(int dir, uint32_t pid, char *buffer, struct xf_look *look)
     return 0;
 }
 
-int xf_actors_find(const char *proc, struct xf_look *look)
+int xf_actors_find(const char *proc, const char *name, struct xf_look *look)
 {
     char *buffer = malloc(WORDS_BYTES);
     DIR *all = opendir(proc);
@@ -171,7 +181,7 @@ int xf_actors_find(const char *proc, struct xf_look *look)
         int dir = openat(dirfd(all), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
             continue;
-        rc = look_at(dir, (uint32_t)pid, buffer, look);
+        rc = look_at(dir, (uint32_t)pid, name, buffer, look);
         if (rc == -ENOENT || rc == -ESRCH)
             rc = 0;
         close(dir);

@@ -2,8 +2,8 @@
 /*
  * The processes that may still act on a guest, by /proc.
  *
- *   xl migrate, save, remus of one of the look's domains       moves
- *   libxl-save-helper --save-domain of one                     moves
+ *   xl migrate, save, remus of NAME or a domain's number       moves
+ *   libxl-save-helper --save-domain of one of the domains      moves
  *   xl migrate-receive that still reads its stream             receives
  *   libxl-save-helper --restore-domain of xl-fast's attempt    receives
  *
@@ -20,6 +20,6 @@
 
 /* Fills look->processes; look->domains is there already. proc: "/proc" (or a test's). 0; -EACCES if
    not all processes can be seen; -E2BIG; -errno. */
-int xf_actors_find(const char *proc, struct xf_look *look);
+int xf_actors_find(const char *proc, const char *name, struct xf_look *look);
 
 #endif
