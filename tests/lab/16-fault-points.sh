@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# quick: no (about an hour; 15 breaks the move at three points, the unit tests walk through all of them)
+# quick: no (58 moves and what comes after them: two hours; 15 breaks the move at three points, the unit tests walk through all of them)
 # Something fails at each point of a move, at either end, before and after the go: a PVH guest, then a PV
 # guest. After it exactly one copy of the guest runs and is right, or none, and `xl-fast recover` settles
 # which; a table says for each point who ran and what recover found. cut.c, in the place of ssh, fails at
@@ -93,13 +93,17 @@ judge() { # POINT END FAULT NAME BEFORE
     [ $((here + there)) -le 1 ] || fail "$point: two copies run: A: $(copies A "$name"); B: $(copies B "$name")"
     [ "$here" = 0 ] || at=A
     [ "$there" = 0 ] || at=B
-    # Where the guest is and nothing else, recover must find nothing to do; the other way round too.
+    if ! on A 'ip -br link show eth2' | grep -q ' UP '; then
+        recover "$name" -w 0
+        [ "$RECOVER_STATUS $VERDICT" = "3 cannot-tell" ] ||
+            fail "$point: while B cannot be reached recover ends with status $RECOVER_STATUS, verdict $VERDICT"
+        restore_links # and now what was on its way may still arrive
+    fi
     recover "$name"
     said="$VERDICT: ${STEPS:-nothing to do}"
     restore_links
     wait_ends 60
     [ "$RECOVER_STATUS" = 0 ] || fail "$point: recover ends with status $RECOVER_STATUS"
-    # Seen from A the guest is where it was, or not here any more.
     if [ "$at" != none ]; then
         [ "$(running "$at" "$name")" = 1 ] || fail "$point: recover has stopped the copy that ran"
     fi
@@ -141,7 +145,7 @@ row() {
     if ! (
         before=$(guest_tick A "$NAME")
         "$@"
-        wait_ends 40
+        wait_ends 60
         judge "$point" "$end" "$fault" "$NAME" "$before"
         go_home "$NAME"
     ); then
@@ -153,7 +157,7 @@ row() {
         on B "kill -9 \$($movers)" 2>/dev/null || true
         destroy_all A
         destroy_all B
-        make_guest A "$NAME" memory=96 type="$TYPE"
+        make_guest A "$NAME" memory=128 type="$TYPE"
     fi
 }
 
@@ -164,9 +168,9 @@ at_message() { # RULE...
     on A grep -a '^cut: ' /lab/out || fail "the point was not reached: $(on A tail -n 20 /lab/out)"
 }
 
-# In the middle of the memory, which at this rate goes on for minutes.
+# In the middle of the memory, which at this rate goes on for most of a minute.
 in_the_middle() { # HOST COMMAND
-    start '' "$NAME" --bandwidth 4M
+    start '' "$NAME" --bandwidth 20M
     wait_out 'source: connected' 90 || fail "no connection: $(on A tail -n 20 /lab/out)"
     sleep 2
     on "$1" "$2"
@@ -185,8 +189,7 @@ at_fault() { # HOST WORDS
 
 # shellcheck disable=SC2016
 helper='$(ps -eo pid=,args= | awk "/[l]ibxl-save-helper --/ { print \$1; exit }")'
-# shellcheck disable=SC2016
-source_xl='$(for p in $(pgrep -x xl); do case $(readlink /proc/$p/exe) in */xl) echo $p ;; esac; done)'
+migrating_xl="\$(for p in \$($movers); do case \$(readlink /proc/\$p/exe) in */xl) echo \$p ;; esac; done)"
 
 message_rows() {
     local message
@@ -219,8 +222,8 @@ message_rows() {
 middle_rows() {
     row "memory on its way" source "helper is killed" in_the_middle A "kill -9 $helper"
     row "memory on its way" target "helper is killed" in_the_middle B "kill -9 $helper"
-    row "memory on its way" source "xl is killed" in_the_middle A "kill -9 $source_xl"
-    row "memory on its way" target "its xl is killed" in_the_middle B "kill -9 $source_xl"
+    row "memory on its way" source "xl is killed" in_the_middle A "kill -9 $migrating_xl"
+    row "memory on its way" target "its xl is killed" in_the_middle B "kill -9 $migrating_xl"
     row "memory on its way" network "the port's link goes down" in_the_middle B "ip link set eth1 down"
 }
 
@@ -249,16 +252,16 @@ fault_rows() {
 
 for TYPE in ${XF_LAB_TYPES:-pvh pv}; do
     NAME=points-$TYPE
-    make_guest A "$NAME" memory=96 type="$TYPE"
+    make_guest A "$NAME" memory=128 type="$TYPE"
     message_rows
     middle_rows
     fault_rows
     on A xl destroy "$NAME"
 done
 
-printf '\n%-4s %-26s %-7s %-28s %-5s %-6s %s\n' type point end fault ran then recover
+printf '\n%-4s %-26s %-7s %-28s %-5s %-6s %s\n' type point end fault ran 'then' recover
 cat "$TABLE"
 [ -s "$TABLE" ] || fail "no point was tried"
 [ "$WRONG" = 0 ] || fail "$WRONG of $(wc -l <"$TABLE") points ended wrong"
-expect_ge "points that ended in exactly one right guest" 1 "$(wc -l <"$TABLE")"
+expect_ge "points that ended in exactly one right guest" "$([ -n "${XF_LAB_POINTS:-}" ] && echo 1 || echo 20)" "$(wc -l <"$TABLE")"
 end_clean
