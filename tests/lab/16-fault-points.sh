@@ -46,7 +46,7 @@ running() { copies "$1" "$2" | tr ' ' '\n' | grep -c '=running$' || true; }
 
 # The processes of the move, other than the one that awaits the end of a guest that has arrived.
 # shellcheck disable=SC2016  # expanded on the host
-movers='for p in $(pgrep -x "xl|libxl-save-help"); do
+movers='for p in $(pgrep xl); do
     case $(readlink /proc/$p/exe) in */xl | */libxl-save-helper) ;; *) continue ;; esac
     tr "\0" " " </proc/$p/cmdline | grep -Eq "migrate|-domain" || continue
     [ "$(readlink /proc/$p/fd/0)" = /dev/null ] && tr "\0" " " </proc/$p/cmdline | grep -q migrate-receive || echo $p
