@@ -235,7 +235,7 @@ static char dir[64];
 
 static void put(const char *path, const char *text, size_t bytes)
 {
-    char whole[256];
+    char whole[1024];
     FILE *f;
 
     snprintf(whole, sizeof(whole), "%s/%s", dir, path);
@@ -247,7 +247,7 @@ static void put(const char *path, const char *text, size_t bytes)
 
 static void sub(const char *path)
 {
-    char whole[256];
+    char whole[1024];
 
     snprintf(whole, sizeof(whole), "%s/%s", dir, path);
     assert_int_equal(mkdir(whole, 0700), 0);
@@ -319,7 +319,7 @@ static void test_records(void **state)
 
 static void process(const char *pid, const char *program, const char *stdin_is)
 {
-    char path[256], target[256];
+    char path[512], target[256];
 
     sub(pid);
     snprintf(path, sizeof(path), "%s/fd", pid);
