@@ -27,7 +27,7 @@ look)
     printf '],"processes":['
     cat "$W/$end.process" 2>/dev/null
     printf ']'
-    [ ! -e "$W/$end.record" ] || printf ',"record":{"attempt":"%s","outcome":"%s"}' "$ATTEMPT" "$(cat "$W/$end.record")"
+    [ ! -e "$W/$end.record" ] || printf ',"record":{"attempt":"%s","outcome":"%s","domid":9}' "$ATTEMPT" "$(cat "$W/$end.record")"
     [ ! -e "$W/$end.left" ] || printf ',"left":{"attempt":"%s","domid":7,"cpu_time_ns":%s}' "$ATTEMPT" "$(cat "$W/$end.left")"
     echo '}' ;;
 stop-receiver) rm "$W/$end.process" ;;
@@ -141,6 +141,10 @@ world "$away" 'web1--incoming paused 0'
 mover
 recover web1 hostb
 ends 4 'a process that moves or saves the guest still lives here'
+steps_are ''
+world "$away" 'web1 paused 0' # just rebooting there?
+recover web1 hostb
+ends 3 'is being started anew'
 steps_are ''
 world 'web1 running 5' 'web1 running 5'
 recover web1 hostb

@@ -77,6 +77,8 @@ static decision with_suspended_source(const struct xf_recover_evidence *e)
         return source_owns(XF_WHY_NEVER_WENT, e->target.place == XF_PLACE_NONE
                                                   ? XF_STEP_RESUME
                                                   : XF_STEP_DESTROY_UNRUN);
+    if (e->target.place == XF_PLACE_NAME && !e->target.received)
+        return cannot_tell(XF_WHY_MAYBE_NEW);
     if (e->target.place != XF_PLACE_NONE)
         return source_owns(XF_WHY_NEVER_RAN_THERE, XF_STEP_TAKE_BACK);
     if (e->target.record == XF_RECORD_GIVEN_BACK)
@@ -178,6 +180,10 @@ static const struct {
                            "has started one by hand. If both run, pause one at once"},
     [XF_WHY_THERE_ENDED] = {"there-ended",
                             "the copy at %H has run and is shut down or suspended there"},
+    [XF_WHY_MAYBE_NEW] =
+        {"maybe-new",
+         "'%N' at %H has not run yet: either it is the copy, or the guest ran there and "
+         "is being started anew. Ask again; if it stays paused, look at its log there"},
     [XF_WHY_GONE_THERE] = {"gone-there",
                            "%H was told to start the guest and has nothing of it any more: it may "
                            "have run there, and then the copy here is older than its disks"},

@@ -18,7 +18,9 @@
  * So NAME at the source: no go was sent, or the guest was given back. NAME--migratedaway: a go may
  * have been sent, and may still be on its way; it is without effect once the receiver is gone or
  * its domain is. A copy at the target that has used no CPU time has never run, and then the
- * source's is as good as ever; once it has run, the source's is stale.
+ * source's is as good as ever; once it has run, the source's is stale. But only of NAME--incoming
+ * is it certain that it is the copy: a guest that ran there and reboots, or is created anew, is for
+ * a while a new domain NAME that has not run either.
  *
  * One step at a time: the caller does it, looks at both ends again and asks again. Each state that
  * a step leaves behind is one that leads on, so recover may die anywhere and be run again. Order is
@@ -75,7 +77,8 @@ struct xf_recover_evidence {
         bool answers;
         enum xf_recover_place place;
         enum xf_recover_state state;
-        bool ran; /* it has used CPU time */
+        bool ran;      /* it has used CPU time */
+        bool received; /* it is the domain that the receiver of this attempt has built */
         enum xf_recover_receiver receiver;
         enum xf_recover_record record;
     } target;
@@ -119,6 +122,7 @@ enum xf_recover_reason {
     XF_WHY_INCOMING_ONLY, /* the source has none; the target's was not told to start */
     XF_WHY_TWO_COPIES,    /* states that only somebody's own doing explains */
     XF_WHY_THERE_ENDED,   /* the target's ran and was shut down */
+    XF_WHY_MAYBE_NEW,     /* NAME at the target has not run, and may not be the copy */
     XF_WHY_GONE_THERE,    /* the target was told to start it and has it no more */
     XF_WHY_NO_TRACE,      /* a go may have been sent, and the target has nothing of it */
     XF_WHYS,

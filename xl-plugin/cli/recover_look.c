@@ -89,6 +89,7 @@ char *xf_look_print(const struct xf_look *look)
         json_object_object_add(o, "record", item = json_object_new_object());
         put_string(item, "attempt", look->record.attempt);
         put_string(item, "outcome", record_names[look->record.outcome]);
+        put_number(item, "domid", look->record.domid);
     }
     if (look->left.attempt[0]) {
         json_object_object_add(o, "left", item = json_object_new_object());
@@ -263,6 +264,7 @@ int xf_look_parse(const char *text, size_t bytes, struct xf_look *look, char err
     if (!c.bad && json_object_object_get_ex(o, "record", &item)) {
         get_uuid(&c, item, "attempt", look->record.attempt, true);
         look->record.outcome = get_word(&c, item, "outcome", record_names, XF_RECORDS);
+        look->record.domid = (uint32_t)get_number(&c, item, "domid", UINT32_MAX);
     }
     if (!c.bad && json_object_object_get_ex(o, "left", &item)) {
         get_uuid(&c, item, "attempt", look->left.attempt, true);
@@ -340,15 +342,23 @@ static enum xf_recover_receiver find_receiver(const struct xf_look_domain *guest
 
 /* Only the record of the attempt after which the guest has not run here again: since, it has used
    no CPU time. */
-static enum xf_recover_record find_record(const struct xf_look_domain *guest,
-                                          const struct xf_look *source,
-                                          const struct xf_look *target)
+static bool record_counts(const struct xf_look_domain *guest, const struct xf_look *source,
+                          const struct xf_look *target)
 {
-    if (!guest || !source->left.attempt[0] ||
-        strcmp(source->left.attempt, target->record.attempt) ||
-        source->left.domid != guest->domid || source->left.cpu_time_ns != guest->cpu_time_ns)
-        return XF_RECORD_NONE;
-    return target->record.outcome;
+    return guest && source->left.attempt[0] &&
+           !strcmp(source->left.attempt, target->record.attempt) &&
+           source->left.domid == guest->domid && source->left.cpu_time_ns == guest->cpu_time_ns;
+}
+
+/* By its number, which no later domain has got: libxl takes a number again only if it is asked to
+   (xl migrate -D), and then it is the source's. */
+static bool was_received(const struct xf_look_domain *guest, const struct xf_look *target)
+{
+    for (unsigned i = 0; i < target->domains_n; i++)
+        if (!strcmp(target->domains[i].uuid, guest->uuid))
+            return target->domains[i].domid == target->record.domid &&
+                   target->record.domid != guest->domid;
+    return false;
 }
 
 void xf_look_reduce(const char *name, const struct xf_look *source, const struct xf_look *target,
@@ -371,5 +381,8 @@ void xf_look_reduce(const char *name, const struct xf_look *source, const struct
     e->target.answers = true;
     find_there(name, guest, target, e);
     e->target.receiver = find_receiver(guest, target);
-    e->target.record = find_record(guest, source, target);
+    if (record_counts(guest, source, target)) {
+        e->target.record = target->record.outcome;
+        e->target.received = was_received(guest, target);
+    }
 }

@@ -45,6 +45,7 @@ struct xf_look {
     struct {
         char attempt[XF_UUID_SIZE];
         enum xf_recover_record outcome;
+        uint32_t domid; /* that was restored into; 0: it does not say */
     } record;
     /* The source's note of how the newest attempt left the guest; attempt "": none. */
     struct {

@@ -24,6 +24,8 @@ static void take_line(const char *line, struct xf_look *look)
         look->record.outcome = XF_RECORD_HAD_GO;
     else if (!strcmp(line, "migration target: Cleanup OK, granting sender permission to resume."))
         look->record.outcome = XF_RECORD_GIVEN_BACK;
+    else
+        sscanf(line, "xl-fast: domid %" SCNu32, &look->record.domid);
 }
 
 /* Lines end in \n, those of xl's progress in \r; of longer ones than any of interest only a part is

@@ -5,7 +5,8 @@
  *
  *   DIR/receive-UUID  at the target, by xl-fast-receive: a line with the attempt, then all that
  *                     xl migrate-receive said. "Cleanup OK, granting sender permission to resume"
- *                     says that it had not started its copy and has destroyed it.
+ *                     says that it had not started its copy and has destroyed it. xl-fast-helper
+ *                     adds "xl-fast: domid N", the domain that it restores into.
  *   DIR/left-UUID     at the source, by the xl shim when xl has ended and the guest is suspended:
  *                     the attempt, the domain, and the CPU time that it has used.
  *

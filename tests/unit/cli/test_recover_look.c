@@ -53,6 +53,7 @@ static void test_there_and_back(void **state)
     add_receiver(&a, GUEST);
     add_receiver(&a, "");
     a.record.outcome = XF_RECORD_GIVEN_BACK;
+    a.record.domid = 5;
     strcpy(a.record.attempt, ATTEMPT);
     strcpy(a.left.attempt, ATTEMPT);
     a.left.domid = 7;
@@ -211,6 +212,21 @@ static void test_record_counts(void **state)
     there.record.outcome = XF_RECORD_GIVEN_BACK;
     xf_look_reduce("web1", &here, &there, &e);
     assert_int_equal(e.target.record, XF_RECORD_GIVEN_BACK);
+    assert_false(e.target.received);
+
+    /* The domain that was restored into, and another one; a number that is the source's says
+     * nothing. */
+    other = there;
+    add(&other, "web1", GUEST, XF_STATE_PAUSED, 0);
+    other.domains[0].domid = other.record.domid = 9;
+    xf_look_reduce("web1", &here, &other, &e);
+    assert_true(e.target.received);
+    other.domains[0].domid = 10;
+    xf_look_reduce("web1", &here, &other, &e);
+    assert_false(e.target.received);
+    other.domains[0].domid = other.record.domid = here.domains[0].domid;
+    xf_look_reduce("web1", &here, &other, &e);
+    assert_false(e.target.received);
 
     other = here;
     other.left.cpu_time_ns = 4;
@@ -275,6 +291,7 @@ static void record_is(const char *text, const char *attempt, enum xf_recover_rec
     xf_record_read(GUEST, &l);
     assert_string_equal(l.record.attempt, attempt);
     assert_int_equal(l.record.outcome, outcome);
+    assert_int_equal(l.record.domid, strstr(text, "domid 12") ? 12 : 0);
     assert_string_equal(l.left.attempt, "");
 }
 
@@ -302,7 +319,7 @@ static void test_records(void **state)
 
     record_is("attempt " ATTEMPT "\nhello\n", ATTEMPT, XF_RECORD_NONE);
     record_is("attempt " ATTEMPT "\n" GO, ATTEMPT, XF_RECORD_HAD_GO);
-    record_is("attempt " ATTEMPT "\n" GO BACK, ATTEMPT, XF_RECORD_GIVEN_BACK);
+    record_is("attempt " ATTEMPT "\nxl-fast: domid 12\n" GO BACK, ATTEMPT, XF_RECORD_GIVEN_BACK);
     record_is("attempt " ATTEMPT "\nxc: 10%\rxc: 20%\r" BACK, ATTEMPT, XF_RECORD_GIVEN_BACK);
     record_is("attempt " ATTEMPT "\nhe said: " BACK, ATTEMPT, XF_RECORD_NONE);
     record_is("attempt " ATTEMPT "\nmigration target: Cleanup OK, granting sender permission to "

@@ -52,6 +52,7 @@ struct state {
     uint8_t ready, go, report_ok, report_fail, permission, cut;
     uint8_t record;    /* of the target */
     uint8_t left;      /* the source's: written after its xl had ended, void once the guest ran */
+    uint8_t received;  /* the target's domain is the one that its receiver has built */
     uint8_t ran_there; /* some copy of the target's ever ran */
     uint8_t handed;    /* xl has destroyed the source's on a success report */
     uint8_t excused;   /* the proof was lost: see walk_faults() */
@@ -284,7 +285,7 @@ static void walk_receiver(const struct state *from)
     switch (x.r) {
     case R_RESTORE:
         if (!x.t_there) { /* paused, incomplete */
-            x.t_there = 1;
+            x.t_there = x.received = 1;
             reach(&x);
             break;
         }
@@ -370,12 +371,20 @@ static void walk_faults(const struct state *from)
     /* An end that is gone cuts the connection: no fault of its own. */
     if (!x.cut && (x.s == S_OVER || x.r == R_OVER))
         cut(x);
-    if (x.t_runs) { /* the guest ends by itself, or somebody pauses it */
+    if (x.t_runs) { /* the guest ends by itself, is paused by somebody, or reboots */
         x.t_there = x.t_named = x.t_runs = x.t_ran = 0;
         x.excused = 1;
         reach(&x);
+        x.t_there = x.t_named = 1; /* another domain, which is being built */
+        x.received = 0;
+        reach(&x);
         x = *from;
         x.t_runs = 0;
+        reach(&x);
+        x = *from;
+    }
+    if (x.t_there && !x.received && !x.t_runs) {
+        x.t_runs = x.t_ran = 1;
         reach(&x);
         x = *from;
     }
@@ -421,6 +430,7 @@ static struct xf_recover_evidence look(const struct state *x, unsigned i)
     if (x->r != R_OVER)
         e.target.receiver = model.recorded ? XF_RECEIVER_OURS : XF_RECEIVER_UNKNOWN;
     e.target.record = x->recover[i].left ? x->record : XF_RECORD_NONE;
+    e.target.received = model.recorded && x->recover[i].left && x->received;
     return e;
 }
 
@@ -500,8 +510,9 @@ static void check_end(struct state x)
         return;
     memset(x.recover, 0, sizeof(x.recover));
     for (unsigned n = 0;; n++) {
+        bool proof = x.left && (x.t_there ? x.received : x.record == XF_RECORD_GIVEN_BACK);
         no_proof =
-            x.s_away && !x.s_runs && !x.t_there && !(x.left && x.record == XF_RECORD_GIVEN_BACK);
+            x.s_away && !x.s_runs && !proof && (!x.t_there || (x.t_named && !x.t_runs && !x.t_ran));
         look_at_source(&x, 0);
         struct xf_recover_evidence e = look(&x, 0);
         memset(x.recover, 0, sizeof(x.recover));
