@@ -44,12 +44,12 @@ PLUGIN_OBJS := $(call objects,xl-plugin/plugin)
 
 PROGRAMS := $(BUILD)/xl-fast
 ifeq ($(XEN),1)
-PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight
+PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain
 endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-UNIT_TESTS := $(call tests_of,transport) $(call tests_of,dpdk)
+UNIT_TESTS := $(call tests_of,transport) $(call tests_of,dpdk) $(call tests_of,cli)
 ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
@@ -134,7 +134,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/xl-fast $(DESTDIR)$(PREFIX)/bin/xl-fast
 ifeq ($(XEN),1)
-	install -m 755 $(BUILD)/xl-fast-preflight xl-plugin/bin/xl-fast-helper xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain xl-plugin/bin/xl-fast-helper \
+		xl-plugin/bin/xl-fast-receive xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/libxlfast.so $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 xl-plugin/conf/xl-fast.conf $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example
@@ -172,11 +173,22 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
-$(BUILD)/xl-fast-preflight: $(call objects,xl-plugin/bin) \
+$(BUILD)/xl-fast-preflight: $(BUILD)/obj/xl-plugin/bin/preflight.o \
 		$(addprefix $(BUILD)/obj/,xl-plugin/plugin/config.o xl-plugin/plugin/portcheck.o dpdk/spec.o \
 			dpdk/probe.o dpdk/host.o dpdk/args.o)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog
+
+# What recover needs of Xen at one end, and what it shares with xl-fast.
+$(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/recover_actors.o \
+		cli/recover_decide.o cli/recover_look.o cli/recover_record.o)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog
+
+$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_decide.o %_look.o %_record.o,$(CLI_OBJS))
+	@mkdir -p $(@D)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka
 
 $(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)

@@ -15,6 +15,7 @@ cat >"$dir/real/xl" <<'END'
 for word; do printf '[%s]' "$word"; done
 echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DOWNTIME:-} bandwidth=${XL_FAST_BANDWIDTH:-}${XL_FAST_VERIFY:+ verify=$XL_FAST_VERIFY}"
 [ -z "${FAKE_TOUCH:-}" ] || rm -f "$XL_FAST_UNTOUCHED"
+[ -z "${XL_FAST:-}" ] || eval "${FAKE_DO:-}"
 [ -z "${XL_FAST:-}" ] || exit "${FAKE_XL_STATUS:-0}"
 END
 # ssh HOST COMMAND: the command runs here.
@@ -31,16 +32,23 @@ echo "preflight $*" >>"$FAKE_LOG"
 case $1 in
 source)
     [ -z "${FAKE_SOURCE:-}" ] || { echo "why=$FAKE_SOURCE"; exit; }
-    printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 fast=ok ;;
+    printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
+        "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
 target)
     [ -z "${FAKE_TARGET:-}" ] || { echo "why=$FAKE_TARGET"; exit; }
     printf '%s\n' protocol=1 xen=4.17 port=eth9 address=192.0.2.2/24 fast=ok ;;
 esac
 END
+cat >"$dir/shim/xl-fast-domain" <<'END'
+#!/bin/sh
+echo "domain $*" >>"$FAKE_LOG"
+echo "${FAKE_LEFT:-running}"
+END
 chmod +x "$dir"/*/*
 PATH=$dir/shim:$dir/real:$dir/tools:$PATH
 FAKE_LOG=$dir/log
-export FAKE_LOG
+guest=00000000-0000-4000-8000-000000000001
+export FAKE_LOG guest
 export XL_FAST_RUNDIR="$dir" # /run is root's
 unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM
 
@@ -56,7 +64,8 @@ seen() {
     fi
 }
 
-# check NAME STATUS OUT ERR COMMAND...: the words OUT and, if given, ERR stand in stdout and stderr.
+# check NAME STATUS OUT ERR COMMAND...: the words OUT and, if given, ERR stand in stdout and stderr. The
+# attempt's name, another each time, is ATTEMPT there.
 check() {
     name=$1 status=$2 out=$3 err=$4
     shift 4
@@ -64,6 +73,7 @@ check() {
     : >"$FAKE_LOG"
     "$@" >"$dir/out" 2>"$dir/err"
     got=$?
+    sed -i "s/\($guest \)[0-9a-f-]\{36\}/\1ATTEMPT/" "$dir/out" "$dir/err"
     if [ "$got" = "$status" ] && seen "$out" "$dir/out" && { [ -z "$err" ] || seen "$err" "$dir/err"; }; then
         echo "ok $count - $name"
     else
@@ -73,7 +83,7 @@ check() {
 }
 
 lib=$dir/shim
-remote="env LIBXL_SAVE_HELPER=$lib/xl-fast-helper XL_FAST=1"
+remote="env LIBXL_SAVE_HELPER=$lib/xl-fast-helper XL_FAST=1 $lib/xl-fast-receive $guest ATTEMPT"
 ours="helper=$lib/xl-fast-helper fast=1"
 stock='helper= fast= downtime= bandwidth='
 
@@ -108,6 +118,51 @@ check "the target hears of the source" 0 "preflight target 1 4.17 200000 192.0.2
 check "domain with blanks" 0 "[migrate][a b][h $remote]" '' xl migrate --fast 'a b' h
 check "the real xl's status" 3 "$ours" '' env FAKE_XL_STATUS=3 xl migrate --fast d h
 check "help" 0 "xl migrate --fast[=auto]" '' xl migrate --fast --help
+
+# What it leaves behind: asked only after a failure, and said only of a guest that is suspended.
+check "a success asks nothing" 1 '' '' sh -c "xl migrate --fast d h >/dev/null 2>&1; grep '^domain' '$FAKE_LOG'"
+check "a failure is noted" 0 "domain left $guest ATTEMPT" '' \
+    sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
+check "a failure, the guest runs" 0 '' '' \
+    sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h 2>&1 >/dev/null | grep -v 'd goes to h'; true"
+check "a failure, the guest is suspended" 1 "$ours" "To settle who owns it: xl-fast recover web1 h" \
+    env FAKE_XL_STATUS=1 FAKE_LEFT=suspended xl migrate --fast 7 h
+check "and with options" 1 "$ours" "xl-fast recover -s 'ssh -p 2' 'a b' h" \
+    env FAKE_XL_STATUS=1 FAKE_LEFT=suspended FAKE_NAME='a b' xl migrate --fast -s 'ssh -p 2' d h
+# shellcheck disable=SC2016  # in the stand-in's shell
+check "xl is killed" 137 "$ours" "xl-fast recover web1 h" env FAKE_DO='kill -9 $$' FAKE_LEFT=suspended xl migrate --fast d h
+# shellcheck disable=SC2016
+check "the shim passes TERM on" 143 "$ours" "xl-fast recover" \
+    env FAKE_DO='kill -TERM $PPID; while :; do sleep 0.1; done' FAKE_LEFT=suspended xl migrate --fast d h
+# shellcheck disable=SC2016
+check "xl can be interrupted" 130 "$ours" '' env FAKE_DO='kill -INT $$' xl migrate --fast d h
+check "stdin reaches xl" 0 "heard word" '' sh -c "echo word | FAKE_DO='read word; echo heard \$word' xl migrate --fast d h"
+check "a UUID that is none" 1 '' "answers nonsense" env FAKE_UUID='x;y' xl migrate --fast d h
+check "no UUID" 1 '' "answers nonsense" env FAKE_UUID= xl migrate --fast d h
+
+# What the receiver says is kept, with and without a listener.
+cat >"$dir/tools/receiver" <<'END'
+#!/bin/sh
+read -r word
+echo "out $word $*"
+echo "migration target: Ready to receive domain." >&2
+[ -z "${FAKE_DEAF:-}" ] || sleep 0.2
+echo "$XL_FAST_DOMAIN: the end" >&2
+exit "${FAKE_XL_STATUS:-0}"
+END
+chmod +x "$dir/tools/receiver"
+cp "$repo/xl-plugin/bin/xl-fast-receive" "$lib/"
+record=$dir/xl-fast/receive-$guest
+receive="'$lib/xl-fast-receive' $guest $guest receiver a"
+check "receiver, handshake and status" 5 "out word a" "$guest: the end" sh -c "echo word | FAKE_XL_STATUS=5 $receive"
+check "receiver, record" 0 "migration target: Ready to receive domain." '' cat "$record"
+check "receiver, attempt" 0 "attempt $guest" '' head -n 1 "$record"
+rm -f "$record"
+check "receiver, nobody listens" 0 "$guest: the end" '' \
+    sh -c "{ echo word | FAKE_DEAF=1 $receive 2>&1 >/dev/null; } | true; sleep 0.1
+        i=0; until grep -q 'the end' '$record' || [ \$i = 100 ]; do sleep 0.1; i=\$((i + 1)); done; cat '$record'"
+check "receiver, no place for a record" 5 "out word a" "the end" \
+    sh -c "touch '$dir/file'; echo word | FAKE_XL_STATUS=5 XL_FAST_RUNDIR='$dir/file' $receive"
 
 # Refused: nothing runs.
 check "no operands" 1 '' "usage:" xl migrate --fast d

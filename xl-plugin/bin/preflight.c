@@ -83,6 +83,9 @@ static int check_installation(void)
     snprintf(path, sizeof(path), "%s/libxlfast.so", dir);
     if (access(path, R_OK))
         return refuse("%s: %s", path, strerror(errno));
+    snprintf(path, sizeof(path), "%s/xl-fast-receive", dir);
+    if (access(path, X_OK))
+        return refuse("%s: %s", path, strerror(errno));
     snprintf(path, sizeof(path), "%s/xl-fast-helper", dir);
     if (access(path, X_OK))
         return refuse("%s: %s", path, strerror(errno));
@@ -169,7 +172,8 @@ static int check_domain(struct preflight *p, const char *name)
     else if (check_logdirty(p, name, &info))
         rc = -1;
     else
-        printf("domid=%u\ntype=%s\nneed_kib=%" PRIu64 "\n", domid,
+        printf("domid=%u\nuuid=" LIBXL_UUID_FMT "\nname=%s\ntype=%s\nneed_kib=%" PRIu64 "\n", domid,
+               LIBXL_UUID_BYTES(info.uuid), config.c_info.name,
                libxl_domain_type_to_string(info.domain_type), need_kib);
     libxl_domain_config_dispose(&config);
     libxl_dominfo_dispose(&info);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * xl-fast: a binary of subcommands, each in a file of its own that ends in one function. main.c
- * holds the table. Exit status: 0 done, 1 failed, 2 the command line makes no sense.
+ * holds the table. Exit status: 0 done, 1 failed, 2 the command line makes no sense;
+ * others are a command's own.
  */
 #ifndef XF_CLI_CLI_H
 #define XF_CLI_CLI_H
@@ -17,5 +18,6 @@ typedef int xf_cli_run(int argc, char **argv);
 
 xf_cli_run xf_cli_demo;
 xf_cli_run xf_cli_probe;
+xf_cli_run xf_cli_recover;
 
 #endif

@@ -12,6 +12,8 @@ static const struct {
 } commands[] = {
     {"demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"},
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
+    {"recover", xf_cli_recover,
+     "after an xl migrate that did not end: who owns the guest, settled"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

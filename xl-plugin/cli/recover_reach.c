@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "recover_reach.h"
+
+#define ARGS_MAX 8
+
+int xf_reach_find(struct xf_reach *reach)
+{
+    static const char *const places[] = {"", "/../lib/xl-fast"};
+    const char *lib = getenv("XL_FAST_LIBDIR");
+    char dir[512], *whole = NULL;
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+
+    dir[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        *slash = 0;
+    reach->program[0] = 0;
+    if (lib && *lib) {
+        snprintf(reach->program, sizeof(reach->program), "%s/xl-fast-domain", lib);
+    } else {
+        for (unsigned i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+            snprintf(reach->program, sizeof(reach->program), "%s%s/xl-fast-domain", dir, places[i]);
+            if (!access(reach->program, X_OK))
+                break;
+        }
+    }
+    if (access(reach->program, X_OK))
+        return -ENOENT;
+    /* The way it is called at the other end, too. */
+    whole = realpath(reach->program, NULL);
+    if (!whole || strlen(whole) >= sizeof(reach->program)) {
+        free(whole);
+        return -ENOENT;
+    }
+    strcpy(reach->program, whole);
+    free(whole);
+    return strspn(reach->program, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "._/+-") == strlen(reach->program)
+               ? 0
+               : -EINVAL;
+}
+
+/* The command for the shell at the other end, each word in quotes. */
+static char *quote_all(const struct xf_reach *reach, const char *const *args)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+
+    if (!f)
+        return NULL;
+    fputs(reach->program, f);
+    for (; *args; args++) {
+        fputs(" '", f);
+        for (const char *c = *args; *c; c++) {
+            if (*c == '\'')
+                fputs("'\\''", f);
+            else
+                putc(*c, f);
+        }
+        putc('\'', f);
+    }
+    if (fclose(f)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static void run_child(char *const *argv, int out)
+{
+    int null = open("/dev/null", O_RDONLY);
+
+    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0)
+        _exit(126);
+    execvp(argv[0], argv);
+    fprintf(stderr, "xl-fast: %s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+static int left_ms(const struct timespec *end)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long long ms = (end->tv_sec - now.tv_sec) * 1000LL + (end->tv_nsec - now.tv_nsec) / 1000000;
+    return ms < 0 ? 0 : (int)ms;
+}
+
+/* Until its output ends, which is when it does. */
+static int take_output(int fd, unsigned limit_s, char *out, size_t size)
+{
+    struct pollfd in = {.fd = fd, .events = POLLIN};
+    struct timespec end;
+    size_t n = 0;
+    ssize_t got;
+
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += limit_s;
+    for (;;) {
+        int ready = poll(&in, 1, left_ms(&end));
+
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            return ready ? -errno : -ETIMEDOUT;
+        got = read(fd, out + n, size - n);
+        if (got < 0)
+            return -errno;
+        if (!got)
+            break;
+        n += (size_t)got;
+        if (n == size)
+            return -EFBIG;
+    }
+    out[n] = 0;
+    return 0;
+}
+
+int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *args, char *out,
+                 size_t size)
+{
+    const char *argv[ARGS_MAX + 2] = {reach->program};
+    char *command = NULL, *script = NULL;
+    int fds[2] = {-1, -1}, status = 0, rc = -ENOMEM;
+    pid_t pid = -1;
+
+    out[0] = 0;
+    if (there) {
+        command = quote_all(reach, args);
+        if (!command || asprintf(&script, "exec %s \"$@\"", reach->ssh) < 0)
+            goto out;
+        const char *by_ssh[] = {"sh", "-c", script, "sh", reach->host, command, NULL};
+        memcpy(argv, by_ssh, sizeof(by_ssh));
+    } else {
+        for (unsigned i = 0; i < ARGS_MAX && args[i]; i++)
+            argv[i + 1] = args[i];
+    }
+    if (pipe2(fds, O_CLOEXEC)) {
+        rc = -errno;
+        goto out;
+    }
+    pid = fork();
+    if (!pid)
+        run_child((char *const *)argv, fds[1]);
+    rc = pid < 0 ? -errno : 0;
+    close(fds[1]);
+    fds[1] = -1;
+    rc = rc ?: take_output(fds[0], reach->limit_s, out, size);
+    if (rc && pid > 0)
+        kill(pid, SIGKILL);
+    if (pid > 0 && waitpid(pid, &status, 0) < 0)
+        rc = rc ?: -errno;
+    if (!rc)
+        rc = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+out:
+    if (fds[0] >= 0)
+        close(fds[0]);
+    if (fds[1] >= 0)
+        close(fds[1]);
+    free(command);
+    free(script);
+    return rc;
+}
