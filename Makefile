@@ -4,9 +4,11 @@
 #   XEN=0      build without Xen's libraries: xl-fast with its demo, no plug-in
 #   CC=clang   another compiler
 #   BUILD=DIR  another build folder
+#   FAULTS=1   with fault points (transport/fault.h): for tests, in build/faults
 #   V=1        show the commands
 
-BUILD ?= build
+FAULTS ?=
+BUILD ?= build$(if $(filter 1,$(FAULTS)),/faults)
 XEN ?= 1
 PREFIX ?= /usr
 DESTDIR ?=
@@ -26,6 +28,7 @@ PKG_CONFIG ?= pkg-config
 OPT ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -fPIC -pthread $(OPT) $(WARN) -MMD -MP \
+	$(if $(filter 1,$(FAULTS)),-DXF_FAULTS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
@@ -37,7 +40,7 @@ XEN_LIBS = -lxenctrl -lxenguest -lxenforeignmemory -lxentoollog -lxlutil -lxento
 CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
-TRANSPORT_OBJS := $(call objects,transport)
+TRANSPORT_OBJS := $(filter-out $(if $(filter 1,$(FAULTS)),,%/fault.o),$(call objects,transport))
 DPDK_OBJS := $(call objects,dpdk)
 CLI_OBJS := $(call objects,xl-plugin/cli)
 PLUGIN_OBJS := $(call objects,xl-plugin/plugin)
@@ -192,6 +195,11 @@ $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
+
+# Only of a test build: the soak (tests/soak/soak.h).
+$(BUILD)/soak: $(call objects,tests/soak) $(BUILD)/obj/xl-plugin/cli/memif.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
 
 FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o $(BUILD)/obj/xl-plugin/plugin/stream.o
 
