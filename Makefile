@@ -196,10 +196,12 @@ $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
 
+HEAP_WRAPS = malloc calloc realloc aligned_alloc free mmap munmap
+
 # Only of a test build: the soak (tests/soak/soak.h).
 $(BUILD)/soak: $(call objects,tests/soak) $(BUILD)/obj/xl-plugin/cli/memif.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(HEAP_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
 
 FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o $(BUILD)/obj/xl-plugin/plugin/stream.o
 

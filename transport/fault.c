@@ -220,7 +220,7 @@ static void break_link(int how, int64_t ms)
     atomic_store(&state.link, how);
 }
 
-static int act_here(const struct xf_fault *f)
+int xf_fault_act(const struct xf_fault *f)
 {
     char text[XF_FAULT_TEXT_BYTES], line[XF_FAULT_TEXT_BYTES + 32];
 
@@ -264,7 +264,7 @@ int xf_fault_pass(enum xf_fault_point point)
         if (f->point != point || (f->nth && f->nth != time))
             continue;
         atomic_fetch_add(&state.fired, 1);
-        int now = state.act ? state.act(state.arg, f) : act_here(f);
+        int now = state.act ? state.act(state.arg, f) : xf_fault_act(f);
 
         rc = rc ? rc : now;
     }

@@ -174,6 +174,8 @@ const char *xf_fault_point_name(enum xf_fault_point point);
 const char *xf_fault_point_when(enum xf_fault_point point);
 
 int xf_fault_pass(enum xf_fault_point point);
+/* Does in this process what a fault asks for, and says so on stderr. */
+int xf_fault_act(const struct xf_fault *fault);
 
 /* What `cut` and `down` have made of the link: 0 it works, 1 it carries nothing, -ENETDOWN. */
 int xf_fault_link(void);
