@@ -366,9 +366,9 @@ static void step_target(struct soak_owner *o, uint64_t now_us, bool look)
 static uint64_t heard_of(const struct soak_owner *o)
 {
     static const enum xf_reject not_authentic[] = {
-        XF_REJECT_short_packet, XF_REJECT_unknown_version, XF_REJECT_unknown_type,
-        XF_REJECT_wrong_session, XF_REJECT_wrong_queue, XF_REJECT_replayed,
-        XF_REJECT_stale_sequence, XF_REJECT_far_sequence, XF_REJECT_forged};
+        XF_REJECT_short_packet,   XF_REJECT_unknown_version, XF_REJECT_unknown_type,
+        XF_REJECT_wrong_session,  XF_REJECT_wrong_queue,     XF_REJECT_replayed,
+        XF_REJECT_stale_sequence, XF_REJECT_far_sequence,    XF_REJECT_forged};
     const struct xf_stats *stats =
         o->source ? xf_source_stats(o->source) : xf_target_stats(o->target);
     uint64_t n = stats->packets_received;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "../../transport/random.h"
 
@@ -45,6 +46,14 @@ static bool is_frequent(enum xf_fault_point p)
            p == XF_FAULT_target_health || p == XF_FAULT_target_ping_seen;
 }
 
+static bool is_sent(enum xf_fault_point p)
+{
+    const char *name = xf_fault_point_name(p);
+    const size_t len = strlen(name);
+
+    return len > 5 && !strcmp(name + len - 5, "_send");
+}
+
 static int draw_errno(struct xf_random *r)
 {
     static const int some[] = {EIO, ENOMEM, ENOSPC, EINVAL, ENODEV, EPERM};
@@ -66,7 +75,8 @@ static void draw_fault(struct xf_fault *f, struct xf_random *r)
     } else if (pick < 60) {
         f->action = XF_FAULT_ERROR;
         f->argument = draw_errno(r);
-        if (often(r, 10))
+        /* Not of what is only sent: no link loses every BARRIER and nothing else. */
+        if (often(r, 10) && !is_sent(f->point))
             f->nth = 0;
     } else if (pick < 75) {
         f->action = XF_FAULT_STALL;
@@ -104,9 +114,8 @@ void soak_plan_draw(struct soak_plan *p, uint64_t seed, bool real)
 
     *p = (struct soak_plan){
         .seed = seed,
-        .pages = real ? between(&r, 64, 8192) : between(&r, 8, often(&r, 20) ? 1500 : 300),
+        .pages = real ? between(&r, 64, 8192) : between(&r, 8, often(&r, 10) ? 1200 : 120),
         .fill = (enum xf_simguest_fill)xf_random_below(&r, 3),
-        .hole_every = often(&r, 30) ? 2 : 0,
         .writes_per_ms = (unsigned)xf_random_below(&r, 4),
         .verify = often(&r, 30),
         .queues = 1 + (unsigned)xf_random_below(&r, real ? 2 : 3),
@@ -114,6 +123,10 @@ void soak_plan_draw(struct soak_plan *p, uint64_t seed, bool real)
         .ready_after_us = any_size(&r, 15),
         .forgets = often(&r, 50),
     };
+    if (p->pages > 2 * XF_CHUNK_PAGES && often(&r, 60)) {
+        p->hole_every = 2;
+        p->grows = true;
+    }
     if (often(&r, 50))
         p->link = (struct xf_fault_config){.loss_pct = (double)any_size(&r, 4),
                                            .reorder_pct = (double)any_size(&r, 4),
@@ -149,11 +162,12 @@ void soak_plan_print(const struct soak_plan *p, FILE *to)
     char text[XF_FAULT_TEXT_BYTES];
 
     fprintf(to,
-            "  %" PRIu64 " pages, fill %d, holes %u, %u written/ms, verify %d, %u queues, loss %g "
+            "  %" PRIu64
+            " pages, fill %d, holes %u, grows %d, %u written/ms, verify %d, %u queues, loss %g "
             "reorder %g duplicate %g corrupt %g, downtime %" PRIu64 " us, ready after %" PRIu64
             " us\n  virtual: payload %u, delay %" PRIu64 " jitter %" PRIu64 " us, %" PRIu64
             " bytes/s, buffer %u, ring %u, step %" PRIu64 " us, forgets %d; real: log full %d %d\n",
-            p->pages, (int)p->fill, p->hole_every, p->writes_per_ms, p->verify, p->queues,
+            p->pages, (int)p->fill, p->hole_every, p->grows, p->writes_per_ms, p->verify, p->queues,
             p->link.loss_pct, p->link.reorder_pct, p->link.duplicate_pct, p->link.corrupt_pct,
             p->max_downtime_us, p->ready_after_us, p->payload_bytes, p->delay_us, p->jitter_us,
             p->bytes_per_s, p->buffer_bytes, p->rx_ring, p->step_us, p->forgets, p->log_full[0],

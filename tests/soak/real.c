@@ -27,7 +27,8 @@
 /* Beyond a limit: what a busy machine may take to run us. Where it takes longer, we see that. */
 #define SLACK_US       500000u
 #define PORT_WAIT_MS   30000 /* for the other end's DPDK */
-#define GONE_WAIT_MS   10000 /* target: for the source's port to close */
+#define GONE_WAIT_MS   10000 /* for the other end's session, and then its port, to close */
+#define KEEPER_WAIT_US 5000000
 #define JUDGE_POLL_US  500
 #define STATUS_NO_PORT 77
 
@@ -35,9 +36,10 @@ struct real {
     struct soak_plan *plan;
     struct soak_world *world;
     char dir[64], socket[80];
-    int channel[SOAK_ENDS];  /* a socket each */
-    int listening[2];        /* pipe: the target's port is open */
-    int gone[2];             /* pipe that the source holds open while its port is */
+    int channel[SOAK_ENDS]; /* a socket each */
+    int listening[2];       /* pipe: the target's port is open */
+    int gone[2];            /* pipe that the source holds open while its port is */
+    int keep[2];            /* pipe that the judge holds open while there are keepers */
     pid_t pid[SOAK_ENDS];
 };
 
@@ -125,9 +127,40 @@ static int start_writers(const struct real *r)
 {
     const uint64_t bytes_per_s = r->plan->writes_per_ms * UINT64_C(1000) * XF_PAGE_BYTES;
 
-    return bytes_per_s
-               ? xf_simguest_start_writers(r->world->guest[SOAK_SOURCE], 1, bytes_per_s)
-               : 0;
+    return bytes_per_s ? xf_simguest_start_writers(r->world->guest[SOAK_SOURCE], 1, bytes_per_s)
+                       : 0;
+}
+
+/*
+ * net_memif's thread tears a port down when its peer's connection closes, whatever the thread that
+ * sends is doing in it, which then crashes (seen with DPDK 22.11). No other port knows of its
+ * peer's death. So a child of each end holds all its descriptors as long as the run lasts, and an
+ * end that dies is silent, as it would be on a network.
+ */
+static int start_keeper(struct real *r, enum soak_end end)
+{
+    char byte;
+    pid_t pid = fork();
+
+    if (pid)
+        return pid < 0 ? -errno : 0;
+    close_fd(&r->channel[end]);
+    close_fd(&r->gone[1]);
+    if (read(r->keep[0], &byte, 1) < 0)
+        _exit(1);
+    _exit(0);
+}
+
+/* For the same reason no port closes while the other end's session goes on. */
+static void wait_for_other(const struct real *r, enum soak_end end)
+{
+    const struct soak_world *w = r->world;
+
+    for (unsigned ms = 0; ms < GONE_WAIT_MS && w->outcome[!end] == SOAK_GOING_ON && !w->dead[!end];
+         ms++)
+        usleep(1000);
+    if (end == SOAK_TARGET)
+        wait_readable(r->gone[0], GONE_WAIT_MS); /* memif.h: the client closes first */
 }
 
 static int live(struct real *r, enum soak_end end)
@@ -147,6 +180,10 @@ static int live(struct real *r, enum soak_end end)
     faults.seed = r->plan->seed * 2 + end;
     faults.state = link_state;
     rc = xf_faultlink_new(&link, port, &faults);
+    /* Once the source speaks, the ports are joined, and there is a connection to hold. */
+    if (!rc && end == SOAK_TARGET)
+        wait_readable(r->channel[end], PORT_WAIT_MS);
+    rc = rc ?: start_keeper(r, end);
     if (!rc && end == SOAK_SOURCE)
         rc = start_writers(r);
     rc = rc ?: soak_owner_new(&owner, r->plan, r->world, end, link, &channel, SLACK_US);
@@ -163,8 +200,7 @@ static int live(struct real *r, enum soak_end end)
     soak_owner_free(owner);
     if (end == SOAK_SOURCE)
         xf_simguest_stop_writers(r->world->guest[SOAK_SOURCE]);
-    else
-        wait_readable(r->gone[0], GONE_WAIT_MS); /* memif.h: the client closes first */
+    wait_for_other(r, end);
     if (link)
         link->ops->close(link);
     port->ops->close(port);
@@ -183,6 +219,7 @@ static void __attribute__((noreturn)) be_end(struct real *r, enum soak_end end, 
     prctl(PR_SET_NAME, end == SOAK_SOURCE ? "soak source" : "soak target");
     prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
     close_fd(&r->channel[!end]);
+    close_fd(&r->keep[1]);
     close_fd(end == SOAK_SOURCE ? &r->gone[0] : &r->gone[1]);
     close_fd(end == SOAK_SOURCE ? &r->listening[1] : &r->listening[0]);
     snprintf(path, sizeof(path), "%s/%s.log", r->dir, names[end]);
@@ -252,6 +289,9 @@ static bool take_end(struct real *r, enum soak_end end, int status)
     if ((killed && planned(r->plan, XF_FAULT_KILL)) ||
         (exited && planned(r->plan, XF_FAULT_EXIT)) || (WIFEXITED(status) && !WEXITSTATUS(status)))
         return true;
+    fprintf(stderr, "soak: the %s has ended badly: %s %d\n", names[end],
+            WIFSIGNALED(status) ? "signal" : "status",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     atomic_fetch_add(&w->counts.crashes, 1);
     return true;
 }
@@ -341,13 +381,28 @@ static int start_ends(struct real *r)
     return 0;
 }
 
-static void close_pipes(struct real *r)
+/* All but the one that ends the keepers. */
+static void close_pipes(struct real *r, bool keepers_too)
 {
     for (unsigned i = 0; i < 2; i++) {
         close_fd(&r->channel[i]);
         close_fd(&r->listening[i]);
         close_fd(&r->gone[i]);
+        if (!i || keepers_too)
+            close_fd(&r->keep[i]);
     }
+}
+
+/* All our children, and theirs that would be ours now. */
+static bool children_gone(void)
+{
+    const uint64_t end_us = true_us() + KEEPER_WAIT_US;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && true_us() < end_us)
+        if (!pid)
+            usleep(1000);
+    return pid < 0;
 }
 
 static void look_for_leaks(const struct real *r, const pid_t pids[SOAK_ENDS], unsigned fds_before)
@@ -360,13 +415,10 @@ static void look_for_leaks(const struct real *r, const pid_t pids[SOAK_ENDS], un
         fprintf(stderr, "soak: something is left in %s\n", r->dir);
         left++;
     }
-    /* Children of our children would be ours now. */
-    for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) >= 0; left++)
-        if (pid == 0) {
-            fputs("soak: a process is left\n", stderr);
-            left++;
-            break;
-        }
+    if (!children_gone()) {
+        fputs("soak: a process is left\n", stderr);
+        left++;
+    }
     if (open_fds() != fds_before)
         left++;
     atomic_fetch_add(&r->world->counts.leaks, left);
@@ -377,25 +429,26 @@ bool soak_real(struct soak_run *run, struct soak_counts *counts)
     struct real r = {.plan = &run->plan,
                      .channel = {-1, -1},
                      .listening = {-1, -1},
-                     .gone = {-1, -1}};
+                     .gone = {-1, -1},
+                     .keep = {-1, -1}};
     const unsigned fds_before = open_fds();
     bool ran = false;
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    r.world = mmap(NULL, sizeof(*r.world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                   0);
+    r.world =
+        mmap(NULL, sizeof(*r.world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r.world == MAP_FAILED)
         return false;
     if (make_dir(&r) || soak_world_open(r.world, &run->plan, true) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r.channel) ||
-        pipe2(r.listening, O_CLOEXEC) || pipe2(r.gone, O_CLOEXEC)) {
+        pipe2(r.listening, O_CLOEXEC) || pipe2(r.gone, O_CLOEXEC) || pipe2(r.keep, O_CLOEXEC)) {
         perror("soak");
         goto out;
     }
     int rc = start_ends(&r);
     const pid_t pids[SOAK_ENDS] = {r.pid[0], r.pid[1]};
 
-    close_pipes(&r);
+    close_pipes(&r, false);
     ran = wait_for_ends(&r) && !rc;
     soak_world_judge(r.world);
     const struct soak_counts *c = &r.world->counts;
@@ -403,6 +456,7 @@ bool soak_real(struct soak_run *run, struct soak_counts *counts)
     if (!ran || c->wrong_bytes + c->double_owner + c->lost + c->hangs + c->leaks + c->crashes)
         for (unsigned i = 0; i < SOAK_ENDS; i++)
             show_log(&r, (enum soak_end)i);
+    close_pipes(&r, true);
     look_for_leaks(&r, pids, fds_before);
     atomic_fetch_add(&counts->wrong_bytes, c->wrong_bytes);
     atomic_fetch_add(&counts->double_owner, c->double_owner);
@@ -415,7 +469,7 @@ bool soak_real(struct soak_run *run, struct soak_counts *counts)
     run->settled = r.world->settled;
     run->longest_wait_us = r.world->longest_wait_us;
 out:
-    close_pipes(&r);
+    close_pipes(&r, true);
     soak_world_close(r.world);
     munmap(r.world, sizeof(*r.world));
     return ran;

@@ -26,7 +26,7 @@
 #include "../../transport/random.h"
 
 #define JOBS_MAX    64u
-#define PROGRESS_US 10000000u
+#define PROGRESS_US 30000000u
 /* With so many runs on the virtual clock each point must have been passed. */
 #define RUNS_FOR_ALL_POINTS 1000u
 
@@ -240,9 +240,9 @@ static bool report(const struct kind *k, uint64_t seed, uint64_t took_us)
     printf("soak: %s: runs %" PRIuFAST64 ", ", k->name, t->counts.runs);
     print_counts(&t->counts, stdout);
     printf(", seed %" PRIu64 "\n", seed);
-    printf("soak: %s: in %.1f s; %" PRIuFAST64 " moved, %" PRIuFAST64 " stayed, of these %" PRIuFAST64
-           " settled by recovery; faults came true in %" PRIuFAST64 " (%" PRIuFAST64
-           "); longest wait %.3f s of at most %.3f s%s\n",
+    printf("soak: %s: in %.1f s; %" PRIuFAST64 " moved, %" PRIuFAST64
+           " stayed, of these %" PRIuFAST64 " settled by recovery; faults came true in %" PRIuFAST64
+           " (%" PRIuFAST64 "); longest wait %.3f s of at most %.3f s%s\n",
            k->name, (double)took_us / 1e6, t->moved, t->counts.runs - t->moved, t->settled,
            t->faulty, t->fired, (double)t->longest_wait_us / 1e6, (double)SOAK_GOODBYE_US / 1e6,
            t->unrunnable ? "; SOME COULD NOT BE RUN" : "");

@@ -58,6 +58,7 @@ struct soak_plan {
     uint64_t pages;
     enum xf_simguest_fill fill;
     unsigned hole_every;
+    bool grows;             /* virtual clock: pages turn up in its holes while it runs */
     unsigned writes_per_ms; /* pages */
     bool verify;
     unsigned queues;
@@ -117,7 +118,7 @@ struct soak_world {
     /* The longest wait of each end that came to a limit's name, and whether one went beyond. */
     atomic_uint_fast64_t longest_wait_us;
     atomic_bool settled;
-    atomic_uint fired; /* real processes */
+    atomic_uint fired;         /* real processes */
     struct soak_counts counts; /* of this run */
 };
 
@@ -129,10 +130,10 @@ struct xf_guest_source soak_world_source(struct soak_world *w);
 struct xf_guest_sink soak_world_sink(struct soak_world *w);
 
 /* What an owner asks of the hypervisor. -EIO if the asker is dead. */
-int soak_world_create(struct soak_world *w);  /* target: a domain, paused */
-int soak_world_start(struct soak_world *w);   /* target: run it */
+int soak_world_create(struct soak_world *w); /* target: a domain, paused */
+int soak_world_start(struct soak_world *w);  /* target: run it */
 int soak_world_rename(struct soak_world *w, bool away);
-int soak_world_resume(struct soak_world *w);  /* source; nothing if it runs */
+int soak_world_resume(struct soak_world *w); /* source; nothing if it runs */
 int soak_world_destroy(struct soak_world *w, enum soak_end which);
 
 /* The judge: an end has died. Its xl, where that lives on, does what it would do. */

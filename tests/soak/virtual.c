@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Soak, virtual: both ends in one thread on a virtual clock; a death is that nothing has an effect. */
+/* Soak, virtual: both ends in one thread on a virtual clock; a death is that nothing has an effect.
+ */
 #include "soak.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "../../transport/guest.h"
 #include "../../transport/simlink.h"
 
-#define BEGIN_US     1000000000u /* so that a clock can jump back */
-#define STEP_MAX_US  5000u
-#define SLACK_US     (2 * STEP_MAX_US)
-#define WAITING_MAX  8 /* messages on their way */
+#define BEGIN_US    1000000000u /* so that a clock can jump back */
+#define STEP_MAX_US 5000u
+#define SLACK_US    (2 * STEP_MAX_US)
+#define WAITING_MAX 8 /* messages on their way */
 
 /* One direction of the control channel. */
 struct way {
@@ -21,7 +23,8 @@ struct way {
     uint64_t closes_us;
 };
 
-struct virtual {
+struct virtual
+{
     const struct soak_plan *plan;
     struct soak_world world;
     struct xf_simlink *net;
@@ -128,9 +131,22 @@ static bool step_end(struct virtual *v, struct side *side)
         side->over = true;
         return false;
     }
-    side->over = !soak_owner_step(v->owner[side->end], v->now_us + (uint64_t)side->clock_us,
-                                  v->now_us);
+    side->over =
+        !soak_owner_step(v->owner[side->end], v->now_us + (uint64_t)side->clock_us, v->now_us);
     return !soak_owner_idle(v->owner[side->end]);
+}
+
+/* A millisecond of the guest's life. */
+static void write_guest(struct virtual *v)
+{
+    struct xf_simguest *guest = v->world.guest[SOAK_SOURCE];
+
+    if (v->world.dom[SOAK_SOURCE] != DOM_RUNNING)
+        return;
+    xf_simguest_write(guest, v->plan->writes_per_ms);
+    /* The first hole is the second chunk. */
+    if (v->plan->grows)
+        xf_simguest_add_page(guest, XF_CHUNK_PAGES + v->wrote_us / 1000 * 7 % XF_CHUNK_PAGES);
 }
 
 static void advance(struct virtual *v)
@@ -141,7 +157,7 @@ static void advance(struct virtual *v)
     xf_simlink_advance(v->net, v->now_us);
     while (v->now_us - v->wrote_us >= 1000) {
         v->wrote_us += 1000;
-        xf_simguest_write(v->world.guest[SOAK_SOURCE], v->plan->writes_per_ms);
+        write_guest(v);
     }
     for (unsigned i = 0; i < SOAK_ENDS; i++)
         busy |= step_end(v, &v->sides[i]);
@@ -221,18 +237,17 @@ static int open_run(struct virtual *v, const struct soak_plan *plan)
     for (unsigned i = 0; i < SOAK_ENDS && !rc; i++) {
         struct side *side = &v->sides[i];
         struct xf_fault_config faults = plan->link;
-        const struct soak_channel channel = {.send = channel_send,
-                                             .receive = channel_receive,
-                                             .close = channel_close,
-                                             .ctx = side};
+        const struct soak_channel channel = {
+            .send = channel_send, .receive = channel_receive, .close = channel_close, .ctx = side};
 
         *side = (struct side){.v = v, .end = (enum soak_end)i};
         faults.seed = plan->seed * 2 + i;
         faults.state = link_state;
         faults.state_arg = side;
         rc = xf_faultlink_new(&v->link[i], xf_simlink_end(v->net, i), &faults);
-        rc = rc ?: soak_owner_new(&v->owner[i], plan, &v->world, side->end, v->link[i], &channel,
-                                  SLACK_US);
+        rc = rc
+                 ?: soak_owner_new(&v->owner[i], plan, &v->world, side->end, v->link[i], &channel,
+                                   SLACK_US);
     }
     return rc;
 }

@@ -13,8 +13,8 @@ int soak_world_open(struct soak_world *w, const struct soak_plan *plan, bool sha
     rc = (shared ? xf_simguest_new_shared : xf_simguest_new)(
         &w->guest[SOAK_SOURCE], plan->pages, plan->fill, plan->seed, plan->hole_every);
     if (!rc)
-        rc = (shared ? xf_simguest_new_empty_shared
-                     : xf_simguest_new_empty)(&w->guest[SOAK_TARGET], plan->pages);
+        rc = (shared ? xf_simguest_new_empty_shared : xf_simguest_new_empty)(&w->guest[SOAK_TARGET],
+                                                                             plan->pages);
     if (rc) {
         soak_world_close(w);
         return rc;
@@ -121,8 +121,8 @@ static int sink_populate(void *ctx, uint64_t first, uint64_t count)
 static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
 {
     struct soak_world *w = ctx;
-    int rc = w->dead[SOAK_TARGET] ? -EIO
-                                  : w->sink_below.ops->map_chunk(w->sink_below.ctx, chunk, base);
+    int rc =
+        w->dead[SOAK_TARGET] ? -EIO : w->sink_below.ops->map_chunk(w->sink_below.ctx, chunk, base);
 
     if (!rc)
         atomic_fetch_add(&w->mapped[SOAK_TARGET], 1);
@@ -172,8 +172,8 @@ int soak_world_start(struct soak_world *w)
 {
     if (w->dead[SOAK_TARGET])
         return -EIO;
-    atomic_fetch_add(&w->counts.wrong_bytes, xf_simguest_differing_bytes(w->guest[SOAK_SOURCE],
-                                                                         w->guest[SOAK_TARGET]));
+    atomic_fetch_add(&w->counts.wrong_bytes,
+                     xf_simguest_differing_bytes(w->guest[SOAK_SOURCE], w->guest[SOAK_TARGET]));
     xf_simguest_hash(w->guest[SOAK_TARGET], w->hash_started);
     w->started = true;
     run(w, SOAK_TARGET);
