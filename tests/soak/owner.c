@@ -419,6 +419,9 @@ static void watch(struct soak_owner *o, enum xf_phase before, bool had, uint64_t
         ;
     if (wait > limit_of(o) + o->slack_us && !o->overdue) {
         o->overdue = true;
+        fprintf(stderr, "soak: the %s has waited %.3f s in phase %s\n",
+                o->end == SOAK_SOURCE ? "source" : "target", (double)wait / 1e6,
+                xf_phase_name(o->phase));
         atomic_fetch_add(&o->world->counts.hangs, 1);
     }
 }

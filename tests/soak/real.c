@@ -307,6 +307,8 @@ static bool wait_for_ends(struct real *r)
             if (r->pid[i] && waitpid(r->pid[i], &status, WNOHANG) == r->pid[i])
                 ran = take_end(r, (enum soak_end)i, status) && ran;
         if (true_us() > end_us) {
+            fprintf(stderr, "soak: not over in time:%s%s\n", r->pid[0] ? " the source" : "",
+                    r->pid[1] ? " the target" : "");
             atomic_fetch_add(&r->world->counts.hangs, 1);
             break;
         }

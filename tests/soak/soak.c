@@ -26,6 +26,7 @@
 #include "../../transport/random.h"
 
 #define JOBS_MAX    64u
+#define TRIES       3u
 #define PROGRESS_US 30000000u
 /* With so many runs on the virtual clock each point must have been passed. */
 #define RUNS_FOR_ALL_POINTS 1000u
@@ -114,7 +115,12 @@ static bool do_run(const struct options *o, const struct kind *k, uint64_t seed)
 
         run.plan.faults_n = n > 0 ? (unsigned)n : 0;
     }
-    if (!k->run(&run, &counts)) {
+    /* On a busy machine a port may not come up in time. */
+    bool ran = k->run(&run, &counts);
+
+    for (unsigned i = 1; !ran && i < TRIES; i++)
+        ran = k->run(&run, &counts);
+    if (!ran) {
         add(&k->tally->unrunnable, 1);
         fprintf(stderr, "soak: %s run %" PRIu64 " could not be run\n", k->name, seed);
         return false;

@@ -48,7 +48,7 @@ enum soak_end { SOAK_SOURCE, SOAK_TARGET, SOAK_ENDS };
 #define SOAK_PEER_US    1000000u
 #define SOAK_GOODBYE_US 2000000u /* target: last page landed -> PAGES */
 /* A run that takes longer hangs, whatever it does; its own stalls and cuts are added. */
-#define SOAK_RUN_US 60000000u
+#define SOAK_RUN_US 120000000u
 
 /* ---- plan.c ------------------------------------------------------------------------------------
  */
