@@ -186,7 +186,8 @@ static int run_all(const struct options *o, struct kind *k)
     int status;
 
     fflush(NULL);
-    k->jobs = o->jobs;
+    /* Real processes wait more than they compute. */
+    k->jobs = k->real ? 2 * o->jobs : o->jobs;
     for (; left < k->jobs; left++) {
         pid_t pid = fork();
 
@@ -228,7 +229,7 @@ static bool all_points_passed(const struct kind *k)
     bool all = true;
 
     for (unsigned i = 0; i < POINTS; i++) {
-        /* A tunnel's only: tests/unit/xl-plugin/test_tunnel_faults.c. */
+        /* A tunnel's only. */
         if (points[i] == XF_FAULT_source_next_batch || points[i] == XF_FAULT_target_end_batch ||
             k->tally->passed[points[i]])
             continue;

@@ -12,6 +12,9 @@ static const struct {
 } commands[] = {
     {"demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"},
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
+#ifdef XF_FAULTS
+    {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},
+#endif
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
