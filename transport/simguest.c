@@ -178,14 +178,17 @@ static void *writer_main(void *arg)
         nanosleep(&tick, NULL);
         uint64_t now_us = xf_now_us();
 
-        due += (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 / (double)XF_PAGE_BYTES;
+        /* A clock that jumps back owes nothing. */
+        if (now_us > last_us)
+            due +=
+                (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 / (double)XF_PAGE_BYTES;
         last_us = now_us;
         if (atomic_load(&g->paused)) {
             due = 0;
             continue;
         }
         pthread_rwlock_rdlock(&g->writing);
-        for (; due >= 1 && !atomic_load(&g->paused); due--)
+        for (; due >= 1 && !atomic_load(&g->paused) && !atomic_load(&g->stopping); due--)
             write_page(g, &w->random);
         pthread_rwlock_unlock(&g->writing);
     }

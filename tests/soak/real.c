@@ -26,10 +26,11 @@
 
 /* Beyond a limit: what a busy machine may take to run us. Where it takes longer, we see that. */
 #define SLACK_US       500000u
-#define PORT_WAIT_MS   30000 /* for the other end's DPDK */
-#define GONE_WAIT_MS   10000 /* for the other end's session, and then its port, to close */
-#define KEEPER_WAIT_US 5000000
+#define PORT_WAIT_MS   120000 /* for the other end's DPDK */
+#define GONE_WAIT_MS   60000  /* for the other end's session, and then its port, to close */
+#define KEEPER_WAIT_US 30000000
 #define JUDGE_POLL_US  500
+#define START_US       180000000u /* for DPDK to start at both ends; then there is no run */
 #define STATUS_NO_PORT 77
 
 struct real {
@@ -188,6 +189,7 @@ static int live(struct real *r, enum soak_end end)
         rc = start_writers(r);
     rc = rc ?: soak_owner_new(&owner, r->plan, r->world, end, link, &channel, SLACK_US);
     if (!rc) {
+        atomic_store(&r->world->up[end], true);
         xf_faults_set(r->plan->faults, r->plan->faults_n, act, r->world);
         while (soak_owner_step(owner, xf_now_us(), true_us())) {
             if (soak_owner_idle(owner))
@@ -218,6 +220,7 @@ static void __attribute__((noreturn)) be_end(struct real *r, enum soak_end end, 
         _exit(1);
     prctl(PR_SET_NAME, end == SOAK_SOURCE ? "soak source" : "soak target");
     prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+    signal(SIGPIPE, SIG_IGN);
     close_fd(&r->channel[!end]);
     close_fd(&r->keep[1]);
     close_fd(end == SOAK_SOURCE ? &r->gone[0] : &r->gone[1]);
@@ -298,18 +301,25 @@ static bool take_end(struct real *r, enum soak_end end, int status)
 
 static bool wait_for_ends(struct real *r)
 {
-    const uint64_t end_us = true_us() + SOAK_RUN_US + soak_plan_extra_us(r->plan);
-    bool ran = true;
+    struct soak_world *w = r->world;
+    uint64_t end_us = true_us() + START_US;
+    bool ran = true, begun = false;
     int status;
 
-    while (r->pid[0] || r->pid[1]) {
+    while (ran && (r->pid[0] || r->pid[1])) {
+        /* What DPDK takes to start on a busy machine is not the run's. */
+        if (!begun && w->up[SOAK_SOURCE] && w->up[SOAK_TARGET]) {
+            begun = true;
+            end_us = true_us() + SOAK_RUN_US + soak_plan_extra_us(r->plan);
+        }
         for (unsigned i = 0; i < SOAK_ENDS; i++)
             if (r->pid[i] && waitpid(r->pid[i], &status, WNOHANG) == r->pid[i])
                 ran = take_end(r, (enum soak_end)i, status) && ran;
         if (true_us() > end_us) {
             fprintf(stderr, "soak: not over in time:%s%s\n", r->pid[0] ? " the source" : "",
                     r->pid[1] ? " the target" : "");
-            atomic_fetch_add(&r->world->counts.hangs, 1);
+            atomic_fetch_add(&w->counts.hangs, 1);
+            ran = begun;
             break;
         }
         usleep(JUDGE_POLL_US);
@@ -460,6 +470,8 @@ bool soak_real(struct soak_run *run, struct soak_counts *counts)
             show_log(&r, (enum soak_end)i);
     close_pipes(&r, true);
     look_for_leaks(&r, pids, fds_before);
+    if (!ran)
+        goto out;
     atomic_fetch_add(&counts->wrong_bytes, c->wrong_bytes);
     atomic_fetch_add(&counts->double_owner, c->double_owner);
     atomic_fetch_add(&counts->lost, c->lost);

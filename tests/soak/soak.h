@@ -48,7 +48,7 @@ enum soak_end { SOAK_SOURCE, SOAK_TARGET, SOAK_ENDS };
 #define SOAK_PEER_US    1000000u
 #define SOAK_GOODBYE_US 2000000u /* target: last page landed -> PAGES */
 /* A run that takes longer hangs, whatever it does; its own stalls and cuts are added. */
-#define SOAK_RUN_US 120000000u
+#define SOAK_RUN_US 60000000u
 
 /* ---- plan.c ------------------------------------------------------------------------------------
  */
@@ -118,7 +118,9 @@ struct soak_world {
     /* The longest wait of each end that came to a limit's name, and whether one went beyond. */
     atomic_uint_fast64_t longest_wait_us;
     atomic_bool settled;
-    atomic_uint fired;         /* real processes */
+    /* Real processes. */
+    atomic_uint fired;
+    atomic_bool up[SOAK_ENDS]; /* has its port */
     struct soak_counts counts; /* of this run */
 };
 
