@@ -243,7 +243,10 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
     q->pending_n = built;
     if (built) {
         s->idle = false;
-        rc = XF_FAULT(source_data_send) ?: rc;
+        int fault = XF_FAULT(source_data_send);
+
+        if (fault)
+            rc = fault;
     }
     flush(s, queue);
     if (rc < 0)
