@@ -4,9 +4,11 @@
 #   XEN=0      build without Xen's libraries: xl-fast with its demo, no plug-in
 #   CC=clang   another compiler
 #   BUILD=DIR  another build folder
+#   FAULTS=1   with fault points (transport/fault.h): for tests, in build/faults
 #   V=1        show the commands
 
-BUILD ?= build
+FAULTS ?=
+BUILD ?= build$(if $(filter 1,$(FAULTS)),/faults)
 XEN ?= 1
 PREFIX ?= /usr
 DESTDIR ?=
@@ -17,6 +19,8 @@ SHIM_DIR ?=
 SAN ?=
 SECONDS ?= 30
 FUZZ ?=
+RUNS ?= 2000
+SEED ?=
 V ?=
 Q = $(if $(V),,@)
 # One short line a command, or none with make -s.
@@ -26,6 +30,7 @@ PKG_CONFIG ?= pkg-config
 OPT ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -fPIC -pthread $(OPT) $(WARN) -MMD -MP \
+	$(if $(filter 1,$(FAULTS)),-DXF_FAULTS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
@@ -37,9 +42,11 @@ XEN_LIBS = -lxenctrl -lxenguest -lxenforeignmemory -lxentoollog -lxlutil -lxento
 CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
-TRANSPORT_OBJS := $(call objects,transport)
+# What only a test build has.
+test_build_only := $(if $(filter 1,$(FAULTS)),,%/transport/fault.o %/cli/faults.o)
+TRANSPORT_OBJS := $(filter-out $(test_build_only),$(call objects,transport))
 DPDK_OBJS := $(call objects,dpdk)
-CLI_OBJS := $(call objects,xl-plugin/cli)
+CLI_OBJS := $(filter-out $(test_build_only),$(call objects,xl-plugin/cli))
 PLUGIN_OBJS := $(call objects,xl-plugin/plugin)
 
 PROGRAMS := $(BUILD)/xl-fast
@@ -69,6 +76,8 @@ help:
 	@echo 'make            build $(PROGRAMS)'
 	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
 	@echo 'make asan tsan  the tests under the sanitizers'
+	@echo 'make soak       RUNS=N SEED=S: so many migrations that faults hit, by real processes (2000),'
+	@echo '                and a hundred times as many on a virtual clock; figures in $(BUILD)/soak.json'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make lint format install clean'
 	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
@@ -86,9 +95,16 @@ check: setup
 	@$(MAKE) --no-print-directory all tests
 	@XF_BUILD=$(BUILD) XEN=$(XEN) scripts/run-tests $(TESTS)
 
-.PHONY: tests fuzzers
-tests: $(UNIT_TESTS) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)
+.PHONY: tests fuzzers faults soak
+tests: $(UNIT_TESTS) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%) faults
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
+
+# The test build with fault points, and the soak, which is made of it.
+faults:
+	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults $(BUILD)/faults/soak $(BUILD)/faults/xl-fast
+
+soak: setup faults
+	$(BUILD)/faults/soak -v $(RUNS)00 -r $(RUNS) -o $(BUILD)/soak.json $(if $(SEED),-s $(SEED))
 
 # ThreadSanitizer and AddressSanitizer builds have folders of their own.
 asan: setup
@@ -153,7 +169,7 @@ uninstall:
 	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl)
 
 clean:
-	rm -rf $(addprefix $(BUILD)/,obj tests asan tsan lint fuzz/obj fuzz/fuzz) $(PROGRAMS)
+	rm -rf $(addprefix $(BUILD)/,obj tests asan tsan lint faults fuzz/obj fuzz/fuzz) $(PROGRAMS)
 
 $(BUILD)/obj/dpdk/%.o $(BUILD)/obj/tests/unit/dpdk/%.o: private ROOM_CFLAGS = $(DPDK_CFLAGS)
 
@@ -204,6 +220,13 @@ $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
+
+HEAP_WRAPS = malloc calloc realloc aligned_alloc free mmap munmap
+
+# Only of a test build: the soak (tests/soak/soak.h).
+$(BUILD)/soak: $(call objects,tests/soak) $(BUILD)/obj/xl-plugin/cli/memif.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(HEAP_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
 
 FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o $(BUILD)/obj/xl-plugin/plugin/stream.o
 

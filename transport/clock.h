@@ -6,13 +6,19 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "fault.h"
+
 /* Microseconds of CLOCK_MONOTONIC. */
 static inline uint64_t xf_now_us(void)
 {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+    uint64_t now_us = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+#ifdef XF_FAULTS
+    now_us += (uint64_t)xf_fault_clock_us();
+#endif
+    return now_us;
 }
 
 #endif

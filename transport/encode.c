@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bitmap.h"
+#include "fault.h"
 #include "page.h"
 
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
@@ -98,7 +99,8 @@ static int load(struct xf_encoder *e)
     collect(e);
     if (!e->batch_n)
         return 0;
-    int rc = e->guest->ops->map(e->guest->ctx, e->gfns, e->batch_n, e->pages);
+    int rc =
+        XF_FAULT(source_map) ?: e->guest->ops->map(e->guest->ctx, e->gfns, e->batch_n, e->pages);
 
     if (rc) {
         e->batch_n = 0;

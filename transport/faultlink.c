@@ -37,11 +37,19 @@ static struct faultlink *self(struct xf_link *link)
     return (struct faultlink *)link;
 }
 
+/* Whether what passes is lost: both ways, and whatever is held back. */
+static bool is_cut(const struct faultlink *f)
+{
+    return f->config.state && f->config.state(f->config.state_arg);
+}
+
 /* A packet of its own with these bytes; dropped if there is no room, as networks do. */
 static void send_copy(struct faultlink *f, unsigned queue, const uint8_t *data, uint32_t len)
 {
     struct xf_buf buf;
 
+    if (is_cut(f))
+        return;
     if (f->below->ops->tx_alloc(f->below, queue, &buf, 1) != 1)
         return;
     memcpy(buf.data, data, len);
@@ -103,6 +111,11 @@ static unsigned fault_tx_burst(struct xf_link *link, unsigned queue, struct xf_b
 {
     struct faultlink *f = self(link);
 
+    if (is_cut(f)) {
+        f->judged = NULL;
+        f->below->ops->tx_free(f->below, queue, bufs, n);
+        return n;
+    }
     for (unsigned i = 0; i < n; i++) {
         for (unsigned j = 0; j < f->held_n; j++)
             f->held[j].packets -= f->held[j].packets > 0;
@@ -128,7 +141,11 @@ static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_b
     for (unsigned j = 0; j < f->held_n; j++)
         f->held[j].polls -= f->held[j].polls > 0;
     release_held(f);
-    return f->below->ops->rx_burst(f->below, queue, bufs, n);
+    n = f->below->ops->rx_burst(f->below, queue, bufs, n);
+    if (!n || !is_cut(f))
+        return n;
+    f->below->ops->rx_free(f->below, queue, bufs, n);
+    return 0;
 }
 
 static unsigned fault_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
@@ -162,7 +179,10 @@ static void fault_stats(const struct xf_link *link, struct xf_link_stats *out)
 
 static int fault_health(struct xf_link *link)
 {
-    return self(link)->below->ops->health(self(link)->below);
+    struct faultlink *f = self(link);
+    int rc = f->config.state ? f->config.state(f->config.state_arg) : 0;
+
+    return rc < 0 ? rc : f->below->ops->health(f->below);
 }
 
 static void fault_close(struct xf_link *link)
@@ -197,6 +217,11 @@ int xf_faultlink_new(struct xf_link **out, struct xf_link *below,
     f->random.state = config->seed;
     *out = &f->link;
     return 0;
+}
+
+struct xf_link *xf_faultlink_below(struct xf_link *link)
+{
+    return self(link)->below;
 }
 
 void xf_faultlink_stats(const struct xf_link *link, struct xf_fault_stats *out)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bitmap.h"
+#include "fault.h"
 #include "page.h"
 
 int xf_landing_init(struct xf_landing *l, struct xf_session *session,
@@ -102,7 +103,7 @@ static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
         return NULL;
     }
     if (!l->chunks[c]) {
-        *rc = l->guest.ops->map_chunk(l->guest.ctx, c, &l->chunks[c]);
+        *rc = XF_FAULT(target_map_chunk) ?: l->guest.ops->map_chunk(l->guest.ctx, c, &l->chunks[c]);
         if (*rc) {
             xf_session_fail(l->session, *rc, "cannot map the guest's memory at page %#llx: %s",
                             (unsigned long long)i, strerror(-*rc));
@@ -123,7 +124,8 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
         while (i < end && !xf_bitmap_test(l->populated, i))
             i++;
         if (i > from) {
-            int rc = l->guest.ops->populate(l->guest.ctx, from, i - from);
+            int rc =
+                XF_FAULT(target_populate) ?: l->guest.ops->populate(l->guest.ctx, from, i - from);
 
             if (rc)
                 return xf_session_fail(

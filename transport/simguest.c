@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "bitmap.h"
@@ -45,30 +46,31 @@ struct xf_simguest {
     pthread_rwlock_t writing; /* writers share it; pause takes it */
     struct writer writers[WRITERS_MAX];
     unsigned writers_n;
+    pid_t writers_pid; /* whose threads they are, where the guest is shared */
 };
 
-static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed)
+/* All of it in one mapping: the guest, its two bitmaps, its memory. */
+static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed, bool shared)
 {
-    struct xf_simguest *g = calloc(1, sizeof(*g));
-    uint64_t chunks = (pages + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
+    const uint64_t chunks = (pages + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
+    const size_t bitmap_bytes = xf_bitmap_words(pages) * sizeof(uint64_t);
+    const size_t head_bytes =
+        (sizeof(struct xf_simguest) + 2 * bitmap_bytes + XF_PAGE_BYTES - 1) & ~(XF_PAGE_BYTES - 1);
+    const size_t bytes = head_bytes + chunks * XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    struct xf_simguest *g =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+             (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     *out = NULL;
-    if (!g)
+    if (g == MAP_FAILED)
         return -ENOMEM;
+    g->map_bytes = bytes;
     g->pages = pages;
     g->random.state = seed;
     pthread_rwlock_init(&g->writing, NULL);
-    g->map_bytes = chunks * XF_CHUNK_PAGES * XF_PAGE_BYTES;
-    g->memory = mmap(NULL, g->map_bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (g->memory == MAP_FAILED)
-        g->memory = NULL;
-    g->present = xf_bitmap_new(pages);
-    g->dirty = calloc(xf_bitmap_words(pages), sizeof(g->dirty[0]));
-    if (!g->memory || !g->present || !g->dirty) {
-        xf_simguest_free(g);
-        return -ENOMEM;
-    }
+    g->present = (uint64_t *)(g + 1);
+    g->dirty = (_Atomic uint64_t *)(g->present + xf_bitmap_words(pages));
+    g->memory = (uint8_t *)g + head_bytes;
     *out = g;
     return 0;
 }
@@ -98,27 +100,44 @@ static void fill_page(struct xf_simguest *g, enum xf_simguest_fill fill, uint64_
         fill_random(&g->random, page);
 }
 
-int xf_simguest_new(struct xf_simguest **out, uint64_t pages, enum xf_simguest_fill fill,
-                    uint64_t seed, unsigned hole_every)
+static void fill_guest(struct xf_simguest *g, enum xf_simguest_fill fill, unsigned hole_every)
 {
-    int rc = guest_new(out, pages, seed);
-
-    if (rc)
-        return rc;
-    struct xf_simguest *g = *out;
-
-    for (uint64_t p = 0; p < pages; p++) {
+    for (uint64_t p = 0; p < g->pages; p++) {
         if (hole_every && p / XF_CHUNK_PAGES % hole_every == hole_every - 1)
             continue;
         xf_bitmap_set(g->present, p);
         fill_page(g, fill, (uint64_t *)(g->memory + p * XF_PAGE_BYTES));
     }
-    return 0;
+}
+
+int xf_simguest_new(struct xf_simguest **out, uint64_t pages, enum xf_simguest_fill fill,
+                    uint64_t seed, unsigned hole_every)
+{
+    int rc = guest_new(out, pages, seed, false);
+
+    if (!rc)
+        fill_guest(*out, fill, hole_every);
+    return rc;
+}
+
+int xf_simguest_new_shared(struct xf_simguest **out, uint64_t pages, enum xf_simguest_fill fill,
+                           uint64_t seed, unsigned hole_every)
+{
+    int rc = guest_new(out, pages, seed, true);
+
+    if (!rc)
+        fill_guest(*out, fill, hole_every);
+    return rc;
 }
 
 int xf_simguest_new_empty(struct xf_simguest **out, uint64_t pages)
 {
-    return guest_new(out, pages, 0);
+    return guest_new(out, pages, 0, false);
+}
+
+int xf_simguest_new_empty_shared(struct xf_simguest **out, uint64_t pages)
+{
+    return guest_new(out, pages, 0, true);
 }
 
 void xf_simguest_free(struct xf_simguest *g)
@@ -126,12 +145,8 @@ void xf_simguest_free(struct xf_simguest *g)
     if (!g)
         return;
     xf_simguest_stop_writers(g);
-    if (g->memory)
-        munmap(g->memory, g->map_bytes);
     pthread_rwlock_destroy(&g->writing);
-    free(g->present);
-    free((void *)g->dirty);
-    free(g);
+    munmap(g, g->map_bytes);
 }
 
 /* ---- writers ------------------------------------------------------------------------------ */
@@ -163,14 +178,17 @@ static void *writer_main(void *arg)
         nanosleep(&tick, NULL);
         uint64_t now_us = xf_now_us();
 
-        due += (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 / (double)XF_PAGE_BYTES;
+        /* A clock that jumps back owes nothing. */
+        if (now_us > last_us)
+            due +=
+                (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 / (double)XF_PAGE_BYTES;
         last_us = now_us;
         if (atomic_load(&g->paused)) {
             due = 0;
             continue;
         }
         pthread_rwlock_rdlock(&g->writing);
-        for (; due >= 1 && !atomic_load(&g->paused); due--)
+        for (; due >= 1 && !atomic_load(&g->paused) && !atomic_load(&g->stopping); due--)
             write_page(g, &w->random);
         pthread_rwlock_unlock(&g->writing);
     }
@@ -182,6 +200,7 @@ int xf_simguest_start_writers(struct xf_simguest *g, unsigned n, uint64_t bytes_
     if (n > WRITERS_MAX || g->writers_n)
         return -EINVAL;
     atomic_store(&g->stopping, false);
+    g->writers_pid = getpid();
     for (unsigned i = 0; i < n; i++) {
         struct writer *w = &g->writers[i];
 
@@ -201,6 +220,8 @@ int xf_simguest_start_writers(struct xf_simguest *g, unsigned n, uint64_t bytes_
 
 void xf_simguest_stop_writers(struct xf_simguest *g)
 {
+    if (g->writers_n && g->writers_pid != getpid())
+        return;
     atomic_store(&g->stopping, true);
     for (unsigned i = 0; i < g->writers_n; i++)
         pthread_join(g->writers[i].thread, NULL);
@@ -223,6 +244,22 @@ void xf_simguest_pause(struct xf_simguest *g)
 void xf_simguest_resume(struct xf_simguest *g)
 {
     atomic_store(&g->paused, false);
+}
+
+uint64_t xf_simguest_differing_bytes(const struct xf_simguest *a, const struct xf_simguest *b)
+{
+    uint64_t bytes = 0;
+
+    for (uint64_t p = 0; p < a->pages && p < b->pages; p++) {
+        const uint8_t *of_a = a->memory + p * XF_PAGE_BYTES, *of_b = b->memory + p * XF_PAGE_BYTES;
+
+        if (xf_bitmap_test(a->present, p) != xf_bitmap_test(b->present, p))
+            bytes += XF_PAGE_BYTES;
+        else if (xf_bitmap_test(a->present, p) && memcmp(of_a, of_b, XF_PAGE_BYTES))
+            for (size_t i = 0; i < XF_PAGE_BYTES; i++)
+                bytes += of_a[i] != of_b[i];
+    }
+    return bytes;
 }
 
 void xf_simguest_hash(const struct xf_simguest *g, uint64_t out[2])

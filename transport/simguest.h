@@ -22,6 +22,11 @@ int xf_simguest_new(struct xf_simguest **out, uint64_t pages, enum xf_simguest_f
 
 /* An empty one, to be the sink: memory appears by populate(). */
 int xf_simguest_new_empty(struct xf_simguest **out, uint64_t pages);
+
+/* The same in memory that child processes share: only one of them may have writers. */
+int xf_simguest_new_shared(struct xf_simguest **out, uint64_t pages, enum xf_simguest_fill fill,
+                           uint64_t seed, unsigned hole_every);
+int xf_simguest_new_empty_shared(struct xf_simguest **out, uint64_t pages);
 void xf_simguest_free(struct xf_simguest *g);
 
 /* n threads that together write bytes_per_s (whole pages are dirtied: XF_PAGE_BYTES a write). */
@@ -37,6 +42,9 @@ void xf_simguest_resume(struct xf_simguest *g);
 
 /* XXH3-128 of all memory and of which pages there are; meaningful while paused. */
 void xf_simguest_hash(const struct xf_simguest *g, uint64_t out[2]);
+
+/* Bytes that are not the same in two guests of one size; a page that only one has counts whole. */
+uint64_t xf_simguest_differing_bytes(const struct xf_simguest *a, const struct xf_simguest *b);
 
 /* Tests only: balloon-like changes of the physmap. */
 void xf_simguest_add_page(struct xf_simguest *g, uint64_t gfn);

@@ -30,19 +30,22 @@ struct xf_simlink {
     struct xf_simlink_config config;
     struct xf_random random;
     uint64_t now_us;
-    uint64_t dropped;
+    uint64_t dropped, held;
     int down;
     struct end ends[2];
 };
 
 static unsigned sim_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
 {
+    struct xf_simlink *net = ((struct end *)link)->net;
+
     (void)queue;
     for (unsigned i = 0; i < n; i++) {
         struct packet *p = malloc(sizeof(*p) + link->payload_bytes);
 
         if (!p)
             return i;
+        net->held++;
         bufs[i] = (struct xf_buf){.data = p->data, .cap = link->payload_bytes, .cookie = p};
     }
     return n;
@@ -50,10 +53,10 @@ static unsigned sim_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf
 
 static void sim_free(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
 {
-    (void)link;
     (void)queue;
     for (unsigned i = 0; i < n; i++)
         free(bufs[i].cookie);
+    ((struct end *)link)->net->held -= n;
 }
 
 /* Puts a packet in the other end's inbox, or drops it. */
@@ -107,6 +110,7 @@ static unsigned sim_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf
         else
             deliver(e, queue, p);
     }
+    e->net->held -= n;
     return n;
 }
 
@@ -150,6 +154,7 @@ static unsigned sim_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf
         e->stats.rx_bytes += p->len;
         bufs[got++] = (struct xf_buf){.data = p->data, .len = p->len, .cookie = p};
     }
+    e->net->held += got;
     return got;
 }
 
@@ -244,6 +249,11 @@ void xf_simlink_advance(struct xf_simlink *net, uint64_t now_us)
 void xf_simlink_set_down(struct xf_simlink *net, int down)
 {
     net->down = down;
+}
+
+uint64_t xf_simlink_held(const struct xf_simlink *net)
+{
+    return net->held;
 }
 
 uint64_t xf_simlink_dropped(const struct xf_simlink *net)

@@ -37,6 +37,9 @@ void xf_simlink_advance(struct xf_simlink *net, uint64_t now_us);
 /* From now on nothing arrives and health() returns -ENETDOWN; or all is well again. */
 void xf_simlink_set_down(struct xf_simlink *net, int down);
 
+/* Buffers that an end has taken and not given back. */
+uint64_t xf_simlink_held(const struct xf_simlink *net);
+
 /* Packets dropped by the bottleneck or a full receiver. */
 uint64_t xf_simlink_dropped(const struct xf_simlink *net);
 

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "bitmap.h"
+#include "fault.h"
 #include "page.h"
 #include "source_impl.h"
 
@@ -142,7 +143,7 @@ static int fail(struct xf_source *s, int rc, uint64_t now_us)
 
     if (s->phase != XF_PHASE_FAILED) {
         xf_session_fail(ss, rc, "%s", strerror(-rc));
-        if (rc != -ECONNABORTED)
+        if (rc != -ECONNABORTED && !XF_FAULT(source_abort_send))
             xf_session_send_reason(ss, &s->queues[0].inflight.next, rc, ss->error);
         xf_source_take_counts(s);
         xf_source_enter(s, XF_PHASE_FAILED, now_us);
@@ -153,7 +154,7 @@ static int fail(struct xf_source *s, int rc, uint64_t now_us)
 static int check_times(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
-    int rc = ss->link->ops->health(ss->link);
+    int rc = XF_FAULT(source_health) ?: ss->link->ops->health(ss->link);
 
     if (rc)
         return xf_session_fail(ss, rc, "the migration port failed: %s", strerror(-rc));

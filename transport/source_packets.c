@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fault.h"
 #include "source_impl.h"
 
 #define PING_US 20000u
@@ -38,6 +39,10 @@ static int receive_answer(struct xf_source *s, size_t len, uint64_t now_us)
     }
     struct xf_link_addr peer = {.udp_port = a.udp_port, .ipv4 = a.ipv4};
 
+    int rc = XF_FAULT(source_answer_seen);
+
+    if (rc)
+        return rc;
     memcpy(peer.mac, a.mac, sizeof(peer.mac));
     ss->shape = shape;
     ss->link->ops->set_peer(ss->link, &peer);
@@ -135,9 +140,9 @@ int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t no
     case XF_PACKET_ANSWER:
         return receive_answer(s, (size_t)len, now_us);
     case XF_PACKET_FEEDBACK:
-        return receive_feedback(s, h.queue, (size_t)len, now_us);
+        return XF_FAULT(source_feedback_seen) ?: receive_feedback(s, h.queue, (size_t)len, now_us);
     default:
-        return receive_refuse(s, (size_t)len);
+        return XF_FAULT(source_refuse_seen) ?: receive_refuse(s, (size_t)len);
     }
 }
 
@@ -236,8 +241,13 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
     if (built < n)
         link->ops->tx_free(link, queue, q->pending + built, n - built);
     q->pending_n = built;
-    if (built)
+    if (built) {
         s->idle = false;
+        int fault = XF_FAULT(source_data_send);
+
+        if (fault)
+            rc = fault;
+    }
     flush(s, queue);
     if (rc < 0)
         return xf_session_fail(&s->session, rc, "cannot read the guest's memory: %s",
@@ -263,6 +273,8 @@ static void send_ping(struct xf_source *s, unsigned queue, uint64_t now_us)
     struct xf_wire_ping ping = {.floor = q->inflight.una, .stamp_us = now_us};
 
     q->pinged_us = now_us;
+    if (XF_FAULT(source_ping_send))
+        return;
     /* While connecting as long as data will be, so that the target too knows that such ones pass.
      */
     send_small(s, XF_PACKET_PING, queue, &ping, sizeof(ping),
@@ -288,7 +300,8 @@ static void send_barrier(struct xf_source *s, uint64_t now_us)
     s->barrier_wait_us = s->barrier_wait_us ? s->barrier_wait_us * 2 : s->rtt_us + s->rtt_us / 2;
     if (s->barrier_wait_us > PROBE_MAX_US)
         s->barrier_wait_us = PROBE_MAX_US;
-    send_small(s, XF_PACKET_BARRIER, 0, &b, sizeof(b), 0, now_us);
+    if (!XF_FAULT(source_barrier_send))
+        send_small(s, XF_PACKET_BARRIER, 0, &b, sizeof(b), 0, now_us);
     /* The last packets of other queues may be lost too, with nothing after them to show it. */
     for (unsigned q = 1; q < s->session.queues; q++)
         send_ping(s, q, now_us);

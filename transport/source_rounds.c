@@ -4,15 +4,19 @@
 #include <string.h>
 
 #include "bitmap.h"
+#include "fault.h"
 #include "source_impl.h"
 
 /* A rate taken from fewer pages than this says little. */
 #define RATE_PAGES_MIN 256u
 
-static void begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t now_us)
+static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t now_us)
 {
     const uint64_t *pages = kind == XF_ROUND_POPULATE ? s->fresh : s->todo;
+    int rc = XF_FAULT(source_round_begin);
 
+    if (rc)
+        return rc;
     s->round++;
     s->kind = kind;
     s->round_us = now_us;
@@ -22,6 +26,7 @@ static void begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t n
     xf_encoder_round(&s->encoder, pages, kind);
     s->round_pages = xf_bitmap_count(pages, s->guest.page_count);
     xf_source_progress(s, now_us);
+    return 0;
 }
 
 /*
@@ -38,7 +43,7 @@ static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
         any |= s->fresh[w];
     }
     if (any) {
-        int rc = s->guest.ops->present(s->guest.ctx, s->fresh);
+        int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
 
         if (rc)
             return xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
@@ -50,17 +55,17 @@ static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
             any |= s->fresh[w];
         }
     }
-    begin_round(s, any ? XF_ROUND_POPULATE : XF_ROUND_PAGES, now_us);
-    return 0;
+    return begin_round(s, any ? XF_ROUND_POPULATE : XF_ROUND_PAGES, now_us);
 }
 
 int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
 {
-    int rc = s->guest.ops->start(s->guest.ctx, s->todo);
+    int rc = XF_FAULT(source_start) ?: s->guest.ops->start(s->guest.ctx, s->todo);
 
     s->idle = false;
     if (rc == -EAGAIN)
         return 0; /* the next step goes on */
+    rc = rc ?: XF_FAULT(source_started);
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot start logging dirty pages: %s",
                                strerror(-rc));
@@ -71,13 +76,12 @@ int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
     s->session.stats.pages_total = xf_bitmap_count(s->todo, s->guest.page_count);
     s->session.stats.live_us = now_us;
     xf_source_enter(s, XF_PHASE_LIVE, now_us);
-    begin_round(s, XF_ROUND_POPULATE, now_us);
-    return 0;
+    return begin_round(s, XF_ROUND_POPULATE, now_us);
 }
 
 static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t *count)
 {
-    int rc = s->guest.ops->dirty(s->guest.ctx, into, final, count);
+    int rc = XF_FAULT(source_dirty) ?: s->guest.ops->dirty(s->guest.ctx, into, final, count);
 
     return rc ? xf_session_fail(&s->session, rc, "cannot fetch the dirty bitmap: %s", strerror(-rc))
               : 0;
@@ -93,7 +97,8 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     s->session.stats.suspend_us = now_us;
     s->round_pages = 0; /* not known yet */
     xf_source_enter(s, XF_PHASE_FINAL, now_us);
-    rc = s->guest.ops->suspend(s->guest.ctx);
+    rc = XF_FAULT(source_suspend) ?: s->guest.ops->suspend(s->guest.ctx);
+    rc = rc ?: XF_FAULT(source_suspended);
     if (rc)
         return xf_session_fail(&s->session, rc, "the guest did not suspend: %s", strerror(-rc));
     rc = fetch_dirty(s, s->fresh, true, &count);
@@ -164,16 +169,15 @@ void xf_source_take_counts(struct xf_source *s)
 /* The last round of pages has landed: the hashes of all that will not change any more. */
 static int begin_hashes(struct xf_source *s, uint64_t now_us)
 {
-    int rc = 0;
+    int rc = XF_FAULT(source_keep_still);
 
     memcpy(s->todo, s->populated, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
-    if (s->guest.ops->keep_still)
+    if (!rc && s->guest.ops->keep_still)
         rc = s->guest.ops->keep_still(s->guest.ctx, s->todo);
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot tell which pages to verify: %s",
                                strerror(-rc));
-    begin_round(s, XF_ROUND_HASHES, now_us);
-    return 0;
+    return begin_round(s, XF_ROUND_HASHES, now_us);
 }
 
 int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
@@ -182,7 +186,7 @@ int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
     int rc;
 
     memset(s->todo, 0, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
-    rc = s->guest.ops->next_batch(s->guest.ctx, s->todo, &count);
+    rc = XF_FAULT(source_next_batch) ?: s->guest.ops->next_batch(s->guest.ctx, s->todo, &count);
     s->waiting = rc == -EAGAIN;
     if (s->waiting)
         return 0;
@@ -190,22 +194,23 @@ int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
         return xf_session_fail(&s->session, rc, "cannot read the guest: %s", strerror(-rc));
     if (!count)
         xf_source_enter(s, XF_PHASE_FINAL, now_us);
-    begin_round(s, XF_ROUND_PAGES, now_us);
-    return 0;
+    return begin_round(s, XF_ROUND_PAGES, now_us);
 }
 
 /* The target has counted every page of the round. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us)
 {
     struct xf_stats *st = &s->session.stats;
+    int rc = XF_FAULT(source_round_end);
 
+    if (rc)
+        return rc;
     for (unsigned q = 0; q < s->session.queues; q++)
         xf_inflight_settle(&s->queues[q].inflight);
     if (s->kind == XF_ROUND_POPULATE) {
         if (s->guest.ops->next_batch)
             return xf_source_next_batch(s, now_us);
-        begin_round(s, XF_ROUND_PAGES, now_us);
-        return 0;
+        return begin_round(s, XF_ROUND_PAGES, now_us);
     }
     if (s->kind == XF_ROUND_PAGES) {
         st->rounds++;
@@ -218,6 +223,9 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
         if (s->verify)
             return begin_hashes(s, now_us);
     }
+    rc = XF_FAULT(source_complete_seen);
+    if (rc)
+        return rc;
     xf_source_take_counts(s);
     st->done_us = now_us;
     xf_source_enter(s, XF_PHASE_DONE, now_us);

@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "landing.h"
 #include "page.h"
 #include "session.h"
@@ -194,7 +195,8 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
     }
     if (t->landing.has_pages && t->landing.guest.ops->end_batch) {
         xf_landing_unmap(&t->landing);
-        int rc = t->landing.guest.ops->end_batch(t->landing.guest.ctx, t->want);
+        int rc = XF_FAULT(target_end_batch)
+                     ?: t->landing.guest.ops->end_batch(t->landing.guest.ctx, t->want);
 
         if (rc == -EAGAIN)
             return 0;
@@ -202,6 +204,12 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
             return xf_session_fail(&t->session, rc, "cannot take the guest's pages: %s",
                                    strerror(-rc));
     }
+    int rc = XF_FAULT(target_round_end);
+
+    if (!rc && t->final)
+        rc = XF_FAULT(target_complete);
+    if (rc)
+        return rc;
     progress(t, now_us);
     /* Counted as the source counts, so that the control channel can compare. */
     if (t->landing.has_pages)
@@ -359,13 +367,13 @@ static int receive(struct xf_target *t, const struct xf_buf *buf, uint64_t now_u
         enter(t, XF_PHASE_READY, now_us);
     switch (h.type) {
     case XF_PACKET_DATA:
-        return receive_data(t, q, &h, (size_t)len, now_us);
+        return XF_FAULT(target_data_seen) ?: receive_data(t, q, &h, (size_t)len, now_us);
     case XF_PACKET_BARRIER:
-        return receive_barrier(t, q, &h, (size_t)len, now_us);
+        return XF_FAULT(target_barrier_seen) ?: receive_barrier(t, q, &h, (size_t)len, now_us);
     case XF_PACKET_PING:
-        return receive_ping(t, q, &h, (size_t)len);
+        return XF_FAULT(target_ping_seen) ?: receive_ping(t, q, &h, (size_t)len);
     default:
-        return receive_abort(t, (size_t)len);
+        return XF_FAULT(target_abort_seen) ?: receive_abort(t, (size_t)len);
     }
 }
 
@@ -386,6 +394,8 @@ static void send_answer(struct xf_target *t, uint64_t now_us)
 
     memcpy(a.mac, s->link->self.mac, sizeof(a.mac));
     t->answered_us = now_us;
+    if (XF_FAULT(target_answer_send))
+        return;
     /* Every other one is as long as data will be: if only the short ones arrive, it is the MTU. */
     xf_session_send(s, XF_PACKET_ANSWER, 0, t->queues[0].sequence++, &a, sizeof(a),
                     t->answers++ % 2 ? 0 : s->shape.body_bytes);
@@ -401,6 +411,9 @@ static void send_feedback(struct xf_target *t, unsigned queue, uint64_t now_us)
     } m;
     const unsigned max = sizeof(m.ranges) / sizeof(m.ranges[0]);
 
+    if (XF_FAULT(target_feedback_send) ||
+        (t->phase == XF_PHASE_DONE && XF_FAULT(target_complete_send)))
+        return;
     memset(&m.fb, 0, sizeof(m.fb));
     m.fb.round = t->round;
     m.fb.base = s->windows[queue].base;
@@ -443,7 +456,7 @@ static int fail(struct xf_target *t, int rc, uint64_t now_us)
 
     if (t->phase != XF_PHASE_FAILED) {
         xf_session_fail(s, rc, "%s", strerror(-rc));
-        if (rc != -ECONNABORTED)
+        if (rc != -ECONNABORTED && !XF_FAULT(target_refuse_send))
             xf_session_send_reason(s, &t->queues[0].sequence, rc, s->error);
         enter(t, XF_PHASE_FAILED, now_us);
     }
@@ -453,7 +466,7 @@ static int fail(struct xf_target *t, int rc, uint64_t now_us)
 static int check_times(struct xf_target *t, uint64_t now_us)
 {
     struct xf_session *s = &t->session;
-    int rc = s->link->ops->health(s->link);
+    int rc = XF_FAULT(target_health) ?: s->link->ops->health(s->link);
 
     if (rc)
         return xf_session_fail(s, rc, "the migration port failed: %s", strerror(-rc));

@@ -17,6 +17,7 @@
 typedef int xf_cli_run(int argc, char **argv);
 
 xf_cli_run xf_cli_demo;
+xf_cli_run xf_cli_faults; /* test builds only */
 xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
 

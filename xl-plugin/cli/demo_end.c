@@ -13,17 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../dpdk/port.h"
 #include "../../transport/bitmap.h"
 #include "../../transport/clock.h"
 #include "../../transport/source.h"
 #include "../../transport/target.h"
-
-/*
- * 512 slots of a jumbo frame: the ring stays in the processor's cache. On the machine this was
- * written on, 1024 slots carried 77 Gbit/s and 512 carried 99.
- */
-#define MEMIF_ARGS "socket-abstract=no,bsize=9216,rsize=9"
+#include "memif.h"
 
 /* How long an end looks for packets in vain before it lets others have the processor. */
 #define IDLE_STEPS_YIELD 64u
@@ -113,25 +107,19 @@ static int wait_for_target(const struct demo_end *end)
 static int bring_up(struct parts *p, bool source)
 {
     const struct demo_options *o = p->end->options;
-    char vdev[256], err[XF_DPDK_ERR_BYTES];
-    struct xf_port_config config = {.port = vdev,
-                                    .ipv4 = source ? 0xc0000201
-                                                   : 0xc0000202 /* 192.0.2.1, .2: RFC 5737 */,
-                                    .queues = o->queues};
+    char err[XF_DPDK_ERR_BYTES];
+    struct xf_memif memif;
     struct xf_fault_config faults = o->faults;
     int rc;
 
-    /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */
-    snprintf(vdev, sizeof(vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s",
-             source ? "client" : "server", source ? 1 : 2, p->end->memif_socket, MEMIF_ARGS);
-    rc = xf_dpdk_start(vdev, o->queues, err);
+    rc = xf_memif_start(&memif, !source, p->end->memif_socket, o->queues, err);
     if (rc)
         return fail(p->end, rc, "%s", err);
     if (source)
         rc = wait_for_target(p->end);
     if (rc)
         return rc;
-    rc = xf_port_open(&p->port, &config, err);
+    rc = xf_memif_open(&memif, &p->port, err);
     if (rc)
         return fail(p->end, rc, "%s", err);
     if (!source && send(p->end->peer, "", 1, MSG_NOSIGNAL) != 1)

@@ -14,6 +14,9 @@ static const struct {
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},
+#ifdef XF_FAULTS
+    {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},
+#endif
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

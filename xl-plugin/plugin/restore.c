@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "../../transport/clock.h"
+#include "../../transport/fault.h"
 #include "../../transport/target.h"
 #include "config.h"
 #include "guest_sink.h"
@@ -102,7 +103,7 @@ static int bring_port_up(struct restore *r)
     int rc = xf_config_load(&config, NULL, err);
 
     if (!rc)
-        rc = xf_ports_open(&r->link, &config, err);
+        rc = XF_FAULT(restore_port_open) ?: xf_ports_open(&r->link, &config, err);
     if (rc)
         return fail(r, rc, "%s", err[0] ? err : strerror(-rc));
     r->report.port_up_us = xf_now_us() - before;
@@ -155,7 +156,7 @@ static int take_pages_record(struct restore *r)
     struct xf_pages_record pages;
     struct xf_record rec;
     uint8_t body[XF_PAGES_BYTES];
-    int rc = xf_stream_read_record(&s, &rec);
+    int rc = XF_FAULT(restore_pages_read) ?: xf_stream_read_record(&s, &rec);
 
     if (rc)
         return stream_failed(r, rc);
@@ -231,7 +232,8 @@ static int take_memory(struct restore *r)
 
 static int work(struct restore *r)
 {
-    int rc = xf_stream_write(r->pair[0], r->headers, sizeof(r->headers));
+    int rc = XF_FAULT(restore_static_forward)
+                 ?: xf_stream_write(r->pair[0], r->headers, sizeof(r->headers));
 
     if (rc)
         return fail(r, rc, "Xen's own restore has given up");
@@ -266,7 +268,8 @@ static void *worker_main(void *arg)
     }
     xf_xen_sink_free(r->sink);
     if (!rc)
-        rc = forward_until(r, XF_STREAM_TAIL, XF_REC_END);
+        rc = XF_FAULT(restore_tail_forward) ?: forward_until(r, XF_STREAM_TAIL, XF_REC_END);
+    rc = rc ?: XF_FAULT(restore_end_forward);
     if (rc)
         shutdown(r->pair[0], SHUT_RDWR);
     xf_report_port(&r->report, r->link);
@@ -280,9 +283,9 @@ static void *worker_main(void *arg)
 static int static_data_done(unsigned int missing, void *data)
 {
     struct restore *r = data;
-    int rc = 0;
+    int rc = XF_FAULT(restore_static_done);
 
-    if (r->callbacks->static_data_done)
+    if (!rc && r->callbacks->static_data_done)
         rc = r->callbacks->static_data_done(missing, r->callbacks->data);
     if (!rc)
         atomic_store(&r->static_done, true);
@@ -305,7 +308,10 @@ static int read_offer(struct restore *r)
 
     if (rc && !why[0])
         return stream_failed(r, rc);
-    return rc ? fail(r, rc, "%s", why) : 0;
+    if (rc)
+        return fail(r, rc, "%s", why);
+    rc = XF_FAULT(restore_offer_read);
+    return rc ? stream_failed(r, rc) : 0;
 }
 
 static int start_worker(struct restore *r, pthread_t *thread)

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "../../transport/clock.h"
+#include "../../transport/fault.h"
 #include "../../transport/source.h"
 #include "config.h"
 #include "guest_source.h"
@@ -53,7 +54,7 @@ static int bring_port_up(struct save *s)
     int rc = xf_config_load(&s->config, NULL, err);
 
     if (!rc)
-        rc = xf_ports_open(&s->link, &s->config, err);
+        rc = XF_FAULT(save_port_open) ?: xf_ports_open(&s->link, &s->config, err);
     if (rc)
         xf_say("source: %s", err[0] ? err : strerror(-rc));
     s->report.port_up_us = xf_now_us() - before;
@@ -76,9 +77,10 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
     xf_stream_make_headers(headers, XF_STREAM_HVM, (uint32_t)version >> 16,
                            (uint32_t)version & 0xffff);
     xf_offer_encode(&s->offer, offer);
-    rc = xf_stream_write(s->io_fd, headers, sizeof(headers));
+    rc = XF_FAULT(save_offer_write) ?: xf_stream_write(s->io_fd, headers, sizeof(headers));
     rc = rc ?: xf_stream_write_record(s->io_fd, XF_REC_OFFER, offer, sizeof(offer));
     explicit_bzero(offer, sizeof(offer));
+    rc = rc ?: XF_FAULT(save_static_write);
     if (rc) {
         xf_say("source: cannot write to the target's xl: %s", strerror(-rc));
         return rc;
@@ -142,12 +144,14 @@ static int write_rest(struct save *s)
 
     memcpy(rec.session_id, s->offer.session_id, sizeof(rec.session_id));
     xf_pages_encode(&rec, body);
-    int rc = xf_stream_write_record(s->io_fd, XF_REC_PAGES, body, sizeof(body));
+    int rc = XF_FAULT(save_pages_write)
+                 ?: xf_stream_write_record(s->io_fd, XF_REC_PAGES, body, sizeof(body));
+    rc = rc ?: XF_FAULT(save_tail_write);
     if (rc) {
         xf_say("source: cannot write to the target's xl: %s", strerror(-rc));
         return rc;
     }
-    return xf_records_write_tail(s->xch, s->io_fd, s->domid);
+    return xf_records_write_tail(s->xch, s->io_fd, s->domid) ?: XF_FAULT(save_end_written);
 }
 
 int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,

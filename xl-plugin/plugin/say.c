@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../transport/fault.h"
+
 void xf_say(const char *format, ...)
 {
     static const char prefix[] = "xl-fast: ";
@@ -23,7 +25,7 @@ void xf_say(const char *format, ...)
     if (len > sizeof(line) - 2)
         len = sizeof(line) - 2;
     line[len++] = '\n';
-    if (write(STDERR_FILENO, line, len) < 0) {
+    if (XF_FAULT(log_write) || write(STDERR_FILENO, line, len) < 0) {
         /* Nobody listens; a migration does not fail for that. */
     }
     errno = saved;

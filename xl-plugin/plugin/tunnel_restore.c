@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "../../transport/clock.h"
+#include "../../transport/fault.h"
 #include "../../transport/target.h"
 #include "report.h"
 #include "say.h"
@@ -116,7 +117,7 @@ static int open_session(struct restore *r)
     struct xf_target_config tc;
     char err[256] = "";
     uint64_t before = xf_now_us();
-    int rc = port->open(port->arg, &r->link, &config, err);
+    int rc = XF_FAULT(tunnel_restore_port_open) ?: port->open(port->arg, &r->link, &config, err);
 
     if (rc)
         return fail(r, rc, "%s", err[0] ? err : strerror(-rc));
@@ -316,6 +317,9 @@ static int join_record(struct restore *r, const struct xf_stream *s, const struc
                           htole32(length + (uint32_t)(pages * XF_PAGE_BYTES))};
 
     head->count = htole32(head->count);
+    rc = XF_FAULT(tunnel_restore_batch_join);
+    if (rc)
+        return stream_failed(r, rc);
     rc = to_stock(r, header, sizeof(header));
     rc = rc ?: to_stock(r, head, length);
     if (rc || !pages)
@@ -347,7 +351,7 @@ static int compare_counts(struct restore *r, const struct xf_stream *s, const st
     if (rec->length != sizeof(body))
         return fail(r, -EBADMSG, "the source's stream: record %#x of %u bytes", rec->type,
                     rec->length);
-    rc = xf_stream_read_body(s, rec, body, sizeof(body));
+    rc = XF_FAULT(tunnel_restore_pages_read) ?: xf_stream_read_body(s, rec, body, sizeof(body));
     if (rc)
         return stream_failed(r, rc);
     xf_pages_decode(&pages, body);
@@ -385,7 +389,7 @@ static int pump(struct restore *r, struct xf_tunnel_head *head)
 
     while (!rc) {
         atomic_store(&r->asking, true);
-        rc = xf_stream_read_record(&s, &rec);
+        rc = xf_stream_read_record(&s, &rec) ?: XF_FAULT(tunnel_restore_record_read);
         atomic_store(&r->asking, false);
         if (rc)
             return stream_failed(r, rc);
@@ -410,6 +414,8 @@ static int pump(struct restore *r, struct xf_tunnel_head *head)
                 return fail(r, rc, "the source's stream: %s", why);
             if (rec.type == XF_REC_END && !counted)
                 return fail(r, -EBADMSG, "the source's stream ends before its memory was counted");
+            if (rec.type == XF_REC_END && XF_FAULT(tunnel_restore_end_forward))
+                return stream_failed(r, -ECANCELED);
             rc = forward_record(r, &s, &rec);
             if (rec.type == XF_REC_END)
                 return rc;
@@ -440,7 +446,7 @@ static int read_offer(struct restore *r)
         return stream_failed(r, rc);
     if (rc)
         return fail(r, rc, "%s", why);
-    rc = xf_tunnel_sink_new(&r->tunnel, r->offer.page_count);
+    rc = XF_FAULT(tunnel_restore_offer_read) ?: xf_tunnel_sink_new(&r->tunnel, r->offer.page_count);
     if (!rc)
         xf_tunnel_sink_hold(r->tunnel, r->offer.features & XF_FEATURE_VERIFY);
     return rc ? fail(r, rc, "the source offers a buffer of %llu pages: %s",

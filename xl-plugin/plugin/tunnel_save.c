@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #include "../../transport/clock.h"
+#include "../../transport/fault.h"
 #include "../../transport/source.h"
 #include "report.h"
 #include "say.h"
@@ -161,7 +162,7 @@ static int write_out(struct save *s, const void *buf, size_t len)
 static int write_record(struct save *s, uint32_t type, const void *body, uint32_t length)
 {
     uint32_t header[2] = {htole32(type), htole32(length)};
-    int rc = write_out(s, header, sizeof(header));
+    int rc = XF_FAULT(tunnel_save_record_write) ?: write_out(s, header, sizeof(header));
 
     return rc ? rc : write_out(s, body, length);
 }
@@ -172,7 +173,8 @@ static int open_port(struct save *s)
 {
     char err[256] = "";
     uint64_t before = xf_now_us();
-    int rc = s->p->port->open(s->p->port->arg, &s->link, &s->config, err);
+    int rc = XF_FAULT(tunnel_save_port_open)
+                 ?: s->p->port->open(s->p->port->arg, &s->link, &s->config, err);
 
     s->report.port_up_us = xf_now_us() - before;
     return rc ? fail(s, rc, "%s", err[0] ? err : strerror(-rc)) : 0;
@@ -181,7 +183,7 @@ static int open_port(struct save *s)
 static int write_offer(struct save *s, uint64_t page_count)
 {
     uint8_t offer[XF_OFFER_BYTES];
-    int rc = xf_offer_new(&s->offer, s->link, page_count);
+    int rc = XF_FAULT(tunnel_save_offer_write) ?: xf_offer_new(&s->offer, s->link, page_count);
 
     if (rc)
         return fail(s, rc, "cannot make an offer: %s", strerror(-rc));
@@ -396,6 +398,7 @@ static int write_end(struct save *s)
         return fail(s, -EPROTO, "Xen's own save was to verify, but has not");
     xf_tunnel_source_end(s->tunnel);
     int rc = xf_tunnel_source_wait_done(s->tunnel, &counts);
+    rc = rc ?: XF_FAULT(tunnel_save_pages_write);
     if (rc)
         return rc;
     struct xf_pages_record rec = {.pages_total = counts.pages, .rounds = s->stats.rounds};
@@ -403,7 +406,8 @@ static int write_end(struct save *s)
     memcpy(rec.session_id, s->offer.session_id, sizeof(rec.session_id));
     xf_pages_encode(&rec, body);
     rc = write_record(s, XF_REC_PAGES, body, sizeof(body));
-    return rc ? rc : write_record(s, XF_REC_END, NULL, 0);
+    rc = rc ?: write_record(s, XF_REC_END, NULL, 0);
+    return rc ?: XF_FAULT(tunnel_save_end_written);
 }
 
 static int pump(struct save *s, struct xf_tunnel_head *head)
@@ -498,7 +502,7 @@ static int round_over(struct save *s)
 {
     struct xf_tunnel_counts counts;
 
-    if (wait_landed(s, &counts))
+    if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_round_end))
         return XGS_POLICY_ABORT;
     uint64_t now = xf_now_us();
 
@@ -570,12 +574,14 @@ static int suspend(void *data)
     struct xf_tunnel_counts counts;
 
     /* What is on its way need not be waited for with the guest stopped. */
-    if (wait_landed(s, &counts))
+    if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_suspend))
         return 0;
     s->suspend_us = xf_now_us();
     say_round(s, "", &counts, s->suspend_us - s->round.began_us);
     s->round.before = counts;
     int ok = s->p->callbacks->suspend(s->p->callbacks->data);
+    if (XF_FAULT(tunnel_save_suspended))
+        return 0;
     if (ok == 1 && s->verify) {
         xf_tunnel_sleep(XF_UNSTEADY_SETTLE_US);
         s->unsteady_n = s->p->unsteady(s->p->arg, s->unsteady);
@@ -639,7 +645,7 @@ static int replace_io_fd(struct save *s, int fd)
 
 static int divert(struct save *s)
 {
-    int rc = xf_tunnel_pair(s->pair);
+    int rc = XF_FAULT(tunnel_save_divert) ?: xf_tunnel_pair(s->pair);
 
     if (rc)
         return fail(s, rc, "socketpair: %s", strerror(-rc));

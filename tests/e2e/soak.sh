@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A small soak (tests/soak/soak.h): faults at any point leave one running copy and right bytes, on the
+# virtual clock and with real processes; `make soak` is the large one. SEED=N: another seed.
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+soak=${XF_BUILD:-build}/faults/soak
+virtual=$(size 1500 200) real=$(size 20 4)
+# DPDK's own threads are not built for it.
+[ "${XF_SANITIZED:-}" != tsan ] || real=0
+
+"$soak" -v "$virtual" -r "$real" -s "${SEED:-1}" -o "$work/out" >"$work/err" 2>&1 ||
+    fail "the soak has found something"
+for key in runs wrong_bytes double_owner lost hangs leaks seed; do
+    [ "$(grep -c "\"$key\": [0-9]" "$work/out")" = 2 ] || fail "no figure for $key in the JSON"
+done
+[ "$(sed -n 's/.*"runs": \([0-9]*\),/\1/p' "$work/out" | tr '\n' ' ')" = "$real $virtual " ] ||
+    fail "not all runs were made"
+nothing_left
+
+# A run can be made again by its seed, with other faults.
+"$soak" -V 5 -f 'source_suspended=kill' >"$work/err" 2>&1 || fail "a run that dies when it has suspended"
+grep -q ' 0 moved, 1 stayed' "$work/err" || fail "it should have stayed"
+"$soak" -V 5 -f 'owner_started=kill' >"$work/err" 2>&1 || fail "a run that dies when the target runs"
+grep -q ' 1 moved, 0 stayed, of these 1 settled' "$work/err" || fail "recovery should have settled it"

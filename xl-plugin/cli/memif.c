@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "memif.h"
+
+#include <stdio.h>
+
+/*
+ * 512 slots of a jumbo frame: the ring stays in the processor's cache. On the machine this was
+ * written on, 1024 slots carried 77 Gbit/s and 512 carried 99.
+ */
+#define MEMIF_ARGS "socket-abstract=no,bsize=9216,rsize=9"
+
+int xf_memif_start(struct xf_memif *m, bool server, const char *socket, unsigned queues,
+                   char err[XF_DPDK_ERR_BYTES])
+{
+    *m = (struct xf_memif){.server = server, .queues = queues};
+    /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */
+    snprintf(m->vdev, sizeof(m->vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s",
+             server ? "server" : "client", server ? 2 : 1, socket, MEMIF_ARGS);
+    return xf_dpdk_start(m->vdev, queues, err);
+}
+
+int xf_memif_open(const struct xf_memif *m, struct xf_link **out, char err[XF_DPDK_ERR_BYTES])
+{
+    const struct xf_port_config config = {
+        .port = m->vdev,
+        .ipv4 = m->server ? 0xc0000202 : 0xc0000201 /* 192.0.2.2, .1: RFC 5737 */,
+        .queues = m->queues,
+    };
+
+    return xf_port_open(out, &config, err);
+}

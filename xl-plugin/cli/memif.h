@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Memif: the ports of two processes of one machine, joined by DPDK's memif: for the demo and for
+ * the tests. It needs no network card, no root and no hugepages.
+ *
+ * The server is opened first: it listens and does not wait. The client is opened after that, and
+ * waits for it; so each end starts DPDK when it likes, and the client opens when it has heard that
+ * the server is open. Close the client first: net_memif does not like both ends of a connection to
+ * close at the same moment. Once a process (DPDK's own limit); one thread.
+ */
+#ifndef XF_CLI_MEMIF_H
+#define XF_CLI_MEMIF_H
+
+#include <stdbool.h>
+
+#include "../../dpdk/port.h"
+
+#define XF_MEMIF_VDEV_BYTES 256
+
+struct xf_memif {
+    bool server;
+    char vdev[XF_MEMIF_VDEV_BYTES];
+    unsigned queues;
+};
+
+/* Starts DPDK for an end. `socket`: a path of at most 107 bytes, the same for both ends. */
+int xf_memif_start(struct xf_memif *m, bool server, const char *socket, unsigned queues,
+                   char err[XF_DPDK_ERR_BYTES]);
+int xf_memif_open(const struct xf_memif *m, struct xf_link **out, char err[XF_DPDK_ERR_BYTES]);
+
+#endif
