@@ -49,6 +49,11 @@ endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+# Those that need Xen's headers and libraries.
+FUZZ_XEN := config restore tunnel_restore tunnel_save
+ifneq ($(XEN),1)
+FUZZ_NAMES := $(filter-out $(FUZZ_XEN),$(FUZZ_NAMES))
+endif
 UNIT_TESTS := $(call tests_of,transport) $(call tests_of,dpdk)
 ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
@@ -123,7 +128,7 @@ lint: setup
 fuzz: setup
 	@scripts/setup check lint
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
-	@BUILD=$(BUILD) scripts/fuzz $(SECONDS) $(FUZZ)
+	@BUILD=$(BUILD) scripts/fuzz $(SECONDS) $(or $(FUZZ),$(FUZZ_NAMES))
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -194,15 +199,19 @@ $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
 
 FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o $(BUILD)/obj/xl-plugin/plugin/stream.o
+FUZZ_LIBS = $(TRANSPORT_LIBS)
+FUZZ_XEN_PROGRAMS = $(foreach n,$(FUZZ_XEN),$(BUILD)/fuzz/fuzz_$(n) $(BUILD)/fuzz/replay_$(n))
+$(FUZZ_XEN_PROGRAMS): private FUZZ_LIBS += $(DPDK_LIBS) $(XEN_LIBS) -ldl
+$(FUZZ_XEN_PROGRAMS): $(PLUGIN_OBJS) $(DPDK_OBJS)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TRANSPORT_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUZZ_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
