@@ -59,7 +59,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan valgrind fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -74,6 +74,7 @@ help:
 	@echo 'make            build $(PROGRAMS)'
 	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
 	@echo 'make asan tsan  the tests under the sanitizers'
+	@echo 'make valgrind   a whole demo under valgrind'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make lint format install clean'
 	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
@@ -105,6 +106,12 @@ tsan: setup
 	@scripts/setup check
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread all tests
 	@XF_BUILD=$(BUILD)/tsan XEN=$(XEN) XF_SANITIZED=tsan scripts/run-tests $(TESTS)
+
+# A whole migration: no memory lost, none read that was never written.
+valgrind: setup
+	@scripts/setup valgrind
+	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
+	@XF_BUILD=$(BUILD) tests/sanitizers/valgrind.sh
 
 lab: setup
 	@$(MAKE) --no-print-directory all
