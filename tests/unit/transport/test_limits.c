@@ -3,6 +3,8 @@
  * The limits of PROTOCOL.md, section 8, on the virtual clock: in each state an end that hears
  * nothing more gives up when its limit is over, not before, and leaves the guest as that row says.
  */
+#include "../../../transport/bitmap.h"
+#include "../../../transport/wire.h"
 #include "pair.h"
 
 #define SECOND 1000000u
@@ -160,10 +162,99 @@ static void test_done_answers_until_freed(void **state)
     pair_close(&p);
 }
 
+static const struct xf_link_ops *honest;
+static bool until_suspended; /* barriers pass until then */
+static struct pair *watched;
+
+/* The header is not encrypted: who carries the packets can drop one kind of them. */
+static unsigned drop_barriers(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    bool pass = until_suspended && !xf_source_stats(watched->source)->suspend_us;
+
+    if (n == 1 && bufs[0].data[1] == XF_PACKET_BARRIER && !pass) {
+        link->ops->tx_free(link, queue, bufs, n);
+        return n;
+    }
+    return honest->tx_burst(link, queue, bufs, n);
+}
+
+static void test_round_is_counted_in_time(void **state)
+{
+    static struct xf_link_ops dropping;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct pair_config c = pair_defaults(40 + i);
+        struct pair p;
+
+        c.step_us = 1000;
+        open_counted(&p, &c);
+        watched = &p;
+        until_suspended = i;
+        honest = p.link[0]->ops;
+        dropping = *honest;
+        dropping.tx_burst = drop_barriers;
+        p.link[0]->ops = &dropping;
+        pair_run(&p, 300 * (uint64_t)SECOND);
+        assert_int_equal(p.source_rc, -ETIMEDOUT);
+        assert_int_equal(p.target_rc, -ECONNABORTED);
+        assert_non_null(strstr(xf_source_error(p.source), "has not counted the pages"));
+        assert_true(p.now_us > 120 * (uint64_t)SECOND && p.now_us < 123 * (uint64_t)SECOND);
+        assert_int_equal(suspends, i);
+        pair_close(&p);
+    }
+}
+
+static unsigned batch_calls;
+static uint64_t present[64];
+
+static int keep_present(void *ctx, uint64_t *map)
+{
+    int rc = real_start(ctx, map);
+
+    memcpy(present, map, sizeof(present));
+    return rc;
+}
+
+/* As Xen's save may be, for 200 s, when the guest takes long to suspend. */
+static int late_batch(void *ctx, uint64_t *todo, uint64_t *count)
+{
+    (void)ctx;
+    *count = 0;
+    if (++batch_calls <= 200000)
+        return -EAGAIN;
+    if (batch_calls == 200001) {
+        memcpy(todo, present, sizeof(present));
+        *count = xf_bitmap_count(present, sizeof(present) * 8);
+    }
+    return 0;
+}
+
+static void test_a_batch_may_be_late(void **state)
+{
+    struct pair_config c = pair_defaults(50);
+    struct pair p;
+
+    (void)state;
+    c.pages = sizeof(present) * 8;
+    c.writes_per_ms = 0;
+    c.step_us = 1000;
+    open_counted(&p, &c);
+    ops.start = keep_present;
+    ops.next_batch = late_batch;
+    batch_calls = 0;
+    pair_run(&p, 300 * (uint64_t)SECOND);
+    pair_assert_same(&p);
+    assert_true(p.now_us > 200 * (uint64_t)SECOND);
+    pair_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silence_in_each_state),
+        cmocka_unit_test(test_round_is_counted_in_time),
+        cmocka_unit_test(test_a_batch_may_be_late),
         cmocka_unit_test(test_ready_has_a_limit),
         cmocka_unit_test(test_guest_that_does_not_suspend),
         cmocka_unit_test(test_done_answers_until_freed),
