@@ -117,7 +117,7 @@ static void attack(struct attacker *a)
 static void keep_foreign(struct attacker *a, uint64_t seed)
 {
     struct pair_config c = pair_defaults(seed + 1000);
-    struct pair other;
+    static struct pair other;
 
     pair_open(&other, &c);
     a->pair = &other;
