@@ -56,12 +56,17 @@ endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+# Those that need Xen's headers and libraries.
+FUZZ_XEN := config restore tunnel_restore tunnel_save
+ifneq ($(XEN),1)
+FUZZ_NAMES := $(filter-out $(FUZZ_XEN),$(FUZZ_NAMES))
+endif
 UNIT_TESTS := $(call tests_of,transport) $(call tests_of,dpdk) $(call tests_of,cli)
 ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan valgrind soak fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -78,6 +83,7 @@ help:
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make soak       RUNS=N SEED=S: so many migrations that faults hit, by real processes (2000),'
 	@echo '                and a hundred times as many on a virtual clock; figures in $(BUILD)/soak.json'
+	@echo 'make valgrind   a whole demo under valgrind'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make lint format install clean'
 	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
@@ -117,6 +123,12 @@ tsan: setup
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread all tests
 	@XF_BUILD=$(BUILD)/tsan XEN=$(XEN) XF_SANITIZED=tsan scripts/run-tests $(TESTS)
 
+# A whole migration: no memory lost, none read that was never written.
+valgrind: setup
+	@scripts/setup valgrind
+	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
+	@XF_BUILD=$(BUILD) tests/sanitizers/valgrind.sh
+
 lab: setup
 	@$(MAKE) --no-print-directory all
 	scripts/lab up
@@ -139,7 +151,7 @@ lint: setup
 fuzz: setup
 	@scripts/setup check lint
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
-	@BUILD=$(BUILD) scripts/fuzz $(SECONDS) $(FUZZ)
+	@BUILD=$(BUILD) scripts/fuzz $(SECONDS) $(or $(FUZZ),$(FUZZ_NAMES))
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -229,15 +241,19 @@ $(BUILD)/soak: $(call objects,tests/soak) $(BUILD)/obj/xl-plugin/cli/memif.o $(D
 	$(Q)$(CC) $(LDFLAGS_ALL) $(HEAP_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
 
 FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o $(BUILD)/obj/xl-plugin/plugin/stream.o
+FUZZ_LIBS = $(TRANSPORT_LIBS)
+FUZZ_XEN_PROGRAMS = $(foreach n,$(FUZZ_XEN),$(BUILD)/fuzz/fuzz_$(n) $(BUILD)/fuzz/replay_$(n))
+$(FUZZ_XEN_PROGRAMS): private FUZZ_LIBS += $(DPDK_LIBS) $(XEN_LIBS) -ldl
+$(FUZZ_XEN_PROGRAMS): $(PLUGIN_OBJS) $(DPDK_OBJS)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TRANSPORT_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUZZ_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

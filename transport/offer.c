@@ -106,7 +106,7 @@ static int check(const struct wire_offer *w, char *why)
         return -EPROTONOSUPPORT;
     }
     if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||
-        w->page_count == 0 || w->page_count > UINT64_C(1) << 40 || w->reserved || w->reserved1) {
+        w->page_count == 0 || w->page_count > XF_PAGE_COUNT_MAX || w->reserved || w->reserved1) {
         snprintf(why, WHY_BYTES,
                  "the offer's numbers cannot be (queues %u, packet %u B, %llu pages)", w->queues,
                  w->payload_bytes, (unsigned long long)w->page_count);
@@ -150,4 +150,9 @@ int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char 
 void xf_offer_wipe(struct xf_offer *offer)
 {
     explicit_bzero(offer, sizeof(*offer));
+}
+
+void xf_offer_wipe_secret(struct xf_offer *offer)
+{
+    explicit_bzero(offer->secret, sizeof(offer->secret));
 }

@@ -21,6 +21,10 @@
 #define XF_SECRET_BYTES     32
 #define XF_OFFER_BYTES      96 /* on the wire */
 
+/* 16 TiB of guest addresses, more than Xen gives to a guest. It bounds what a lie can cost: 4 bits
+   of memory a page at the source, up to 5 bits and an eighth at the target. */
+#define XF_PAGE_COUNT_MAX (UINT64_C(1) << 32)
+
 /* Features that an offer can ask for. */
 #define XF_FEATURE_VERIFY UINT64_C(1) /* before the end, hashes of all pages are compared */
 
@@ -48,5 +52,8 @@ void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES]);
 int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char *why);
 
 void xf_offer_wipe(struct xf_offer *offer);
+
+/* The keys are made: only the secret goes, and the offer still says which session it is. */
+void xf_offer_wipe_secret(struct xf_offer *offer);
 
 #endif

@@ -28,6 +28,9 @@
 /* Before a first sample. */
 #define RTT_START_US      5000u
 #define SHORT_ANSWERS_MIN 8u
+/* The last page of a round is acknowledged -> the target has counted the round. A tunnel's target
+   may first wait for Xen's restore, at most half as long. */
+#define COUNT_US 120000000u
 
 void xf_source_config_init(struct xf_source_config *config)
 {
@@ -151,6 +154,19 @@ static int fail(struct xf_source *s, int rc, uint64_t now_us)
     return rc;
 }
 
+/* Someone who sees the types of packets could let all pass but the barriers: both ends would hear
+   of each other, and the guest stay suspended. */
+static int check_round(struct xf_source *s, uint64_t now_us)
+{
+    if (!s->barrier_sent || s->waiting || !xf_encoder_empty(&s->encoder))
+        s->unsent_us = now_us;
+    if (now_us - s->unsent_us <= COUNT_US)
+        return 0;
+    return xf_session_fail(&s->session, -ETIMEDOUT,
+                           "the target answers, but has not counted the pages of round %u in %u s",
+                           s->round, COUNT_US / 1000000);
+}
+
 static int check_times(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
@@ -203,6 +219,8 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
     }
     if (!rc)
         rc = check_times(s, now_us);
+    if (!rc)
+        rc = check_round(s, now_us);
     if (!rc)
         rc = xf_source_send(s, now_us);
     if (rc)

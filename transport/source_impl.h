@@ -45,6 +45,7 @@ struct xf_source {
     uint64_t predicted_us;
     bool barrier_sent;
     uint64_t barrier_us, barrier_wait_us;
+    uint64_t unsent_us; /* when this round last had a page or its barrier still to be sent */
 
     uint64_t *populated; /* pages that the target has memory for */
     uint64_t *todo;      /* pages of this round, or of the one after this round of POPULATE */

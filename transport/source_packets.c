@@ -10,6 +10,8 @@
 /* A missing packet that is younger is taken for reordered. */
 #define REORDER_MIN_US 1000u
 #define PROBE_MAX_US   100000u
+/* What a target's echoes may make of the round trip: pings follow it, and never cease. */
+#define RTT_MAX_US 1000000u
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
@@ -66,7 +68,7 @@ static void take_rtt(struct xf_source *s, struct xf_source_queue *q, uint64_t st
     if (stamp_us <= q->stamp_seen_us || stamp_us > now_us)
         return;
     q->stamp_seen_us = stamp_us;
-    uint64_t sample = now_us - stamp_us;
+    uint64_t sample = now_us - stamp_us < RTT_MAX_US ? now_us - stamp_us : RTT_MAX_US;
 
     s->rtt_us = s->rtt_us - s->rtt_us / 8 + sample / 8;
 }

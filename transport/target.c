@@ -298,7 +298,7 @@ static int receive_barrier(struct xf_target *t, struct queue *q, const struct xf
                            size_t len, uint64_t now_us)
 {
     struct xf_session *s = &t->session;
-    struct xf_wire_barrier b;
+    struct xf_wire_barrier b = {0};
 
     memcpy(&b, s->plain, len < sizeof(b) ? len : sizeof(b));
     if (len != sizeof(b) || (b.flags & ~XF_BARRIER_FINAL) || b.reserved ||

@@ -35,7 +35,8 @@ source)
     printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
         "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
 target)
-    [ -z "${FAKE_TARGET:-}" ] || { echo "why=$FAKE_TARGET"; exit; }
+    [ -z "${FAKE_TARGET:-}" ] || { printf 'why=%s\n' "$FAKE_TARGET"; exit; }
+    [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
     printf '%s\n' protocol=1 xen=4.17 port=eth9 address=192.0.2.2/24 fast=ok ;;
 esac
 END
@@ -175,6 +176,10 @@ check "a downtime that is none" 1 '' "milliseconds" xl migrate --fast --max-down
 check "a value is missing" 1 '' "needs a value" xl migrate d h --fast -C
 check "source says no" 1 '' "xl-fast: A: port eth7: no" env FAKE_SOURCE='A: port eth7: no' xl migrate --fast d h
 check "target says no" 1 '' "xl-fast: B: too little" env FAKE_TARGET='B: too little' xl migrate --fast d h
+escape=$(printf 'B: \033[2J\\033[2J\r\001no')
+check "target writes to the terminal" 1 '' "xl-fast: B: [2J\\033[2Jno" \
+    env FAKE_TARGET="$escape" xl migrate --fast d h
+check "target does not stop talking" 1 '' "h: cannot be asked" env FAKE_FLOOD=1 xl migrate --fast d h
 check "ssh fails" 1 '' "h: cannot be asked: ssh ended with status 255" env FAKE_SSH_STATUS=255 xl migrate --fast d h
 mv "$lib/xl-fast-preflight" "$lib/gone"
 check "no preflight here" 1 '' "xl-fast-preflight is missing" xl migrate --fast d h

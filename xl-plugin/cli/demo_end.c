@@ -202,6 +202,7 @@ static int run_source(struct parts *p)
     if (rc)
         goto out;
     rc = xf_source_new(&source, &config, &guest, p->link, xf_now_us());
+    xf_offer_wipe_secret(&config.offer);
     if (rc) {
         fail(p->end, rc, "no session: %s", strerror(-rc));
         goto out;

@@ -10,6 +10,7 @@
 #include <xenforeignmemory.h>
 
 #include "../../transport/bitmap.h"
+#include "../../transport/offer.h"
 #include "say.h"
 #include "unsteady.h"
 
@@ -259,6 +260,12 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     }
     if (xc_domain_nr_gpfns(xch, domid, &count) < 0) {
         rc = fail(x, "cannot tell the size of its physical address space");
+        goto out;
+    }
+    /* A guest chooses where its pages are: what it chooses must not cost dom0 its memory. */
+    if (count > XF_PAGE_COUNT_MAX) {
+        errno = EFBIG;
+        rc = fail(x, "its physical address space");
         goto out;
     }
     x->page_count = count;

@@ -120,9 +120,18 @@ static int bring_port_up(struct restore *r)
     tc.progress_arg = &r->report;
     rc = xf_target_new(&r->target, &tc, &sink, r->link, xf_now_us());
     xf_offer_wipe(&tc.offer);
+    xf_offer_wipe_secret(&r->offer);
     if (rc)
         return fail(r, rc, "the source's offer does not fit this port: %s", strerror(-rc));
     return 0;
+}
+
+/* True if the stock function has returned: the pair's other end is gone. */
+static bool stock_gone(const struct restore *r)
+{
+    struct pollfd pfd = {.fd = r->pair[0], .events = POLLRDHUP};
+
+    return poll(&pfd, 1, 0) > 0 && pfd.revents;
 }
 
 static int forward_until(struct restore *r, enum xf_stream_part part, uint32_t last)
@@ -140,7 +149,7 @@ static int forward_until(struct restore *r, enum xf_stream_part part, uint32_t l
         if (rc)
             return fail(r, rc, "the source's stream: %s", why);
         rc = xf_stream_forward(&s, &rec, r->pair[0]);
-        if (rc == -EPIPE || rc == -ECONNRESET)
+        if ((rc == -EPIPE && stock_gone(r)) || rc == -ECONNRESET)
             rc = -ECANCELED;
         if (rc)
             return stream_failed(r, rc);
@@ -178,14 +187,6 @@ static int take_pages_record(struct restore *r)
                     pages.rounds, (unsigned long long)pages.pages_total, stats->rounds,
                     (unsigned long long)stats->pages_total);
     return 0;
-}
-
-/* True if the stock function has returned: the pair's other end is gone. */
-static bool stock_gone(const struct restore *r)
-{
-    struct pollfd pfd = {.fd = r->pair[0], .events = POLLRDHUP};
-
-    return poll(&pfd, 1, 0) > 0 && pfd.revents;
 }
 
 static int take_memory(struct restore *r)

@@ -190,6 +190,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     config.progress_arg = &s.report;
     rc = xf_source_new(&s.source, &config, &guest, s.link, xf_now_us());
     xf_offer_wipe(&config.offer);
+    xf_offer_wipe_secret(&s.offer);
     if (rc)
         goto out;
     rc = move_memory(&s);

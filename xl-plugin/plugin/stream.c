@@ -283,9 +283,8 @@ int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest,
         return -EBADMSG;
     }
     rc = xf_stream_read_body(s, &rec, body, sizeof(body));
-    if (rc)
-        return rc;
-    rc = xf_offer_decode(offer, body, sizeof(body), why);
+    if (!rc)
+        rc = xf_offer_decode(offer, body, sizeof(body), why);
     explicit_bzero(body, sizeof(body));
     return rc;
 }

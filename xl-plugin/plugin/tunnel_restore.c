@@ -129,6 +129,7 @@ static int open_session(struct restore *r)
     tc.progress_arg = &r->report;
     rc = xf_target_new(&r->target, &tc, &sink, r->link, xf_now_us());
     xf_offer_wipe(&tc.offer);
+    xf_offer_wipe_secret(&r->offer);
     if (rc)
         return fail(r, rc, "the source's offer does not fit this port: %s", strerror(-rc));
     /* The buffer takes pages at once. */

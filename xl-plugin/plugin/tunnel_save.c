@@ -245,6 +245,7 @@ static int run_session(struct save *s)
     config.progress_arg = &s->report;
     rc = xf_source_new(&source, &config, &guest, s->link, xf_now_us());
     xf_offer_wipe(&config.offer);
+    xf_offer_wipe_secret(&s->offer);
     if (rc)
         return fail(s, rc, "cannot begin: %s", strerror(-rc));
     xf_tunnel_source_watch(s->tunnel, xf_source_stats(source));

@@ -428,6 +428,29 @@ static void test_lying_target(void **state)
     }
 }
 
+/* Echoes of stamps that make the round trip look endless, and no credit: the pings go on. */
+static void test_lying_echoes(void **state)
+{
+    struct xf_wire_feedback fb = {.flags = XF_FEEDBACK_READY};
+    struct stage st;
+
+    (void)state;
+    open_stage(&st, XF_ROLE_SOURCE);
+    st.now_us += 20000000;
+    answer_source(&st, 1, PAGES, 8972);
+    for (fb.stamp_us = 1; fb.stamp_us <= 40; fb.stamp_us++) {
+        feed(&st, fb, 0, 0, 0);
+        assert_int_equal(st.rc, 0);
+    }
+    uint64_t before = xf_source_stats(st.source)->packets_sent;
+
+    for (unsigned i = 0; i < 30000; i++) /* 3 s */
+        step(&st);
+    assert_int_equal(st.rc, 0);
+    assert_true(xf_source_stats(st.source)->packets_sent >= before + 2);
+    close_stage(&st);
+}
+
 static void test_reason_is_shown_safely(void **state)
 {
     struct stage st;
@@ -453,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_lying_barriers_and_pings),
         cmocka_unit_test(test_barrier_waits_for_every_page),
         cmocka_unit_test(test_lying_target),
+        cmocka_unit_test(test_lying_echoes),
         cmocka_unit_test(test_reason_is_shown_safely),
     };
 

@@ -63,6 +63,7 @@ static void test_offers_that_cannot_be(void **state)
         {6, 65, -EBADMSG, "queues 65"},
         {9, 0, -EBADMSG, "packet 12 B"},
         {12, 1, -EBADMSG, "cannot be"},
+        {20, 1, -EBADMSG, "cannot be"}, /* more than 2^32 pages */
         {22, 1, -EBADMSG, "cannot be"},
         {24, 0x80, -EPROTONOSUPPORT, "features (0x80)"},
         {92, 1, -EBADMSG, "cannot be"},

@@ -180,7 +180,7 @@ static void changed_streams_are_refused(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct move m = {.seed = i + 1, .frames = 4000, .on_the_way = change_it};
+        struct move m = {.seed = i + 1, .frames = 4000, .hasty = true, .on_the_way = change_it};
 
         memset(&plan, 0, sizeof(plan));
         plan.type = cases[i].type;

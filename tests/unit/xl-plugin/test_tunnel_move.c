@@ -88,6 +88,7 @@ static void without_a_target_the_guest_is_not_touched(void **state)
 
     (void)state;
     m.no_target = true;
+    m.hasty = true;
     move_run(&m);
     assert_int_equal(m.save_rc, -ETIMEDOUT);
     assert_false(m.stock_save_called);

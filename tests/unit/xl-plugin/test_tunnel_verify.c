@@ -88,6 +88,7 @@ static void silence_is_not_taken_for_success(void **state)
 
     (void)state;
     m.restore_is_quiet = true;
+    m.hasty = true;
     move_run(&m);
     assert_refused(&m);
     assert_int_equal(m.restore_rc, -EILSEQ);

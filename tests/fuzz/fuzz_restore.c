@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Fuzzes the control stream of an HVM or PVH guest as the target reads it, from the headers to END:
+ * the code of restore.c itself (it is included for its static functions), with files in place of
+ * io_fd and of the socketpair to Xen's restore. Checked: Xen's restore gets the headers, then only
+ * records that Xen knows or may skip, no page and nothing of ours; END comes to it only if all that
+ * was read was in order; not a byte beyond END is read, because that is libxl's; and what fails has
+ * a reason.
+ */
+#include "fuzz_control.h"
+
+#define xf_say         fuzz_say
+#define xf_restore_run fuzz_restore_run
+#include "../../xl-plugin/plugin/restore.c"
+
+static int refuse(void *ctx, uint64_t first, uint64_t count)
+{
+    (void)ctx;
+    (void)first;
+    (void)count;
+    return -ENOMEM;
+}
+
+/* What Xen's restore gets. */
+static void check_output(int out, const uint8_t *headers, bool ended)
+{
+    uint8_t got[XF_HEADERS_BYTES];
+    off_t at = sizeof(got);
+    struct xf_record rec = {.type = 1};
+    bool end = false;
+
+    FUZZ_CHECK(pread(out, got, sizeof(got), 0) == (ssize_t)sizeof(got));
+    FUZZ_CHECK(!memcmp(got, headers, sizeof(got)));
+    while (fuzz_next_record(out, &at, &rec, NULL, 0)) {
+        FUZZ_CHECK(!end && rec.length <= (uint32_t)128 << 20);
+        FUZZ_CHECK(rec.type >> 16 != 0x5846 && rec.type != 1 && rec.type != 0xd && rec.type != 0xe);
+        end = rec.type == XF_REC_END;
+    }
+    FUZZ_CHECK(end == ended);
+}
+
+/* The target of the session that the offer describes; nothing is sent or received. */
+static struct xf_target *new_target(const struct xf_offer *offer, struct fuzz_link *link)
+{
+    static const struct xf_guest_sink_ops ops = {.populate = refuse};
+    struct xf_guest_sink sink = {.ops = &ops, .page_count = offer->page_count};
+    struct xf_target_config tc;
+    struct xf_target *target;
+
+    fuzz_link_init(link, 1, 8972);
+    xf_target_config_init(&tc);
+    tc.offer = *offer;
+    return xf_target_new(&target, &tc, &sink, &link->link, 0) ? NULL : target;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int in = -1, out = -1;
+    struct fuzz_link link;
+    struct restore r = {
+        .io_fd = fuzz_file_of(&in, data, size),
+        .pair = {fuzz_file(&out), -1},
+    };
+
+    int rc = read_offer(&r);
+
+    /* What a larger guest needs is not what is tried here. */
+    if (!rc && r.offer.page_count <= 4096)
+        r.target = new_target(&r.offer, &link);
+    if (r.target) {
+        rc = xf_stream_write(r.pair[0], r.headers, sizeof(r.headers));
+        rc = rc ?: forward_until(&r, XF_STREAM_STATIC, XF_REC_STATIC_DATA_END);
+        rc = rc ?: take_pages_record(&r);
+        rc = rc ?: forward_until(&r, XF_STREAM_TAIL, XF_REC_END);
+        off_t taken = lseek(in, 0, SEEK_CUR);
+
+        check_output(out, r.headers, !rc);
+        xf_target_free(r.target);
+        if (!rc)
+            fuzz_check_end(in, taken);
+    }
+    FUZZ_CHECK(!rc || r.error[0]);
+    xf_offer_wipe(&r.offer);
+    return 0;
+}
