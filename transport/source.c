@@ -105,6 +105,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
         if (rc)
             goto fail;
     }
+    s->session.stats.limit_bytes_per_s = config->bandwidth_bytes_per_s;
     s->rtt_us = RTT_START_US;
     s->phase = XF_PHASE_CONNECT;
     s->phase_us = s->round_us = now_us;

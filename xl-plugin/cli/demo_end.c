@@ -3,6 +3,7 @@
 #include "demo.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -110,11 +111,29 @@ static int wait_for_target(const struct demo_end *end)
     return 0;
 }
 
+/* Before DPDK starts: its ports belong to the namespace that they were opened in. */
+static int enter_netns(const struct demo_end *end, const char *name)
+{
+    char path[NAME_MAX + 32];
+    int fd, rc = 0;
+
+    if (!name[0])
+        return 0;
+    snprintf(path, sizeof(path), "/run/netns/%s", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNET))
+        rc = fail(end, -errno, "network namespace %s: %s", name, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 static int bring_up(struct parts *p, bool source)
 {
     const struct demo_options *o = p->end->options;
+    const struct demo_port *port = &o->ports[source ? 0 : 1];
     char vdev[256], err[XF_DPDK_ERR_BYTES];
-    struct xf_port_config config = {.port = vdev,
+    struct xf_port_config config = {.port = port->port ? port->port : vdev,
                                     .ipv4 = source ? 0xc0000201
                                                    : 0xc0000202 /* 192.0.2.1, .2: RFC 5737 */,
                                     .queues = o->queues};
@@ -124,7 +143,10 @@ static int bring_up(struct parts *p, bool source)
     /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */
     snprintf(vdev, sizeof(vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s",
              source ? "client" : "server", source ? 1 : 2, p->end->memif_socket, MEMIF_ARGS);
-    rc = xf_dpdk_start(vdev, o->queues, err);
+    rc = enter_netns(p->end, port->netns);
+    if (rc)
+        return rc;
+    rc = xf_dpdk_start(config.port, o->queues, err);
     if (rc)
         return fail(p->end, rc, "%s", err);
     if (source)
@@ -168,6 +190,7 @@ static void tell_result(struct parts *p, const struct xf_stats *stats)
     if (p->faulty)
         xf_faultlink_stats(p->faulty, &m.result.faults);
     p->link->ops->stats(p->link, &m.result.link);
+    m.result.frame_bytes = p->link->frame_bytes;
     xf_simguest_hash(p->guest, m.result.hash);
     tell(p->end, &m, 0);
 }
@@ -208,6 +231,7 @@ static int run_source(struct parts *p)
     xf_source_config_init(&config);
     if (o->max_downtime_us)
         config.policy.max_downtime_us = o->max_downtime_us;
+    config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
     rc = send_offer(p, &config.offer, guest.page_count);

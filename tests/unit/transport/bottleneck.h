@@ -16,7 +16,7 @@
 
 #define TICK_US         10u
 #define RING            (1u << 17)
-#define FEEDBACK_LOT    32u  /* the target's, as in target.c */
+#define FEEDBACK_LOT    32u /* the target's, as in target.c */
 #define FEEDBACK_LOT_US 500u
 #define MS              1000u
 #define SECOND          1000000u
@@ -24,7 +24,7 @@
 struct bottleneck_config {
     uint64_t bytes_per_s, delay_us /* one way */, buffer_us;
     uint32_t packet_bytes;
-    double loss_pct;         /* at random, after the bottleneck, of ours */
+    double loss_pct; /* at random, after the bottleneck, of ours */
     uint64_t limit_bytes_per_s;
     uint64_t source_bytes_per_s; /* our sender has no more to send than that; 0 = endless */
     uint64_t jitter_us;          /* feedback comes up to so much late */
@@ -208,8 +208,7 @@ static inline void send_ours(struct bottleneck *b)
 {
     const int64_t packet = b->c.packet_bytes;
 
-    if (b->c.stall_pct && b->now_us % MS == 0 &&
-        xf_random_hits(&b->random, (double)b->c.stall_pct))
+    if (b->c.stall_pct && b->now_us % MS == 0 && xf_random_hits(&b->random, (double)b->c.stall_pct))
         b->asleep_until_us = b->now_us + xf_random_below(&b->random, b->c.stall_us);
     if (b->now_us < b->asleep_until_us)
         return;
@@ -233,8 +232,7 @@ static inline void bottleneck_run(struct bottleneck *b, uint64_t us)
         while (b->back_head != b->back_tail && b->back[b->back_head % 4096].at_us <= b->now_us &&
                b->now_us >= b->asleep_until_us)
             xf_pace_feedback(&b->pace, &b->back[b->back_head++ % 4096].news, b->now_us);
-        while (b->tcp_head != b->tcp_tail &&
-               b->tcp_back[b->tcp_head % RING].at_us <= b->now_us) {
+        while (b->tcp_head != b->tcp_tail && b->tcp_back[b->tcp_head % RING].at_us <= b->now_us) {
             cubic_ack(b, b->tcp_back[b->tcp_head % RING].sent_us,
                       b->tcp_back[b->tcp_head % RING].lost);
             b->tcp_head++;
@@ -259,8 +257,7 @@ static inline double share_pct(const struct bottleneck *b, unsigned whose)
 {
     double us = (double)b->ticks * TICK_US;
 
-    return 100.0 * (double)b->delivered_bytes[whose] /
-           ((double)b->c.bytes_per_s * us / 1e6);
+    return 100.0 * (double)b->delivered_bytes[whose] / ((double)b->c.bytes_per_s * us / 1e6);
 }
 
 /* Of our packets, in percent: by the bottleneck. */
