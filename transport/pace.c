@@ -48,7 +48,7 @@ static const unsigned gain_pct[] = {
 /* Beyond two round trips: feedback comes in lots, and hosts stand still at times. */
 #define WINDOW_SLACK_US 4000u
 /* Saved up by a sender that was late. */
-#define BURST_US      1000u
+#define BURST_US      2000u
 #define BURST_PACKETS 2u
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -103,6 +103,8 @@ static uint64_t sending_rate(const struct xf_pace *p)
 
     if (!rate)
         rate = rate_of((uint64_t)START_PACKETS * p->packet_bytes, START_US);
+    if (p->phase == XF_PACE_DRAIN && p->drain_rate < rate)
+        rate = p->drain_rate; /* if more goes out than arrives, no queue goes away */
     rate = max_u64(rate / 100 * gain_pct[p->phase], least);
     return p->limit_bytes_per_s && p->limit_bytes_per_s < rate ? p->limit_bytes_per_s : rate;
 }
@@ -206,6 +208,7 @@ static void take_rate(struct xf_pace *p, uint64_t now_us)
     uint64_t us = max_u64(now_us - p->epoch.begin_us, p->newest_sent_us - p->epoch.sent_us);
     uint64_t rate = rate_of(p->epoch.acked_bytes, us);
 
+    p->delivered_rate = rate;
     if (was_limited(p) && rate <= xf_pace_rate(p))
         return;
     if (p->rate_epochs++ == RATE_EPOCHS) {
@@ -238,12 +241,18 @@ static void enter(struct xf_pace *p, enum xf_pace_phase phase)
     p->phase = phase;
     p->phase_epochs = 0;
     p->rate_before = xf_pace_rate(p);
+    p->drain_rate = p->delivered_rate;
 }
 
-/* Loss that damage does not explain. In DRAIN what goes out is less already. */
+/*
+ * Loss that damage does not explain. In DRAIN less goes out already; and the queue that a probe
+ * makes is our own, if nobody else has one.
+ */
 static bool congested(const struct xf_pace *p)
 {
-    return p->high_loss || (p->epoch.lost && has_queue(p) && p->phase != XF_PACE_DRAIN);
+    bool own = p->phase == XF_PACE_DRAIN || (p->phase == XF_PACE_PROBE && !p->contested);
+
+    return p->high_loss || (p->epoch.lost && has_queue(p) && !own);
 }
 
 static void cut(struct xf_pace *p, uint64_t now_us)
@@ -258,13 +267,16 @@ static void cut(struct xf_pace *p, uint64_t now_us)
     enter(p, XF_PACE_CRUISE);
 }
 
-/* As much more as a TCP takes, so that it does not take all in the end. */
+/* As much more as a TCP takes, so that it does not take all in the end; as long as it arrives. */
 static void increase(struct xf_pace *p, uint64_t now_us)
 {
     double round_trips = (double)(now_us - p->epoch.begin_us) / (double)p->epoch.rtt_us;
     uint64_t packet_rate = rate_of(p->packet_bytes, p->epoch.rtt_us);
 
-    set_rate(p, xf_pace_rate(p) + (uint64_t)(ALPHA * round_trips * (double)packet_rate));
+    uint64_t rate = xf_pace_rate(p) + (uint64_t)(ALPHA * round_trips * (double)packet_rate);
+
+    if (rate <= p->delivered_rate / 100 * gain_pct[XF_PACE_PROBE])
+        set_rate(p, rate);
 }
 
 static void end_drain(struct xf_pace *p)

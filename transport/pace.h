@@ -52,6 +52,8 @@ struct xf_pace {
        halves: the one that is being filled, and the one before. */
     uint64_t rate_newer, rate_older; /* bytes per second */
     unsigned rate_epochs;            /* in the newer half */
+    uint64_t delivered_rate;         /* in the last epoch ... */
+    uint64_t drain_rate;             /* ... and when the phase began */
     uint64_t rtt_newer_us, rtt_older_us, rtt_half_us /* when the newer half began */;
     uint64_t rtt_base_us; /* least ever; 0 = none yet */
 

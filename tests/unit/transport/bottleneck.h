@@ -18,6 +18,7 @@
 #define RING            (1u << 17)
 #define FEEDBACK_LOT    32u /* the target's, as in target.c */
 #define FEEDBACK_LOT_US 500u
+#define PING_US         20000u
 #define MS              1000u
 #define SECOND          1000000u
 
@@ -165,8 +166,6 @@ static inline void send_lot(struct bottleneck *b)
 {
     uint64_t late = b->c.jitter_us ? xf_random_below(&b->random, b->c.jitter_us) : 0;
 
-    if (!b->lot_packets)
-        return;
     b->back[b->back_tail % 4096].at_us = b->now_us + b->c.delay_us + late;
     b->back[b->back_tail++ % 4096].news = b->lot;
     assert_true(b->back_tail - b->back_head < 4096);
@@ -202,6 +201,10 @@ static inline void arrive(struct bottleneck *b)
     }
     if (b->lot_packets && b->now_us - b->lot_us >= FEEDBACK_LOT_US)
         send_lot(b);
+    if (b->now_us % PING_US == 0) { /* its answer tells what else is lost */
+        b->lot.newest_sent_us = b->now_us - b->c.delay_us - queue_us(b);
+        send_lot(b);
+    }
 }
 
 static inline void send_ours(struct bottleneck *b)
