@@ -99,7 +99,7 @@ uint64_t xf_pace_window_bytes(const struct xf_pace *p)
 static uint64_t sending_rate(const struct xf_pace *p)
 {
     uint64_t rate = xf_pace_rate(p), rtt = rtt_us(p) ? rtt_us(p) : RTT_UNKNOWN_US;
-    uint64_t least = rate_of((uint64_t)WINDOW_PACKETS * p->packet_bytes, max_u64(rtt, START_US));
+    uint64_t least = rate_of(p->packet_bytes, max_u64(rtt, START_US)); /* RFC 8085, 3.1.1 */
 
     if (!rate)
         rate = rate_of((uint64_t)START_PACKETS * p->packet_bytes, START_US);

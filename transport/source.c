@@ -160,7 +160,7 @@ static int check_path(struct xf_source *s, uint64_t now_us)
     case XF_PACE_HEAVY_LOSS:
         return xf_session_fail(&s->session, -ECOMM,
                                "the migration link loses more than half of all packets, for %u s "
-                               "now: check its cables, its speed and who else uses it",
+                               "now: check its cables, its MTU and who else uses it",
                                XF_PACE_HEAVY_LOSS_US / 1000000);
     case XF_PACE_NO_DELIVERY:
         return xf_session_fail(&s->session, -ETIMEDOUT,
