@@ -17,6 +17,8 @@ SHIM_DIR ?=
 SAN ?=
 SECONDS ?= 30
 FUZZ ?=
+SEEDS ?= 50
+BENCH ?=
 V ?=
 Q = $(if $(V),,@)
 # One short line a command, or none with make -s.
@@ -54,7 +56,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie faults bench-net asan tsan fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -70,6 +72,8 @@ help:
 	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
+	@echo 'make faults     the demo under heavy faults, SEEDS=N (default 50)'
+	@echo 'make bench-net  goodput and fairness at a bottleneck, BENCH="--rate 1gbit ..." (root)'
 	@echo 'make lint format install clean'
 	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
 
@@ -113,6 +117,16 @@ check-trixie:
 # All scenarios, the whole matrix; hours. QUICK=1: each kind of guest and of host once.
 check-xen: lab
 	LAB_QUICK=$(QUICK) scripts/lab run
+
+# The demo under heavy faults, with many seeds; make check has a few of them.
+faults: setup
+	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
+	@XF_BUILD=$(BUILD) SEEDS=$(SEEDS) tests/e2e/demo-heavy-faults.sh
+
+bench-net: setup
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
+	@BUILD=$(BUILD) scripts/bench-net $(BENCH)
 
 lint: setup
 	@scripts/setup check lint

@@ -3,7 +3,7 @@
  * Pace: congestion control. How many bytes of a session may be outstanding and how fast they may
  * leave: a model of the path in the manner of BBR (draft-ietf-ccwg-bbr), with CUBIC's decrease and
  * increase (RFC 9438) where others share the bottleneck, and a circuit breaker (RFC 8084).
- * PROTOCOL.md, section 8, says what it does and why; this is the state machine, with the clock
+ * PROTOCOL.md, section 7, says what it does and why; this is the state machine, with the clock
  * passed in.
  *
  *      STARTUP --the rate grows no more--> DRAIN --the queue is gone--> CRUISE --in time--> PROBE
