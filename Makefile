@@ -21,6 +21,8 @@ SECONDS ?= 30
 FUZZ ?=
 RUNS ?= 2000
 SEED ?=
+SEEDS ?= 50
+BENCH ?=
 V ?=
 Q = $(if $(V),,@)
 # One short line a command, or none with make -s.
@@ -66,7 +68,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen check-trixie asan tsan valgrind soak fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie faults soak bench-net asan tsan valgrind fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -85,6 +87,8 @@ help:
 	@echo '                and a hundred times as many on a virtual clock; figures in $(BUILD)/soak.json'
 	@echo 'make valgrind   a whole demo under valgrind'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
+	@echo 'make faults     the demo under heavy faults, SEEDS=N (default 50)'
+	@echo 'make bench-net  goodput and fairness at a bottleneck, BENCH="--rate 1gbit ..." (root)'
 	@echo 'make lint format install clean'
 	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
 
@@ -141,6 +145,16 @@ check-trixie:
 # All scenarios, the whole matrix; hours. QUICK=1: each kind of guest and of host once.
 check-xen: lab
 	LAB_QUICK=$(QUICK) scripts/lab run
+
+# The demo under heavy faults, with many seeds; make check has a few of them.
+faults: setup
+	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
+	@XF_BUILD=$(BUILD) SEEDS=$(SEEDS) tests/e2e/demo-heavy-faults.sh
+
+bench-net: setup
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
+	@BUILD=$(BUILD) scripts/bench-net $(BENCH)
 
 lint: setup
 	@scripts/setup check lint
@@ -221,7 +235,7 @@ $(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_deci
 $(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka -lm
 
 $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)

@@ -222,6 +222,7 @@ int xf_port_open(struct xf_link **out, const struct xf_port_config *config,
     if (!p->queues)
         goto out;
     memset(p->queues, 0, queues * sizeof(*p->queues));
+    p->link.frame_bytes = XF_FRAME_HEADER_BYTES;
     p->link.self.ipv4 = config->ipv4;
     p->link.self.udp_port = config->udp_port ? config->udp_port : XF_UDP_PORT_DEFAULT;
 

@@ -27,13 +27,14 @@ uint32_t xf_inflight_room(const struct xf_inflight *f)
 }
 
 void xf_inflight_add(struct xf_inflight *f, const struct xf_wire_record *records, unsigned n,
-                     uint64_t now_us)
+                     uint16_t bytes, uint64_t now_us)
 {
     struct xf_sent *s = &f->ring[f->next & MASK];
 
     for (unsigned i = 0; i < n; i++)
         s->records[i] = records[i];
     s->count = (uint8_t)n;
+    s->bytes = bytes;
     s->sent_us = now_us;
     s->settled = false;
     f->next++;
@@ -53,39 +54,38 @@ static void advance(struct xf_inflight *f)
 }
 
 /* Acknowledges [from, to), as far as it is still of interest. */
-static uint32_t ack(struct xf_inflight *f, uint64_t from, uint64_t to)
+static void ack(struct xf_inflight *f, uint64_t from, uint64_t to, struct xf_pace_news *news)
 {
-    uint32_t n = 0;
-
     if (from < f->una)
         from = f->una;
     for (uint64_t s = from; s < to; s++) {
         struct xf_sent *sent = &f->ring[s & MASK];
 
-        if (!sent->settled) {
-            settle(f, sent);
-            n++;
-        }
+        if (sent->settled)
+            continue;
+        settle(f, sent);
+        news->acked += sent->bytes != 0;
+        news->acked_bytes += sent->bytes;
+        news->newest_sent_us = sent->sent_us; /* in their order, so the last is the newest */
     }
-    return n;
 }
 
 int xf_inflight_feedback(struct xf_inflight *f, const struct xf_wire_feedback *fb,
                          const struct xf_wire_range *ranges, uint64_t now_us, uint64_t reorder_us,
-                         xf_inflight_lost_fn lost_fn, void *arg, uint32_t *acked, uint32_t *lost)
+                         xf_inflight_lost_fn lost_fn, void *arg, struct xf_pace_news *news)
 {
     uint64_t upto = fb->base;
     int rc = 0;
 
-    *acked = *lost = 0;
+    *news = (struct xf_pace_news){0};
     if (fb->horizon > f->next)
         return -EBADMSG;
-    *acked += ack(f, f->una, fb->base);
+    ack(f, f->una, fb->base, news);
     for (unsigned i = 0; i < fb->ranges && !rc; i++) {
         uint64_t start = fb->base + ranges[i].start;
         uint64_t end = start + ranges[i].length;
 
-        *acked += ack(f, upto, start);
+        ack(f, upto, start, news);
         upto = end;
         for (uint64_t s = start < f->una ? f->una : start; s < end; s++) {
             struct xf_sent *sent = &f->ring[s & MASK];
@@ -95,14 +95,15 @@ int xf_inflight_feedback(struct xf_inflight *f, const struct xf_wire_feedback *f
             if (fb->horizon - s <= XF_REORDER_PACKETS && now_us - sent->sent_us < reorder_us)
                 continue;
             settle(f, sent);
-            ++*lost;
+            news->lost += sent->bytes != 0;
+            news->lost_bytes += sent->bytes;
             rc = lost_fn(arg, sent);
             if (rc)
                 break;
         }
     }
     if (!rc)
-        *acked += ack(f, upto, fb->horizon);
+        ack(f, upto, fb->horizon, news);
     advance(f);
     return rc;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pace.h"
 #include "wire.h"
 
 #define XF_INFLIGHT_PACKETS 8192u /* a power of two, at most a quarter of XF_WINDOW_PACKETS */
@@ -24,8 +25,9 @@
 struct xf_sent {
     struct xf_wire_record records[XF_RECORDS_MAX];
     uint64_t sent_us;
-    uint8_t count; /* of records; 0: nothing to repair (barrier, ping) */
-    bool settled;  /* acknowledged or lost */
+    uint16_t bytes; /* as paced; 0: not paced (barrier, ping) */
+    uint8_t count;  /* of records; 0: nothing to repair (barrier, ping) */
+    bool settled;   /* acknowledged or lost */
 };
 
 struct xf_inflight {
@@ -43,18 +45,19 @@ uint32_t xf_inflight_room(const struct xf_inflight *f);
 
 /* Remembers the packet with number f->next, and uses the number up. */
 void xf_inflight_add(struct xf_inflight *f, const struct xf_wire_record *records, unsigned n,
-                     uint64_t now_us);
+                     uint16_t bytes, uint64_t now_us);
 
 /* Called for each packet found lost. */
 typedef int (*xf_inflight_lost_fn)(void *arg, const struct xf_sent *sent);
 
 /*
- * Takes a checked FEEDBACK with its ranges. *acked and *lost are set to the packets newly so.
- * Returns 0, -EBADMSG if it acknowledges what was never sent, or lost()'s error.
+ * Takes a checked FEEDBACK with its ranges. *news is set to what is newly acknowledged and newly
+ * lost of the paced packets. Returns 0, -EBADMSG if it acknowledges what was never sent, or
+ * lost()'s error.
  */
 int xf_inflight_feedback(struct xf_inflight *f, const struct xf_wire_feedback *fb,
                          const struct xf_wire_range *ranges, uint64_t now_us, uint64_t reorder_us,
-                         xf_inflight_lost_fn lost_fn, void *arg, uint32_t *acked, uint32_t *lost);
+                         xf_inflight_lost_fn lost_fn, void *arg, struct xf_pace_news *news);
 
 /* The round is over: whatever is outstanding needs no acknowledgement any more. */
 void xf_inflight_settle(struct xf_inflight *f);

@@ -71,6 +71,7 @@ struct xf_link {
     const struct xf_link_ops *ops;
     unsigned queues;
     uint32_t payload_bytes; /* the largest UDP payload that the link sends and receives */
+    uint32_t frame_bytes;   /* what the link adds to each payload, as its bandwidth counts */
     struct xf_link_addr self;
     uint32_t
         rx_ring; /* packets that a queue holds for a receiver that does not look; 0 = unknown */

@@ -1,64 +1,379 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pace: window and bandwidth limit. */
+/* Pace: a model of the path; from it a window and a rate. */
 #include "pace.h"
 
-/* Of the packets of an epoch, in percent. */
-#define LOSS_TOLERATED_PCT 15
-/* An epoch judges at least this many packets, so that one lost packet of three is no verdict. */
-#define EPOCH_PACKETS 64
-/* What a token bucket saves up. */
-#define BURST_US 2000
+#include <string.h>
 
-void xf_pace_init(struct xf_pace *p, uint32_t credit, uint64_t now_us)
+/*
+ * In percent of the path's rate. STARTUP's is the least with which the rate can double in a round
+ * trip (BBR: 4 ln 2). PROBE's finds the rate again and again even where a fifth of all gets lost.
+ */
+static const unsigned gain_pct[] = {
+    [XF_PACE_STARTUP] = 277,
+    [XF_PACE_DRAIN] = 75,
+    [XF_PACE_CRUISE] = 100,
+    [XF_PACE_PROBE] = 125,
+};
+#define GROWTH_PCT          110 /* PROBE has found more */
+#define STARTUP_GROWTH_PCT  125
+#define STARTUP_STALLED_MAX 3u
+#define DRAIN_EPOCHS_MAX    4u /* what is still there then is the queue of others */
+#define CRUISE_EPOCHS_MIN   4u /* after a reduction; doubled by each probe in vain */
+#define CRUISE_EPOCHS_MAX   20u
+
+/* Beside others: packets more in a round trip, as CUBIC (RFC 9438, section 4.3), and what is left
+   after a reduction: less than CUBIC's 70, for a queue slows down a window, but not a rate. */
+#define ALPHA    0.53
+#define BETA_PCT 60
+
+/* Loss above this is congestion, whatever the delay says. */
+#define LOSS_HIGH_PCT  20
+#define LOSS_HEAVY_PCT 50
+#define LOSS_PACKETS   128u /* to judge by */
+/* A queue, and not noise: what all round trips have beyond the path's own. */
+#define QUEUE_US(base_us) ((base_us) / 8 + 500u)
+
+#define EPOCH_US              4000u
+#define EPOCH_PACKETS         16u
+#define EPOCH_LONG_US         50000u /* fewer packets do: */
+#define STARTUP_EPOCH_US      1000u
+#define STARTUP_EPOCH_PACKETS 8u
+#define RATE_EPOCHS           24u      /* in half the filter: the last probe is always in it */
+#define RTT_HALF_US           1000000u /* of that filter */
+
+#define START_PACKETS  32u   /* outstanding, before anything is known */
+#define START_US       1000u /* in which they go out */
+#define WINDOW_PACKETS 4u    /* at least */
+#define RTT_UNKNOWN_US 10000u
+/* Beyond two round trips: feedback comes in lots, and hosts stand still at times. */
+#define WINDOW_SLACK_US 4000u
+/* Saved up by a sender that was late. */
+#define BURST_US      2000u
+#define BURST_PACKETS 2u
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
 {
-    *p = (struct xf_pace){.credit = credit, .epoch_us = now_us};
-    p->window = credit < XF_PACE_WINDOW_START ? credit : XF_PACE_WINDOW_START;
+    return a > b ? a : b;
 }
 
-void xf_pace_feedback(struct xf_pace *p, uint32_t acked, uint32_t lost, uint32_t credit,
-                      uint64_t rtt_us, uint64_t now_us)
+static uint64_t bytes_in(uint64_t bytes_per_s, uint64_t us)
 {
-    p->credit = credit;
-    p->acked += acked;
-    p->lost += lost;
-    p->window += acked;
-    if (now_us - p->epoch_us >= rtt_us && p->acked + p->lost >= EPOCH_PACKETS) {
-        if ((uint64_t)p->lost * 100 > (uint64_t)(p->acked + p->lost) * LOSS_TOLERATED_PCT)
-            p->window -= p->window / 3;
-        p->acked = p->lost = 0;
-        p->epoch_us = now_us;
-    }
-    if (p->window < XF_PACE_WINDOW_MIN)
-        p->window = XF_PACE_WINDOW_MIN;
-    if (p->window > p->credit)
-        p->window = p->credit;
+    return (uint64_t)((double)bytes_per_s * (double)us / 1e6);
 }
 
-void xf_bucket_init(struct xf_bucket *b, uint64_t bytes_per_s, uint64_t now_us)
+static uint64_t rate_of(uint64_t bytes, uint64_t us)
 {
-    *b = (struct xf_bucket){.bytes_per_s = bytes_per_s, .last_us = now_us};
+    return us ? (uint64_t)((double)bytes * 1e6 / (double)us) : 0;
 }
 
-int xf_bucket_open(struct xf_bucket *b, uint64_t now_us)
+/* The path's round trip lately: with the queues of others, but without ours. */
+static uint64_t rtt_us(const struct xf_pace *p)
 {
-    if (!b->bytes_per_s)
-        return 1;
-    int64_t most = (int64_t)(b->bytes_per_s * BURST_US / 1000000u) + 1;
-    uint64_t elapsed = now_us - b->last_us;
+    if (!p->rtt_older_us)
+        return p->rtt_newer_us;
+    return p->rtt_newer_us && p->rtt_newer_us < p->rtt_older_us ? p->rtt_newer_us : p->rtt_older_us;
+}
 
-    if (elapsed > BURST_US)
-        elapsed = BURST_US;
-    int64_t more = (int64_t)((double)b->bytes_per_s * (double)elapsed / 1e6);
+uint64_t xf_pace_rate(const struct xf_pace *p)
+{
+    return max_u64(p->rate_newer, p->rate_older);
+}
+
+static void set_rate(struct xf_pace *p, uint64_t rate)
+{
+    p->rate_newer = rate;
+    p->rate_older = 0;
+    p->rate_epochs = 0;
+}
+
+uint64_t xf_pace_window_bytes(const struct xf_pace *p)
+{
+    uint64_t rate = xf_pace_rate(p);
+
+    if (!rate)
+        return (uint64_t)START_PACKETS * p->packet_bytes;
+    return max_u64(bytes_in(rate, 2 * rtt_us(p) + WINDOW_SLACK_US),
+                   (uint64_t)WINDOW_PACKETS * p->packet_bytes);
+}
+
+static uint64_t sending_rate(const struct xf_pace *p)
+{
+    uint64_t rate = xf_pace_rate(p), rtt = rtt_us(p) ? rtt_us(p) : RTT_UNKNOWN_US;
+    uint64_t least = rate_of(p->packet_bytes, max_u64(rtt, START_US)); /* RFC 8085, 3.1.1 */
+
+    if (!rate)
+        rate = rate_of((uint64_t)START_PACKETS * p->packet_bytes, START_US);
+    if (p->phase == XF_PACE_DRAIN && p->drain_rate < rate)
+        rate = p->drain_rate; /* if more goes out than arrives, no queue goes away */
+    rate = max_u64(rate / 100 * gain_pct[p->phase], least);
+    return p->limit_bytes_per_s && p->limit_bytes_per_s < rate ? p->limit_bytes_per_s : rate;
+}
+
+static void begin_epoch(struct xf_pace *p, uint64_t now_us)
+{
+    p->limited_before = p->epoch.limited;
+    p->rtt_before_us = p->epoch.rtt_us;
+    memset(&p->epoch, 0, sizeof(p->epoch));
+    p->epoch.begin_us = now_us;
+    p->epoch.sent_us = p->newest_sent_us;
+}
+
+void xf_pace_init(struct xf_pace *p, uint32_t packet_bytes, uint64_t limit_bytes_per_s,
+                  uint64_t now_us)
+{
+    *p = (struct xf_pace){.packet_bytes = packet_bytes,
+                          .limit_bytes_per_s = limit_bytes_per_s,
+                          .tokens_us = now_us,
+                          .rtt_half_us = now_us,
+                          .delivered_us = now_us,
+                          .cruise_epochs = CRUISE_EPOCHS_MIN};
+    begin_epoch(p, now_us);
+}
+
+/* ---- sending ------------------------------------------------------------------------------ */
+
+uint64_t xf_pace_allowance(struct xf_pace *p, uint64_t now_us)
+{
+    uint64_t rate = sending_rate(p), window = xf_pace_window_bytes(p);
+    uint64_t room = window > p->outstanding_bytes ? window - p->outstanding_bytes : 0;
+    uint64_t elapsed_us = now_us - p->tokens_us;
+    int64_t most =
+        (int64_t)max_u64(bytes_in(rate, BURST_US), (uint64_t)BURST_PACKETS * p->packet_bytes);
+    /* A second fills any bucket. */
+    int64_t more = (int64_t)bytes_in(rate, elapsed_us < 1000000 ? elapsed_us : 1000000);
 
     if (more) { /* else time goes on adding up: slow rates lose nothing to rounding */
-        b->tokens = b->tokens + more > most ? most : b->tokens + more;
-        b->last_us = now_us;
+        p->tokens += more;
+        p->tokens_us = now_us;
     }
-    return b->tokens > 0;
+    if (p->tokens > most) {
+        p->tokens = most;
+        if (!p->window_waits) /* late: it was not the path that kept us */
+            xf_pace_limited(p);
+    }
+    p->window_waits = !room;
+    if (p->tokens <= 0)
+        return 0;
+    return room < (uint64_t)p->tokens ? room : (uint64_t)p->tokens;
 }
 
-void xf_bucket_take(struct xf_bucket *b, uint64_t bytes)
+void xf_pace_sent(struct xf_pace *p, uint64_t bytes)
 {
-    if (b->bytes_per_s)
-        b->tokens -= (int64_t)bytes;
+    p->tokens -= (int64_t)bytes;
+    p->outstanding_bytes += bytes;
+    p->window_waits = p->outstanding_bytes >= xf_pace_window_bytes(p);
+}
+
+void xf_pace_limited(struct xf_pace *p)
+{
+    p->epoch.limited = true;
+}
+
+/* ---- the model ---------------------------------------------------------------------------- */
+
+static void take_rtt(struct xf_pace *p, uint64_t sample_us, uint64_t now_us)
+{
+    if (!sample_us)
+        sample_us = 1;
+    if (now_us - p->rtt_half_us >= RTT_HALF_US) {
+        p->rtt_older_us = p->rtt_newer_us;
+        p->rtt_newer_us = 0;
+        p->rtt_half_us = now_us;
+    }
+    if (!p->rtt_base_us || sample_us < p->rtt_base_us)
+        p->rtt_base_us = sample_us;
+    if (!p->rtt_newer_us || sample_us < p->rtt_newer_us)
+        p->rtt_newer_us = sample_us;
+    if (!p->epoch.rtt_us || sample_us < p->epoch.rtt_us)
+        p->epoch.rtt_us = sample_us;
+}
+
+/* In both of two epochs: a host that stands still for one looks like a queue. */
+static bool has_queue(const struct xf_pace *p)
+{
+    uint64_t most = p->rtt_base_us + QUEUE_US(p->rtt_base_us);
+
+    return p->epoch.rtt_us > most && p->rtt_before_us > most;
+}
+
+/* Packets of an epoch are acknowledged in the next. */
+static bool was_limited(const struct xf_pace *p)
+{
+    return p->epoch.limited || p->limited_before;
+}
+
+/* What was delivered, but not faster than it was sent: feedback that comes in lots is no speed. */
+static void take_rate(struct xf_pace *p, uint64_t now_us)
+{
+    uint64_t us = max_u64(now_us - p->epoch.begin_us, p->newest_sent_us - p->epoch.sent_us);
+    uint64_t rate = rate_of(p->epoch.acked_bytes, us);
+
+    p->delivered_rate = rate;
+    if (was_limited(p) && rate <= xf_pace_rate(p))
+        return;
+    if (p->rate_epochs++ == RATE_EPOCHS) {
+        p->rate_older = p->rate_newer;
+        p->rate_newer = 0;
+        p->rate_epochs = 1;
+    }
+    p->rate_newer = max_u64(p->rate_newer, rate);
+}
+
+static void take_loss(struct xf_pace *p, uint64_t now_us)
+{
+    p->judged += p->epoch.acked + p->epoch.lost;
+    p->judged_lost += p->epoch.lost;
+    p->high_loss = false;
+    if (p->judged < LOSS_PACKETS)
+        return;
+    p->high_loss = (uint64_t)p->judged_lost * 100 > (uint64_t)p->judged * LOSS_HIGH_PCT;
+    if ((uint64_t)p->judged_lost * 100 <= (uint64_t)p->judged * LOSS_HEAVY_PCT)
+        p->heavy_since_us = 0;
+    else if (!p->heavy_since_us)
+        p->heavy_since_us = now_us;
+    p->judged = p->judged_lost = 0;
+}
+
+/* ---- the phases --------------------------------------------------------------------------- */
+
+static void enter(struct xf_pace *p, enum xf_pace_phase phase)
+{
+    p->phase = phase;
+    p->phase_epochs = 0;
+    p->rate_before = xf_pace_rate(p);
+    p->drain_rate = p->delivered_rate;
+}
+
+/*
+ * Loss that damage does not explain. In DRAIN less goes out already; and the queue that a probe
+ * makes is our own, if nobody else has one.
+ */
+static bool congested(const struct xf_pace *p)
+{
+    bool own = p->phase == XF_PACE_DRAIN || (p->phase == XF_PACE_PROBE && !p->contested);
+
+    return p->high_loss || (p->epoch.lost && has_queue(p) && !own);
+}
+
+static void cut(struct xf_pace *p, uint64_t now_us)
+{
+    p->cut_us = now_us;
+    p->cruise_epochs = CRUISE_EPOCHS_MIN;
+    if (p->phase == XF_PACE_STARTUP) { /* the rate is known by now, only not yet kept to */
+        enter(p, XF_PACE_DRAIN);
+        return;
+    }
+    set_rate(p, xf_pace_rate(p) / 100 * BETA_PCT);
+    enter(p, XF_PACE_CRUISE);
+}
+
+/* As much more as a TCP takes, so that it does not take all in the end; as long as it arrives. */
+static void increase(struct xf_pace *p, uint64_t now_us)
+{
+    double round_trips = (double)(now_us - p->epoch.begin_us) / (double)p->epoch.rtt_us;
+    uint64_t packet_rate = rate_of(p->packet_bytes, p->epoch.rtt_us);
+
+    uint64_t rate = xf_pace_rate(p) + (uint64_t)(ALPHA * round_trips * (double)packet_rate);
+
+    if (rate <= p->delivered_rate / 100 * gain_pct[XF_PACE_PROBE])
+        set_rate(p, rate);
+}
+
+static void end_drain(struct xf_pace *p)
+{
+    p->contested = has_queue(p);
+    if (xf_pace_rate(p) > p->rate_before / 100 * GROWTH_PCT) {
+        enter(p, XF_PACE_PROBE);
+        return;
+    }
+    enter(p, XF_PACE_CRUISE);
+    p->cruise_epochs *= 2;
+    if (p->cruise_epochs > CRUISE_EPOCHS_MAX)
+        p->cruise_epochs = CRUISE_EPOCHS_MAX;
+}
+
+static void next_phase(struct xf_pace *p, uint64_t now_us)
+{
+    uint64_t before = p->rate_before;
+
+    p->phase_epochs++;
+    switch (p->phase) {
+    case XF_PACE_STARTUP:
+        if (xf_pace_rate(p) >= before / 100 * STARTUP_GROWTH_PCT) {
+            p->rate_before = xf_pace_rate(p);
+            p->stalled_epochs = 0;
+        } else if (!was_limited(p) && ++p->stalled_epochs >= STARTUP_STALLED_MAX) {
+            enter(p, XF_PACE_DRAIN);
+        }
+        break;
+    case XF_PACE_DRAIN:
+        if (!has_queue(p) || p->phase_epochs >= DRAIN_EPOCHS_MAX)
+            end_drain(p);
+        break;
+    case XF_PACE_CRUISE:
+        if (p->contested && has_queue(p) && !was_limited(p))
+            increase(p, now_us);
+        if (p->phase_epochs >= p->cruise_epochs)
+            enter(p, XF_PACE_PROBE);
+        break;
+    case XF_PACE_PROBE:
+        enter(p, XF_PACE_DRAIN);
+        p->rate_before = before; /* its fruit comes a round trip later */
+        break;
+    }
+}
+
+static void end_epoch(struct xf_pace *p, uint64_t now_us)
+{
+    take_loss(p, now_us);
+    /* What was sent before a reduction says nothing about it: one in a round trip (RFC 9438). */
+    if (!p->cut_us || p->epoch.sent_us >= p->cut_us) {
+        take_rate(p, now_us);
+        if (congested(p))
+            cut(p, now_us);
+        else
+            next_phase(p, now_us);
+    }
+    begin_epoch(p, now_us);
+}
+
+void xf_pace_feedback(struct xf_pace *p, const struct xf_pace_news *news, uint64_t now_us)
+{
+    uint64_t gone = news->acked_bytes + news->lost_bytes;
+    bool startup = p->phase == XF_PACE_STARTUP;
+    uint64_t us = now_us - p->epoch.begin_us;
+
+    p->outstanding_bytes -= gone < p->outstanding_bytes ? gone : p->outstanding_bytes;
+    p->epoch.acked_bytes += news->acked_bytes;
+    p->epoch.acked += news->acked;
+    p->epoch.lost += news->lost;
+    if (news->acked_bytes)
+        p->delivered_us = now_us;
+    if (!news->newest_sent_us)
+        return;
+    take_rtt(p, now_us - news->newest_sent_us, now_us);
+    p->newest_sent_us = max_u64(p->newest_sent_us, news->newest_sent_us);
+    uint32_t packets = p->epoch.acked + p->epoch.lost;
+    bool few = startup || us >= EPOCH_LONG_US;
+
+    if (p->newest_sent_us >= p->epoch.begin_us && us >= (startup ? STARTUP_EPOCH_US : EPOCH_US) &&
+        packets >= (few ? STARTUP_EPOCH_PACKETS : EPOCH_PACKETS))
+        end_epoch(p, now_us);
+}
+
+void xf_pace_settle(struct xf_pace *p, uint64_t now_us)
+{
+    p->outstanding_bytes = 0;
+    p->newest_sent_us = now_us;
+    p->delivered_us = now_us;
+    begin_epoch(p, now_us);
+}
+
+enum xf_pace_verdict xf_pace_check(struct xf_pace *p, bool busy, uint64_t bear_us, uint64_t now_us)
+{
+    if (!busy)
+        p->delivered_us = now_us;
+    if (p->heavy_since_us && now_us - p->heavy_since_us > XF_PACE_HEAVY_LOSS_US)
+        return XF_PACE_HEAVY_LOSS;
+    return now_us - p->delivered_us > bear_us ? XF_PACE_NO_DELIVERY : XF_PACE_GO;
 }

@@ -32,6 +32,7 @@ struct xf_simlink {
     uint64_t now_us;
     uint64_t dropped, held;
     int down;
+    double loss_pct;
     struct end ends[2];
 };
 
@@ -105,7 +106,8 @@ static unsigned sim_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf
         p->len = bufs[i].len;
         e->stats.tx_packets++;
         e->stats.tx_bytes += p->len;
-        if (e->net->down || (e->net->config.path_bytes && p->len > e->net->config.path_bytes))
+        if (e->net->down || xf_random_hits(&e->net->random, e->net->loss_pct) ||
+            (e->net->config.path_bytes && p->len > e->net->config.path_bytes))
             free(p);
         else
             deliver(e, queue, p);
@@ -254,6 +256,14 @@ void xf_simlink_set_down(struct xf_simlink *net, int down)
 uint64_t xf_simlink_held(const struct xf_simlink *net)
 {
     return net->held;
+void xf_simlink_set_loss(struct xf_simlink *net, double pct)
+{
+    net->loss_pct = pct;
+}
+
+void xf_simlink_set_path_bytes(struct xf_simlink *net, uint32_t bytes)
+{
+    net->config.path_bytes = bytes;
 }
 
 uint64_t xf_simlink_dropped(const struct xf_simlink *net)

@@ -39,6 +39,9 @@ void xf_simlink_set_down(struct xf_simlink *net, int down);
 
 /* Buffers that an end has taken and not given back. */
 uint64_t xf_simlink_held(const struct xf_simlink *net);
+/* From now on: of all packets so many percent are lost; or those with longer payloads (0: none). */
+void xf_simlink_set_loss(struct xf_simlink *net, double pct);
+void xf_simlink_set_path_bytes(struct xf_simlink *net, uint32_t bytes);
 
 /* Packets dropped by the bottleneck or a full receiver. */
 uint64_t xf_simlink_dropped(const struct xf_simlink *net);

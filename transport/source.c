@@ -109,7 +109,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
         if (rc)
             goto fail;
     }
-    xf_bucket_init(&s->bucket, config->bandwidth_bytes_per_s, now_us);
+    s->session.stats.limit_bytes_per_s = config->bandwidth_bytes_per_s;
     s->rtt_us = RTT_START_US;
     s->phase = XF_PHASE_CONNECT;
     s->phase_us = s->round_us = now_us;
@@ -167,6 +167,28 @@ static int check_round(struct xf_source *s, uint64_t now_us)
                            s->round, COUNT_US / 1000000);
 }
 
+/* The circuit breaker: a path that carries next to nothing is not hammered on for ever. */
+static int check_path(struct xf_source *s, uint64_t now_us)
+{
+    bool busy = (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL) &&
+                (s->pace.outstanding_bytes || !xf_encoder_empty(&s->encoder));
+
+    switch (xf_pace_check(&s->pace, busy, s->config.peer_timeout_us, now_us)) {
+    case XF_PACE_HEAVY_LOSS:
+        return xf_session_fail(&s->session, -ECOMM,
+                               "the migration link loses more than half of all packets, for %u s "
+                               "now: check its cables, its MTU and who else uses it",
+                               XF_PACE_HEAVY_LOSS_US / 1000000);
+    case XF_PACE_NO_DELIVERY:
+        return xf_session_fail(&s->session, -ETIMEDOUT,
+                               "the target answers, but no page has arrived there for %llu s: "
+                               "check the MTU of the migration link and what filters it",
+                               (unsigned long long)(s->config.peer_timeout_us / 1000000));
+    default:
+        return 0;
+    }
+}
+
 static int check_times(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
@@ -194,7 +216,8 @@ static int check_times(struct xf_source *s, uint64_t now_us)
     if (s->phase != XF_PHASE_CONNECT && now_us - ss->heard_us > s->config.peer_timeout_us)
         return xf_session_fail(ss, -ETIMEDOUT, "the target has been silent for %llu s",
                                (unsigned long long)(s->config.peer_timeout_us / 1000000));
-    return 0;
+    rc = check_round(s, now_us);
+    return rc ? rc : check_path(s, now_us);
 }
 
 int xf_source_step(struct xf_source *s, uint64_t now_us)

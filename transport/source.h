@@ -28,7 +28,7 @@ struct xf_source_config {
     uint64_t answer_timeout_us;     /* offer -> the target's first answer over the link */
     uint64_t ready_timeout_us;      /* answer -> the target can take memory */
     uint64_t peer_timeout_us;       /* longest silence of the peer afterwards */
-    uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
+    uint64_t bandwidth_bytes_per_s; /* of frames of DATA, at the most; 0 = no limit */
     /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
     void (*progress)(void *arg, const struct xf_progress *progress);
     void *progress_arg;

@@ -16,7 +16,7 @@
 
 struct xf_source_queue {
     struct xf_inflight inflight;
-    struct xf_pace pace;
+    uint32_t credit;                        /* the receiver's limit of packets outstanding */
     struct xf_buf pending[XF_SOURCE_BURST]; /* sealed, but the link had no room */
     unsigned pending_n;
     uint64_t pinged_us;
@@ -28,7 +28,8 @@ struct xf_source {
     struct xf_source_config config;
     struct xf_guest_source guest;
     struct xf_encoder encoder;
-    struct xf_bucket bucket;
+    struct xf_pace pace; /* from the ANSWER on */
+    unsigned turn;       /* the queue that sends first in the next step */
     enum xf_phase phase;
     bool idle, target_ready;
     uint32_t short_answers; /* ANSWERs that came without padding */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Source, packets: the target's answers and feedback in, sealed packets out. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 #define PROBE_MAX_US   100000u
 /* What a target's echoes may make of the round trip: pings follow it, and never cease. */
 #define RTT_MAX_US 1000000u
+
+static_assert(XF_PAYLOAD_MAX + 256 <= UINT16_MAX, "a packet's length fits struct xf_sent");
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
@@ -49,7 +52,9 @@ static int receive_answer(struct xf_source *s, size_t len, uint64_t now_us)
     ss->shape = shape;
     ss->link->ops->set_peer(ss->link, &peer);
     for (unsigned q = 0; q < ss->queues; q++)
-        xf_pace_init(&s->queues[q].pace, a.credit, now_us);
+        s->queues[q].credit = a.credit;
+    xf_pace_init(&s->pace, ss->link->frame_bytes + a.payload_bytes, s->config.bandwidth_bytes_per_s,
+                 now_us);
     xf_source_enter(s, XF_PHASE_READY, now_us);
     return 0;
 }
@@ -73,13 +78,20 @@ static void take_rtt(struct xf_source *s, struct xf_source_queue *q, uint64_t st
     s->rtt_us = s->rtt_us - s->rtt_us / 8 + sample / 8;
 }
 
+/* For the statistics: what is known of the path. */
+static void take_path(struct xf_source *s)
+{
+    s->session.stats.path_bytes_per_s = xf_pace_rate(&s->pace);
+    s->session.stats.rtt_us = s->pace.rtt_base_us;
+}
+
 static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
     struct xf_source_queue *q = &s->queues[queue];
     struct xf_wire_feedback fb;
     uint64_t reorder_us = s->rtt_us + s->rtt_us / 4;
-    uint32_t acked = 0, lost = 0;
+    struct xf_pace_news news;
     int rc = xf_wire_check_feedback(ss->plain, len);
 
     if (rc) {
@@ -98,14 +110,16 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     take_rtt(s, q, fb.stamp_us, now_us);
     rc = xf_inflight_feedback(
         &q->inflight, &fb, (const struct xf_wire_range *)(ss->plain + sizeof(fb)), now_us,
-        reorder_us < REORDER_MIN_US ? REORDER_MIN_US : reorder_us, repair_lost, s, &acked, &lost);
+        reorder_us < REORDER_MIN_US ? REORDER_MIN_US : reorder_us, repair_lost, s, &news);
     if (rc == -EBADMSG) {
         xf_session_reject(ss, XF_REJECT_dishonest_ack);
         return xf_session_fail(ss, -EPROTO, "the target acknowledges what was never sent");
     }
     if (rc)
         return rc;
-    xf_pace_feedback(&q->pace, acked, lost, fb.credit, s->rtt_us, now_us);
+    q->credit = fb.credit;
+    xf_pace_feedback(&s->pace, &news, now_us);
+    take_path(s);
     if (fb.flags & XF_FEEDBACK_READY)
         s->target_ready = true;
     if (s->round && !s->waiting && fb.round == s->round + 1)
@@ -200,17 +214,20 @@ static void flush(struct xf_source *s, unsigned queue)
     memmove(q->pending, q->pending + sent, q->pending_n * sizeof(q->pending[0]));
 }
 
-/* How many packets of pages may go out now. */
-static unsigned allowance(const struct xf_source_queue *q)
+/* How many packets of pages may go out on a queue now, if the path takes so many bytes. */
+static unsigned allowance(const struct xf_source *s, const struct xf_source_queue *q,
+                          uint64_t bytes)
 {
     uint32_t room = xf_inflight_room(&q->inflight);
-    uint32_t n =
-        q->pace.window > q->inflight.outstanding ? q->pace.window - q->inflight.outstanding : 0;
+    uint64_t n = (bytes + s->pace.packet_bytes - 1) / s->pace.packet_bytes;
+    uint32_t credit = q->credit > q->inflight.outstanding ? q->credit - q->inflight.outstanding : 0;
 
     room = room > XF_INFLIGHT_RESERVE ? room - XF_INFLIGHT_RESERVE : 0;
+    if (n > credit)
+        n = credit;
     if (n > room)
         n = room;
-    return n > XF_SOURCE_BURST ? XF_SOURCE_BURST : n;
+    return n > XF_SOURCE_BURST ? XF_SOURCE_BURST : (unsigned)n;
 }
 
 static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
@@ -222,9 +239,9 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
     int rc = 1;
 
     flush(s, queue);
-    if (q->pending_n || xf_encoder_empty(&s->encoder) || !xf_bucket_open(&s->bucket, now_us))
+    if (q->pending_n || xf_encoder_empty(&s->encoder))
         return 0;
-    n = allowance(q);
+    n = allowance(s, q, xf_pace_allowance(&s->pace, now_us));
     if (n)
         n = link->ops->tx_alloc(link, queue, q->pending, n);
     for (; built < n; built++) {
@@ -235,8 +252,10 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
         if (rc <= 0)
             break;
         seal_packet(s, queue, &p, buf);
-        xf_inflight_add(&q->inflight, p.records, p.records_n, now_us);
-        xf_bucket_take(&s->bucket, buf->len);
+        uint32_t bytes = link->frame_bytes + buf->len;
+
+        xf_inflight_add(&q->inflight, p.records, p.records_n, (uint16_t)bytes, now_us);
+        xf_pace_sent(&s->pace, bytes);
         st->packets_sent++;
         st->bytes_wire += buf->len;
     }
@@ -266,7 +285,7 @@ static void send_small(struct xf_source *s, enum xf_packet_type type, unsigned q
     if (!xf_inflight_room(f))
         return;
     xf_session_send(&s->session, type, queue, f->next, body, len, body_bytes);
-    xf_inflight_add(f, NULL, 0, now_us);
+    xf_inflight_add(f, NULL, 0, 0, now_us);
 }
 
 static void send_ping(struct xf_source *s, unsigned queue, uint64_t now_us)
@@ -326,10 +345,14 @@ int xf_source_send(struct xf_source *s, uint64_t now_us)
             return rc;
     }
     if (s->phase != XF_PHASE_READY && !s->waiting) {
-        for (unsigned q = 0; q < s->session.queues && !rc; q++)
-            rc = send_pages(s, q, now_us);
+        /* In turns: a small window must not be the first queue's alone. */
+        for (unsigned i = 0; i < s->session.queues && !rc; i++)
+            rc = send_pages(s, (s->turn + i) % s->session.queues, now_us);
+        s->turn = (s->turn + 1) % s->session.queues;
         if (rc)
             return rc;
+        if (xf_pace_allowance(&s->pace, now_us))
+            xf_pace_limited(&s->pace); /* by us: data, CPU, port; or by the receiver's credit */
         if (xf_encoder_empty(&s->encoder) &&
             (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us))
             send_barrier(s, now_us);

@@ -207,6 +207,7 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
         return rc;
     for (unsigned q = 0; q < s->session.queues; q++)
         xf_inflight_settle(&s->queues[q].inflight);
+    xf_pace_settle(&s->pace, now_us);
     if (s->kind == XF_ROUND_POPULATE) {
         if (s->guest.ops->next_batch)
             return xf_source_next_batch(s, now_us);

@@ -54,11 +54,14 @@ struct xf_stats {
     uint32_t rounds;         /* rounds of pages, the final one included */
     uint64_t bytes_wire;     /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;
-    uint64_t packets_lost; /* declared lost (source) */
-    uint64_t start_us;     /* session's start */
-    uint64_t live_us;      /* first round's start; 0 = not yet */
-    uint64_t suspend_us;   /* suspend called: blackout starts; 0 = not yet */
-    uint64_t done_us;      /* last page landed (target) or known to have (source); 0 = not yet */
+    uint64_t packets_lost;      /* declared lost (source) */
+    uint64_t path_bytes_per_s;  /* what the path carries, as the source found it last */
+    uint64_t limit_bytes_per_s; /* the user's (source); 0 = none */
+    uint64_t rtt_us;            /* the shortest round trip (source) */
+    uint64_t start_us;          /* session's start */
+    uint64_t live_us;           /* first round's start; 0 = not yet */
+    uint64_t suspend_us;        /* suspend called: blackout starts; 0 = not yet */
+    uint64_t done_us; /* last page landed (target) or known to have (source); 0 = not yet */
     uint64_t rejects[XF_REJECT_COUNT];
 };
 

@@ -109,7 +109,10 @@ static int open_port(const struct real *r, enum soak_end end, struct xf_link **o
     char err[XF_DPDK_ERR_BYTES];
     struct xf_memif memif;
     char byte;
-    int rc = xf_memif_start(&memif, end == SOAK_TARGET, r->socket, r->plan->queues, err);
+    int rc;
+
+    xf_memif_init(&memif, end == SOAK_TARGET, r->socket, r->plan->queues);
+    rc = xf_memif_start(&memif, err);
 
     if (!rc && end == SOAK_SOURCE &&
         (wait_readable(r->listening[0], PORT_WAIT_MS) || read(r->listening[0], &byte, 1) != 1))

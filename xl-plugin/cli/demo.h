@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Demo: a simulated guest is migrated between two processes of this machine, over DPDK's memif.
+ * Demo: a simulated guest is migrated between two processes of this machine, over DPDK's memif or
+ * two ports that are given.
  *
  *            demo.c (parent: no DPDK, no memory of the guests)
  *            /  \  a socket to each: demo_message up, demo_order down
@@ -28,6 +29,7 @@
 #ifndef XF_CLI_DEMO_H
 #define XF_CLI_DEMO_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +38,12 @@
 #include "../../transport/simguest.h"
 #include "../../transport/stats.h"
 
+/* A port of this machine in place of an end of the memif. */
+struct demo_port {
+    const char *port;         /* as in xl-fast.conf */
+    char netns[NAME_MAX + 1]; /* ip-netns(8)'s name of the namespace that it is in; "": ours */
+};
+
 struct demo_options {
     uint64_t memory_bytes;
     enum xf_simguest_fill fill;
@@ -43,8 +51,10 @@ struct demo_options {
     unsigned writers;
     struct xf_fault_config faults; /* its seed is not used */
     uint64_t seed;
-    uint64_t max_downtime_us; /* 0: the transport's default */
+    uint64_t max_downtime_us;       /* 0: the transport's default */
+    uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     unsigned queues;
+    struct demo_port ports[2]; /* of source and target; their names are NULL: memif */
     bool json;
 };
 
@@ -59,6 +69,7 @@ struct demo_result {
     struct xf_stats stats;
     struct xf_fault_stats faults;
     struct xf_link_stats link;
+    uint32_t frame_bytes; /* of the link */
     uint64_t hash[2];
 };
 

@@ -3,6 +3,7 @@
 #include "demo.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -104,15 +105,39 @@ static int wait_for_target(const struct demo_end *end)
     return 0;
 }
 
+/* Before DPDK starts: its ports belong to the namespace that they were opened in. */
+static int enter_netns(const struct demo_end *end, const char *name)
+{
+    char path[NAME_MAX + 32];
+    int fd, rc = 0;
+
+    if (!name[0])
+        return 0;
+    snprintf(path, sizeof(path), "/run/netns/%s", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNET))
+        rc = fail(end, -errno, "network namespace %s: %s", name, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 static int bring_up(struct parts *p, bool source)
 {
     const struct demo_options *o = p->end->options;
+    const struct demo_port *port = &o->ports[source ? 0 : 1];
     char err[XF_DPDK_ERR_BYTES];
     struct xf_memif memif;
     struct xf_fault_config faults = o->faults;
     int rc;
 
-    rc = xf_memif_start(&memif, !source, p->end->memif_socket, o->queues, err);
+    rc = enter_netns(p->end, port->netns);
+    if (rc)
+        return rc;
+    xf_memif_init(&memif, !source, p->end->memif_socket, o->queues);
+    if (port->port)
+        memif.port = port->port;
+    rc = xf_memif_start(&memif, err);
     if (rc)
         return fail(p->end, rc, "%s", err);
     if (source)
@@ -156,6 +181,7 @@ static void tell_result(struct parts *p, const struct xf_stats *stats)
     if (p->faulty)
         xf_faultlink_stats(p->faulty, &m.result.faults);
     p->link->ops->stats(p->link, &m.result.link);
+    m.result.frame_bytes = p->link->frame_bytes;
     xf_simguest_hash(p->guest, m.result.hash);
     tell(p->end, &m, 0);
 }
@@ -196,6 +222,7 @@ static int run_source(struct parts *p)
     xf_source_config_init(&config);
     if (o->max_downtime_us)
         config.policy.max_downtime_us = o->max_downtime_us;
+    config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
     rc = send_offer(p, &config.offer, guest.page_count);

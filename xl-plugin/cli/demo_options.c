@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../../transport/rate.h"
 #include "cli.h"
 #include "memory.h"
 #include "number.h"
@@ -26,7 +27,11 @@ static const char help[] =
     "  --dirty-rate SIZE    written to per second while it moves (20M)\n"
     "  --writers N          threads that write (1)\n"
     "  --max-downtime MS    the blackout to aim for (300)\n"
+    "  --bandwidth RATE     limit on the wire, bits per second, such as 500M or 2.5G (none)\n"
     "  --queues N           of the port (1)\n"
+    "  --source-port [NETNS/]PORT  --target-port [NETNS/]PORT\n"
+    "                       two ports of this machine instead of memif, as xl-fast.conf(5) names\n"
+    "                       them, if wanted in network namespaces of ip-netns(8) (root)\n"
     "  --loss PCT           of packets, each way, below the transport (0); and likewise\n"
     "  --reorder PCT  --duplicate PCT  --corrupt PCT\n"
     "  --seed N             for the guest's contents and the faults (from the clock, and shown)\n"
@@ -34,7 +39,22 @@ static const char help[] =
     "\n"
     "SIZE takes K, M, G or T (binary). Exit status: 0 verified, 1 failed, 2 wrong options.\n";
 
-enum { MEMORY = 1, FILL, RATE, WRITERS, DOWNTIME, QUEUES, LOSS, REORDER, DUPLICATE, CORRUPT, SEED };
+enum {
+    MEMORY = 1,
+    FILL,
+    RATE,
+    WRITERS,
+    DOWNTIME,
+    BANDWIDTH,
+    QUEUES,
+    SOURCE_PORT,
+    TARGET_PORT,
+    LOSS,
+    REORDER,
+    DUPLICATE,
+    CORRUPT,
+    SEED
+};
 
 static const struct option options[] = {
     {"memory", required_argument, NULL, MEMORY},
@@ -42,7 +62,10 @@ static const struct option options[] = {
     {"dirty-rate", required_argument, NULL, RATE},
     {"writers", required_argument, NULL, WRITERS},
     {"max-downtime", required_argument, NULL, DOWNTIME},
+    {"bandwidth", required_argument, NULL, BANDWIDTH},
     {"queues", required_argument, NULL, QUEUES},
+    {"source-port", required_argument, NULL, SOURCE_PORT},
+    {"target-port", required_argument, NULL, TARGET_PORT},
     {"loss", required_argument, NULL, LOSS},
     {"reorder", required_argument, NULL, REORDER},
     {"duplicate", required_argument, NULL, DUPLICATE},
@@ -82,6 +105,23 @@ static int parse_unsigned(const char *text, uint64_t min, uint64_t max, unsigned
     return rc;
 }
 
+/* A port's own name may have a slash too, but only after a comma (a vdev's socket). */
+static int parse_port(const char *text, struct demo_port *to)
+{
+    size_t n = strcspn(text, "/,");
+
+    to->port = text;
+    to->netns[0] = 0;
+    if (text[n] == '/') {
+        if (!n || n >= sizeof(to->netns))
+            return -1;
+        memcpy(to->netns, text, n);
+        to->netns[n] = 0;
+        to->port = text + n + 1;
+    }
+    return to->port[0] ? 0 : -1;
+}
+
 /* NULL, or what the option wants instead. */
 static const char *take(struct demo_options *o, int option, const char *text)
 {
@@ -104,6 +144,12 @@ static const char *take(struct demo_options *o, int option, const char *text)
             return "milliseconds from 1 to 3600000";
         o->max_downtime_us = ms * 1000;
         return NULL;
+    case BANDWIDTH:
+        return xf_rate_parse(text, &o->bandwidth_bytes_per_s) ? "bits per second, such as 2.5G"
+                                                              : NULL;
+    case SOURCE_PORT:
+    case TARGET_PORT:
+        return parse_port(text, &o->ports[option - SOURCE_PORT]) ? "[NETNS/]PORT" : NULL;
     case QUEUES:
         return parse_unsigned(text, 1, QUEUES_MAX, &o->queues) ? "a number from 1 to 16" : NULL;
     case LOSS:
@@ -176,6 +222,10 @@ int demo_options_parse(struct demo_options *o, int argc, char **argv, int *statu
     }
     if (optind < argc) {
         fprintf(stderr, "xl-fast demo: '%s' is no option; see xl-fast demo --help\n", argv[optind]);
+        return 1;
+    }
+    if (!o->ports[0].port != !o->ports[1].port) {
+        fputs("xl-fast demo: --source-port and --target-port go together\n", stderr);
         return 1;
     }
     if (!o->writers || !o->dirty_bytes_per_s) /* nobody writes: either of them says so */

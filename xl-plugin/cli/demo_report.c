@@ -47,6 +47,17 @@ static double payload_gbps(const struct demo_outcome *o)
     return (double)(s->pages_sent - s->pages_zero) * (double)XF_PAGE_BYTES * 8 / (double)us / 1e3;
 }
 
+/* With the frames around the packets. */
+static double wire_gbps(const struct demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+    uint64_t us = between(s->live_us, s->done_us);
+
+    if (!us)
+        return 0;
+    return (double)(s->bytes_wire + s->packets_sent * o->source.frame_bytes) * 8 / (double)us / 1e3;
+}
+
 static uint64_t rejects(const struct demo_outcome *o, unsigned i)
 {
     return o->source.stats.rejects[i] + o->target.stats.rejects[i];
@@ -75,6 +86,7 @@ static void put_settings(struct json_object *to, const struct demo_options *o)
     put_u64(to, "dirty_bytes_per_s", o->dirty_bytes_per_s);
     put_u64(to, "writers", o->writers);
     put_u64(to, "queues", o->queues);
+    put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
 }
 
 static void put_results(struct json_object *to, const struct demo_outcome *o)
@@ -92,6 +104,9 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     put_u64(to, "packets_sent", s->packets_sent);
     put_u64(to, "packets_lost", s->packets_lost);
     json_object_object_add(to, "payload_gbps", json_object_new_double(payload_gbps(o)));
+    json_object_object_add(to, "wire_gbps", json_object_new_double(wire_gbps(o)));
+    put_u64(to, "path_bps", s->path_bytes_per_s * 8);
+    put_u64(to, "rtt_us", s->rtt_us);
     put_u64(to, "blackout_us", blackout_us(o));
     put_u64(to, "total_us", total_us(o));
     put_u64(to, "resumed_pages", o->resumed_pages);
@@ -158,7 +173,11 @@ void demo_report_table(const struct demo_outcome *o)
            s->pages_total, s->pages_sent, s->pages_zero, s->pages_repaired);
     printf("  on the wire %s in %" PRIu64 " packets\n",
            xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent);
-    printf("  payload     %.2f Gbit/s\n", payload_gbps(o));
+    printf("  payload     %.2f Gbit/s", payload_gbps(o));
+    if (opt->bandwidth_bytes_per_s)
+        printf(", on the wire %.3f of at most %.3f Gbit/s", wire_gbps(o),
+               (double)opt->bandwidth_bytes_per_s * 8 / 1e9);
+    putchar('\n');
     printf("  blackout    %.3f ms\n", (double)blackout_us(o) / 1e3);
     printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
     printf("  injected    lost %" PRIu64 ", reordered %" PRIu64 ", duplicated %" PRIu64

@@ -9,20 +9,28 @@
  */
 #define MEMIF_ARGS "socket-abstract=no,bsize=9216,rsize=9"
 
-int xf_memif_start(struct xf_memif *m, bool server, const char *socket, unsigned queues,
-                   char err[XF_DPDK_ERR_BYTES])
+void xf_memif_init(struct xf_memif *m, bool server, const char *socket, unsigned queues)
 {
     *m = (struct xf_memif){.server = server, .queues = queues};
     /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */
     snprintf(m->vdev, sizeof(m->vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s",
              server ? "server" : "client", server ? 2 : 1, socket, MEMIF_ARGS);
-    return xf_dpdk_start(m->vdev, queues, err);
+}
+
+static const char *spec(const struct xf_memif *m)
+{
+    return m->port ? m->port : m->vdev;
+}
+
+int xf_memif_start(const struct xf_memif *m, char err[XF_DPDK_ERR_BYTES])
+{
+    return xf_dpdk_start(spec(m), m->queues, err);
 }
 
 int xf_memif_open(const struct xf_memif *m, struct xf_link **out, char err[XF_DPDK_ERR_BYTES])
 {
     const struct xf_port_config config = {
-        .port = m->vdev,
+        .port = spec(m),
         .ipv4 = m->server ? 0xc0000202 : 0xc0000201 /* 192.0.2.2, .1: RFC 5737 */,
         .queues = m->queues,
     };

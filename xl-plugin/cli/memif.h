@@ -19,13 +19,15 @@
 
 struct xf_memif {
     bool server;
+    const char *port; /* NULL; or another port to use in its place, with the same address */
     char vdev[XF_MEMIF_VDEV_BYTES];
     unsigned queues;
 };
 
-/* Starts DPDK for an end. `socket`: a path of at most 107 bytes, the same for both ends. */
-int xf_memif_start(struct xf_memif *m, bool server, const char *socket, unsigned queues,
-                   char err[XF_DPDK_ERR_BYTES]);
+/* `socket`: a path of at most 107 bytes, the same for both ends. */
+void xf_memif_init(struct xf_memif *m, bool server, const char *socket, unsigned queues);
+/* Starts DPDK for an end. */
+int xf_memif_start(const struct xf_memif *m, char err[XF_DPDK_ERR_BYTES]);
 int xf_memif_open(const struct xf_memif *m, struct xf_link **out, char err[XF_DPDK_ERR_BYTES]);
 
 #endif

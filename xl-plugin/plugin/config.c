@@ -14,6 +14,8 @@
 
 #include <libxlutil.h>
 
+#include "../../transport/rate.h"
+
 #define FILE_MAX_BYTES ((size_t)64 << 10)
 
 static const char *const known_keys[] = {
@@ -157,32 +159,6 @@ static int get_libvirt(XLU_Config *cfg, const char *name, struct xf_config *c, c
     return refuse(err, "%s: libvirt must be \"off\", \"tunnelled\" or \"any\"", name);
 }
 
-int xf_config_bandwidth(const char *text, uint64_t *bytes_per_s)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long long n = strtoull(text, &end, 10);
-    unsigned long long unit = 1;
-
-    if (errno || end == text || !isdigit((unsigned char)*text))
-        return -EINVAL;
-    if (*end == 'k' || *end == 'K')
-        unit = 1000;
-    else if (*end == 'M')
-        unit = 1000000;
-    else if (*end == 'G')
-        unit = 1000000000;
-    else if (*end)
-        return -EINVAL;
-    if (*end && end[1])
-        return -EINVAL;
-    if (n > UINT64_MAX / 1000000000u)
-        return -EINVAL;
-    *bytes_per_s = n * unit / 8;
-    return n && !*bytes_per_s ? -EINVAL : 0;
-}
-
 static int take(XLU_Config *cfg, const char *name, struct xf_config *c, char *err)
 {
     const char *text;
@@ -201,8 +177,8 @@ static int take(XLU_Config *cfg, const char *name, struct xf_config *c, char *er
         return rc;
 
     rc = xlu_cfg_get_string(cfg, "bandwidth", &text, 1);
-    if (rc != ESRCH && (rc || xf_config_bandwidth(text, &c->bandwidth_bytes_per_s)))
-        return refuse(err, "%s: bandwidth must be bits per second, such as \"8G\"", name);
+    if (rc != ESRCH && (rc || xf_rate_parse(text, &c->bandwidth_bytes_per_s)))
+        return refuse(err, "%s: bandwidth must be bits per second, such as \"2.5G\"", name);
 
     c->udp_port = (uint16_t)udp;
     c->queues = (unsigned)queues;
@@ -244,8 +220,8 @@ static int take_environment(struct xf_config *c, char *err)
         c->connect_timeout_s = (unsigned)timeout;
     if (verify >= 0)
         c->verify = verify;
-    if (text && *text && xf_config_bandwidth(text, &c->bandwidth_bytes_per_s))
-        return refuse(err, "XL_FAST_BANDWIDTH must be bits per second, such as 8G");
+    if (text && *text && xf_rate_parse(text, &c->bandwidth_bytes_per_s))
+        return refuse(err, "XL_FAST_BANDWIDTH must be bits per second, such as 2.5G");
     return 0;
 }
 

@@ -48,7 +48,4 @@ int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFI
 int xf_config_parse(struct xf_config *config, const char *text, const char *name,
                     char err[XF_CONFIG_ERR_BYTES]);
 
-/* "10G" and the like: bits per second with k, M or G (powers of 1000) to bytes per second. */
-int xf_config_bandwidth(const char *text, uint64_t *bytes_per_s);
-
 #endif

@@ -128,7 +128,9 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
      */
     xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
-           "\"verified_pages\":%llu,\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"port_up_us\":%llu,"
+           "\"verified_pages\":%llu,\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"path_bps\":%llu,"
+           "\"rtt_us\":%llu,\"bandwidth_bps\":%llu,"
+           "\"packets_lost\":%llu,\"port_up_us\":%llu,"
            "\"port_down_us\":%llu,"
            "\"memory_us\":%llu,"
            "\"blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":%llu,"
@@ -139,6 +141,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
            (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
            (unsigned long long)s->pages_verified, (unsigned long long)s->bytes_wire, rate,
+           (unsigned long long)s->path_bytes_per_s * 8, (unsigned long long)s->rtt_us,
+           (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,
            (unsigned long long)r->port_up_us, (unsigned long long)(now - r->port_closing_us),
            (unsigned long long)memory_us, (unsigned long long)blackout_us,
            (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),

@@ -232,6 +232,48 @@ static void test_link_goes_down(void **state)
     pair_close(&p);
 }
 
+/* Most packets are lost, but not all: the target is heard, and yet this must end, with its reason.
+ */
+static void test_heavy_loss_ends_in_time(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(15);
+
+    (void)state;
+    c.pages = 30000;
+    c.fill = XF_FILL_RANDOM;
+    c.net.bytes_per_s = 100000000;
+    pair_open(&p, &c);
+    while (p.now_us < 50000)
+        pair_step(&p);
+    xf_simlink_set_loss(p.net, 75);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, -ECOMM);
+    assert_non_null(strstr(xf_source_error(p.source), "more than half of all packets"));
+    assert_true(p.target_rc < 0);
+    pair_close(&p);
+}
+
+/* The target is heard, but no page passes any more: a filter, or the MTU of another way. */
+static void test_only_short_packets_end_in_time(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(16);
+
+    (void)state;
+    c.pages = 30000;
+    c.fill = XF_FILL_RANDOM;
+    c.net.bytes_per_s = 100000000;
+    pair_open(&p, &c);
+    while (p.now_us < 50000)
+        pair_step(&p);
+    xf_simlink_set_path_bytes(p.net, 1472);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, -ECOMM);
+    assert_non_null(strstr(xf_source_error(p.source), "MTU"));
+    pair_close(&p);
+}
+
 static void test_silence_ends_in_time(void **state)
 {
     struct pair p;
@@ -355,6 +397,8 @@ int main(void)
         cmocka_unit_test(test_page_that_vanishes_does_not_stop_the_round),
         cmocka_unit_test(test_small_mtu_on_the_way),
         cmocka_unit_test(test_link_goes_down),
+        cmocka_unit_test(test_heavy_loss_ends_in_time),
+        cmocka_unit_test(test_only_short_packets_end_in_time),
         cmocka_unit_test(test_silence_ends_in_time),
         cmocka_unit_test(test_abort_reaches_the_other_end),
         cmocka_unit_test(test_too_busy_gives_up_if_told),

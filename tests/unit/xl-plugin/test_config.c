@@ -134,26 +134,6 @@ static void the_environment_overrides(void **state)
     unsetenv("XL_FAST_CONNECT_TIMEOUT");
 }
 
-static void rates_have_units(void **state)
-{
-    uint64_t v;
-
-    (void)state;
-    assert_int_equal(xf_config_bandwidth("8", &v), 0);
-    assert_int_equal(v, 1);
-    assert_int_equal(xf_config_bandwidth("16k", &v), 0);
-    assert_int_equal(v, 2000);
-    assert_int_equal(xf_config_bandwidth("100G", &v), 0);
-    assert_int_equal(v, 12500000000);
-    assert_int_equal(xf_config_bandwidth("0", &v), 0);
-    assert_int_equal(v, 0);
-    assert_int_equal(xf_config_bandwidth("", &v), -EINVAL);
-    assert_int_equal(xf_config_bandwidth("-8", &v), -EINVAL);
-    assert_int_equal(xf_config_bandwidth("1", &v), -EINVAL);
-    assert_int_equal(xf_config_bandwidth("8Gb", &v), -EINVAL);
-    assert_int_equal(xf_config_bandwidth("99999999999999999999", &v), -EINVAL);
-}
-
 static void a_missing_file_is_named(void **state)
 {
     struct xf_config c;
@@ -171,7 +151,6 @@ int main(void)
         cmocka_unit_test(every_key_is_taken),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(the_environment_overrides),
-        cmocka_unit_test(rates_have_units),
         cmocka_unit_test(a_missing_file_is_named),
     };
 
