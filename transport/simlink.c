@@ -256,6 +256,8 @@ void xf_simlink_set_down(struct xf_simlink *net, int down)
 uint64_t xf_simlink_held(const struct xf_simlink *net)
 {
     return net->held;
+}
+
 void xf_simlink_set_loss(struct xf_simlink *net, double pct)
 {
     net->loss_pct = pct;

@@ -216,8 +216,7 @@ static int check_times(struct xf_source *s, uint64_t now_us)
     if (s->phase != XF_PHASE_CONNECT && now_us - ss->heard_us > s->config.peer_timeout_us)
         return xf_session_fail(ss, -ETIMEDOUT, "the target has been silent for %llu s",
                                (unsigned long long)(s->config.peer_timeout_us / 1000000));
-    rc = check_round(s, now_us);
-    return rc ? rc : check_path(s, now_us);
+    return check_path(s, now_us);
 }
 
 int xf_source_step(struct xf_source *s, uint64_t now_us)

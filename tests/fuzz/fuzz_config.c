@@ -7,6 +7,7 @@
 #include "fuzz.h"
 
 #include "../../dpdk/spec.h"
+#include "../../transport/rate.h"
 #include "../../xl-plugin/plugin/config.h"
 
 /* What libxlutil loses of a text that it refuses is not ours to free. */
@@ -52,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(c.libvirt <= XF_UNASKED_ANY);
         check_port(&c);
     }
-    if (!xf_config_bandwidth(text, &rate))
+    if (!xf_rate_parse(text, &rate))
         FUZZ_CHECK(rate <= UINT64_MAX / 8);
     free(text);
     return 0;
