@@ -59,7 +59,7 @@ recover() {
 
 ends() { # STATUS WORDS
     [ "$status" = "$1" ] || fail "exit status $status, not $1"
-    cat "$work/out" "$work/err" | grep -qF -- "$2" || fail "no '$2'"
+    grep -qF -- "$2" "$work/out" "$work/err" || fail "no '$2'"
 }
 
 ends_as() { # HERE THERE
