@@ -31,6 +31,9 @@
 /* The last page of a round is acknowledged -> the target has counted the round. A tunnel's target
    may first wait for Xen's restore, at most half as long. */
 #define COUNT_US 120000000u
+/* A target says something every 100 ms (PROTOCOL.md, section 8): one that has not for so long may be
+   gone, and then it is its silence that ends the migration, and says so. */
+#define ANSWERS_US 1000000u
 
 void xf_source_config_init(struct xf_source_config *config)
 {
@@ -180,6 +183,8 @@ static int check_path(struct xf_source *s, uint64_t now_us)
                                "now: check its cables, its MTU and who else uses it",
                                XF_PACE_HEAVY_LOSS_US / 1000000);
     case XF_PACE_NO_DELIVERY:
+        if (now_us - s->session.heard_us > ANSWERS_US)
+            return 0;
         return xf_session_fail(&s->session, -ETIMEDOUT,
                                "the target answers, but no page has arrived there for %llu s: "
                                "check the MTU of the migration link and what filters it",
