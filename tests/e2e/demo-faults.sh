@@ -42,7 +42,8 @@ if [ "$refused" -gt "$corrupted" ] || [ "$refused" -lt $((corrupted - 20)) ]; th
     fail "$corrupted corrupted, but $refused refused"
 fi
 
-demo --memory 64M --fill random --loss 30 --seed 1 --json
+# So much loss is taken for congestion, and the source gives way: the guest must hold still, or it takes minutes.
+demo --memory 16M --fill random --dirty-rate 0 --loss 30 --seed 1 --json
 verified
 at_least pages_repaired 100
 is forged 0

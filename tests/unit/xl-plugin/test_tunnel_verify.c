@@ -153,6 +153,7 @@ static void a_changed_stream_is_refused(void **state)
     for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct move m = verified_move(i + 1);
 
+        m.hasty = true; /* one waits for what does not come */
         m.on_the_way = ways[i];
         move_run(&m);
         assert_int_not_equal(m.restore_rc, 0);
