@@ -216,9 +216,9 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
-$(BUILD)/xl-fast-preflight: $(BUILD)/obj/xl-plugin/bin/preflight.o \
-		$(addprefix $(BUILD)/obj/,xl-plugin/plugin/config.o xl-plugin/plugin/portcheck.o dpdk/spec.o \
-			dpdk/probe.o dpdk/host.o dpdk/args.o)
+$(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
+			plugin/config.o plugin/config_keys.o plugin/portcheck.o) \
+		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog
 
