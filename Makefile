@@ -15,7 +15,10 @@ DESTDIR ?=
 LIBDIR ?= $(PREFIX)/lib/xl-fast
 SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
+COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
 SHIM_DIR ?=
+# Beside the shim, where it is found before Xen's own completion of xl: for /usr/local/sbin below /usr/local/share.
+SHIM_COMPLETION_DIR ?= $(if $(SHIM_DIR),$(patsubst %/,%,$(dir $(SHIM_DIR:%/=%)))/share/bash-completion/completions)
 SAN ?=
 SECONDS ?= 30
 FUZZ ?=
@@ -172,10 +175,11 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 # LIBDIR holds all that works together; SHIM_DIR (not set: none) gets a link to the xl shim, and
-# should stand before the real xl's folder in PATH.
+# should stand before the real xl's folder in PATH. With it goes the completion of `xl migrate --fast`.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(COMPLETION_DIR)
 	install -m 755 $(BUILD)/xl-fast $(DESTDIR)$(PREFIX)/bin/xl-fast
+	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain xl-plugin/bin/xl-fast-helper \
 		xl-plugin/bin/xl-fast-receive xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
@@ -185,15 +189,17 @@ ifeq ($(XEN),1)
 	install -m 644 xl-plugin/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 xl-plugin/man/*.5 $(DESTDIR)$(MANDIR)/man5
 	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_DIR) && ln -sf $(LIBDIR)/xl $(DESTDIR)$(SHIM_DIR)/xl)
+	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_COMPLETION_DIR) && \
+		ln -sf $(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
 endif
 
 # Leaves /etc/xen/xl-fast.conf, which is the user's.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
+	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
 		$(addprefix $(DESTDIR)$(MANDIR)/,$(patsubst xl-plugin/man/%.1,man1/%.1,$(wildcard xl-plugin/man/*.1)) \
 		$(patsubst xl-plugin/man/%.5,man5/%.5,$(wildcard xl-plugin/man/*.5)))
 	rm -rf $(DESTDIR)$(LIBDIR)
-	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl)
+	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
 
 clean:
 	rm -rf $(addprefix $(BUILD)/,obj tests asan tsan lint faults fuzz/obj fuzz/fuzz) $(PROGRAMS)

@@ -148,6 +148,7 @@ static void usage(FILE *to)
         "each\n"
         "with where its value comes from, or all that is wrong with it, a line each. Whether the\n"
         "port that it names can be used, `xl-fast probe` says.\n\n"
+        "  --check      the only thing that it does, and so required\n"
         "  --json       one JSON object\n\n"
         "Exit status: 0 it is right, 1 it is wrong or cannot be read, 2 usage.\n",
         to);
