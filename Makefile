@@ -72,7 +72,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen check-trixie faults soak bench-net asan tsan valgrind fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie deb check-deb faults soak bench-net asan tsan valgrind fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -86,6 +86,8 @@ help:
 	@echo '                with QUICK=1 each kind of guest and of host once'
 	@echo 'make            build $(PROGRAMS)'
 	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
+	@echo 'make deb        Debian packages of this tree, in $(BUILD)/deb'
+	@echo 'make check-deb  those installed, upgraded, removed and purged in a Debian of their own (root), and lintian'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make soak       RUNS=N SEED=S: so many migrations that faults hit, by real processes (2000),'
 	@echo '                and a hundred times as many on a virtual clock; figures in $(BUILD)/soak.json'
@@ -149,6 +151,17 @@ check-trixie:
 # All scenarios, the whole matrix; hours. QUICK=1: each kind of guest and of host once.
 check-xen: lab
 	LAB_QUICK=$(QUICK) scripts/lab run
+
+deb: setup
+	@scripts/setup deb
+	@scripts/deb/build $(BUILD)/deb
+
+# Who builds packages for hosts of his own need have no mail address (else: DEBEMAIL). What is fine and
+# lintian warns of all the same is in scripts/deb/xl-fast.lintian-overrides, with the reason.
+check-deb: deb
+	lintian --allow-root --fail-on error,warning \
+		--suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog,root-in-contact $(BUILD)/deb/xl-fast*.deb
+	@XF_BUILD=$(BUILD) tests/deb/package.sh $(BUILD)/deb/xl-fast_*.deb
 
 # The demo under heavy faults, with many seeds; make check has a few of them.
 faults: setup
