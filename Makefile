@@ -217,7 +217,8 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 
 # Asks what can be known before a migration; needs no DPDK to run.
 $(BUILD)/xl-fast-preflight: $(BUILD)/obj/xl-plugin/bin/preflight.o \
-		$(addprefix $(BUILD)/obj/,xl-plugin/plugin/config.o xl-plugin/plugin/portcheck.o dpdk/spec.o \
+		$(addprefix $(BUILD)/obj/,xl-plugin/plugin/config.o xl-plugin/plugin/portcheck.o \
+			xl-plugin/plugin/portlock.o dpdk/spec.o \
 			dpdk/probe.o dpdk/host.o dpdk/args.o)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog

@@ -7,7 +7,8 @@
  *     xl-fast-preflight source DOMAIN
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
  *
- * It prints key=value lines, of them at last "fast=ok", or "why=" with one line for the user. The
+ * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so it
+ * is no refusal; at last "fast=ok", or "why=" with one line for the user. The
  * exit status is 0 for both; 2 for a wrong call.
  */
 #include <arpa/inet.h>
@@ -29,6 +30,7 @@
 #include "../../transport/offer.h"
 #include "../plugin/config.h"
 #include "../plugin/portcheck.h"
+#include "../plugin/portlock.h"
 
 #define XL_CONF "/etc/xen/xl.conf"
 
@@ -112,6 +114,10 @@ static int check_port(struct preflight *p)
     struct in_addr in = {.s_addr = htonl(p->config.ipv4)};
     printf("port=%s\naddress=%s/%u\nmtu=%u\n", p->config.port, inet_ntoa(in), p->config.prefix,
            p->mtu);
+
+    pid_t holder = 0;
+    if (xf_portlock_look(p->config.port, &holder))
+        printf("busy=%d\n", (int)holder);
     return 0;
 }
 
