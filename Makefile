@@ -236,7 +236,7 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 
 # Asks what can be known before a migration; needs no DPDK to run.
 $(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
-			plugin/config.o plugin/config_keys.o plugin/portcheck.o) \
+			plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
 		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog

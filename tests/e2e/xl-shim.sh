@@ -37,6 +37,8 @@ source)
 target)
     [ -z "${FAKE_TARGET:-}" ] || { printf 'why=%s\n' "$FAKE_TARGET"; exit; }
     [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
+    # Another migration has its port, once.
+    [ ! -e "${FAKE_BUSY:-/nowhere}" ] || { rm "$FAKE_BUSY" && echo busy=4711; }
     printf '%s\n' protocol=1 xen=4.17 port=eth9 address=192.0.2.2/24 fast=ok ;;
 esac
 END
@@ -132,6 +134,23 @@ check "the target hears of the source" 0 "preflight target 1 4.17 200000 192.0.2
 check "domain with blanks" 0 "[migrate][a b][h $remote]" '' xl migrate --fast 'a b' h
 check "the real xl's status" 3 "$ours" '' env FAKE_XL_STATUS=3 xl migrate --fast d h
 check "help" 0 "xl migrate --fast[=auto]" '' xl migrate --fast --help
+
+# One at a time.
+export XL_FAST_POLL=0
+touch "$dir/busy"
+check "the target's port is in use" 0 "[migrate][d][h $remote]" "d waits: another migration has eth9 at h (process 4711 there)" \
+    env FAKE_BUSY="$dir/busy" xl migrate --fast d h
+# The first tells that it runs, and goes on until the second has said that it waits.
+cat >"$dir/two" <<END
+FAKE_DO='touch "$dir/first"; until grep -q turn "$dir/second.err"; do sleep 0.1; done; echo first' xl migrate --fast one h >"$dir/order" 2>/dev/null &
+until [ -e "$dir/first" ]; do sleep 0.1; done
+xl migrate --fast two h >>"$dir/order" 2>"$dir/second.err"
+wait
+grep -c '^first' "$dir/order" && tail -n 1 "$dir/order" && cat "$dir/second.err"
+END
+: >"$dir/second.err"
+check "this host's port is in use" 0 "[migrate][two][h $remote]" '' timeout 60 sh "$dir/two"
+check "and its user hears so" 0 "two waits for its turn: another migration has eth1" '' cat "$dir/second.err"
 
 # What it leaves behind: asked only after a failure, and said only of a guest that is suspended.
 check "a success asks nothing" 1 '' '' sh -c "xl migrate --fast d h >/dev/null 2>&1; grep '^domain' '$FAKE_LOG'"

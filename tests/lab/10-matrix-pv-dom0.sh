@@ -12,6 +12,7 @@
 . "$(dirname "$0")/matrix.sh"
 begin
 
+MIGRATE_TIMEOUT=1200 # 768 MiB, and a machine that does other things as well
 if quick; then
     cell pvh 1 192
     cell pv 2 192

@@ -38,7 +38,8 @@ start_watch() {
 # shellcheck disable=SC2016
 stop_watch() { for host in A B; do on "$host" '[ ! -f /lab/watch.pid ] || kill $(cat /lab/watch.pid); rm -f /lab/watch.pid'; done; }
 
-MIGRATE_TIMEOUT=900 # a PVH dom0 maps a page some twenty times as slowly as a PV dom0
+# A PVH dom0 maps a page some twenty times as slowly as a PV dom0.
+quick && MIGRATE_TIMEOUT=900 || MIGRATE_TIMEOUT=3600
 if quick; then
     make_guest A large memory=192 fill=32 write=20
 else

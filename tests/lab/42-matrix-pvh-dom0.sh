@@ -12,7 +12,7 @@
 . "$(dirname "$0")/matrix.sh"
 begin
 
-MIGRATE_TIMEOUT=1800 # emulated, a PVH dom0 maps pages slowly
+MIGRATE_TIMEOUT=3600 # emulated, a PVH dom0 maps pages slowly
 # Each number of vCPUs and each size once for each kind: at these hosts' speed all pairs are two hours.
 cell pvh 1 192
 cell pvh 2 768

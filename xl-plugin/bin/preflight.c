@@ -6,10 +6,10 @@
  *     xl-fast-preflight host                 for `xl-fast probe`: all but a guest and a peer
  *     xl-fast-preflight source DOMAIN
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
- *     xl-fast-preflight config [FILE]        for `xl-fast config`: only the file
- * (preflight_config.c)
+ *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
  *
- * It prints key=value lines, of them at last "fast=ok", or "why=" with one line for the user. The
+ * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so it
+ * is no refusal; at last "fast=ok", or "why=" with one line for the user. The
  * exit status is 0 for both; 2 for a wrong call.
  */
 #include <arpa/inet.h>
@@ -31,6 +31,7 @@
 #include "../../transport/offer.h"
 #include "../plugin/config.h"
 #include "../plugin/portcheck.h"
+#include "../plugin/portlock.h"
 #include "preflight_config.h"
 
 #define XL_CONF "/etc/xen/xl.conf"
@@ -115,6 +116,10 @@ static int check_port(struct preflight *p)
     struct in_addr in = {.s_addr = htonl(p->config.ipv4)};
     printf("port=%s\naddress=%s/%u\nmtu=%u\n", p->config.port, inet_ntoa(in), p->config.prefix,
            p->mtu);
+
+    pid_t holder = 0;
+    if (xf_portlock_look(p->config.port, &holder))
+        printf("busy=%d\n", (int)holder);
     return 0;
 }
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ports.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "../../dpdk/port.h"
 #include "../../transport/fault.h"
 #include "../../transport/faultlink.h"
+#include "portlock.h"
 
 _Static_assert(XF_DPDK_ERR_BYTES == 256, "the size that ports.h promises");
 
@@ -48,6 +53,35 @@ static struct xf_link *unwrap(struct xf_link *link)
 }
 #endif
 
+/* As long as it may take the migration before this one to leave. */
+#define LOCK_WAIT_MS 5000u
+
+/* Of the process, as the EAL that it guards is. */
+static int lock_fd = -1;
+
+static int lock(const char *port, char err[256])
+{
+    pid_t holder = 0;
+    int fd = xf_portlock_take(port, LOCK_WAIT_MS, &holder);
+
+    if (fd == -EBUSY)
+        snprintf(err, 256, "port %.100s: another migration has it (process %d): try again after it",
+                 port, (int)holder);
+    else if (fd < 0)
+        snprintf(err, 256, "port %.100s: cannot be locked in /run/xl-fast: %s", port, strerror(-fd));
+    if (fd < 0)
+        return fd;
+    lock_fd = fd;
+    return 0;
+}
+
+static void unlock(void)
+{
+    if (lock_fd >= 0)
+        close(lock_fd);
+    lock_fd = -1;
+}
+
 int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256])
 {
     struct xf_port_config port = {
@@ -64,13 +98,19 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     err[0] = 0;
-    int rc = xf_dpdk_start(config->port, config->queues ? config->queues : 1, err);
+    int rc = lock(config->port, err);
+    if (rc)
+        goto out;
+    rc = xf_dpdk_start(config->port, config->queues ? config->queues : 1, err);
     if (!rc)
         rc = xf_port_open(out, &port, err);
     if (!rc)
         rc = wrap(out);
-    if (rc)
+    if (rc) {
         xf_dpdk_stop();
+        unlock();
+    }
+out:
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }
@@ -82,4 +122,5 @@ void xf_ports_close(struct xf_link *link)
     if (link)
         link->ops->close(link);
     xf_dpdk_stop();
+    unlock();
 }

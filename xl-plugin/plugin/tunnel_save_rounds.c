@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What Xen's own save of a PV guest asks by its callbacks, in the caller's thread: another round,
+   or the stop? By what has landed at the target, not by what was written. */
+#include "tunnel_save_impl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../transport/clock.h"
+#include "../../transport/fault.h"
+#include "say.h"
+
+/* A rate taken from fewer pages than this says little. */
+#define RATE_PAGES_MIN 256u
+
+/* All that the stock function has written so far has landed at the target. */
+static int wait_landed(struct save *s, struct xf_tunnel_counts *counts)
+{
+    uint64_t one = 1;
+
+    s->marks++;
+    if (write(s->mark_fd, &one, sizeof(one)) != sizeof(one))
+        return xf_tunnel_save_fail(s, -errno, "eventfd: %s", strerror(errno));
+    return xf_tunnel_source_wait_landed(s->tunnel, s->marks, counts);
+}
+
+static void measure_rate(struct save *s, const struct xf_tunnel_counts *now, uint64_t now_us)
+{
+    uint64_t raw = (now->pages - now->zero) - (s->round.before.pages - s->round.before.zero);
+    uint64_t us = now_us - s->round.began_us;
+
+    if (raw < RATE_PAGES_MIN && s->bytes_per_s)
+        return;
+    if (raw < RATE_PAGES_MIN) {
+        raw = now->pages;
+        us = now_us - s->live_us;
+    }
+    if (us)
+        s->bytes_per_s = (uint64_t)((double)raw * (double)XF_PAGE_BYTES * 1e6 / (double)us);
+}
+
+void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_tunnel_counts *now,
+                              uint64_t us)
+{
+    uint64_t pages = now->pages - s->round.before.pages;
+
+    if (!pages)
+        return;
+    xf_say("source: round %u%s: %llu pages, %.1f ms, %.3f Gbit/s", ++s->rounds, what,
+           (unsigned long long)pages, (double)us / 1e3,
+           us ? (double)pages * (double)XF_PAGE_BYTES * 8 / ((double)us * 1e3) : 0.0);
+}
+
+/* The end of a live round: by now all of it has been written, and is waited for. */
+static int round_over(struct save *s)
+{
+    struct xf_tunnel_counts counts;
+
+    if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_round_end))
+        return XGS_POLICY_ABORT;
+    uint64_t now = xf_now_us();
+
+    s->round.sent = counts.pages - s->round.before.pages;
+    measure_rate(s, &counts, now);
+    xf_tunnel_save_say_round(s, "", &counts, now - s->round.began_us);
+    s->round.before = counts;
+    return XGS_POLICY_CONTINUE_PRECOPY;
+}
+
+/* How many pages are dirty is known: another live round, or the last before the stop? The stock
+   function sends what is dirty now in either case while the guest runs; what a stop then has to
+   send is what gets dirty meanwhile, and that is less. */
+static int next_round(struct save *s, unsigned iteration, long dirty)
+{
+    struct xf_round_result r = {
+        .round = iteration,
+        .dirty_pages = (uint64_t)dirty,
+        .sent_pages = s->round.sent,
+        .bytes_per_s = s->bytes_per_s,
+    };
+    uint64_t predicted_us;
+
+    s->round.stalled = iteration > 1 && xf_policy_stalled((uint64_t)s->round.dirty, (uint64_t)dirty)
+                           ? s->round.stalled + 1
+                           : 0;
+    s->round.dirty = dirty;
+    s->round.began_us = xf_now_us();
+    r.stalled_rounds = s->round.stalled;
+    switch (xf_policy_next(&s->policy, &r, &predicted_us)) {
+    case XF_ROUND_AGAIN:
+        return XGS_POLICY_CONTINUE_PRECOPY;
+    case XF_ROUND_STOP:
+        return XGS_POLICY_STOP_AND_COPY;
+    default:
+        xf_tunnel_save_fail(
+            s, -EBUSY,
+            "the guest writes memory faster than it can be moved: a stop now would take %llu ms of "
+            "at most %llu",
+            (unsigned long long)(predicted_us / 1000),
+            (unsigned long long)(s->policy.max_downtime_us / 1000));
+        return XGS_POLICY_ABORT;
+    }
+}
+
+/*
+ * Called by send_memory_live() of tools/libs/guest/xg_sr_save.c: before each round, with the number
+ * of dirty pages, and after it, with -1. Before the first, iteration is 0 and all pages are dirty.
+ */
+static int precopy_policy(struct precopy_stats stats, void *data)
+{
+    struct save *s = data;
+
+    if (xf_tunnel_source_failed(s->tunnel))
+        return XGS_POLICY_ABORT;
+    if (stats.dirty_count < 0)
+        return round_over(s);
+    if (stats.iteration > 0)
+        return next_round(s, stats.iteration, stats.dirty_count);
+    s->round.dirty = stats.dirty_count;
+    s->round.began_us = s->live_us = xf_now_us();
+    return XGS_POLICY_CONTINUE_PRECOPY;
+}
+
+static int suspend(void *data)
+{
+    struct save *s = data;
+
+    struct xf_tunnel_counts counts;
+
+    /* What is on its way need not be waited for with the guest stopped. */
+    if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_suspend))
+        return 0;
+    s->suspend_us = xf_now_us();
+    xf_tunnel_save_say_round(s, "", &counts, s->suspend_us - s->round.began_us);
+    s->round.before = counts;
+    int ok = s->p->callbacks->suspend(s->p->callbacks->data);
+    if (XF_FAULT(tunnel_save_suspended))
+        return 0;
+    if (ok == 1 && s->verify) {
+        xf_tunnel_sleep(XF_UNSTEADY_SETTLE_US);
+        s->unsteady_n = s->p->unsteady(s->p->arg, s->unsteady);
+        if (s->unsteady_n < 0) {
+            xf_tunnel_save_fail(s, s->unsteady_n, "cannot tell which pages to verify: %s",
+                                strerror(-s->unsteady_n));
+            return 0;
+        }
+    }
+    return ok;
+}
+
+static int switch_qemu_logdirty(uint32_t domid, unsigned enable, void *data)
+{
+    struct save *s = data;
+
+    return s->p->callbacks->switch_qemu_logdirty(domid, enable, s->p->callbacks->data);
+}
+
+void xf_tunnel_save_wrap(struct save *s, struct save_callbacks *wrapped)
+{
+    *wrapped = *s->p->callbacks;
+    /* A plain migration calls no others. */
+    wrapped->precopy_policy = precopy_policy;
+    wrapped->suspend = suspend;
+    if (wrapped->switch_qemu_logdirty)
+        wrapped->switch_qemu_logdirty = switch_qemu_logdirty;
+    wrapped->data = s;
+}
