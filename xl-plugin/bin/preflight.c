@@ -8,9 +8,9 @@
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
  *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
  *
- * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so it
- * is no refusal; at last "fast=ok", or "why=" with one line for the user. The
- * exit status is 0 for both; 2 for a wrong call.
+ * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so
+ * it is no refusal; at last "fast=ok", or "why=" with one line for the user. The exit status is 0
+ * for both; 2 for a wrong call.
  */
 #include <arpa/inet.h>
 #include <errno.h>
