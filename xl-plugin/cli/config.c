@@ -142,16 +142,14 @@ static void clear(struct config *c)
 
 static void usage(FILE *to)
 {
-    fputs(
-        "usage: xl-fast config --check [--json] [FILE]\n\n"
-        "Reads FILE (/etc/xen/xl-fast.conf) as a migration does, and prints the keys in force, "
-        "each\n"
-        "with where its value comes from, or all that is wrong with it, a line each. Whether the\n"
-        "port that it names can be used, `xl-fast probe` says.\n\n"
-        "  --check      the only thing that it does, and so required\n"
-        "  --json       one JSON object\n\n"
-        "Exit status: 0 it is right, 1 it is wrong or cannot be read, 2 usage.\n",
-        to);
+    fputs("usage: xl-fast config --check [--json] [FILE]\n\n"
+          "Reads FILE (/etc/xen/xl-fast.conf) as a migration does. Prints the keys in force, each\n"
+          "with where its value comes from, or all that is wrong with the file, a line each.\n"
+          "Whether the port that it names can be used, `xl-fast probe` says.\n\n"
+          "  --check      the only thing that it does, and so required\n"
+          "  --json       one JSON object\n\n"
+          "Exit status: 0 it is right, 1 it is wrong or cannot be read, 2 usage.\n",
+          to);
 }
 
 static int wrong_usage(const char *what, const char *word)
