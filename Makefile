@@ -15,7 +15,10 @@ DESTDIR ?=
 LIBDIR ?= $(PREFIX)/lib/xl-fast
 SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
+COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
 SHIM_DIR ?=
+# Beside the shim, where it is found before Xen's own completion of xl: for /usr/local/sbin below /usr/local/share.
+SHIM_COMPLETION_DIR ?= $(if $(SHIM_DIR),$(patsubst %/,%,$(dir $(SHIM_DIR:%/=%)))/share/bash-completion/completions)
 SAN ?=
 SECONDS ?= 30
 FUZZ ?=
@@ -69,7 +72,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen check-trixie faults soak bench-net asan tsan valgrind fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie deb check-deb faults soak bench-net asan tsan valgrind fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -83,6 +86,8 @@ help:
 	@echo '                with QUICK=1 each kind of guest and of host once'
 	@echo 'make            build $(PROGRAMS)'
 	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
+	@echo 'make deb        Debian packages of this tree, in $(BUILD)/deb'
+	@echo 'make check-deb  those installed, upgraded, removed and purged in a Debian of their own (root), and lintian'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make soak       RUNS=N SEED=S: so many migrations that faults hit, by real processes (2000),'
 	@echo '                and a hundred times as many on a virtual clock; figures in $(BUILD)/soak.json'
@@ -147,6 +152,17 @@ check-trixie:
 check-xen: lab
 	LAB_QUICK=$(QUICK) scripts/lab run
 
+deb: setup
+	@scripts/setup deb
+	@scripts/deb/build $(BUILD)/deb
+
+# Who builds packages for hosts of his own need have no mail address (else: DEBEMAIL). What is fine and
+# lintian warns of all the same is in scripts/deb/xl-fast.lintian-overrides, with the reason.
+check-deb: deb
+	lintian --allow-root --fail-on error,warning \
+		--suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog,root-in-contact $(BUILD)/deb/xl-fast*.deb
+	@XF_BUILD=$(BUILD) tests/deb/package.sh $(BUILD)/deb/xl-fast_*.deb
+
 # The demo under heavy faults, with many seeds; make check has a few of them.
 faults: setup
 	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
@@ -172,10 +188,11 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 # LIBDIR holds all that works together; SHIM_DIR (not set: none) gets a link to the xl shim, and
-# should stand before the real xl's folder in PATH.
+# should stand before the real xl's folder in PATH. With it goes the completion of `xl migrate --fast`.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(COMPLETION_DIR)
 	install -m 755 $(BUILD)/xl-fast $(DESTDIR)$(PREFIX)/bin/xl-fast
+	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain xl-plugin/bin/xl-fast-helper \
 		xl-plugin/bin/xl-fast-receive xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
@@ -185,15 +202,17 @@ ifeq ($(XEN),1)
 	install -m 644 xl-plugin/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 xl-plugin/man/*.5 $(DESTDIR)$(MANDIR)/man5
 	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_DIR) && ln -sf $(LIBDIR)/xl $(DESTDIR)$(SHIM_DIR)/xl)
+	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_COMPLETION_DIR) && \
+		ln -sf $(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
 endif
 
 # Leaves /etc/xen/xl-fast.conf, which is the user's.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
+	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
 		$(addprefix $(DESTDIR)$(MANDIR)/,$(patsubst xl-plugin/man/%.1,man1/%.1,$(wildcard xl-plugin/man/*.1)) \
 		$(patsubst xl-plugin/man/%.5,man5/%.5,$(wildcard xl-plugin/man/*.5)))
 	rm -rf $(DESTDIR)$(LIBDIR)
-	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl)
+	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
 
 clean:
 	rm -rf $(addprefix $(BUILD)/,obj tests asan tsan lint faults fuzz/obj fuzz/fuzz) $(PROGRAMS)
@@ -216,10 +235,9 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
-$(BUILD)/xl-fast-preflight: $(BUILD)/obj/xl-plugin/bin/preflight.o \
-		$(addprefix $(BUILD)/obj/,xl-plugin/plugin/config.o xl-plugin/plugin/portcheck.o \
-			xl-plugin/plugin/portlock.o dpdk/spec.o \
-			dpdk/probe.o dpdk/host.o dpdk/args.o)
+$(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
+			plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
+		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog
 

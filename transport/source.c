@@ -31,8 +31,8 @@
 /* The last page of a round is acknowledged -> the target has counted the round. A tunnel's target
    may first wait for Xen's restore, at most half as long. */
 #define COUNT_US 120000000u
-/* A target says something every 100 ms (PROTOCOL.md, section 8): one that has not for so long may be
-   gone, and then it is its silence that ends the migration, and says so. */
+/* A target says something every 100 ms (PROTOCOL.md, section 8): one that has not for so long may
+   be gone, and then it is its silence that ends the migration, and says so. */
 #define ANSWERS_US 1000000u
 
 void xf_source_config_init(struct xf_source_config *config)

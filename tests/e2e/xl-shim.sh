@@ -103,6 +103,19 @@ check "empty words and stars" 0 "[block-attach][][*][\$x] $stock" '' xl block-at
 check "through a link" 0 "[list] $stock" '' env "PATH=$dir/link:$PATH" sh -c \
     "mkdir '$dir/link'; ln -s '$dir/shim/xl' '$dir/link/xl'; xl list"
 
+# Where a package has put the real xl aside.
+mkdir "$dir/shim/stock"
+# shellcheck disable=SC2016  # expanded by the stand-in
+printf '#!/bin/sh\necho "aside: ${0##*/} $*"\n' >"$dir/shim/stock/xl.stock"
+chmod +x "$dir/shim/stock/xl.stock"
+ln -s xl.stock "$dir/shim/stock/xl"
+check "put aside" 0 "aside: xl list" '' xl list
+check "put aside, called from below" 0 "aside: xl list" '' env XL_FAST_SHIM=1 xl list
+rm "$dir/shim/stock/xl.stock"
+check "put aside, and Xen is gone" 0 "[list] $stock" '' xl list
+rm -r "$dir/shim/stock"
+[ -x /usr/sbin/xl ] || check "no Xen" 1 '' "the real xl is not to be found" env "PATH=$dir/shim:$dir/tools:/usr/bin:/bin" xl list
+
 # Fast.
 check "fast" 0 "[migrate][d][h $remote] $ours downtime= bandwidth=" "d goes to h" xl migrate --fast d h
 check "global options" 0 "[-vv][-t][migrate][d][h $remote] $ours" '' xl -vv -t migrate --fast d h

@@ -6,10 +6,11 @@
  *     xl-fast-preflight host                 for `xl-fast probe`: all but a guest and a peer
  *     xl-fast-preflight source DOMAIN
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
+ *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
  *
- * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so it
- * is no refusal; at last "fast=ok", or "why=" with one line for the user. The
- * exit status is 0 for both; 2 for a wrong call.
+ * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so
+ * it is no refusal; at last "fast=ok", or "why=" with one line for the user. The exit status is 0
+ * for both; 2 for a wrong call.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,6 +32,7 @@
 #include "../plugin/config.h"
 #include "../plugin/portcheck.h"
 #include "../plugin/portlock.h"
+#include "preflight_config.h"
 
 #define XL_CONF "/etc/xen/xl.conf"
 
@@ -275,10 +277,15 @@ int main(int argc, char **argv)
     bool source = argc == 3 && !strcmp(argv[1], "source");
     bool target = argc == 6 && !strcmp(argv[1], "target");
 
+    if ((argc == 2 || argc == 3) && !strcmp(argv[1], "config")) {
+        xf_preflight_config(argv[2]);
+        return 0;
+    }
     if (!source && !target && !only_host) {
         fprintf(stderr, "usage: xl-fast-preflight host\n"
                         "       xl-fast-preflight source DOMAIN\n"
-                        "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n");
+                        "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n"
+                        "       xl-fast-preflight config [FILE]\n");
         return 2;
     }
     int rc = open_xen(&p);

@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
     {"demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"},
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
+    {"config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"},
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},
 #ifdef XF_FAULTS

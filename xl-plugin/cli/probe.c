@@ -19,6 +19,7 @@
 #include "../../transport/offer.h"
 #include "cli.h"
 #include "memory.h"
+#include "preflight.h"
 
 #define PORTS_MAX 256u
 
@@ -31,7 +32,7 @@ struct probe {
     unsigned ports_n;
     /* By xl-fast-preflight; "" where it does not say. */
     bool asked;
-    char xen[32], free_kib[32], configured[256], address[64], mtu[16], why[768];
+    char xen[32], free_kib[32], configured[256], address[64], mtu[16], why[XF_PREFLIGHT_WHY_BYTES];
     bool ok;
 };
 
@@ -40,32 +41,9 @@ static const char *kind(const struct probe *p)
     return !p->host.xen ? "bare" : p->host.pv_dom0 ? "pv" : "pvh";
 }
 
-/* Beside this program (a build folder), or where `make install` puts it. */
-static bool find_preflight(char *path, size_t size)
+static void take(void *arg, const char *key, const char *value)
 {
-    static const char *const places[] = {"", "/../lib/xl-fast"};
-    const char *lib = getenv("XL_FAST_LIBDIR");
-    char dir[512];
-    ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-
-    if (lib && *lib) {
-        snprintf(path, size, "%s/xl-fast-preflight", lib);
-        return !access(path, X_OK);
-    }
-    dir[n > 0 ? n : 0] = 0;
-    char *slash = strrchr(dir, '/');
-    if (slash)
-        *slash = 0;
-    for (unsigned i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-        snprintf(path, size, "%s%s/xl-fast-preflight", dir, places[i]);
-        if (!access(path, X_OK))
-            return true;
-    }
-    return false;
-}
-
-static void take(struct probe *p, const char *key, const char *value)
-{
+    struct probe *p = arg;
     const struct {
         const char *key;
         char *to;
@@ -88,28 +66,13 @@ static void take(struct probe *p, const char *key, const char *value)
 
 static void ask_preflight(struct probe *p)
 {
-    char path[600], command[640], line[768];
+    static const char *const args[] = {"host", NULL};
+    char why[XF_PREFLIGHT_WHY_BYTES];
+    int rc = xf_preflight_ask(args, take, p, why);
 
-    if (!find_preflight(path, sizeof(path)) || strchr(path, '\'')) {
-        snprintf(p->why, sizeof(p->why),
-                 "xl-fast-preflight is not there: xl-fast was built or installed without its Xen "
-                 "part");
-        return;
-    }
-    snprintf(command, sizeof(command), "'%s' host 2>/dev/null", path);
-    FILE *f = popen(command, "re");
-    p->asked = f;
-    while (f && fgets(line, sizeof(line), f)) {
-        line[strcspn(line, "\n")] = 0;
-        char *value = strchr(line, '=');
-
-        if (value) {
-            *value++ = 0;
-            take(p, line, value);
-        }
-    }
-    if (f && pclose(f) && !p->why[0])
-        snprintf(p->why, sizeof(p->why), "%s does not run", path);
+    p->asked = rc != -ENOENT;
+    if (rc && !p->why[0])
+        strcpy(p->why, why);
 }
 
 static unsigned usable_ports(const struct probe *p)

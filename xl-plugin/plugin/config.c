@@ -18,37 +18,57 @@
 
 #define FILE_MAX_BYTES ((size_t)64 << 10)
 
-static const char *const known_keys[] = {
-    "port",         "address",   "udp_port", "queues",  "mtu",          "connect_timeout",
-    "max_downtime", "bandwidth", "verify",   "libvirt", "stock_helper",
+static const char *const unasked_names[] = {
+    [XF_UNASKED_OFF] = "off",
+    [XF_UNASKED_TUNNELLED] = "tunnelled",
+    [XF_UNASKED_ANY] = "any",
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(char *err, const char *format, ...)
+/* What is read, and what is wrong with it: the first error is kept, each is said. */
+struct reading {
+    struct xf_config *config;
+    XLU_Config *cfg;
+    const char *name; /* of the file */
+    char *err;
+    xf_config_say *say; /* NULL: the first is enough */
+    void *arg;
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct reading *r, const char *format, ...)
 {
+    char line[XF_CONFIG_ERR_BYTES];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(err, XF_CONFIG_ERR_BYTES, format, args);
+    vsnprintf(line, sizeof(line), format, args);
     va_end(args);
+    if (!r->err[0])
+        strcpy(r->err, line);
+    if (r->say)
+        r->say(r->arg, line);
     return -EINVAL;
 }
 
-static bool known(const char *key, size_t len)
+static int refuse_key(struct reading *r, unsigned line, const char *key, size_t len)
 {
-    for (size_t i = 0; i < sizeof(known_keys) / sizeof(*known_keys); i++)
-        if (strlen(known_keys[i]) == len && !memcmp(known_keys[i], key, len))
-            return true;
-    return false;
+    int nearest = xf_config_key_nearest(key, len);
+    int shown = len > 64 ? 64 : (int)len;
+
+    if (nearest < 0)
+        return refuse(r, "%s: line %u: unknown key '%.*s'", r->name, line, shown, key);
+    return refuse(r, "%s: line %u: unknown key '%.*s': did you mean '%s'?", r->name, line, shown,
+                  key, xf_config_key_names[nearest]);
 }
 
 /*
  * xlu_cfg answers for names it is asked for but does not list what there is; so find the names
  * here: an identifier before '=' or '+=', outside of quotes, brackets and comments.
  */
-static int check_keys(const char *text, const char *name, char *err)
+static int check_keys(struct reading *r, const char *text)
 {
     unsigned line = 1, depth = 0;
     char quote = 0;
+    int rc = 0;
 
     for (const char *p = text; *p; p++) {
         if (*p == '\n')
@@ -70,9 +90,14 @@ static int check_keys(const char *text, const char *name, char *err)
                 strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
             const char *after = p + len + strspn(p + len, " \t");
 
-            if ((*after == '=' || *after == '+') && !known(p, len))
-                return refuse(err, "%s: line %u: unknown key '%.*s'", name, line,
-                              len > 64 ? 64 : (int)len, p);
+            if (*after == '=' || *after == '+') {
+                int key = xf_config_key_find(p, len);
+
+                if (key >= 0)
+                    r->config->from_file |= 1u << key;
+                else
+                    rc = refuse_key(r, line, p, len);
+            }
             p += len - 1;
         } else if (isdigit((unsigned char)*p)) {
             /* A number, so that the x of 0x10 does not look like a name. */
@@ -80,49 +105,51 @@ static int check_keys(const char *text, const char *name, char *err)
                 p++;
         }
     }
-    return 0;
+    return rc;
 }
 
-/* Leaves *value alone if the key is not there. */
-static int get_number(XLU_Config *cfg, const char *name, const char *key, long min, long max,
-                      long *value, char *err)
+/* `missing` if the key is not there. */
+static long get_number(struct reading *r, enum xf_config_key key, long min, long max, long missing)
 {
+    const char *name = xf_config_key_names[key];
     long v;
-    int rc = xlu_cfg_get_long(cfg, key, &v, 1);
+    int rc = xlu_cfg_get_long(r->cfg, name, &v, 1);
 
     if (rc == ESRCH)
-        return 0;
-    if (rc || v < min || v > max)
-        return refuse(err, "%s: %s must be a number from %ld to %ld", name, key, min, max);
-    *value = v;
-    return 0;
+        return missing;
+    if (rc || v < min || v > max) {
+        refuse(r, "%s: %s must be a number from %ld to %ld", r->name, name, min, max);
+        return missing;
+    }
+    return v;
 }
 
-static int get_port(XLU_Config *cfg, const char *name, struct xf_config *c, char *err)
+static int get_port(struct reading *r)
 {
+    struct xf_config *c = r->config;
     const char *text;
-    int rc = xlu_cfg_get_string(cfg, "port", &text, 1);
+    int rc = xlu_cfg_get_string(r->cfg, "port", &text, 1);
 
     if (rc == ESRCH)
-        return refuse(err, "%s: port is missing: name the DPDK port, such as port = \"eth1\"",
-                      name);
+        return refuse(r, "%s: port is missing: name the DPDK port, such as port = \"eth1\"",
+                      r->name);
     if (rc || !*text || strlen(text) >= sizeof(c->port))
-        return refuse(err, "%s: port must be a string of 1 to %zu characters", name,
+        return refuse(r, "%s: port must be a string of 1 to %zu characters", r->name,
                       sizeof(c->port) - 1);
     for (const char *p = text; *p; p++)
         if (!isgraph((unsigned char)*p))
-            return refuse(err, "%s: port has a blank or control character", name);
+            return refuse(r, "%s: port has a blank or control character", r->name);
     strcpy(c->port, text);
     return 0;
 }
 
-static int get_address(XLU_Config *cfg, const char *name, struct xf_config *c, char *err)
+static int get_address(struct reading *r)
 {
     const char *text;
-    int rc = xlu_cfg_get_string(cfg, "address", &text, 1);
+    int rc = xlu_cfg_get_string(r->cfg, "address", &text, 1);
 
     if (rc == ESRCH)
-        return refuse(err, "%s: address is missing, such as address = \"192.0.2.1/24\"", name);
+        return refuse(r, "%s: address is missing, such as address = \"192.0.2.1/24\"", r->name);
 
     char ip[INET_ADDRSTRLEN] = "";
     unsigned prefix = 0;
@@ -131,159 +158,168 @@ static int get_address(XLU_Config *cfg, const char *name, struct xf_config *c, c
 
     if (rc || sscanf(text, "%15[0-9.]/%2u%n", ip, &prefix, &end) != 2 || text[end] ||
         inet_pton(AF_INET, ip, &in) != 1 || prefix < 1 || prefix > 32)
-        return refuse(err, "%s: address must be \"IP/PREFIX\", such as \"192.0.2.1/24\"", name);
-    c->ipv4 = ntohl(in.s_addr);
-    c->prefix = prefix;
+        return refuse(r, "%s: address must be \"IP/PREFIX\", such as \"192.0.2.1/24\"", r->name);
+    r->config->ipv4 = ntohl(in.s_addr);
+    r->config->prefix = prefix;
+    return 0;
+}
+
+static int get_bandwidth(struct reading *r)
+{
+    const char *text;
+    int rc = xlu_cfg_get_string(r->cfg, "bandwidth", &text, 1);
+
+    if (rc == ESRCH)
+        return 0;
+    if (rc || xf_rate_parse(text, &r->config->bandwidth_bytes_per_s))
+        return refuse(r, "%s: bandwidth must be bits per second, such as \"2.5G\"", r->name);
     return 0;
 }
 
 /* The launcher, xl-fast-helper, looks at it too. */
-static int get_libvirt(XLU_Config *cfg, const char *name, struct xf_config *c, char *err)
+static int get_libvirt(struct reading *r)
 {
-    static const char *const words[] = {
-        [XF_UNASKED_OFF] = "off",
-        [XF_UNASKED_TUNNELLED] = "tunnelled",
-        [XF_UNASKED_ANY] = "any",
-    };
     const char *text;
-    int rc = xlu_cfg_get_string(cfg, "libvirt", &text, 1);
+    int rc = xlu_cfg_get_string(r->cfg, "libvirt", &text, 1);
 
     if (rc == ESRCH)
         return 0;
-    for (unsigned i = 0; !rc && i < sizeof(words) / sizeof(*words); i++) {
-        if (!strcmp(text, words[i])) {
-            c->libvirt = (enum xf_unasked)i;
+    for (unsigned i = 0; !rc && i < sizeof(unasked_names) / sizeof(*unasked_names); i++) {
+        if (!strcmp(text, unasked_names[i])) {
+            r->config->libvirt = (enum xf_unasked)i;
             return 0;
         }
     }
-    return refuse(err, "%s: libvirt must be \"off\", \"tunnelled\" or \"any\"", name);
+    return refuse(r, "%s: libvirt must be \"off\", \"tunnelled\" or \"any\"", r->name);
 }
 
-static int take(XLU_Config *cfg, const char *name, struct xf_config *c, char *err)
+static int get_stock_helper(struct reading *r)
 {
+    struct xf_config *c = r->config;
     const char *text;
-    long udp = 0, queues = 0, mtu = 0, timeout = 30, downtime = 300, verify = 0;
-    int rc = get_port(cfg, name, c, err);
+    int rc = xlu_cfg_get_string(r->cfg, "stock_helper", &text, 1);
 
-    rc = rc ?: get_address(cfg, name, c, err);
-    rc = rc ?: get_number(cfg, name, "udp_port", 1, 65535, &udp, err);
-    rc = rc ?: get_number(cfg, name, "queues", 1, 64, &queues, err);
-    rc = rc ?: get_number(cfg, name, "mtu", 576, 9000, &mtu, err);
-    rc = rc ?: get_number(cfg, name, "connect_timeout", 1, 3600, &timeout, err);
-    rc = rc ?: get_number(cfg, name, "max_downtime", 1, 3600000, &downtime, err);
-    rc = rc ?: get_number(cfg, name, "verify", 0, 1, &verify, err);
-    rc = rc ?: get_libvirt(cfg, name, c, err);
-    if (rc)
-        return rc;
-
-    rc = xlu_cfg_get_string(cfg, "bandwidth", &text, 1);
-    if (rc != ESRCH && (rc || xf_rate_parse(text, &c->bandwidth_bytes_per_s)))
-        return refuse(err, "%s: bandwidth must be bits per second, such as \"2.5G\"", name);
-
-    c->udp_port = (uint16_t)udp;
-    c->queues = (unsigned)queues;
-    c->mtu = (uint32_t)mtu;
-    c->connect_timeout_s = (unsigned)timeout;
-    c->max_downtime_us = (uint64_t)downtime * 1000;
-    c->verify = verify;
+    if (rc == ESRCH)
+        return 0;
+    if (rc || *text != '/' || strlen(text) >= sizeof(c->stock_helper) || strpbrk(text, "\n\r"))
+        return refuse(r, "%s: stock_helper must be the path of Xen's libxl-save-helper", r->name);
+    strcpy(c->stock_helper, text);
     return 0;
 }
 
-static int env_number(const char *name, long min, long max, long *value, char *err)
+/* All of them, whatever is wrong with one: who mends a file wants to hear of every error. */
+static void take(struct reading *r)
+{
+    struct xf_config *c = r->config;
+
+    get_port(r);
+    get_address(r);
+    c->udp_port = (uint16_t)get_number(r, XF_KEY_UDP_PORT, 1, 65535, 0);
+    c->queues = (unsigned)get_number(r, XF_KEY_QUEUES, 1, 64, 0);
+    c->mtu = (uint32_t)get_number(r, XF_KEY_MTU, 576, 9000, 0);
+    c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
+    c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;
+    get_bandwidth(r);
+    c->verify = get_number(r, XF_KEY_VERIFY, 0, 1, 0);
+    get_libvirt(r);
+    get_stock_helper(r);
+}
+
+/* -1 if it is not set, or wrongly. */
+static long env_number(struct reading *r, enum xf_config_key key, const char *name, long min,
+                       long max)
 {
     const char *text = getenv(name);
     char *end;
 
     if (!text || !*text)
-        return 0;
+        return -1;
     errno = 0;
     long v = strtol(text, &end, 10);
-    if (errno || *end || v < min || v > max)
-        return refuse(err, "%s must be a number from %ld to %ld", name, min, max);
-    *value = v;
-    return 0;
+    if (errno || *end || v < min || v > max) {
+        refuse(r, "%s must be a number from %ld to %ld", name, min, max);
+        return -1;
+    }
+    r->config->from_environment |= 1u << key;
+    return v;
 }
 
-static int take_environment(struct xf_config *c, char *err)
+static void take_environment(struct reading *r)
 {
-    const char *text = getenv("XL_FAST_BANDWIDTH");
-    long downtime = -1, timeout = -1, verify = -1;
-    int rc = env_number("XL_FAST_MAX_DOWNTIME", 1, 3600000, &downtime, err);
+    struct xf_config *c = r->config;
+    const char *text = getenv("XL_FAST_BANDWIDTH"), *helper = getenv("XL_FAST_STOCK_HELPER");
+    long downtime = env_number(r, XF_KEY_MAX_DOWNTIME, "XL_FAST_MAX_DOWNTIME", 1, 3600000);
+    long timeout = env_number(r, XF_KEY_CONNECT_TIMEOUT, "XL_FAST_CONNECT_TIMEOUT", 1, 3600);
+    long verify = env_number(r, XF_KEY_VERIFY, "XL_FAST_VERIFY", 0, 1);
 
-    rc = rc ?: env_number("XL_FAST_CONNECT_TIMEOUT", 1, 3600, &timeout, err);
-    rc = rc ?: env_number("XL_FAST_VERIFY", 0, 1, &verify, err);
-    if (rc)
-        return rc;
     if (downtime > 0)
         c->max_downtime_us = (uint64_t)downtime * 1000;
     if (timeout > 0)
         c->connect_timeout_s = (unsigned)timeout;
     if (verify >= 0)
         c->verify = verify;
-    if (text && *text && xf_rate_parse(text, &c->bandwidth_bytes_per_s))
-        return refuse(err, "XL_FAST_BANDWIDTH must be bits per second, such as 2.5G");
-    return 0;
+    if (helper && *helper) {
+        snprintf(c->stock_helper, sizeof(c->stock_helper), "%s", helper);
+        c->from_environment |= 1u << XF_KEY_STOCK_HELPER;
+    }
+    if (!text || !*text)
+        return;
+    if (xf_rate_parse(text, &c->bandwidth_bytes_per_s))
+        refuse(r, "XL_FAST_BANDWIDTH must be bits per second, such as 2.5G");
+    else
+        c->from_environment |= 1u << XF_KEY_BANDWIDTH;
 }
 
-int xf_config_parse(struct xf_config *config, const char *text, const char *name,
-                    char err[XF_CONFIG_ERR_BYTES])
+static int read_text(struct reading *r, const char *text)
 {
     char *report = NULL;
     size_t report_len = 0;
-    XLU_Config *cfg = NULL;
-    int rc;
+    int rc = 0;
 
-    memset(config, 0, sizeof(*config));
-    err[0] = 0;
+    memset(r->config, 0, sizeof(*r->config));
 
     /* libxlutil reports syntax errors to a FILE: catch its first line. */
     FILE *out = open_memstream(&report, &report_len);
-    if (!out || !(cfg = xlu_cfg_init(out, name))) {
-        snprintf(err, XF_CONFIG_ERR_BYTES, "%s: out of memory", name);
+    if (!out || !(r->cfg = xlu_cfg_init(out, r->name))) {
+        refuse(r, "%s: out of memory", r->name);
         rc = -ENOMEM;
         goto out;
     }
-    if (xlu_cfg_readdata(cfg, text, (int)strlen(text))) {
+    if (xlu_cfg_readdata(r->cfg, text, (int)strlen(text))) {
         fflush(out);
-        rc = refuse(err, "%.*s", (int)strcspn(report, "\n"), report);
+        rc = refuse(r, "%.*s", (int)strcspn(report, "\n"), report);
         goto out;
     }
-    rc = check_keys(text, name, err);
-    if (!rc)
-        rc = take(cfg, name, config, err);
-    if (!rc)
-        rc = take_environment(config, err);
+    check_keys(r, text);
+    take(r);
+    take_environment(r);
+    if (r->err[0])
+        rc = -EINVAL;
 out:
-    if (cfg)
-        xlu_cfg_destroy(cfg);
+    if (r->cfg)
+        xlu_cfg_destroy(r->cfg);
     if (out)
         fclose(out);
     free(report);
     return rc;
 }
 
-int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFIG_ERR_BYTES])
+static int read_file(struct reading *r)
 {
     char *text = NULL;
     size_t len = 0;
     int rc = 0;
 
-    if (!path)
-        path = getenv("XL_FAST_CONF");
-    if (!path || !*path)
-        path = XF_CONFIG_PATH;
-
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(r->name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         rc = -errno;
-        snprintf(err, XF_CONFIG_ERR_BYTES, "%s: %s (it names the port to migrate over)", path,
-                 strerror(errno));
+        refuse(r, "%s: %s (it names the port to migrate over)", r->name, strerror(-rc));
         goto out;
     }
     text = malloc(FILE_MAX_BYTES + 1);
     if (!text) {
         rc = -ENOMEM;
-        snprintf(err, XF_CONFIG_ERR_BYTES, "%s: out of memory", path);
+        refuse(r, "%s: out of memory", r->name);
         goto out;
     }
     while (len < FILE_MAX_BYTES) {
@@ -291,7 +327,7 @@ int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFI
 
         if (n < 0) {
             rc = -errno;
-            snprintf(err, XF_CONFIG_ERR_BYTES, "%s: %s", path, strerror(errno));
+            refuse(r, "%s: %s", r->name, strerror(-rc));
             goto out;
         }
         if (!n)
@@ -300,12 +336,55 @@ int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFI
     }
     text[len] = 0;
     if (len == FILE_MAX_BYTES || strlen(text) != len)
-        rc = refuse(err, "%s: not a configuration file", path);
+        rc = refuse(r, "%s: not a configuration file", r->name);
     else
-        rc = xf_config_parse(config, text, path, err);
+        rc = read_text(r, text);
 out:
     free(text);
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+const char *xf_config_path(void)
+{
+    const char *path = getenv("XL_FAST_CONF");
+
+    return path && *path ? path : XF_CONFIG_PATH;
+}
+
+const char *xf_config_unasked_name(enum xf_unasked unasked)
+{
+    return unasked_names[unasked];
+}
+
+int xf_config_parse(struct xf_config *config, const char *text, const char *name,
+                    char err[XF_CONFIG_ERR_BYTES])
+{
+    struct reading r = {.config = config, .name = name, .err = err};
+
+    err[0] = 0;
+    return read_text(&r, text);
+}
+
+int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFIG_ERR_BYTES])
+{
+    struct reading r = {
+        .config = config, .name = path && *path ? path : xf_config_path(), .err = err};
+
+    err[0] = 0;
+    return read_file(&r);
+}
+
+int xf_config_check(struct xf_config *config, const char *path, xf_config_say *say, void *arg)
+{
+    char err[XF_CONFIG_ERR_BYTES] = "";
+    struct reading r = {.config = config,
+                        .name = path && *path ? path : xf_config_path(),
+                        .err = err,
+                        .say = say,
+                        .arg = arg};
+
+    memset(config, 0, sizeof(*config));
+    return read_file(&r);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Config: /etc/xen/xl-fast.conf, in the syntax of xl.conf (libxlutil reads it). A key that does not
- * exist is refused by name: a mistyped limit must not be silently no limit.
+ * exist is refused by name, with the nearest one that does: a mistyped limit must not be silently
+ * no limit.
  *
  * What one migration may want otherwise overrides the file by environment: XL_FAST_MAX_DOWNTIME,
  * XL_FAST_BANDWIDTH, XL_FAST_CONNECT_TIMEOUT, XL_FAST_VERIFY, in the file's units. XL_FAST_CONF
@@ -12,6 +13,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "config_keys.h"
 
 #define XF_CONFIG_PATH      "/etc/xen/xl-fast.conf"
 #define XF_CONFIG_ERR_BYTES 256
@@ -36,15 +39,31 @@ struct xf_config {
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
     bool verify;                    /* compare all pages before the guest starts at the target */
     enum xf_unasked libvirt;
+    char stock_helper[256]; /* "": the launcher, which reads the file itself, finds it */
+    /* Bits 1 << enum xf_config_key: what the file and the environment have set; the rest is
+     * default. */
+    uint32_t from_file, from_environment;
 };
+
+/* One line about one error. */
+typedef void xf_config_say(void *arg, const char *line);
 
 /*
  * Reads `path` (NULL: XL_FAST_CONF or XF_CONFIG_PATH) and the environment. -ENOENT: no such file;
- * -EINVAL: a value or key that cannot be. err gets one line for the user.
+ * -EINVAL: a value or key that cannot be. err gets one line for the user, about the first error.
  */
 int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFIG_ERR_BYTES]);
 
-/* The same from text; `name` is what messages call it. */
+/* The same, but all errors are said, a line each; in `config` is what is right. */
+int xf_config_check(struct xf_config *config, const char *path, xf_config_say *say, void *arg);
+
+/* The path that is read where xf_config_load() and xf_config_check() are given none. */
+const char *xf_config_path(void);
+
+/* The words for enum xf_unasked in the file. */
+const char *xf_config_unasked_name(enum xf_unasked unasked);
+
+/* xf_config_load() from text; `name` is what messages call it. */
 int xf_config_parse(struct xf_config *config, const char *text, const char *name,
                     char err[XF_CONFIG_ERR_BYTES]);
 

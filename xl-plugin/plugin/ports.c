@@ -68,7 +68,8 @@ static int lock(const char *port, char err[256])
         snprintf(err, 256, "port %.100s: another migration has it (process %d): try again after it",
                  port, (int)holder);
     else if (fd < 0)
-        snprintf(err, 256, "port %.100s: cannot be locked in /run/xl-fast: %s", port, strerror(-fd));
+        snprintf(err, 256, "port %.100s: cannot be locked in /run/xl-fast: %s", port,
+                 strerror(-fd));
     if (fd < 0)
         return fd;
     lock_fd = fd;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -63,6 +64,47 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.bandwidth_bytes_per_s, 1000000000);
     assert_true(c.verify);
     assert_int_equal(c.libvirt, XF_UNASKED_TUNNELLED);
+    assert_string_equal(c.stock_helper, "/x/libxl-save-helper");
+    assert_int_equal(c.from_file, (1u << XF_KEYS) - 1);
+    assert_int_equal(c.from_environment, 0);
+}
+
+struct said {
+    unsigned n;
+    char lines[8][XF_CONFIG_ERR_BYTES];
+};
+
+static void note(void *arg, const char *line)
+{
+    struct said *said = arg;
+
+    assert_true(said->n < 8);
+    strcpy(said->lines[said->n++], line);
+}
+
+static void a_check_names_every_error(void **state)
+{
+    static const char text[] =
+        "prot = \"eth1\"\naddress = 5\nmtu = 10\nqueues = 2\n\nsize = [ 1, 2 ]\n";
+    char path[] = "/tmp/test_config.XXXXXX";
+    struct said said = {0};
+    struct xf_config c;
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    int rc = xf_config_check(&c, path, note, &said);
+    unlink(path);
+    assert_int_equal(rc, -EINVAL);
+    assert_int_equal(said.n, 5);
+    assert_non_null(strstr(said.lines[0], "line 1: unknown key 'prot': did you mean 'port'?"));
+    assert_non_null(strstr(said.lines[1], "line 6: unknown key 'size'"));
+    assert_non_null(strstr(said.lines[2], "port is missing"));
+    assert_non_null(strstr(said.lines[3], "address must be"));
+    assert_non_null(strstr(said.lines[4], "mtu must be"));
+    assert_int_equal(c.queues, 2);
 }
 
 static void what_cannot_be_is_refused(void **state)
@@ -72,8 +114,11 @@ static void what_cannot_be_is_refused(void **state)
     } cases[] = {
         {"", "port is missing"},
         {"port = \"eth1\"\n", "address is missing"},
-        {REQUIRED "max_downtme = 5\n", "unknown key 'max_downtme'"},
-        {REQUIRED "\n\nmtux = 5\n", "line 5: unknown key 'mtux'"},
+        {REQUIRED "max_downtme = 5\n", "unknown key 'max_downtme': did you mean 'max_downtime'?"},
+        {REQUIRED "\n\nmtux = 5\n", "line 5: unknown key 'mtux': did you mean 'mtu'?"},
+        {REQUIRED "color = 5\n", "line 3: unknown key 'color'"},
+        {REQUIRED "stock_helper = 5\n", "stock_helper must be"},
+        {REQUIRED "stock_helper = \"libxl-save-helper\"\n", "stock_helper must be"},
         {REQUIRED "mtu = 100\n", "mtu must be"},
         {REQUIRED "mtu = \"big\"\n", "mtu must be"},
         {REQUIRED "udp_port = 70000\n", "udp_port must be"},
@@ -122,6 +167,8 @@ static void the_environment_overrides(void **state)
     assert_int_equal(c.bandwidth_bytes_per_s, 10000000);
     assert_int_equal(c.connect_timeout_s, 7);
     assert_true(c.verify);
+    assert_int_equal(c.from_environment, 1u << XF_KEY_MAX_DOWNTIME | 1u << XF_KEY_BANDWIDTH |
+                                             1u << XF_KEY_CONNECT_TIMEOUT | 1u << XF_KEY_VERIFY);
     setenv("XL_FAST_VERIFY", "0", 1);
     assert_int_equal(parse(REQUIRED "verify = 1\n", &c, err), 0);
     assert_false(c.verify);
@@ -149,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold),
         cmocka_unit_test(every_key_is_taken),
+        cmocka_unit_test(a_check_names_every_error),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(the_environment_overrides),
         cmocka_unit_test(a_missing_file_is_named),

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Completion in bash: commands and options of xl-fast, options, domains and hosts of `xl migrate --fast`,
+# and that the rest of xl is left to Xen's own completion. xl is a stand-in that lists domains.
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+mkdir "$work/bin"
+ln -s "$(realpath "$XL_FAST")" "$work/bin/xl-fast"
+cat >"$work/bin/xl" <<'END_XL'
+#!/bin/sh
+[ "$*" = list ] || exit 1
+cat <<'END_LIST'
+Name                                        ID   Mem VCPUs	State	Time(s)
+Domain-0                                     0  2048     2     r-----     111.9
+web1                                         3   512     1     -b----       1.2
+web2--migratedaway                           4   512     1     ---s--       1.2
+my guest                                    12   512     1     ------       0.0
+db                                          13   512     1     -b----   12345.6
+END_LIST
+END_XL
+chmod +x "$work/bin/xl"
+PATH=$work/bin:$PATH
+
+# What bash has only while it completes, and what bash-completion would bring.
+compopt() { :; }
+# shellcheck disable=SC2317  # called by the completion
+_known_hosts_real() { [[ $1 == -- ]] && mapfile -t COMPREPLY < <(compgen -W 'hosta hostb user@hostb' -- "$2"); }
+# Xen's own completion, where the package puts it.
+mkdir "$work/share"
+cp xl-plugin/completion/xl-fast "$work/share/xl"
+cat >"$work/share/xl.stock" <<'END_STOCK'
+_xl() { COMPREPLY=("stock ${COMP_WORDS[*]}"); }
+complete -F _xl xl xen
+END_STOCK
+# shellcheck source=xl-plugin/completion/xl-fast
+. "$work/share/xl"
+
+# What is offered for a line that is typed so far, one a line and sorted. bash splits words at = too.
+offered() {
+    local line=$1 function
+    read -ra COMP_WORDS <<<"${line//=/ = }"
+    [[ $line != *[' ='] ]] || [[ ${COMP_WORDS[-1]} == = ]] || COMP_WORDS+=('')
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    COMPREPLY=()
+    function=$(complete -p "${COMP_WORDS[0]}" | sed 's/.*-F \([^ ]*\) .*/\1/')
+    "$function" "${COMP_WORDS[0]}" "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+    printf '%s\n' "${COMPREPLY[@]}" | sort
+}
+
+completes() { # LINE WORD...: these are offered and no others
+    local line=$1
+    shift
+    echo "+ $line"
+    offered "$line" >"$work/out"
+    printf '%s\n' "$@" | sort | diff - "$work/out" || fail "'$line' completes to other words"
+}
+
+offers() { # LINE WORD...: these are among what is offered
+    local line=$1 word
+    shift
+    echo "+ $line"
+    offered "$line" >"$work/out"
+    for word; do
+        grep -qxF -- "$word" "$work/out" || fail "'$line' is not completed to $word"
+    done
+}
+
+guests=(db 'my\ guest' web1 web2)
+all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
+ours=(--bandwidth --max-downtime --verify)
+
+completes 'xl migrate ' "${guests[@]}"
+completes 'xl migrate --fast ' "${guests[@]}"
+completes 'xl migrate --fast web' web1 web2
+completes 'xl migrate --fast my' 'my\ guest'
+completes 'xl -v migrate --max-downtime 20 --fast --bandwidth=2G we' web1 web2
+completes 'xl migrate --fast web1 ' hosta hostb user@hostb
+completes 'xl migrate -s ssh web1 --fast hostb' hostb
+completes 'xl migrate --fast web1 hosta ' ''
+completes 'xl migrate -' "${all[@]}"
+completes 'xl migrate --fast -' "${all[@]}" "${ours[@]}"
+completes 'xl migrate --fast=auto web1 --m' --max-downtime
+completes 'xl migrate --fast=' auto
+completes 'xl migrate --fast=a' auto
+completes 'xl migrate --fast --max-downtime ' ''
+# Each option of the shim's own is one that is offered, and the other way round.
+mapfile -t known < <(sed -n 's/^\(--[a-z-]*\).*/\1/p' xl-plugin/bin/xl | sort -u)
+[ "${#known[@]}" -ge 4 ] || fail "the shim's options are not found"
+diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) || fail "xl's usage has other options"
+
+completes 'xl cre' 'stock xl cre'
+completes 'xl list ' 'stock xl list '
+
+offers 'xl-fast ' config demo probe recover
+completes 'xl-fast pro' probe
+completes 'xl-fast probe -' --help --json --sysfs
+completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait
+completes 'xl-fast recover web' web1 web2
+completes 'xl-fast recover -w 5 web2 ' hosta hostb user@hostb
+offers 'xl-fast demo --' --memory --fill --source-port --target-port --loss --reorder --corrupt --seed --json
+completes 'xl-fast demo --fill ' mixed random zero
+completes 'xl-fast config --' --check --help --json
+completes 'xl-fast config --check CONTRIB' CONTRIBUTING.md
+
+# Without Xen's completion, and without bash-completion.
+rm "$work/share/xl.stock"
+unset -f _xl _known_hosts_real
+# shellcheck source=xl-plugin/completion/xl-fast
+. "$work/share/xl"
+[ -e /usr/share/bash-completion/completions/xl ] || completes 'xl cre' ''
+completes 'xl migrate --fast web' web1 web2
+offered 'xl migrate --fast web1 h' >/dev/null
