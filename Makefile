@@ -15,6 +15,7 @@ DESTDIR ?=
 LIBDIR ?= $(PREFIX)/lib/xl-fast
 SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/xl-fast
 SHIM_DIR ?=
 SAN ?=
 SECONDS ?= 30
@@ -174,8 +175,9 @@ format:
 # LIBDIR holds all that works together; SHIM_DIR (not set: none) gets a link to the xl shim, and
 # should stand before the real xl's folder in PATH.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DATADIR)
 	install -m 755 $(BUILD)/xl-fast $(DESTDIR)$(PREFIX)/bin/xl-fast
+	install -m 644 xl-plugin/events.schema.json $(DESTDIR)$(DATADIR)
 ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain xl-plugin/bin/xl-fast-helper \
 		xl-plugin/bin/xl-fast-receive xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
@@ -192,7 +194,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
 		$(addprefix $(DESTDIR)$(MANDIR)/,$(patsubst xl-plugin/man/%.1,man1/%.1,$(wildcard xl-plugin/man/*.1)) \
 		$(patsubst xl-plugin/man/%.5,man5/%.5,$(wildcard xl-plugin/man/*.5)))
-	rm -rf $(DESTDIR)$(LIBDIR)
+	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DATADIR)
 	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl)
 
 clean:

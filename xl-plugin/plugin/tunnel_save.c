@@ -95,7 +95,7 @@ struct save {
     } round;
     unsigned rounds; /* of which something was said */
     uint64_t bytes_per_s, live_us;
-    _Atomic uint64_t suspend_us;
+    _Atomic uint64_t suspend_us, suspended_us;
 };
 
 /* The first reason counts; whatever waits for the tunnel stops. */
@@ -269,6 +269,7 @@ static void *engine_main(void *arg)
     xf_report_port(&s->report, s->link);
     s->p->port->close(s->p->port->arg, s->link);
     s->stats.suspend_us = s->suspend_us;
+    s->stats.suspended_us = s->suspended_us;
     return NULL;
 }
 
@@ -496,6 +497,14 @@ static void say_round(struct save *s, const char *what, const struct xf_tunnel_c
     xf_say("source: round %u%s: %llu pages, %.1f ms, %.3f Gbit/s", ++s->rounds, what,
            (unsigned long long)pages, (double)us / 1e3,
            us ? (double)pages * (double)XF_PAGE_BYTES * 8 / ((double)us * 1e3) : 0.0);
+    xf_events_round_end(&s->report.events, pages, us);
+}
+
+static void tell_round_begins(struct save *s)
+{
+    if (s->round.dirty > 0)
+        xf_events_round_begin(&s->report.events, s->rounds + 1, (uint64_t)s->round.dirty,
+                              s->round.began_us);
 }
 
 /* The end of a live round: by now all of it has been written, and is waited for. */
@@ -532,6 +541,7 @@ static int next_round(struct save *s, unsigned iteration, long dirty)
                            : 0;
     s->round.dirty = dirty;
     s->round.began_us = xf_now_us();
+    tell_round_begins(s);
     r.stalled_rounds = s->round.stalled;
     switch (xf_policy_next(&s->policy, &r, &predicted_us)) {
     case XF_ROUND_AGAIN:
@@ -565,6 +575,7 @@ static int precopy_policy(struct precopy_stats stats, void *data)
         return next_round(s, stats.iteration, stats.dirty_count);
     s->round.dirty = stats.dirty_count;
     s->round.began_us = s->live_us = xf_now_us();
+    tell_round_begins(s);
     return XGS_POLICY_CONTINUE_PRECOPY;
 }
 
@@ -580,7 +591,10 @@ static int suspend(void *data)
     s->suspend_us = xf_now_us();
     say_round(s, "", &counts, s->suspend_us - s->round.began_us);
     s->round.before = counts;
+    xf_events_suspend(&s->report.events, s->suspend_us);
+    xf_events_round_begin(&s->report.events, s->rounds + 1, 0, s->suspend_us);
     int ok = s->p->callbacks->suspend(s->p->callbacks->data);
+    s->suspended_us = xf_now_us();
     if (XF_FAULT(tunnel_save_suspended))
         return 0;
     if (ok == 1 && s->verify) {
@@ -692,6 +706,8 @@ static void say_result(struct save *s)
         s->stats.pages_total = counts.pages;
         s->stats.pages_verified = s->verified;
         say_round(s, " (guest suspended)", &counts, s->stats.done_us - s->suspend_us);
+        /* If nothing was left to send, there is nothing to say of it, but it is over. */
+        xf_events_round_end(&s->report.events, 0, s->stats.done_us - s->suspend_us);
     }
     xf_report_result(&s->report, s->ok, s->error, &s->stats);
 }
@@ -749,6 +765,7 @@ int xf_tunnel_save_run(const struct xf_tunnel_save *params)
     int rc;
 
     xf_report_start(&s.report, "source", params->domid);
+    s.report.events.rounds_by_hand = true;
     xf_policy_init(&s.policy);
     xf_stream_make_headers(s.headers, XF_STREAM_PV, params->xen_major, params->xen_minor);
     rc = xf_tunnel_source_new(&s.tunnel, XF_TUNNEL_HALF_PAGES);
