@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 
 #include "../../transport/clock.h"
 #include "cli.h"
+#include "story.h"
 
 /*
  * The longest silence of an end. The transport's own limits (30 s) come first when packets do not
@@ -46,6 +48,7 @@ struct demo {
     char socket_path[80];
     struct demo_progress_line line;
     struct xf_events events; /* the start and the end; the source writes what is between */
+    FILE *reported;          /* the same, to be read for the report; NULL: none is asked for */
 };
 
 /* A signal ends the demo as any failure does: by the loop, so that everything is cleaned up. */
@@ -385,10 +388,27 @@ static int open_events(struct demo *d)
         .domid = -1,
         .max_downtime_us = o->max_downtime_us,
     };
-    int rc = o->events ? xf_events_open(&d->events, o->events) : 0;
+    char memory[40];
+    const char *path = o->events;
+    int rc;
 
+    if (!path && !o->report)
+        return 0;
+    if (!path) {
+        /* Events that only the report wants leave nothing behind, however this ends. */
+        int fd = memfd_create("xl-fast events", MFD_CLOEXEC);
+
+        d->reported = fd < 0 ? NULL : fdopen(fd, "r");
+        snprintf(memory, sizeof(memory), "/proc/self/fd/%d", fd);
+        path = memory;
+    }
+    rc = xf_events_open(&d->events, path);
+    if (!rc && o->report && !d->reported)
+        d->reported = fopen(path, "re");
+    if (!rc && o->report && !d->reported)
+        rc = -errno;
     if (rc)
-        fprintf(stderr, "xl-fast demo: %s: %s\n", o->events, strerror(-rc));
+        fprintf(stderr, "xl-fast demo: %s: %s\n", path, strerror(-rc));
     else
         xf_events_start(&d->events, &start);
     return rc;
@@ -433,9 +453,13 @@ int xf_cli_demo(int argc, char **argv)
         fprintf(stderr, "xl-fast demo: %s\n", d->outcome.error);
     status = d->outcome.error[0] || !demo_verified(&d->outcome) ? XF_EXIT_FAILED : XF_EXIT_OK;
     xf_events_exit(&d->events, status);
+    if (d->reported && xf_story_make_page("xl-fast demo", d->reported, d->options.report))
+        status = XF_EXIT_FAILED;
 
 out:
     xf_events_close(&d->events);
+    if (d->reported)
+        fclose(d->reported);
     free(d);
     return status;
 }

@@ -57,6 +57,7 @@ struct demo_options {
     unsigned queues;
     struct demo_port ports[2]; /* of source and target; their names are NULL: memif */
     const char *events;        /* file of events, "-": stdout; NULL: none */
+    const char *report;        /* a page to write; NULL: none */
     bool json;
 };
 

@@ -14,6 +14,7 @@ static const struct {
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},
+    {"report", xf_cli_report, "a page about a migration, from its events"},
 #ifdef XF_FAULTS
     {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},
 #endif
