@@ -12,7 +12,7 @@ static const char help[] =
     "usage: xl-fast report EVENTS FILE.html\n"
     "\n"
     "Writes a page about the last migration of a file of events, as xl-fast demo --events and\n"
-    "xl migrate --fast --events make them: rounds, rate and dirty memory over time, the "
+    "xl migrate --fast --json make them: rounds, rate and dirty memory over time, the "
     "blackout's\n"
     "parts, repairs. The page is one file and needs nothing from elsewhere. - is stdin or stdout.\n"
     "\n"
