@@ -320,7 +320,8 @@ void xf_events_progress(struct xf_events *e, const struct xf_progress *p)
     }
     if (!e->rounds_by_hand)
         follow_rounds(e, p);
-    if (p->phase <= XF_PHASE_FINAL && p->now_us - e->progress_us >= PROGRESS_EVERY_US)
+    if (p->phase <= XF_PHASE_FINAL &&
+        (!e->progress_us || p->now_us - e->progress_us >= PROGRESS_EVERY_US))
         tell_progress(e, p);
     pthread_mutex_unlock(&e->lock);
 }
