@@ -80,7 +80,7 @@ static void add_text(struct line *l, const char *key, const char *value)
     if (!value)
         return;
     add(l, ",\"%s\":\"", key);
-    for (size_t i = 0; text[i] && i < TEXT_BYTES_MAX;) {
+    for (size_t i = 0; i < TEXT_BYTES_MAX && text[i];) {
         unsigned n = utf8_bytes(text + i);
 
         if (!n)

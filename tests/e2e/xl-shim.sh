@@ -176,6 +176,7 @@ check "events to a file of the user's" 0 "$began" '' \
     sh -c "XL_FAST_EVENTS='$dir/events' FAKE_DO='$event' xl migrate --fast d h >/dev/null 2>&1; cat '$dir/events'"
 check "json begins where the file ended" 1 '' '' \
     sh -c "echo old >>'$dir/events2'; XL_FAST_EVENTS='$dir/events2' FAKE_DO='$event' xl migrate --fast --json d h 2>/dev/null | grep old"
+check "events to what is no file" 1 '' "is no file" env XL_FAST_EVENTS=/dev/null xl migrate --fast d h
 # shellcheck disable=SC2016
 check "events are not asked for" 0 "events=none" '' env FAKE_DO='echo "events=${XL_FAST_EVENTS:-none}"' xl migrate --fast d h
 check "nothing is left" 2 '' '' sh -c "ls -d '$dir'/xl-fast.*"
