@@ -16,6 +16,7 @@ LIBDIR ?= $(PREFIX)/lib/xl-fast
 SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
 COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
+DATADIR ?= $(PREFIX)/share/xl-fast
 SHIM_DIR ?=
 # Beside the shim, where it is found before Xen's own completion of xl: for /usr/local/sbin below /usr/local/share.
 SHIM_COMPLETION_DIR ?= $(if $(SHIM_DIR),$(patsubst %/,%,$(dir $(SHIM_DIR:%/=%)))/share/bash-completion/completions)
@@ -190,8 +191,9 @@ format:
 # LIBDIR holds all that works together; SHIM_DIR (not set: none) gets a link to the xl shim, and
 # should stand before the real xl's folder in PATH. With it goes the completion of `xl migrate --fast`.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(COMPLETION_DIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(COMPLETION_DIR)
 	install -m 755 $(BUILD)/xl-fast $(DESTDIR)$(PREFIX)/bin/xl-fast
+	install -m 644 xl-plugin/events.schema.json $(DESTDIR)$(DATADIR)
 	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain xl-plugin/bin/xl-fast-helper \
@@ -211,7 +213,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
 		$(addprefix $(DESTDIR)$(MANDIR)/,$(patsubst xl-plugin/man/%.1,man1/%.1,$(wildcard xl-plugin/man/*.1)) \
 		$(patsubst xl-plugin/man/%.5,man5/%.5,$(wildcard xl-plugin/man/*.5)))
-	rm -rf $(DESTDIR)$(LIBDIR)
+	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DATADIR)
 	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
 
 clean:
@@ -226,7 +228,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 
 $(BUILD)/xl-fast: $(CLI_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS) -lm
 
 # Only the two functions that it takes over are visible.
 $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/plugin/exports.map

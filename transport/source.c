@@ -59,6 +59,8 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
         .round_us = now_us - s->round_us,
         .bytes_per_s = s->bytes_per_s,
         .predicted_blackout_us = s->predicted_us,
+        .dirty_pages = s->dirty_pages,
+        .verifying = s->kind == XF_ROUND_HASHES,
         .now_us = now_us,
         .stats = &s->session.stats,
     };
@@ -234,6 +236,9 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
         return -ECANCELED;
     if (s->phase == XF_PHASE_DONE)
         return XF_SESSION_DONE;
+    /* The step that suspended it was given the time before. */
+    if (ss->stats.suspend_us && !ss->stats.suspended_us)
+        ss->stats.suspended_us = now_us;
     s->idle = true;
     for (unsigned q = 0; q < ss->link->queues && !rc; q++) {
         unsigned n = ss->link->ops->rx_burst(ss->link, q, bufs, XF_BURST_MAX);

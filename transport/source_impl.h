@@ -43,7 +43,7 @@ struct xf_source {
     bool waiting; /* for a tunnel's next batch */
     uint64_t round_us, round_pages, round_raw_before;
     uint64_t bytes_per_s; /* of the newest round that was long enough to tell */
-    uint64_t predicted_us;
+    uint64_t predicted_us, dirty_pages;
     bool barrier_sent;
     uint64_t barrier_us, barrier_wait_us;
     uint64_t unsent_us; /* when this round last had a page or its barrier still to be sent */

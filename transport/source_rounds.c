@@ -135,6 +135,7 @@ static int after_live_round(struct xf_source *s, uint64_t now_us)
     rc = fetch_dirty(s, s->todo, false, &r.dirty_pages);
     if (rc)
         return rc;
+    s->dirty_pages = r.dirty_pages;
     s->stalled_rounds = s->live_rounds > 1 && xf_policy_stalled(s->round_pages, r.dirty_pages)
                             ? s->stalled_rounds + 1
                             : 0;
@@ -221,6 +222,7 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
         if (s->phase == XF_PHASE_LIVE)
             return s->guest.ops->next_batch ? xf_source_next_batch(s, now_us)
                                             : after_live_round(s, now_us);
+        st->copied_us = now_us;
         if (s->verify)
             return begin_hashes(s, now_us);
     }

@@ -6,6 +6,7 @@
 #ifndef XF_TRANSPORT_STATS_H
 #define XF_TRANSPORT_STATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* X(name, meaning): why a packet was dropped. */
@@ -61,6 +62,8 @@ struct xf_stats {
     uint64_t start_us;          /* session's start */
     uint64_t live_us;           /* first round's start; 0 = not yet */
     uint64_t suspend_us;        /* suspend called: blackout starts; 0 = not yet */
+    uint64_t suspended_us;      /* the guest stands, its last dirty bitmap is known (source) */
+    uint64_t copied_us;         /* the last round of pages was counted (source) */
     uint64_t done_us; /* last page landed (target) or known to have (source); 0 = not yet */
     uint64_t rejects[XF_REJECT_COUNT];
 };
@@ -73,6 +76,8 @@ struct xf_progress {
     uint64_t round_us;              /* time since the round began */
     uint64_t bytes_per_s;           /* payload rate, measured */
     uint64_t predicted_blackout_us; /* of the transport's part; 0 = unknown */
+    uint64_t dirty_pages;           /* at the end of the newest live round (source) */
+    bool verifying;                 /* the round is of hashes (source) */
     uint64_t now_us;
     const struct xf_stats *stats;
 };

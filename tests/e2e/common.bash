@@ -67,6 +67,17 @@ verified() {
     [ "$(get hash_source)" = "$(get hash_target)" ] || fail "the hashes differ"
 }
 
+# checked PROGRAM FILE WORDS...: the program beside this one finds no fault in the file, and prints each of the
+# words.
+checked() {
+    local program=$1 file=$2 words
+    shift 2
+    python3 "tests/e2e/$program" "$file" >"$work/checked" || fail "$program: $(cat "$work/checked")"
+    for words; do
+        grep -qF -- "$words" "$work/checked" || fail "$program: no $words: $(cat "$work/checked")"
+    done
+}
+
 nothing_left() {
     [ -z "$(ls -A "$TMPDIR")" ] || fail "left behind: $(ls -A "$TMPDIR")"
 }

@@ -43,11 +43,15 @@ refused 'go together' --source-port eth1
 refused 'is no option' --frobnicate
 refused "'junk' is no option" junk
 refused "'junk' is no option" --json junk
+refused 'both want stdout' --json --events -
+refused --events --events ''
+refused --report --report -
+refused "a file's events" --events - --report page.html
 refused 'wants a value' --memory
 
 demo --help
 [ "$status" = 0 ] || fail "--help: exit status $status"
-for option in memory fill dirty-rate writers max-downtime bandwidth queues source-port target-port loss reorder duplicate corrupt seed json; do
+for option in memory fill dirty-rate writers max-downtime bandwidth queues source-port target-port loss reorder duplicate corrupt seed events report json; do
     grep -q -e "--$option" "$work/out" || fail "--help does not name --$option"
 done
 

@@ -173,6 +173,51 @@ check "stdin reaches xl" 0 "heard word" '' sh -c "echo word | FAKE_DO='read word
 check "a UUID that is none" 1 '' "answers nonsense" env FAKE_UUID='x;y' xl migrate --fast d h
 check "no UUID" 1 '' "answers nonsense" env FAKE_UUID= xl migrate --fast d h
 
+# Events and the report: what the helper writes reaches stdout at once and alone, and the report; a status is
+# kept, and nothing is left.
+cat >"$dir/tools/xl-fast" <<'END'
+#!/bin/sh
+echo "xl-fast $1 $3 $(tr '\n' ' ' <"$2")" >>"$FAKE_LOG"
+exit 1
+END
+chmod +x "$dir/tools/xl-fast"
+# shellcheck disable=SC2016,SC2089  # in the stand-in's shell
+event='echo "{\"event\":\"start\",\"guest\":\"$XL_FAST_GUEST\",\"host\":\"$XL_FAST_HOST\"}" >>"$XL_FAST_EVENTS"'
+began='{"event":"start","guest":"web1","host":"h"}'
+ended='{"version":1,"event":"exit","status"'
+check "json, the events" 0 "$began" "[migrate][d][h $remote]" env FAKE_DO="$event" xl migrate --fast --json d h
+check "json, their end" 3 "$ended:3}" "recover web1 h" \
+    env FAKE_DO="$event" FAKE_XL_STATUS=3 FAKE_LEFT=suspended xl migrate d h --fast --json
+check "json, nothing else" 1 '' '' sh -c "FAKE_DO='$event' xl migrate --fast --json d h 2>/dev/null | grep -v event"
+check "json, recover is the last word" 0 "recover web1 h" '' sh -c \
+    "FAKE_DO='$event' FAKE_XL_STATUS=3 FAKE_LEFT=suspended xl migrate --fast --json d h 2>&1 | tail -n 1"
+# shellcheck disable=SC2016
+check "json, at once" 0 "$began" "heard" env FAKE_DO="$event"'
+    i=0; until grep -q start "$FAKE_LOG.out" || [ $i = 100 ]; do sleep 0.1; i=$((i + 1)); done
+    [ $i = 100 ] || echo heard' sh -c 'xl migrate --fast --json d h >"$FAKE_LOG.out"; cat "$FAKE_LOG.out"'
+check "json, nobody reads" 0 3 '' sh -c \
+    "{ FAKE_DO='$event' FAKE_XL_STATUS=3 xl migrate --fast --json d h 2>/dev/null; echo \$? >'$dir/status'; } | true; cat '$dir/status'"
+# shellcheck disable=SC2016
+check "json, TERM" 143 "$ended:143}" "recover" \
+    env FAKE_DO='kill -TERM $PPID; while :; do sleep 0.1; done' FAKE_LEFT=suspended xl migrate --fast --json d h
+check "json, auto, failed before" 0 "$ended:1}" "[migrate][d][h] " env FAKE_XL_STATUS=1 xl migrate --fast=auto --json d h
+check "report" 0 "xl-fast report $dir/page $began $ended:0}" '' \
+    sh -c "FAKE_DO='$event' xl migrate --fast --report '$dir/page' d h >/dev/null 2>&1 && tail -n 1 '$FAKE_LOG'"
+check "report and json, a status" 5 "$ended:5}" '' env FAKE_XL_STATUS=5 xl migrate --json --report="$dir/page" --fast d h
+check "events to a file of the user's" 0 "$began" '' \
+    sh -c "XL_FAST_EVENTS='$dir/events' FAKE_DO='$event' xl migrate --fast d h >/dev/null 2>&1; cat '$dir/events'"
+check "json begins where the file ended" 1 '' '' \
+    sh -c "echo old >>'$dir/events2'; XL_FAST_EVENTS='$dir/events2' FAKE_DO='$event' xl migrate --fast --json d h 2>/dev/null | grep old"
+check "events to what is no file" 1 '' "is no file" env XL_FAST_EVENTS=/dev/null xl migrate --fast d h
+# shellcheck disable=SC2016
+check "events are not asked for" 0 "events=none" '' env FAKE_DO='echo "events=${XL_FAST_EVENTS:-none}"' xl migrate --fast d h
+check "nothing is left" 2 '' '' sh -c "ls -d '$dir'/xl-fast.*"
+check "report, nowhere" 1 '' "none/page: cannot be written" xl migrate --fast --report "$dir/none/page" d h
+mv "$dir/tools/xl-fast" "$dir/tools/gone"
+command -v xl-fast >/dev/null || # one may be installed here
+    check "report, by nobody" 1 '' "xl-fast is not in PATH" xl migrate --fast --report "$dir/page" d h
+mv "$dir/tools/gone" "$dir/tools/xl-fast"
+
 # What the receiver says is kept, with and without a listener.
 cat >"$dir/tools/receiver" <<'END'
 #!/bin/sh

@@ -21,5 +21,6 @@ xf_cli_run xf_cli_demo;
 xf_cli_run xf_cli_faults; /* test builds only */
 xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
+xf_cli_run xf_cli_report;
 
 #endif

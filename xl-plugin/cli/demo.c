@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 
 #include "../../transport/clock.h"
 #include "cli.h"
+#include "story.h"
 
 /*
  * The longest silence of an end. The transport's own limits (30 s) come first when packets do not
@@ -45,6 +47,8 @@ struct demo {
     char dir[64]; /* "" once it is gone */
     char socket_path[80];
     struct demo_progress_line line;
+    struct xf_events events; /* the start and the end; the source writes what is between */
+    FILE *reported;          /* the same, to be read for the report; NULL: none is asked for */
 };
 
 /* A signal ends the demo as any failure does: by the loop, so that everything is cleaned up. */
@@ -106,8 +110,11 @@ static void remove_dir(struct demo *d)
 static void __attribute__((noreturn))
 be_child(struct demo *d, unsigned which, int parent, int peer, pid_t parent_pid)
 {
-    struct demo_end end = {
-        .options = &d->options, .memif_socket = d->socket_path, .parent = parent, .peer = peer};
+    struct demo_end end = {.options = &d->options,
+                           .events = which == SOURCE ? &d->events : NULL,
+                           .memif_socket = d->socket_path,
+                           .parent = parent,
+                           .peer = peer};
     int status;
 
     /* The parent is to be the only one that must clean up; if it dies, so do we, at once. */
@@ -367,6 +374,46 @@ static void catch_signals(void)
         sigaction(signals[i], &sa, NULL);
 }
 
+static bool events_on_stdout(const struct demo_options *o)
+{
+    return o->events && !strcmp(o->events, "-");
+}
+
+static int open_events(struct demo *d)
+{
+    const struct demo_options *o = &d->options;
+    struct xf_events_start start = {
+        .program = "demo",
+        .guest = "simulated guest",
+        .domid = -1,
+        .max_downtime_us = o->max_downtime_us,
+    };
+    char memory[40];
+    const char *path = o->events;
+    int rc;
+
+    if (!path && !o->report)
+        return 0;
+    if (!path) {
+        /* Events that only the report wants leave nothing behind, however this ends. */
+        int fd = memfd_create("xl-fast events", MFD_CLOEXEC);
+
+        d->reported = fd < 0 ? NULL : fdopen(fd, "r");
+        snprintf(memory, sizeof(memory), "/proc/self/fd/%d", fd);
+        path = memory;
+    }
+    rc = xf_events_open(&d->events, path);
+    if (!rc && o->report && !d->reported)
+        d->reported = fopen(path, "re");
+    if (!rc && o->report && !d->reported)
+        rc = -errno;
+    if (rc)
+        fprintf(stderr, "xl-fast demo: %s: %s\n", path, strerror(-rc));
+    else
+        xf_events_start(&d->events, &start);
+    return rc;
+}
+
 int xf_cli_demo(int argc, char **argv)
 {
     struct demo *d = calloc(1, sizeof(*d));
@@ -376,7 +423,11 @@ int xf_cli_demo(int argc, char **argv)
         fputs("xl-fast demo: no memory\n", stderr);
         return XF_EXIT_FAILED;
     }
+    xf_events_init(&d->events);
     if (demo_options_parse(&d->options, argc, argv, &status))
+        goto out;
+    status = XF_EXIT_FAILED;
+    if (open_events(d))
         goto out;
     d->outcome.options = &d->options;
     d->children[SOURCE] = (struct child){.name = "source", .fd = -1};
@@ -393,15 +444,22 @@ int xf_cli_demo(int argc, char **argv)
     remove_dir(d);
 
     demo_progress_end(&d->line);
+    demo_report_events(&d->outcome, &d->events);
     if (d->options.json)
         demo_report_json(&d->outcome);
-    else
+    else if (!events_on_stdout(&d->options))
         demo_report_table(&d->outcome);
     if (d->outcome.error[0])
         fprintf(stderr, "xl-fast demo: %s\n", d->outcome.error);
     status = d->outcome.error[0] || !demo_verified(&d->outcome) ? XF_EXIT_FAILED : XF_EXIT_OK;
+    xf_events_exit(&d->events, status);
+    if (d->reported && xf_story_make_page("xl-fast demo", d->reported, d->options.report))
+        status = XF_EXIT_FAILED;
 
 out:
+    xf_events_close(&d->events);
+    if (d->reported)
+        fclose(d->reported);
     free(d);
     return status;
 }

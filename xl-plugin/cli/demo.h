@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../transport/events.h"
 #include "../../transport/faultlink.h"
 #include "../../transport/link.h"
 #include "../../transport/simguest.h"
@@ -55,6 +56,8 @@ struct demo_options {
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     unsigned queues;
     struct demo_port ports[2]; /* of source and target; their names are NULL: memif */
+    const char *events;        /* file of events, "-": stdout; NULL: none */
+    const char *report;        /* a page to write; NULL: none */
     bool json;
 };
 
@@ -93,6 +96,7 @@ enum demo_order { DEMO_SEEN = 'S', DEMO_RESUME = 'R', DEMO_QUIT = 'Q' };
 /* An end's way to the parent and to the other end; both are sockets of messages. */
 struct demo_end {
     const struct demo_options *options;
+    struct xf_events *events; /* the source's; a copy of the parent's */
     const char *memif_socket;
     int parent, peer;
 };
@@ -113,6 +117,8 @@ struct demo_outcome {
 bool demo_verified(const struct demo_outcome *o);
 void demo_report_json(const struct demo_outcome *o);
 void demo_report_table(const struct demo_outcome *o);
+/* The migration's last events: how it ended. */
+void demo_report_events(const struct demo_outcome *o, struct xf_events *events);
 
 /* A line of progress on stderr: overwritten where it is a terminal, else one per phase and round.
  */

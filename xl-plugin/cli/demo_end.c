@@ -64,13 +64,17 @@ fail(const struct demo_end *end, int rc, const char *fmt, ...)
     return rc;
 }
 
+/* For both ends, but only the source's are events. */
 static void on_progress(void *arg, const struct xf_progress *progress)
 {
+    const struct demo_end *end = arg;
     struct demo_message m = {.kind = DEMO_PROGRESS, .progress.p = *progress};
 
     m.progress.bytes_wire = progress->stats->bytes_wire;
     m.progress.p.stats = NULL;
-    tell(arg, &m, MSG_DONTWAIT);
+    tell(end, &m, MSG_DONTWAIT);
+    if (end->events)
+        xf_events_progress(end->events, progress);
 }
 
 /* The parent's next order. wait: DEMO_QUIT if the parent is gone; else 0 if there is none yet. */

@@ -35,6 +35,8 @@ static const char help[] =
     "  --loss PCT           of packets, each way, below the transport (0); and likewise\n"
     "  --reorder PCT  --duplicate PCT  --corrupt PCT\n"
     "  --seed N             for the guest's contents and the faults (from the clock, and shown)\n"
+    "  --events FILE        what happens, as lines of JSON, one event each; - is stdout\n"
+    "  --report FILE        a page about it, in HTML\n"
     "  --json               one object on stdout and nothing else\n"
     "\n"
     "SIZE takes K, M, G or T (binary). Exit status: 0 verified, 1 failed, 2 wrong options.\n";
@@ -53,7 +55,9 @@ enum {
     REORDER,
     DUPLICATE,
     CORRUPT,
-    SEED
+    SEED,
+    EVENTS,
+    REPORT
 };
 
 static const struct option options[] = {
@@ -71,6 +75,8 @@ static const struct option options[] = {
     {"duplicate", required_argument, NULL, DUPLICATE},
     {"corrupt", required_argument, NULL, CORRUPT},
     {"seed", required_argument, NULL, SEED},
+    {"events", required_argument, NULL, EVENTS},
+    {"report", required_argument, NULL, REPORT},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -160,6 +166,12 @@ static const char *take(struct demo_options *o, int option, const char *text)
         return xf_number_percent(text, &o->faults.duplicate_pct) ? "a percentage" : NULL;
     case CORRUPT:
         return xf_number_percent(text, &o->faults.corrupt_pct) ? "a percentage" : NULL;
+    case EVENTS:
+        o->events = text;
+        return text[0] ? NULL : "a file, or - for stdout";
+    case REPORT:
+        o->report = text;
+        return text[0] && strcmp(text, "-") ? NULL : "a file";
     default:
         return xf_number_u64(text, 0, UINT64_MAX, &o->seed) ? "a whole number" : NULL;
     }
@@ -222,6 +234,14 @@ int demo_options_parse(struct demo_options *o, int argc, char **argv, int *statu
     }
     if (optind < argc) {
         fprintf(stderr, "xl-fast demo: '%s' is no option; see xl-fast demo --help\n", argv[optind]);
+        return 1;
+    }
+    if (o->json && o->events && !strcmp(o->events, "-")) {
+        fputs("xl-fast demo: --json and --events - both want stdout\n", stderr);
+        return 1;
+    }
+    if (o->report && o->events && !strcmp(o->events, "-")) {
+        fputs("xl-fast demo: --report is made of a file's events, not of --events -\n", stderr);
         return 1;
     }
     if (!o->ports[0].port != !o->ports[1].port) {

@@ -139,6 +139,28 @@ void demo_report_json(const struct demo_outcome *o)
     json_object_put(j);
 }
 
+void demo_report_events(const struct demo_outcome *o, struct xf_events *events)
+{
+    struct xf_stats stats = o->source.stats;
+    uint64_t all[XF_REJECT_COUNT];
+    bool compared = o->have_source && o->have_target;
+    struct xf_events_end end = {
+        .error = o->error[0] ? o->error : NULL,
+        .verified = compared ? demo_verified(o) : -1,
+        .stats = &stats,
+        .rejects = all,
+    };
+
+    if (!end.error && !demo_verified(o))
+        end.error = "the ends' memory differs";
+    /* The blackout ends where the table's does: as the target knows it. */
+    if (o->target.stats.done_us > stats.suspended_us)
+        stats.copied_us = stats.done_us = o->target.stats.done_us;
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+        all[i] = rejects(o, i);
+    xf_events_end(events, &end);
+}
+
 /* ---- table -------------------------------------------------------------------------------- */
 
 static void print_rejects(const struct demo_outcome *o)

@@ -15,6 +15,7 @@ static const struct {
     {"config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"},
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},
+    {"report", xf_cli_report, "a page about a migration, from its events"},
 #ifdef XF_FAULTS
     {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},
 #endif

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -24,12 +25,30 @@ static unsigned long long us_of(struct timeval t)
     return (unsigned long long)t.tv_sec * 1000000 + (unsigned long long)t.tv_usec;
 }
 
+static void start_events(struct xf_report *r)
+{
+    const char *path = strcmp(r->end, "source") ? NULL : getenv("XL_FAST_EVENTS");
+    struct xf_events_start start = {
+        .program = "migrate",
+        .guest = getenv("XL_FAST_GUEST"),
+        .host = getenv("XL_FAST_HOST"),
+        .domid = r->domid,
+    };
+
+    xf_events_init(&r->events);
+    int rc = path && *path ? xf_events_open(&r->events, path) : 0;
+    if (rc)
+        xf_say("%s: no events: %s: %s", r->end, path, strerror(-rc));
+    xf_events_start(&r->events, &start);
+}
+
 void xf_report_start(struct xf_report *r, const char *end, uint32_t domid)
 {
     memset(r, 0, sizeof(*r));
     r->end = end;
     r->domid = domid;
     r->start_us = xf_now_us();
+    start_events(r);
 }
 
 static void say_round(struct xf_report *r)
@@ -46,6 +65,7 @@ void xf_report_progress(void *arg, const struct xf_progress *p)
 {
     struct xf_report *r = arg;
 
+    xf_events_progress(&r->events, p);
     if (!r->connected && p->phase >= XF_PHASE_READY && p->phase <= XF_PHASE_DONE) {
         r->connected = true;
         xf_say("%s: connected after %.1f s", r->end, (double)(xf_now_us() - r->start_us) / 1e6);
@@ -104,7 +124,17 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     uint64_t blackout_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
     uint64_t suspended_us = s->suspend_us ? now - s->suspend_us : 0;
     double rate = gbps(s->pages_sent * XF_PAGE_BYTES, memory_us);
+    struct xf_events_end end = {
+        .error = ok      ? NULL
+                 : error ? error
+                         : "",
+        .handover_us = s->done_us ? now - s->done_us : 0,
+        .verified = ok && s->pages_verified ? 1 : -1,
+        .stats = s,
+    };
 
+    xf_events_end(&r->events, &end);
+    xf_events_close(&r->events);
     getrusage(RUSAGE_SELF, &used);
     say_round(r);
     add_rejects(rejects, sizeof(rejects), s);

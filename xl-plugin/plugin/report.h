@@ -2,6 +2,9 @@
 /*
  * Report: what a migration says about itself on stderr: a line per round, a summary at the end, and
  * the same as one line of JSON ("xl-fast: result {...}") for programs. The session's thread.
+ * The source also writes events (transport/events.h) to the file that XL_FAST_EVENTS names; their
+ * guest and host are those of XL_FAST_GUEST and XL_FAST_HOST. A file that cannot be opened is said,
+ * and no reason to fail.
  */
 #ifndef XF_PLUGIN_REPORT_H
 #define XF_PLUGIN_REPORT_H
@@ -9,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../transport/events.h"
 #include "../../transport/link.h"
 #include "../../transport/stats.h"
 
@@ -23,6 +27,7 @@ struct xf_report {
     uint32_t round;
     uint64_t round_pages, round_us;
     bool final, connected;
+    struct xf_events events;
 };
 
 void xf_report_start(struct xf_report *r, const char *end, uint32_t domid);

@@ -180,6 +180,7 @@ static void *engine_main(void *arg)
     xf_report_port(&s->report, s->link);
     s->p->port->close(s->p->port->arg, s->link);
     s->stats.suspend_us = s->suspend_us;
+    s->stats.suspended_us = s->suspended_us;
     return NULL;
 }
 
@@ -268,6 +269,8 @@ static void say_result(struct save *s)
         s->stats.pages_verified = s->verified;
         xf_tunnel_save_say_round(s, " (guest suspended)", &counts,
                                  s->stats.done_us - s->suspend_us);
+        /* If nothing was left to send, there is nothing to say of it, but it is over. */
+        xf_events_round_end(&s->report.events, 0, s->stats.done_us - s->suspend_us);
     }
     xf_report_result(&s->report, s->ok, s->error, &s->stats);
 }
@@ -325,6 +328,7 @@ int xf_tunnel_save_run(const struct xf_tunnel_save *params)
     int rc;
 
     xf_report_start(&s.report, "source", params->domid);
+    s.report.events.rounds_by_hand = true;
     xf_policy_init(&s.policy);
     xf_stream_make_headers(s.headers, XF_STREAM_PV, params->xen_major, params->xen_minor);
     rc = xf_tunnel_source_new(&s.tunnel, XF_TUNNEL_HALF_PAGES);

@@ -63,7 +63,7 @@ struct save {
     } round;
     unsigned rounds; /* of which something was said */
     uint64_t bytes_per_s, live_us;
-    _Atomic uint64_t suspend_us;
+    _Atomic uint64_t suspend_us, suspended_us;
 };
 
 /* The first reason counts; whatever waits for the tunnel stops. Any thread; returns rc. */

@@ -50,6 +50,14 @@ void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_
     xf_say("source: round %u%s: %llu pages, %.1f ms, %.3f Gbit/s", ++s->rounds, what,
            (unsigned long long)pages, (double)us / 1e3,
            us ? (double)pages * (double)XF_PAGE_BYTES * 8 / ((double)us * 1e3) : 0.0);
+    xf_events_round_end(&s->report.events, pages, us);
+}
+
+static void tell_round_begins(struct save *s)
+{
+    if (s->round.dirty > 0)
+        xf_events_round_begin(&s->report.events, s->rounds + 1, (uint64_t)s->round.dirty,
+                              s->round.began_us);
 }
 
 /* The end of a live round: by now all of it has been written, and is waited for. */
@@ -86,6 +94,7 @@ static int next_round(struct save *s, unsigned iteration, long dirty)
                            : 0;
     s->round.dirty = dirty;
     s->round.began_us = xf_now_us();
+    tell_round_begins(s);
     r.stalled_rounds = s->round.stalled;
     switch (xf_policy_next(&s->policy, &r, &predicted_us)) {
     case XF_ROUND_AGAIN:
@@ -119,6 +128,7 @@ static int precopy_policy(struct precopy_stats stats, void *data)
         return next_round(s, stats.iteration, stats.dirty_count);
     s->round.dirty = stats.dirty_count;
     s->round.began_us = s->live_us = xf_now_us();
+    tell_round_begins(s);
     return XGS_POLICY_CONTINUE_PRECOPY;
 }
 
@@ -134,7 +144,10 @@ static int suspend(void *data)
     s->suspend_us = xf_now_us();
     xf_tunnel_save_say_round(s, "", &counts, s->suspend_us - s->round.began_us);
     s->round.before = counts;
+    xf_events_suspend(&s->report.events, s->suspend_us);
+    xf_events_round_begin(&s->report.events, s->rounds + 1, 0, s->suspend_us);
     int ok = s->p->callbacks->suspend(s->p->callbacks->data);
+    s->suspended_us = xf_now_us();
     if (XF_FAULT(tunnel_save_suspended))
         return 0;
     if (ok == 1 && s->verify) {

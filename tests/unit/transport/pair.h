@@ -30,6 +30,8 @@ struct pair_config {
         const struct xf_guest_sink *to;
     } ends;                                     /* in place of simulated guests, if set */
     const struct xf_guest_source_ops *from_ops; /* in place of the simulated guest's, if set */
+    void (*progress)(void *arg, const struct xf_progress *progress); /* the source's */
+    void *progress_arg;
     uint64_t seed;
 };
 
@@ -95,6 +97,8 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
 
     xf_source_config_init(&sc);
     sc.policy = config->policy;
+    sc.progress = config->progress;
+    sc.progress_arg = config->progress_arg;
     assert_int_equal(xf_offer_new(&sc.offer, p->link[0], config->pages), 0);
     sc.offer.features = config->features;
     xf_target_config_init(&tc);

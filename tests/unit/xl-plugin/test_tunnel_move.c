@@ -163,6 +163,72 @@ static void what_ends_early_has_not_moved(void **state)
     }
 }
 
+/* How many events of a kind there are; the newest one's text is kept in line. */
+static unsigned count_events(FILE *file, const char *event, char *line, size_t size)
+{
+    char text[4200], member[40];
+    unsigned n = 0;
+
+    snprintf(member, sizeof(member), "\"event\":\"%s\"", event);
+    rewind(file);
+    while (fgets(text, sizeof(text), file))
+        if (strstr(text, member)) {
+            n++;
+            snprintf(line, size, "%s", text);
+        }
+    return n;
+}
+
+/* The rounds that are told are the save's, not the link's batches; names may hold anything. */
+static void events_tell_the_saves_rounds(void **state)
+{
+    char path[] = "/tmp/xl-fast-events-XXXXXX", line[4200], rounds[32];
+    struct move m = small_move(2);
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    FILE *file = fdopen(fd, "r");
+    setenv("XL_FAST_EVENTS", path, 1);
+    setenv("XL_FAST_GUEST", "a\"b\\\n\xff</td>\xc3\xa9", 1);
+    setenv("XL_FAST_HOST", "hostb", 1);
+    move_run(&m);
+    assert_moved(&m);
+    assert_int_equal(count_events(file, "start", line, sizeof(line)), 1);
+    assert_non_null(
+        strstr(line, "\"guest\":\"a\\\"b\\\\\\u000a\\ufffd</td>\xc3\xa9\",\"host\":\"hostb\""));
+    assert_int_equal(count_events(file, "connected", line, sizeof(line)), 1);
+    assert_int_equal(count_events(file, "suspend", line, sizeof(line)), 1);
+    unsigned begun = count_events(file, "round_begin", line, sizeof(line));
+    assert_non_null(strstr(line, "\"suspended\":true"));
+    assert_in_range(begun, m.live_rounds + 1, m.live_rounds + 2);
+    assert_int_equal(count_events(file, "round_end", line, sizeof(line)), begun);
+    assert_non_null(strstr(line, "\"suspended\":true"));
+    assert_int_equal(count_events(file, "done", line, sizeof(line)), 1);
+    snprintf(rounds, sizeof(rounds), "\"rounds\":%u,", begun);
+    assert_non_null(strstr(line, rounds));
+    assert_non_null(strstr(line, "\"blackout\":{\"suspend_us\":"));
+    move_free(&m);
+
+    /* A file that cannot be is said, and moves all the same; one that failed says why. */
+    setenv("XL_FAST_EVENTS", "/dev/null/none", 1);
+    m = small_move(2);
+    move_run(&m);
+    assert_moved(&m);
+    move_free(&m);
+    setenv("XL_FAST_EVENTS", path, 1);
+    m = small_move(1);
+    m.before_record = link_down_at_9;
+    move_run(&m);
+    assert_refused(&m);
+    assert_int_equal(count_events(file, "failed", line, sizeof(line)), 1);
+    assert_null(strstr(line, "\"error\":\"\""));
+    move_free(&m);
+    unsetenv("XL_FAST_EVENTS");
+    fclose(file);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +237,7 @@ int main(void)
         cmocka_unit_test(rounds_end_when_they_no_longer_shrink),
         cmocka_unit_test(without_a_target_the_guest_is_not_touched),
         cmocka_unit_test(what_ends_early_has_not_moved),
+        cmocka_unit_test(events_tell_the_saves_rounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

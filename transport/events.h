@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Events: what a migration does, as lines of JSON for programs, one object a line (the form is
+ * xl-plugin/events.schema.json; a member that is unknown is to be ignored, and a change of meaning
+ * changes XF_EVENTS_VERSION):
+ *
+ *     start  connected  { round_begin  progress...  round_end }...  suspend  { last round }
+ *     done | failed
+ *     exit
+ *
+ * A migration is never held up for its events: where nobody reads in time the event is dropped, and
+ * the next one that is written says how many were. Nothing fails because of them either, so most
+ * functions return nothing. All may be called from any thread, and with an xf_events that is not
+ * open, which does nothing. Text (names, reasons) may be any bytes. Times are microseconds.
+ */
+#ifndef XF_TRANSPORT_EVENTS_H
+#define XF_TRANSPORT_EVENTS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stats.h"
+
+#define XF_EVENTS_VERSION 1
+
+/* Its members are events.c's own; rounds_by_hand is the caller's to set. */
+struct xf_events {
+    pthread_mutex_t lock;
+    int fd; /* -1: not open */
+    bool rounds_by_hand;
+    bool connected, suspended, round_open;
+    uint32_t round;
+    uint64_t start_us, dropped;
+    uint64_t last_us;                     /* of the newest event: threads may come out of order */
+    uint64_t progress_us, progress_bytes; /* of the newest progress event */
+    uint64_t round_us, round_pages, heard_us; /* begin, pages, and how long it is known to last */
+    uint64_t round_done, zero_before, repaired_before;
+};
+
+struct xf_events_start {
+    const char *program;      /* "demo", "migrate" */
+    const char *guest, *host; /* NULL: not known */
+    int64_t domid;            /* -1: none */
+    uint64_t max_downtime_us; /* 0: not known */
+};
+
+/* Of the end of a migration's memory. */
+struct xf_events_end {
+    const char *error; /* NULL: done */
+    uint64_t
+        handover_us; /* from the last page landed to where the toolstack goes on; 0: not known */
+    int verified;    /* whether both ends' memory was found the same; -1: not compared */
+    const struct xf_stats *stats; /* the source's */
+    const uint64_t *rejects;      /* XF_REJECT_COUNT of them; NULL: those of stats */
+};
+
+/* Not open, so that the others may be called. */
+void xf_events_init(struct xf_events *e);
+
+/* path: a file, which is appended to; "-": stdout, which stays open. 0 or -errno. */
+int xf_events_open(struct xf_events *e, const char *path);
+void xf_events_close(struct xf_events *e);
+
+void xf_events_start(struct xf_events *e, const struct xf_events_start *start);
+
+/*
+ * Takes what a source's progress callback is given and writes the events that follow from it. With
+ * rounds_by_hand (a tunnel, whose rounds are not the transport's) those of rounds and of suspend
+ * are left to the caller.
+ */
+void xf_events_progress(struct xf_events *e, const struct xf_progress *p);
+
+/* pages: 0 if not known. */
+void xf_events_round_begin(struct xf_events *e, uint32_t round, uint64_t pages, uint64_t now_us);
+void xf_events_round_end(struct xf_events *e, uint64_t pages, uint64_t duration_us);
+void xf_events_suspend(struct xf_events *e, uint64_t now_us);
+
+/* done or failed. */
+void xf_events_end(struct xf_events *e, const struct xf_events_end *end);
+
+/* The program's exit status: the last event. */
+void xf_events_exit(struct xf_events *e, int status);
+
+#endif

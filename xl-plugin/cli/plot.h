@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Plot: a line of values over time as an SVG for a page, which has the colours as CSS classes. */
+#ifndef XF_CLI_PLOT_H
+#define XF_CLI_PLOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* An x and a y, in the plot's units. */
+struct xf_plot_point {
+    double x, y;
+};
+
+struct xf_plot {
+    const char *title;           /* plain text of ours, read to who cannot see the plot */
+    const char *x_unit, *y_unit; /* shown at the axes' ends */
+    double x_max, y_max;         /* both axes begin at 0 */
+    const struct xf_plot_point *points;
+    size_t points_n;
+    bool steps;          /* a point's y holds from the point before to it */
+    const double *marks; /* x of vertical lines, numbered from 1, in order */
+    size_t marks_n;
+    double band_from, band_to; /* shaded; none if empty */
+};
+
+/* 1, 2 or 5 times a power of ten, so that there are at most n steps to max; max > 0. */
+double xf_plot_step(double max, unsigned n);
+
+void xf_plot_write(const struct xf_plot *p, FILE *to);
+
+#endif
