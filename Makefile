@@ -42,7 +42,7 @@ CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -fPIC -pthread $(OPT) $(WARN) -MMD -MP \
 LDFLAGS_ALL = -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
 # Each room may use its own libraries and no others (`make lint` checks the includes).
-TRANSPORT_LIBS = -lIPSec_MB $(shell $(PKG_CONFIG) --libs liblz4 libxxhash)
+TRANSPORT_LIBS = -lm -lIPSec_MB $(shell $(PKG_CONFIG) --libs liblz4 libxxhash)
 DPDK_CFLAGS = $(subst -I,-isystem ,$(shell $(PKG_CONFIG) --cflags libdpdk))
 DPDK_LIBS = $(shell $(PKG_CONFIG) --libs libdpdk)
 XEN_LIBS = -lxenctrl -lxenguest -lxenforeignmemory -lxentoollog -lxlutil -lxentoolcore

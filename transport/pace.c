@@ -2,6 +2,7 @@
 /* Pace: a model of the path; from it a window and a rate. */
 #include "pace.h"
 
+#include <math.h>
 #include <string.h>
 
 /*
@@ -40,6 +41,9 @@ static const unsigned gain_pct[] = {
 #define STARTUP_EPOCH_PACKETS 8u
 #define RATE_EPOCHS           24u      /* in half the filter: the last probe is always in it */
 #define RTT_HALF_US           1000000u /* of that filter */
+/* A queue stands if no packet found it empty for so long (CoDel, RFC 8289): a process that waits
+   for its CPU delays all packets for some milliseconds, and then there is one that is not. */
+#define STANDING_HALF_US 50000u
 
 #define START_PACKETS  32u   /* outstanding, before anything is known */
 #define START_US       1000u /* in which they go out */
@@ -66,12 +70,30 @@ static uint64_t rate_of(uint64_t bytes, uint64_t us)
     return us ? (uint64_t)((double)bytes * 1e6 / (double)us) : 0;
 }
 
+/* The least of both halves; 0 = none yet. */
+static uint64_t least(const struct xf_pace_least *l)
+{
+    if (!l->older_us)
+        return l->newer_us;
+    return l->newer_us && l->newer_us < l->older_us ? l->newer_us : l->older_us;
+}
+
+static void take_least(struct xf_pace_least *l, uint64_t sample_us, uint64_t half_us,
+                       uint64_t now_us)
+{
+    if (now_us - l->half_us >= half_us) {
+        l->older_us = l->newer_us;
+        l->newer_us = 0;
+        l->half_us = now_us;
+    }
+    if (!l->newer_us || sample_us < l->newer_us)
+        l->newer_us = sample_us;
+}
+
 /* The path's round trip lately: with the queues of others, but without ours. */
 static uint64_t rtt_us(const struct xf_pace *p)
 {
-    if (!p->rtt_older_us)
-        return p->rtt_newer_us;
-    return p->rtt_newer_us && p->rtt_newer_us < p->rtt_older_us ? p->rtt_newer_us : p->rtt_older_us;
+    return least(&p->rtt);
 }
 
 uint64_t xf_pace_rate(const struct xf_pace *p)
@@ -124,7 +146,8 @@ void xf_pace_init(struct xf_pace *p, uint32_t packet_bytes, uint64_t limit_bytes
     *p = (struct xf_pace){.packet_bytes = packet_bytes,
                           .limit_bytes_per_s = limit_bytes_per_s,
                           .tokens_us = now_us,
-                          .rtt_half_us = now_us,
+                          .rtt.half_us = now_us,
+                          .standing.half_us = now_us,
                           .delivered_us = now_us,
                           .cruise_epochs = CRUISE_EPOCHS_MIN};
     begin_epoch(p, now_us);
@@ -175,25 +198,29 @@ static void take_rtt(struct xf_pace *p, uint64_t sample_us, uint64_t now_us)
 {
     if (!sample_us)
         sample_us = 1;
-    if (now_us - p->rtt_half_us >= RTT_HALF_US) {
-        p->rtt_older_us = p->rtt_newer_us;
-        p->rtt_newer_us = 0;
-        p->rtt_half_us = now_us;
-    }
+    take_least(&p->rtt, sample_us, RTT_HALF_US, now_us);
+    take_least(&p->standing, sample_us, STANDING_HALF_US, now_us);
     if (!p->rtt_base_us || sample_us < p->rtt_base_us)
         p->rtt_base_us = sample_us;
-    if (!p->rtt_newer_us || sample_us < p->rtt_newer_us)
-        p->rtt_newer_us = sample_us;
     if (!p->epoch.rtt_us || sample_us < p->epoch.rtt_us)
         p->epoch.rtt_us = sample_us;
 }
 
-/* In both of two epochs: a host that stands still for one looks like a queue. */
+static uint64_t empty_us(const struct xf_pace *p)
+{
+    return p->rtt_base_us + QUEUE_US(p->rtt_base_us);
+}
+
+/* Just now, in both of two epochs: soon known, and not always so. */
 static bool has_queue(const struct xf_pace *p)
 {
-    uint64_t most = p->rtt_base_us + QUEUE_US(p->rtt_base_us);
+    return p->epoch.rtt_us > empty_us(p) && p->rtt_before_us > empty_us(p);
+}
 
-    return p->epoch.rtt_us > most && p->rtt_before_us > most;
+/* Known late, and so. */
+static bool has_standing_queue(const struct xf_pace *p)
+{
+    return p->standing.older_us && least(&p->standing) > empty_us(p);
 }
 
 /* Packets of an epoch are acknowledged in the next. */
@@ -226,6 +253,7 @@ static void take_loss(struct xf_pace *p, uint64_t now_us)
     p->high_loss = false;
     if (p->judged < LOSS_PACKETS)
         return;
+    p->loss += ((double)p->judged_lost / p->judged - p->loss) / 8;
     p->high_loss = (uint64_t)p->judged_lost * 100 > (uint64_t)p->judged * LOSS_HIGH_PCT;
     if ((uint64_t)p->judged_lost * 100 <= (uint64_t)p->judged * LOSS_HEAVY_PCT)
         p->heavy_since_us = 0;
@@ -251,19 +279,41 @@ static void enter(struct xf_pace *p, enum xf_pace_phase phase)
 static bool congested(const struct xf_pace *p)
 {
     bool own = p->phase == XF_PACE_DRAIN || (p->phase == XF_PACE_PROBE && !p->contested);
+    bool queue = p->phase == XF_PACE_STARTUP ? has_queue(p) : has_standing_queue(p);
 
-    return p->high_loss || (p->epoch.lost && has_queue(p) && !own);
+    return p->high_loss || (p->epoch.lost && queue && !own);
+}
+
+/* What a TCP would have at this loss and this round trip (RFC 5348, section 3.1, with b = 1 and an
+   RTO of four round trips): fair beside it, and no reason to go below. */
+static uint64_t tcp_rate(const struct xf_pace *p)
+{
+    double rtt_s = (double)(p->epoch.rtt_us ? p->epoch.rtt_us : rtt_us(p)) / 1e6, loss = p->loss;
+
+    if (loss <= 0 || rtt_s <= 0)
+        return 0;
+    double root = sqrt(2 * loss / 3), timeouts = 3 * sqrt(3 * loss / 8);
+
+    if (timeouts > 1)
+        timeouts = 1;
+    return (uint64_t)(p->packet_bytes /
+                      (rtt_s * (root + 4 * timeouts * loss * (1 + 32 * loss * loss))));
 }
 
 static void cut(struct xf_pace *p, uint64_t now_us)
 {
+    uint64_t least = tcp_rate(p), rate = xf_pace_rate(p);
+
     p->cut_us = now_us;
     p->cruise_epochs = CRUISE_EPOCHS_MIN;
     if (p->phase == XF_PACE_STARTUP) { /* the rate is known by now, only not yet kept to */
         enter(p, XF_PACE_DRAIN);
         return;
     }
-    set_rate(p, xf_pace_rate(p) / 100 * BETA_PCT);
+    if (rate > least)
+        set_rate(p, max_u64(rate / 100 * BETA_PCT, least));
+    /* The next one is for a queue that still stands after this. */
+    p->standing = (struct xf_pace_least){.half_us = now_us};
     enter(p, XF_PACE_CRUISE);
 }
 
@@ -281,7 +331,7 @@ static void increase(struct xf_pace *p, uint64_t now_us)
 
 static void end_drain(struct xf_pace *p)
 {
-    p->contested = has_queue(p);
+    p->contested = has_standing_queue(p);
     if (xf_pace_rate(p) > p->rate_before / 100 * GROWTH_PCT) {
         enter(p, XF_PACE_PROBE);
         return;

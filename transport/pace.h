@@ -39,6 +39,12 @@ struct xf_pace_news {
     uint64_t newest_sent_us; /* when the last of those newly acknowledged was sent; 0: none */
 };
 
+/* The least round trip lately: of the half that is being filled, and of the one before; 0 = none.
+ */
+struct xf_pace_least {
+    uint64_t newer_us, older_us, half_us /* when the newer half began */;
+};
+
 struct xf_pace {
     uint32_t packet_bytes;      /* of a full packet */
     uint64_t limit_bytes_per_s; /* the user's; 0 = none */
@@ -54,7 +60,7 @@ struct xf_pace {
     unsigned rate_epochs;            /* in the newer half */
     uint64_t delivered_rate;         /* in the last epoch ... */
     uint64_t drain_rate;             /* ... and when the phase began */
-    uint64_t rtt_newer_us, rtt_older_us, rtt_half_us /* when the newer half began */;
+    struct xf_pace_least rtt, standing;
     uint64_t rtt_base_us; /* least ever; 0 = none yet */
 
     enum xf_pace_phase phase;
@@ -78,6 +84,7 @@ struct xf_pace {
     uint64_t rtt_before_us; /* of the epoch before */
     bool limited_before;
 
+    double loss;                  /* lately, of 1 */
     uint32_t judged, judged_lost; /* packets, until there are enough to judge the loss */
     bool high_loss;
     uint64_t heavy_since_us; /* 0 = not */
