@@ -134,7 +134,7 @@ static uint64_t sending_rate(const struct xf_pace *p)
 static void begin_epoch(struct xf_pace *p, uint64_t now_us)
 {
     p->limited_before = p->epoch.limited;
-    p->rtt_before_us = p->epoch.rtt_us;
+    p->quick_before_us = p->epoch.quick_us;
     memset(&p->epoch, 0, sizeof(p->epoch));
     p->epoch.begin_us = now_us;
     p->epoch.sent_us = p->newest_sent_us;
@@ -194,14 +194,21 @@ void xf_pace_limited(struct xf_pace *p)
 
 /* ---- the model ---------------------------------------------------------------------------- */
 
-static void take_rtt(struct xf_pace *p, uint64_t sample_us, uint64_t now_us)
+/* An end whose process waits for its CPU delays what it sends and sees, and that looks like a
+   queue: so both tell since when they have not looked, and a queue is only what this does not
+   explain. */
+static void take_rtt(struct xf_pace *p, uint64_t sample_us, uint64_t late_us, uint64_t now_us)
 {
+    uint64_t quick_us = sample_us > late_us ? sample_us - late_us : 1;
+
     if (!sample_us)
         sample_us = 1;
     take_least(&p->rtt, sample_us, RTT_HALF_US, now_us);
-    take_least(&p->standing, sample_us, STANDING_HALF_US, now_us);
-    if (!p->rtt_base_us || sample_us < p->rtt_base_us)
-        p->rtt_base_us = sample_us;
+    take_least(&p->standing, quick_us, STANDING_HALF_US, now_us);
+    if (!p->rtt_base_us || quick_us < p->rtt_base_us)
+        p->rtt_base_us = quick_us;
+    if (!p->epoch.quick_us || quick_us < p->epoch.quick_us)
+        p->epoch.quick_us = quick_us;
     if (!p->epoch.rtt_us || sample_us < p->epoch.rtt_us)
         p->epoch.rtt_us = sample_us;
 }
@@ -214,7 +221,7 @@ static uint64_t empty_us(const struct xf_pace *p)
 /* Just now, in both of two epochs: soon known, and not always so. */
 static bool has_queue(const struct xf_pace *p)
 {
-    return p->epoch.rtt_us > empty_us(p) && p->rtt_before_us > empty_us(p);
+    return p->epoch.quick_us > empty_us(p) && p->quick_before_us > empty_us(p);
 }
 
 /* Known late, and so. */
@@ -401,7 +408,7 @@ void xf_pace_feedback(struct xf_pace *p, const struct xf_pace_news *news, uint64
         p->delivered_us = now_us;
     if (!news->newest_sent_us)
         return;
-    take_rtt(p, now_us - news->newest_sent_us, now_us);
+    take_rtt(p, now_us - news->newest_sent_us, news->late_us, now_us);
     p->newest_sent_us = max_u64(p->newest_sent_us, news->newest_sent_us);
     uint32_t packets = p->epoch.acked + p->epoch.lost;
     bool few = startup || us >= EPOCH_LONG_US;

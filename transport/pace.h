@@ -36,6 +36,7 @@ enum xf_pace_verdict {
 struct xf_pace_news {
     uint64_t acked_bytes, lost_bytes;
     uint32_t acked, lost;    /* packets */
+    uint64_t late_us;        /* for how long packets may have waited for the ends to look */
     uint64_t newest_sent_us; /* when the last of those newly acknowledged was sent; 0: none */
 };
 
@@ -61,7 +62,7 @@ struct xf_pace {
     uint64_t delivered_rate;         /* in the last epoch ... */
     uint64_t drain_rate;             /* ... and when the phase began */
     struct xf_pace_least rtt, standing;
-    uint64_t rtt_base_us; /* least ever; 0 = none yet */
+    uint64_t rtt_base_us; /* least quick_us ever; 0 = none yet */
 
     enum xf_pace_phase phase;
     unsigned phase_epochs;   /* since the phase began */
@@ -77,11 +78,12 @@ struct xf_pace {
         uint64_t sent_us;  /* ... and when the newest packet that this acknowledged was sent */
         uint64_t acked_bytes;
         uint32_t acked, lost;
-        uint64_t rtt_us; /* least; 0 = none */
-        bool limited;    /* the sender had less to send than it might */
+        uint64_t rtt_us;   /* least; 0 = none */
+        uint64_t quick_us; /* the same, without what the ends may have made of it */
+        bool limited;      /* the sender had less to send than it might */
     } epoch;
     uint64_t newest_sent_us;
-    uint64_t rtt_before_us; /* of the epoch before */
+    uint64_t quick_before_us; /* of the epoch before */
     bool limited_before;
 
     double loss;                  /* lately, of 1 */

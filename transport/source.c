@@ -117,7 +117,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->session.stats.limit_bytes_per_s = config->bandwidth_bytes_per_s;
     s->rtt_us = RTT_START_US;
     s->phase = XF_PHASE_CONNECT;
-    s->phase_us = s->round_us = now_us;
+    s->phase_us = s->round_us = s->emptied_us = now_us;
     *out = s;
     return 0;
 fail:
@@ -240,15 +240,20 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
     if (ss->stats.suspend_us && !ss->stats.suspended_us)
         ss->stats.suspended_us = now_us;
     s->idle = true;
+    s->late_us = now_us - s->emptied_us;
+    bool emptied = true;
     for (unsigned q = 0; q < ss->link->queues && !rc; q++) {
         unsigned n = ss->link->ops->rx_burst(ss->link, q, bufs, XF_BURST_MAX);
 
         if (n)
             s->idle = false;
+        emptied = emptied && n < XF_BURST_MAX;
         for (unsigned i = 0; i < n && !rc; i++)
             rc = xf_source_receive(s, &bufs[i], now_us);
         ss->link->ops->rx_free(ss->link, q, bufs, n);
     }
+    if (emptied)
+        s->emptied_us = now_us;
     if (!rc)
         rc = check_times(s, now_us);
     if (!rc)

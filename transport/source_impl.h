@@ -34,6 +34,8 @@ struct xf_source {
     bool idle, target_ready;
     uint32_t short_answers; /* ANSWERs that came without padding */
     uint64_t rtt_us, phase_us, progress_us;
+    uint64_t emptied_us; /* when the link had nothing more for us ... */
+    uint64_t late_us;    /* ... and how long before this step that was */
 
     uint32_t round;       /* on the wire; 0 before the first */
     uint32_t live_rounds; /* of pages, done */

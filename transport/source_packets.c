@@ -118,6 +118,7 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     if (rc)
         return rc;
     q->credit = fb.credit;
+    news.late_us = (uint64_t)fb.late * XF_LATE_UNIT_US + s->late_us;
     xf_pace_feedback(&s->pace, &news, now_us);
     take_path(s);
     if (fb.flags & XF_FEEDBACK_READY)

@@ -58,6 +58,8 @@ struct xf_target {
     bool ready, idle, heard;
     uint32_t credit;
     uint64_t answered_us;
+    uint64_t emptied_us;      /* when the link had nothing more for us ... */
+    uint64_t unseen_since_us; /* ... and that before the newest packets came */
     unsigned answers;
 
     uint32_t round;    /* the one being received; the first is 1 */
@@ -147,7 +149,7 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
     t->landing.hash_seed = xf_page_hash_seed(config->offer.session_id);
     t->credit = credit_of(link, t->session.queues);
     t->round = 1;
-    t->round_us = now_us;
+    t->round_us = t->emptied_us = t->unseen_since_us = now_us;
     t->phase = XF_PHASE_CONNECT;
     link->ops->set_peer(link, &config->offer.source);
     *out = t;
@@ -420,7 +422,8 @@ static void send_feedback(struct xf_target *t, unsigned queue, uint64_t now_us)
     m.fb.ranges = (uint16_t)xf_window_missing(&s->windows[queue], m.ranges, max, &m.fb.horizon);
     m.fb.landed = t->landing.landed;
     m.fb.stamp_us = q->stamp_us;
-    m.fb.credit = t->credit;
+    m.fb.credit = (uint16_t)t->credit;
+    m.fb.late = xf_wire_late(now_us - t->unseen_since_us);
     m.fb.flags = (uint16_t)((t->ready ? XF_FEEDBACK_READY : 0) |
                             (t->phase == XF_PHASE_DONE ? XF_FEEDBACK_COMPLETE : 0));
     if (!xf_session_send(s, XF_PACKET_FEEDBACK, queue, q->sequence++, &m,
@@ -492,15 +495,21 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     if (t->phase == XF_PHASE_FAILED)
         return -ECANCELED;
     t->idle = true;
+    bool emptied = true;
     for (unsigned q = 0; q < s->link->queues && !rc; q++) {
         unsigned n = s->link->ops->rx_burst(s->link, q, bufs, XF_BURST_MAX);
 
-        if (n)
+        if (n) {
             t->idle = false;
+            t->unseen_since_us = t->emptied_us;
+        }
+        emptied = emptied && n < XF_BURST_MAX;
         for (unsigned i = 0; i < n && !rc; i++)
             rc = receive(t, &bufs[i], now_us);
         s->link->ops->rx_free(s->link, q, bufs, n);
     }
+    if (emptied)
+        t->emptied_us = now_us;
     if (!rc)
         rc = end_round_if_complete(t, now_us); /* a sink may have asked to wait */
     if (!rc && t->phase != XF_PHASE_DONE)

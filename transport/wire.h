@@ -128,11 +128,20 @@ struct xf_wire_feedback {
     uint64_t horizon;  /* every sequence below was received or is in a range; all above: unknown */
     uint64_t landed;   /* pages of this round that have landed, all queues */
     uint64_t stamp_us; /* echo of the newest PING's stamp, 0 if none */
-    uint32_t credit;
+    uint16_t credit;
+    uint16_t late;  /* what this reports may have lain here unseen for so long: XF_LATE_UNIT_US */
     uint16_t flags; /* XF_FEEDBACK_* */
     uint16_t ranges;
 };
 static_assert(sizeof(struct xf_wire_feedback) == 48, "wire layout");
+/* The unit of `late`; the most it can say is about a second. */
+#define XF_LATE_UNIT_US 16u
+
+static inline uint16_t xf_wire_late(uint64_t us)
+{
+    return us / XF_LATE_UNIT_US < UINT16_MAX ? (uint16_t)(us / XF_LATE_UNIT_US) : UINT16_MAX;
+}
+
 #define XF_FEEDBACK_READY    1u /* the target can take memory */
 #define XF_FEEDBACK_COMPLETE 2u /* the final round is over: every page has landed */
 

@@ -299,7 +299,7 @@ static void op_feedback(struct harness *h)
     if (lies & 8)
         fb.stamp_us -= fuzz_u16(&h->in);
     if (lies & 16)
-        fb.credit = fuzz_u16(&h->in);
+        fb.credit = fb.late = fuzz_u16(&h->in);
     if (lies & 32)
         fb.flags = fuzz_u8(&h->in);
     if (lies & 64)

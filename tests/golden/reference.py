@@ -163,7 +163,7 @@ VECTORS = [
                       struct.pack("<HHIQ", 1, 2, 8972, 49152) + bytes([2, 0, 0, 0, 0, 2])
                       + struct.pack("<HII", 7950, 0x0A5A0002, 384))),
     ("feedback", packet(TO_SOURCE, 0x11, 1, 1,
-                        struct.pack("<IIQQQQIHH", 0, 2, 100, 140, 77, 1000001, 384, 1, 2)
+                        struct.pack("<IIQQQQHHHH", 0, 2, 100, 140, 77, 1000001, 384, 9, 1, 2)
                         + struct.pack("<IIII", 0, 3, 20, 1))),
     ("refuse", packet(TO_SOURCE, 0x12, 0, 2, reason(12, b"no memory"))),
 ]

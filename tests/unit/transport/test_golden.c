@@ -203,6 +203,7 @@ static void test_control(void **state)
                .landed = 77,
                .stamp_us = 1000001,
                .credit = 384,
+               .late = 9,
                .flags = XF_FEEDBACK_READY,
                .ranges = 2},
         .ranges = {{0, 3}, {20, 1}},
