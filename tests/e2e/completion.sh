@@ -68,7 +68,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --max-downtime --verify)
+ours=(--bandwidth --json --max-downtime --report --verify)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"
@@ -80,6 +80,7 @@ completes 'xl migrate -s ssh web1 --fast hostb' hostb
 completes 'xl migrate --fast web1 hosta ' ''
 completes 'xl migrate -' "${all[@]}"
 completes 'xl migrate --fast -' "${all[@]}" "${ours[@]}"
+completes 'xl migrate --fast --report page.html web' web1 web2
 completes 'xl migrate --fast=auto web1 --m' --max-downtime
 completes 'xl migrate --fast=' auto
 completes 'xl migrate --fast=a' auto

@@ -71,8 +71,8 @@ static void test_random_loss_does_not_starve_it(void **state)
     }
 }
 
-/* Both ends' processes share a CPU with others, as on a dom0: what waits for it is late, which is no
-   queue, and damage meanwhile no congestion. */
+/* Both ends' processes share a CPU with others, as on a dom0: what waits for it is late, which is
+   no queue, and damage meanwhile no congestion. */
 static void test_a_busy_host_is_no_queue(void **state)
 {
     (void)state;
