@@ -78,6 +78,7 @@ struct xf_progress {
     uint64_t predicted_blackout_us; /* of the transport's part; 0 = unknown */
     uint64_t dirty_pages;           /* at the end of the newest live round (source) */
     bool verifying;                 /* the round is of hashes (source) */
+    uint8_t reserved[7];            /* so that it has no holes: the demo sends it */
     uint64_t now_us;
     const struct xf_stats *stats;
 };
