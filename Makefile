@@ -228,7 +228,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 
 $(BUILD)/xl-fast: $(CLI_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS) -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
 
 # Only the two functions that it takes over are visible.
 $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/plugin/exports.map
@@ -257,7 +257,7 @@ $(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_deci
 $(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka -lm
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka
 
 $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)

@@ -93,6 +93,40 @@ static void test_a_busy_host_is_no_queue(void **state)
     }
 }
 
+/* A second of packets that take 50 us, and one of packets that take 5 ms, some of them lost: is
+   that taken for congestion? late_us of the 5 ms the ends make themselves. */
+static bool gives_way(uint64_t late_us)
+{
+    struct xf_pace p;
+    uint64_t now = SECOND, slow_from = now + SECOND;
+
+    xf_pace_init(&p, 1500, 0, now);
+    for (; now < slow_from + SECOND; now += 500) {
+        bool slow = now >= slow_from;
+        struct xf_pace_news news = {.acked = 31,
+                                    .acked_bytes = 31 * 1500,
+                                    .late_us = slow ? late_us : 0,
+                                    .newest_sent_us = now - (slow ? 5000 : 50)};
+
+        if (slow && now % 4000 == 0) {
+            news.lost = 1;
+            news.lost_bytes = 1500;
+        }
+        xf_pace_allowance(&p, now);
+        xf_pace_sent(&p, news.acked_bytes + news.lost_bytes);
+        xf_pace_feedback(&p, &news, now);
+    }
+    return p.cut_us > slow_from;
+}
+
+static void test_what_the_ends_make_late_is_no_queue(void **state)
+{
+    (void)state;
+    assert_true(gives_way(0));
+    assert_true(gives_way(2000));
+    assert_false(gives_way(4900));
+}
+
 static void test_beside_tcp_both_live(void **state)
 {
     (void)state;
@@ -209,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_alone_it_uses_the_bottleneck_and_loses_little),
         cmocka_unit_test(test_random_loss_does_not_starve_it),
         cmocka_unit_test(test_a_busy_host_is_no_queue),
+        cmocka_unit_test(test_what_the_ends_make_late_is_no_queue),
         cmocka_unit_test(test_beside_tcp_both_live),
         cmocka_unit_test(test_it_gives_way_and_comes_back),
         cmocka_unit_test(test_the_start_is_no_flood),
