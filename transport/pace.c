@@ -52,8 +52,14 @@ static const unsigned gain_pct[] = {
 /* Beyond two round trips: feedback comes in lots, and hosts stand still at times. */
 #define WINDOW_SLACK_US 4000u
 /* Saved up by a sender that was late. */
-#define BURST_US      2000u
+#define BURST_US      4000u
 #define BURST_PACKETS 2u
+/* Packets go out in lots, for a lot costs little more than a packet where each burst is a system
+   call, an interrupt or a world switch: as large as a TCP's (GSO), or as what a slow path takes in
+   so long; longer while it is our CPU that limits, and so no queue is made by that. */
+#define LOT_BYTES       65536u
+#define LOT_US          250u
+#define LOT_US_WHEN_CPU 8000u
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -108,13 +114,26 @@ static void set_rate(struct xf_pace *p, uint64_t rate)
     p->rate_epochs = 0;
 }
 
+/* Packets of an epoch are acknowledged in the next. */
+static bool was_limited(const struct xf_pace *p)
+{
+    return p->epoch.limited || p->limited_before;
+}
+
+static uint64_t lot_bytes(const struct xf_pace *p, uint64_t rate)
+{
+    uint64_t lot = bytes_in(rate, was_limited(p) ? LOT_US_WHEN_CPU : LOT_US);
+
+    return lot < LOT_BYTES ? lot : LOT_BYTES;
+}
+
 uint64_t xf_pace_window_bytes(const struct xf_pace *p)
 {
     uint64_t rate = xf_pace_rate(p);
 
     if (!rate)
         return (uint64_t)START_PACKETS * p->packet_bytes;
-    return max_u64(bytes_in(rate, 2 * rtt_us(p) + WINDOW_SLACK_US),
+    return max_u64(bytes_in(rate, 2 * rtt_us(p) + WINDOW_SLACK_US) + 2 * lot_bytes(p, rate),
                    (uint64_t)WINDOW_PACKETS * p->packet_bytes);
 }
 
@@ -125,6 +144,8 @@ static uint64_t sending_rate(const struct xf_pace *p)
 
     if (!rate)
         rate = rate_of((uint64_t)START_PACKETS * p->packet_bytes, START_US);
+    if (p->limit_bytes_per_s && p->limit_bytes_per_s < rate / 100 * gain_pct[XF_PACE_DRAIN])
+        return p->limit_bytes_per_s; /* it makes no queue */
     if (p->phase == XF_PACE_DRAIN && p->drain_rate < rate)
         rate = p->drain_rate; /* if more goes out than arrives, no queue goes away */
     rate = max_u64(rate / 100 * gain_pct[p->phase], least);
@@ -160,8 +181,9 @@ uint64_t xf_pace_allowance(struct xf_pace *p, uint64_t now_us)
     uint64_t rate = sending_rate(p), window = xf_pace_window_bytes(p);
     uint64_t room = window > p->outstanding_bytes ? window - p->outstanding_bytes : 0;
     uint64_t elapsed_us = now_us - p->tokens_us;
-    int64_t most =
-        (int64_t)max_u64(bytes_in(rate, BURST_US), (uint64_t)BURST_PACKETS * p->packet_bytes);
+    uint64_t lot = lot_bytes(p, rate);
+    int64_t most = (int64_t)max_u64(max_u64(bytes_in(rate, BURST_US), 2 * lot),
+                                    (uint64_t)BURST_PACKETS * p->packet_bytes);
     /* A second fills any bucket. */
     int64_t more = (int64_t)bytes_in(rate, elapsed_us < 1000000 ? elapsed_us : 1000000);
 
@@ -175,7 +197,7 @@ uint64_t xf_pace_allowance(struct xf_pace *p, uint64_t now_us)
             xf_pace_limited(p);
     }
     p->window_waits = !room;
-    if (p->tokens <= 0)
+    if (p->tokens <= 0 || (uint64_t)p->tokens < lot)
         return 0;
     return room < (uint64_t)p->tokens ? room : (uint64_t)p->tokens;
 }
@@ -228,12 +250,6 @@ static bool has_queue(const struct xf_pace *p)
 static bool has_standing_queue(const struct xf_pace *p)
 {
     return p->standing.older_us && least(&p->standing) > empty_us(p);
-}
-
-/* Packets of an epoch are acknowledged in the next. */
-static bool was_limited(const struct xf_pace *p)
-{
-    return p->epoch.limited || p->limited_before;
 }
 
 /* What was delivered, but not faster than it was sent: feedback that comes in lots is no speed. */

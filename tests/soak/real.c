@@ -196,7 +196,7 @@ static int live(struct real *r, enum soak_end end)
         xf_faults_set(r->plan->faults, r->plan->faults_n, act, r->world);
         while (soak_owner_step(owner, xf_now_us(), true_us())) {
             if (soak_owner_idle(owner))
-                xf_idle_wait(&idle, true_us());
+                xf_idle_wait(&idle, true_us(), true);
             else
                 xf_idle_busy(&idle);
         }

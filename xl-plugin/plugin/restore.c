@@ -42,7 +42,7 @@
 #include "say.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US  5000  /* at io_fd and the pair */
+#define LOOK_EVERY_US  20000  /* at io_fd and the pair */
 #define STREAM_WAIT_MS 60000 /* for the next bytes of what the source writes in one go */
 /* The source is silent while libxl suspends the guest, which libxl gives a minute. If the source
    itself is gone, io_fd says so at once. */
@@ -225,7 +225,7 @@ static int take_memory(struct restore *r)
                 return fail(r, -ETIMEDOUT, "all memory is here, but the source does not go on");
         }
         if (xf_target_idle(r->target))
-            xf_idle_wait(&idle, now);
+            xf_idle_wait(&idle, now, told);
         else
             xf_idle_busy(&idle);
     }

@@ -32,7 +32,7 @@
 #include "say.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US 5000 /* at io_fd */
+#define LOOK_EVERY_US 20000 /* at io_fd */
 
 struct save {
     xc_interface *xch;
@@ -127,7 +127,7 @@ static int move_memory(struct save *s)
         if (!xf_source_idle(s->source))
             xf_idle_busy(&idle);
         else if (!rc)
-            xf_idle_wait(&idle, now);
+            xf_idle_wait(&idle, now, xf_source_stats(s->source)->live_us);
     } while (!rc);
 
     if (rc == XF_SESSION_DONE)

@@ -32,12 +32,12 @@
 #include "../../transport/clock.h"
 #include "../../transport/fault.h"
 #include "../../transport/target.h"
+#include "idle.h"
 #include "report.h"
 #include "say.h"
 #include "tunnel_sink.h"
 #include "verify.h"
 
-#define IDLE_US      100   /* sleep when there is nothing to do */
 #define HEAD_WAIT_MS 60000 /* for the headers and the offer, which come in one go */
 #define PATIENCE_MS  60000 /* pages are here -> the record that they belong to */
 #define COMPARED_MS  60000 /* the last page to compare was written -> Xen's restore has done so */
@@ -148,6 +148,7 @@ static int over(struct restore *r)
 static void step_until_over(struct restore *r)
 {
     const uint64_t patience_us = 1000 * (uint64_t)(r->p->patience_ms ?: PATIENCE_MS);
+    struct xf_idle idle = {0};
     uint64_t asking_since = 0;
     bool done = false;
     int how;
@@ -173,8 +174,10 @@ static void step_until_over(struct restore *r)
         }
         if (xf_tunnel_sink_failed(r->tunnel))
             break;
-        if (xf_target_idle(r->target))
-            xf_tunnel_sleep(IDLE_US);
+        if (!xf_target_idle(r->target))
+            xf_idle_busy(&idle);
+        else
+            xf_idle_wait(&idle, now, xf_target_stats(r->target)->live_us);
     }
     if (how != OVER_WELL)
         xf_target_abort(r->target, r->error[0] ? r->error : "the target has given up");

@@ -38,10 +38,10 @@
 #include "../../transport/clock.h"
 #include "../../transport/fault.h"
 #include "../../transport/source.h"
+#include "idle.h"
 #include "say.h"
 
-#define LOOK_EVERY_US 5000 /* at io_fd */
-#define IDLE_US       100  /* sleep when there is nothing to do */
+#define LOOK_EVERY_US 20000 /* at io_fd */
 
 int xf_tunnel_save_fail(struct save *s, int rc, const char *format, ...)
 {
@@ -110,6 +110,7 @@ static int write_offer(struct save *s, uint64_t page_count)
 
 static int step_until_done(struct save *s, struct xf_source *source)
 {
+    struct xf_idle idle = {0};
     uint64_t looked = 0;
     int rc;
 
@@ -130,8 +131,10 @@ static int step_until_done(struct save *s, struct xf_source *source)
             }
         }
         rc = xf_source_step(source, now);
-        if (!rc && xf_source_idle(source))
-            xf_tunnel_sleep(IDLE_US);
+        if (!xf_source_idle(source))
+            xf_idle_busy(&idle);
+        else if (!rc)
+            xf_idle_wait(&idle, now, xf_source_stats(source)->live_us);
     } while (!rc);
     return rc == XF_SESSION_DONE ? 0 : xf_tunnel_save_fail(s, rc, "%s", xf_source_error(source));
 }
