@@ -49,6 +49,9 @@ struct xf_simguest {
     pid_t writers_pid; /* whose threads they are, where the guest is shared */
 };
 
+/* As a guest's memory is on a host. */
+#define HUGE_BYTES ((size_t)2 << 20)
+
 /* All of it in one mapping: the guest, its two bitmaps, its memory. */
 static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed, bool shared)
 {
@@ -56,7 +59,7 @@ static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed, bo
     const size_t bitmap_bytes = xf_bitmap_words(pages) * sizeof(uint64_t);
     const size_t head_bytes =
         (sizeof(struct xf_simguest) + 2 * bitmap_bytes + XF_PAGE_BYTES - 1) & ~(XF_PAGE_BYTES - 1);
-    const size_t bytes = head_bytes + chunks * XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    const size_t bytes = head_bytes + HUGE_BYTES + chunks * XF_CHUNK_PAGES * XF_PAGE_BYTES;
     struct xf_simguest *g =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE,
              (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -70,7 +73,10 @@ static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed, bo
     pthread_rwlock_init(&g->writing, NULL);
     g->present = (uint64_t *)(g + 1);
     g->dirty = (_Atomic uint64_t *)(g->present + xf_bitmap_words(pages));
-    g->memory = (uint8_t *)g + head_bytes;
+    g->memory =
+        (uint8_t *)(((uintptr_t)g + head_bytes + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1));
+    /* Best effort. */
+    (void)madvise(g->memory, chunks * XF_CHUNK_PAGES * XF_PAGE_BYTES, MADV_HUGEPAGE);
     *out = g;
     return 0;
 }
@@ -133,6 +139,12 @@ int xf_simguest_new_shared(struct xf_simguest **out, uint64_t pages, enum xf_sim
 int xf_simguest_new_empty(struct xf_simguest **out, uint64_t pages)
 {
     return guest_new(out, pages, 0, false);
+}
+
+void xf_simguest_prefault(struct xf_simguest *g)
+{
+    /* Kernels before 5.14 do not know it. */
+    (void)madvise(g->memory, g->pages * XF_PAGE_BYTES, MADV_POPULATE_WRITE);
 }
 
 int xf_simguest_new_empty_shared(struct xf_simguest **out, uint64_t pages)

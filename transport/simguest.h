@@ -23,6 +23,10 @@ int xf_simguest_new(struct xf_simguest **out, uint64_t pages, enum xf_simguest_f
 /* An empty one, to be the sink: memory appears by populate(). */
 int xf_simguest_new_empty(struct xf_simguest **out, uint64_t pages);
 
+/* Gives it all its memory now, as a host does before a guest moves in: what is measured then is the
+   move, and not this machine's first touch of a page. Best effort. */
+void xf_simguest_prefault(struct xf_simguest *g);
+
 /* The same in memory that child processes share: only one of them may have writers. */
 int xf_simguest_new_shared(struct xf_simguest **out, uint64_t pages, enum xf_simguest_fill fill,
                            uint64_t seed, unsigned hole_every);

@@ -317,6 +317,7 @@ static int run_target(struct parts *p)
     rc = xf_simguest_new_empty(&p->guest, o->memory_bytes / XF_PAGE_BYTES);
     if (rc)
         return fail(p->end, rc, "no memory for the guest: %s", strerror(-rc));
+    xf_simguest_prefault(p->guest);
     xf_simguest_pause(p->guest); /* nobody writes before the proof */
     rc = bring_up(p, false);
     if (rc)

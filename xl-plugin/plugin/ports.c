@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../dpdk/port.h"
+#include "../../transport/clock.h"
 #include "../../transport/fault.h"
 #include "../../transport/faultlink.h"
 #include "portlock.h"
@@ -124,4 +125,37 @@ void xf_ports_close(struct xf_link *link)
         link->ops->close(link);
     xf_dpdk_stop();
     unlock();
+}
+
+static pthread_t closer;
+static bool closing;
+static uint64_t closing_us;
+
+static void *close_main(void *link)
+{
+    uint64_t before = xf_now_us();
+
+    xf_ports_close(link);
+    closing_us = xf_now_us() - before;
+    return NULL;
+}
+
+void xf_ports_close_begin(struct xf_link *link)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    closing = !pthread_create(&closer, NULL, close_main, link);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!closing)
+        close_main(link);
+}
+
+uint64_t xf_ports_close_end(void)
+{
+    if (closing)
+        pthread_join(closer, NULL);
+    closing = false;
+    return closing_us;
 }

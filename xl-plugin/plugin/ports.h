@@ -16,4 +16,10 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
 /* link may be NULL. */
 void xf_ports_close(struct xf_link *link);
 
+/* The same beside what the caller does next, for the kernel takes its time to let go of a packet
+   socket, and the guest is suspended. */
+void xf_ports_close_begin(struct xf_link *link);
+/* Waits for it, and returns how long it took; 0 if it was not begun. */
+uint64_t xf_ports_close_end(void);
+
 #endif

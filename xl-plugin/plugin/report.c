@@ -109,7 +109,6 @@ static void plain(char *out, size_t size, const char *text)
 
 void xf_report_port(struct xf_report *r, const struct xf_link *link)
 {
-    r->port_closing_us = xf_now_us();
     if (link)
         link->ops->stats(link, &r->port);
 }
@@ -173,7 +172,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->pages_verified, (unsigned long long)s->bytes_wire, rate,
            (unsigned long long)s->path_bytes_per_s * 8, (unsigned long long)s->rtt_us,
            (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,
-           (unsigned long long)r->port_up_us, (unsigned long long)(now - r->port_closing_us),
+           (unsigned long long)r->port_up_us, (unsigned long long)r->port_down_us,
            (unsigned long long)memory_us, (unsigned long long)blackout_us,
            (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
            us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,

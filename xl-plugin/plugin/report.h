@@ -21,7 +21,7 @@ struct xf_report {
     uint32_t domid;
     uint64_t start_us;         /* when the helper took over */
     uint64_t port_up_us;       /* how long the port took to come up */
-    uint64_t port_closing_us;  /* when it began to go down */
+    uint64_t port_down_us;     /* and to close; both set by the caller */
     struct xf_link_stats port; /* its counters at the end */
     /* The round under way, as last heard of. */
     uint32_t round;

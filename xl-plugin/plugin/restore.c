@@ -3,8 +3,7 @@
  * The target's order of events. Two threads, because the stock function has no place for us inside:
  *
  *   caller's thread                          worker
- *   reads headers and XF_OFFER
- *                                            port up
+ *   reads headers and XF_OFFER               port up; waits for the offer
  *   stock xc_domain_restore(pair)   <- pair  headers, static data, STATIC_DATA_END
  *     static_data_done(): libxl has
  *     set max_pages and paging pool -> done  target ready: memory lands, populated as it comes
@@ -42,7 +41,7 @@
 #include "say.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US  20000  /* at io_fd and the pair */
+#define LOOK_EVERY_US  20000 /* at io_fd and the pair */
 #define STREAM_WAIT_MS 60000 /* for the next bytes of what the source writes in one go */
 /* The source is silent while libxl suspends the guest, which libxl gives a minute. If the source
    itself is gone, io_fd says so at once. */
@@ -60,12 +59,15 @@ struct restore {
     struct xf_xen_sink *sink;
     struct xf_target *target;
     struct restore_callbacks *callbacks; /* the caller's */
-    char error[256];                     /* the worker's first reason */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    enum { PORT_COMING, PORT_UP, PORT_FAILED } port; /* under lock */
-    atomic_bool static_done;                         /* the domain can take memory */
+    /* Under lock. */
+    char error[256]; /* the first reason */
+    enum { OFFER_COMING, OFFER_HERE, OFFER_FAILED } got;
+    enum { PORT_COMING, PORT_UP, PORT_FAILED } port;
+
+    atomic_bool static_done; /* the domain can take memory */
 };
 
 /* ---- worker ---------------------------------------------------------------------------------- */
@@ -75,12 +77,14 @@ __attribute__((format(printf, 3, 4))) static int fail(struct restore *r, int rc,
 {
     va_list args;
 
+    pthread_mutex_lock(&r->lock);
     if (!r->error[0]) {
         va_start(args, format);
         vsnprintf(r->error, sizeof(r->error), format, args);
         va_end(args);
         xf_say("target: %s", r->error);
     }
+    pthread_mutex_unlock(&r->lock);
     return rc;
 }
 
@@ -93,28 +97,41 @@ static int stream_failed(struct restore *r, int rc)
     return fail(r, rc, "reading from the source's xl: %s", strerror(-rc));
 }
 
-static int bring_port_up(struct restore *r)
+static int bring_port_up(struct restore *r, struct xf_config *config)
 {
-    struct xf_config config;
-    struct xf_target_config tc;
-    struct xf_guest_sink sink;
     char err[256];
     uint64_t before = xf_now_us();
-    int rc = xf_config_load(&config, NULL, err);
+    int rc = xf_config_load(config, NULL, err);
 
     if (!rc)
-        rc = XF_FAULT(restore_port_open) ?: xf_ports_open(&r->link, &config, err);
+        rc = XF_FAULT(restore_port_open) ?: xf_ports_open(&r->link, config, err);
     if (rc)
         return fail(r, rc, "%s", err[0] ? err : strerror(-rc));
     r->report.port_up_us = xf_now_us() - before;
+    return 0;
+}
 
-    rc = xf_xen_sink_new(&r->sink, r->domid, r->offer.page_count);
+static bool wait_for_offer(struct restore *r)
+{
+    pthread_mutex_lock(&r->lock);
+    while (r->got == OFFER_COMING)
+        pthread_cond_wait(&r->changed, &r->lock);
+    bool here = r->got == OFFER_HERE;
+    pthread_mutex_unlock(&r->lock);
+    return here;
+}
+
+static int begin_session(struct restore *r, const struct xf_config *config)
+{
+    struct xf_target_config tc;
+    struct xf_guest_sink sink;
+    int rc = xf_xen_sink_new(&r->sink, r->domid, r->offer.page_count);
     if (rc)
         return fail(r, rc, "cannot reach Xen: %s", strerror(-rc));
     sink = xf_xen_sink_guest(r->sink);
     xf_target_config_init(&tc);
     tc.offer = r->offer;
-    tc.hello_timeout_us = (uint64_t)config.connect_timeout_s * 1000000;
+    tc.hello_timeout_us = (uint64_t)config->connect_timeout_s * 1000000;
     tc.peer_timeout_us = SILENCE_US;
     tc.progress = xf_report_progress;
     tc.progress_arg = &r->report;
@@ -251,11 +268,15 @@ static int work(struct restore *r)
 static void *worker_main(void *arg)
 {
     struct restore *r = arg;
-    int rc = bring_port_up(r);
+    struct xf_config config;
+    int rc = bring_port_up(r, &config);
 
+    if (!wait_for_offer(r))
+        rc = rc ?: -ECANCELED; /* the caller has said why */
+    rc = rc ?: begin_session(r, &config);
     pthread_mutex_lock(&r->lock);
     r->port = rc ? PORT_FAILED : PORT_UP;
-    pthread_cond_signal(&r->changed);
+    pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
 
     if (!rc)
@@ -268,13 +289,15 @@ static void *worker_main(void *arg)
         xf_target_free(r->target);
     }
     xf_xen_sink_free(r->sink);
+    xf_report_port(&r->report, r->link);
+    if (r->link)
+        xf_ports_close_begin(r->link);
     if (!rc)
         rc = XF_FAULT(restore_tail_forward) ?: forward_until(r, XF_STREAM_TAIL, XF_REC_END);
     rc = rc ?: XF_FAULT(restore_end_forward);
     if (rc)
         shutdown(r->pair[0], SHUT_RDWR);
-    xf_report_port(&r->report, r->link);
-    xf_ports_close(r->link);
+    r->report.port_down_us = xf_ports_close_end();
     xf_report_result(&r->report, !rc, r->error, &stats);
     return (void *)(intptr_t)rc;
 }
@@ -323,13 +346,20 @@ static int start_worker(struct restore *r, pthread_t *thread)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = -pthread_create(thread, NULL, worker_main, r);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc)
-        return fail(r, rc, "cannot start a thread: %s", strerror(-rc));
+    return rc ? fail(r, rc, "cannot start a thread: %s", strerror(-rc)) : 0;
+}
+
+/* Is the session ready for the stock function? It would only complain about an empty stream. */
+static bool give_offer(struct restore *r, bool here)
+{
     pthread_mutex_lock(&r->lock);
+    r->got = here ? OFFER_HERE : OFFER_FAILED;
+    pthread_cond_broadcast(&r->changed);
     while (r->port == PORT_COMING)
         pthread_cond_wait(&r->changed, &r->lock);
+    bool up = r->port == PORT_UP;
     pthread_mutex_unlock(&r->lock);
-    return 0;
+    return up;
 }
 
 int xf_restore_run(int io_fd, uint32_t domid, struct restore_callbacks *callbacks,
@@ -354,9 +384,6 @@ int xf_restore_run(int io_fd, uint32_t domid, struct restore_callbacks *callback
     int rc;
 
     xf_report_start(&r.report, "target", domid);
-    rc = read_offer(&r);
-    if (rc)
-        goto out;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r.pair)) {
         rc = fail(&r, -errno, "socketpair: %s", strerror(errno));
         goto out;
@@ -364,13 +391,13 @@ int xf_restore_run(int io_fd, uint32_t domid, struct restore_callbacks *callback
     rc = start_worker(&r, &thread);
     if (rc)
         goto out;
-    /* The stock function would only complain about an empty stream. */
-    if (r.port == PORT_UP && stock(arg, r.pair[1], &wrapped))
+    rc = read_offer(&r);
+    if (give_offer(&r, !rc) && stock(arg, r.pair[1], &wrapped))
         rc = -EIO;
     shutdown(r.pair[1], SHUT_RDWR);
     pthread_join(thread, &result);
     /* The worker's reason comes first: the stock function's is then only that the stream ended. */
-    if (result)
+    if (result && r.got == OFFER_HERE)
         rc = (int)(intptr_t)result;
 out:
     xf_offer_wipe(&r.offer);

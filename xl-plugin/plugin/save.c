@@ -45,6 +45,8 @@ struct save {
     struct xf_xen_source *guest;
     struct xf_offer offer;
     struct xf_source *source;
+    struct xf_stats stats; /* its last */
+    char error[256];
 };
 
 static int bring_port_up(struct save *s)
@@ -138,8 +140,7 @@ static int move_memory(struct save *s)
 
 static int write_rest(struct save *s)
 {
-    const struct xf_stats *stats = xf_source_stats(s->source);
-    struct xf_pages_record rec = {.pages_total = stats->pages_total, .rounds = stats->rounds};
+    struct xf_pages_record rec = {.pages_total = s->stats.pages_total, .rounds = s->stats.rounds};
     uint8_t body[XF_PAGES_BYTES];
 
     memcpy(rec.session_id, s->offer.session_id, sizeof(rec.session_id));
@@ -154,13 +155,27 @@ static int write_rest(struct save *s)
     return xf_records_write_tail(s->xch, s->io_fd, s->domid) ?: XF_FAULT(save_end_written);
 }
 
+/* The session, and then its port begins to close. */
+static void end_session(struct save *s)
+{
+    if (s->source) {
+        s->stats = *xf_source_stats(s->source);
+        snprintf(s->error, sizeof(s->error), "%s", xf_source_error(s->source));
+        xf_source_free(s->source);
+        s->source = NULL;
+    }
+    if (s->link) {
+        xf_report_port(&s->report, s->link);
+        xf_ports_close_begin(s->link);
+        s->link = NULL;
+    }
+}
+
 int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
                 struct save_callbacks *callbacks)
 {
     struct save s = {.xch = xch, .io_fd = io_fd, .domid = domid};
     struct xf_source_config config;
-    struct xf_stats stats = {0};
-    char error[256] = "";
     int rc;
 
     xf_report_start(&s.report, "source", domid);
@@ -194,18 +209,15 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     if (rc)
         goto out;
     rc = move_memory(&s);
-    if (!rc)
+    if (!rc) {
+        end_session(&s);
         rc = write_rest(&s);
-out:
-    if (s.source) {
-        stats = *xf_source_stats(s.source);
-        snprintf(error, sizeof(error), "%s", xf_source_error(s.source));
-        xf_source_free(s.source);
     }
+out:
+    end_session(&s);
     xf_xen_source_free(s.guest);
-    xf_report_port(&s.report, s.link);
-    xf_ports_close(s.link);
-    xf_report_result(&s.report, !rc, error, &stats);
+    s.report.port_down_us = xf_ports_close_end();
+    xf_report_result(&s.report, !rc, s.error, &s.stats);
     xf_offer_wipe(&s.offer);
     if (rc)
         xf_say("source: domain %u was not moved: it stays here", domid);

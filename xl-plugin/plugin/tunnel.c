@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "../../transport/clock.h"
 #include "../../transport/guest.h"
 #include "ports.h"
 #include "report.h"
@@ -134,6 +135,14 @@ static void close_dpdk(void *arg, struct xf_link *link)
 }
 
 const struct xf_tunnel_port xf_tunnel_dpdk_port = {.open = open_dpdk, .close = close_dpdk};
+
+uint64_t xf_tunnel_close(const struct xf_tunnel_port *port, struct xf_link *link)
+{
+    uint64_t before = xf_now_us();
+
+    port->close(port->arg, link);
+    return xf_now_us() - before;
+}
 
 void xf_tunnel_progress(void *arg, const struct xf_progress *p)
 {

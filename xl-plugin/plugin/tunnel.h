@@ -87,6 +87,9 @@ struct xf_tunnel_port {
     void *arg;
 };
 
+/* Closes it and returns how long that took. */
+uint64_t xf_tunnel_close(const struct xf_tunnel_port *port, struct xf_link *link);
+
 /* The DPDK port that the configuration names. */
 extern const struct xf_tunnel_port xf_tunnel_dpdk_port;
 

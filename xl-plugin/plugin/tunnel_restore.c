@@ -3,8 +3,8 @@
  * The target's order of events for a PV guest, in three threads:
  *
  *   caller's thread                 pump                         engine
- *   reads headers and XF_OFFER
- *                                                                port up; answers, ready
+ *   reads headers and XF_OFFER                                   port up; waits for the offer
+ *                                                                answers, ready
  *   stock xc_domain_restore(pair)   io_fd: record by record
  *     reads pair                 <- others as they are
  *                                <- XF_BATCH: PAGE_DATA again  <- batches that have landed
@@ -48,9 +48,10 @@ struct restore {
     int pair[2]; /* [0] ours, [1] the stock function's */
     uint8_t headers[XF_HEADERS_BYTES];
     struct xf_offer offer;
-    struct xf_tunnel_sink *tunnel;
+    struct xf_tunnel_sink *tunnel; /* set under lock */
     uint64_t pages;     /* the pump's: handed to the stock function */
     atomic_bool asking; /* the pump waits for the source's next record */
+    atomic_bool ended;  /* that was END: the source needs no session any more */
 
     /* The pump's, but for verify. */
     enum { NOT_COMPARED, COMPARING, COMPARED } compare;
@@ -64,6 +65,7 @@ struct restore {
     /* Under lock. */
     int failed;                                      /* -errno of the first reason */
     char error[256];                                 /* the first reason */
+    enum { OFFER_COMING, OFFER_HERE, OFFER_FAILED } got;
     enum { PORT_COMING, PORT_UP, PORT_FAILED } port; /* and the session made */
     enum { GOING_ON, OVER_WELL, OVER_BADLY } over;   /* the engine may report and go */
 
@@ -88,11 +90,12 @@ __attribute__((format(printf, 3, 4))) static int fail(struct restore *r, int rc,
         r->failed = rc;
         xf_say("target: %s", r->error);
     }
+    struct xf_tunnel_sink *tunnel = r->tunnel;
     pthread_mutex_unlock(&r->lock);
     if (r->pair[0] >= 0)
         shutdown(r->pair[0], SHUT_RDWR);
-    if (r->tunnel)
-        xf_tunnel_sink_fail(r->tunnel);
+    if (tunnel)
+        xf_tunnel_sink_fail(tunnel);
     return rc;
 }
 
@@ -109,19 +112,40 @@ static int stream_failed(struct restore *r, int rc)
 
 /* ---- engine ---------------------------------------------------------------------------------- */
 
-static int open_session(struct restore *r)
+static int open_port(struct restore *r, struct xf_config *config)
 {
     const struct xf_tunnel_port *port = r->p->port;
-    struct xf_guest_sink sink = xf_tunnel_sink_guest(r->tunnel);
-    struct xf_config config = {0};
-    struct xf_target_config tc;
     char err[256] = "";
     uint64_t before = xf_now_us();
-    int rc = XF_FAULT(tunnel_restore_port_open) ?: port->open(port->arg, &r->link, &config, err);
+    int rc = XF_FAULT(tunnel_restore_port_open) ?: port->open(port->arg, &r->link, config, err);
 
     if (rc)
         return fail(r, rc, "%s", err[0] ? err : strerror(-rc));
     r->report.port_up_us = xf_now_us() - before;
+    return 0;
+}
+
+static bool wait_for_offer(struct restore *r)
+{
+    pthread_mutex_lock(&r->lock);
+    while (r->got == OFFER_COMING)
+        pthread_cond_wait(&r->changed, &r->lock);
+    bool here = r->got == OFFER_HERE;
+    pthread_mutex_unlock(&r->lock);
+    return here;
+}
+
+static int open_session(struct restore *r)
+{
+    struct xf_config config = {0};
+    struct xf_target_config tc;
+    int rc = open_port(r, &config);
+
+    /* If it does not come, the caller's thread says why. */
+    if (!wait_for_offer(r) || rc)
+        return rc ?: -ECANCELED;
+    struct xf_guest_sink sink = xf_tunnel_sink_guest(r->tunnel);
+
     xf_target_config_init(&tc);
     tc.offer = r->offer;
     tc.hello_timeout_us = (uint64_t)config.connect_timeout_s * 1000000;
@@ -153,7 +177,7 @@ static void step_until_over(struct restore *r)
     bool done = false;
     int how;
 
-    while ((how = over(r)) == GOING_ON) {
+    while ((how = over(r)) == GOING_ON && !atomic_load(&r->ended)) {
         uint64_t now = xf_now_us();
         int rc = xf_target_step(r->target, now);
 
@@ -179,7 +203,7 @@ static void step_until_over(struct restore *r)
         else
             xf_idle_wait(&idle, now, xf_target_stats(r->target)->live_us);
     }
-    if (how != OVER_WELL)
+    if (how == OVER_BADLY || (how == GOING_ON && !atomic_load(&r->ended)))
         xf_target_abort(r->target, r->error[0] ? r->error : "the target has given up");
 }
 
@@ -196,13 +220,9 @@ static void *engine_main(void *arg)
         step_until_over(r);
         r->stats = *xf_target_stats(r->target);
     }
-    pthread_mutex_lock(&r->lock);
-    while (r->over == GOING_ON)
-        pthread_cond_wait(&r->changed, &r->lock);
-    pthread_mutex_unlock(&r->lock);
     xf_target_free(r->target);
     xf_report_port(&r->report, r->link);
-    r->p->port->close(r->p->port->arg, r->link);
+    r->report.port_down_us = xf_tunnel_close(r->p->port, r->link);
     return NULL;
 }
 
@@ -418,8 +438,11 @@ static int pump(struct restore *r, struct xf_tunnel_head *head)
                 return fail(r, rc, "the source's stream: %s", why);
             if (rec.type == XF_REC_END && !counted)
                 return fail(r, -EBADMSG, "the source's stream ends before its memory was counted");
-            if (rec.type == XF_REC_END && XF_FAULT(tunnel_restore_end_forward))
-                return stream_failed(r, -ECANCELED);
+            if (rec.type == XF_REC_END) {
+                atomic_store(&r->ended, true);
+                if (XF_FAULT(tunnel_restore_end_forward))
+                    return stream_failed(r, -ECANCELED);
+            }
             rc = forward_record(r, &s, &rec);
             if (rec.type == XF_REC_END)
                 return rc;
@@ -450,9 +473,13 @@ static int read_offer(struct restore *r)
         return stream_failed(r, rc);
     if (rc)
         return fail(r, rc, "%s", why);
-    rc = XF_FAULT(tunnel_restore_offer_read) ?: xf_tunnel_sink_new(&r->tunnel, r->offer.page_count);
+    struct xf_tunnel_sink *tunnel = NULL;
+    rc = XF_FAULT(tunnel_restore_offer_read) ?: xf_tunnel_sink_new(&tunnel, r->offer.page_count);
     if (!rc)
-        xf_tunnel_sink_hold(r->tunnel, r->offer.features & XF_FEATURE_VERIFY);
+        xf_tunnel_sink_hold(tunnel, r->offer.features & XF_FEATURE_VERIFY);
+    pthread_mutex_lock(&r->lock);
+    r->tunnel = tunnel;
+    pthread_mutex_unlock(&r->lock);
     return rc ? fail(r, rc, "the source offers a buffer of %llu pages: %s",
                      (unsigned long long)r->offer.page_count, strerror(-rc))
               : 0;
@@ -492,17 +519,20 @@ static int run_stock(struct restore *r)
 static int restore(struct restore *r)
 {
     pthread_t engine;
-    int rc = read_offer(r);
+    int rc = xf_tunnel_pair(r->pair);
 
     if (rc)
-        return rc;
-    rc = xf_tunnel_pair(r->pair);
-    if (rc)
         return fail(r, rc, "socketpair: %s", strerror(-rc));
+    /* The port takes its time: it comes up while the source's does, before there is an offer. */
     rc = xf_tunnel_thread(&engine, engine_main, r);
     if (rc)
         return fail(r, rc, "cannot start a thread: %s", strerror(-rc));
-    rc = run_stock(r);
+    rc = read_offer(r);
+    pthread_mutex_lock(&r->lock);
+    r->got = rc ? OFFER_FAILED : OFFER_HERE;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    rc = rc ?: run_stock(r);
     pthread_mutex_lock(&r->lock);
     if (rc && r->failed)
         rc = r->failed;

@@ -176,12 +176,12 @@ static void *engine_main(void *arg)
     struct save *s = arg;
 
     run_session(s);
+    xf_report_port(&s->report, s->link);
+    s->report.port_down_us = xf_tunnel_close(s->p->port, s->link);
     pthread_mutex_lock(&s->lock);
     while (!s->over)
         pthread_cond_wait(&s->changed, &s->lock);
     pthread_mutex_unlock(&s->lock);
-    xf_report_port(&s->report, s->link);
-    s->p->port->close(s->p->port->arg, s->link);
     s->stats.suspend_us = s->suspend_us;
     s->stats.suspended_us = s->suspended_us;
     return NULL;
