@@ -73,7 +73,7 @@ ifeq ($(XEN),1)
 UNIT_TESTS += $(call tests_of,xl-plugin)
 endif
 
-.PHONY: all setup demo check unit lab check-xen check-trixie deb check-deb faults soak bench-net asan tsan valgrind fuzz lint format install uninstall clean help
+.PHONY: all setup demo check unit lab check-xen check-trixie deb check-deb faults soak bench-net bench-xen asan tsan valgrind fuzz lint format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -95,6 +95,7 @@ help:
 	@echo 'make valgrind   a whole demo under valgrind'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make faults     the demo under heavy faults, SEEDS=N (default 50)'
+	@echo 'make bench-xen  xl migrate --fast beside stock xl migrate in the lab; $(BUILD)/bench/xen.json'
 	@echo 'make bench-net  goodput and fairness at a bottleneck, BENCH="--rate 1gbit ..." (root)'
 	@echo 'make lint format install clean'
 	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
@@ -168,6 +169,9 @@ check-deb: deb
 faults: setup
 	@$(MAKE) --no-print-directory $(BUILD)/xl-fast
 	@XF_BUILD=$(BUILD) SEEDS=$(SEEDS) tests/e2e/demo-heavy-faults.sh
+
+bench-xen: lab
+	scripts/lab run bench-xen
 
 bench-net: setup
 	@scripts/setup bench

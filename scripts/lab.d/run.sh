@@ -18,7 +18,7 @@ find_scenarios() {
     fi
     for wanted in "$@"; do
         found=
-        for file in "$REPO"/tests/lab/[0-9][0-9]-*.sh; do
+        for file in "$REPO"/tests/lab/[0-9][0-9]-*.sh "$REPO"/tests/lab/bench-*.sh; do
             case $(basename "$file" .sh) in
             "$(basename "$wanted" .sh)" | "$wanted"-*) found=1; echo "$file" ;;
             esac

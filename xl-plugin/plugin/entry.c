@@ -30,6 +30,7 @@
 
 #include "config.h"
 #include "guest_source.h"
+#include "marks.h"
 #include "restore.h"
 #include "save.h"
 #include "say.h"
@@ -162,10 +163,12 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
                    struct save_callbacks *callbacks, xc_stream_type_t stream_type, int recv_fd)
 {
     save_fn *stock = stock_function("xc_domain_save");
+    struct save_callbacks marked;
     struct xf_xen_domain domain;
 
     if (!stock)
         return -1;
+    callbacks = xf_marks_wrap(&marked, callbacks);
     switch (choose(io_fd, stream_type)) {
     case STOCK:
         return stock(xch, io_fd, dom, flags, callbacks, stream_type, recv_fd);
@@ -253,9 +256,9 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
         return -1;
     switch (choose(io_fd, stream_type)) {
     case STOCK:
-        return stock(xch, io_fd, dom, store_evtchn, store_mfn, store_domid, console_evtchn,
-                     console_mfn, console_domid, stream_type, callbacks,
-                     send_back_fd MEMFLAGS(memflags));
+        return xf_marks_restored(stock(xch, io_fd, dom, store_evtchn, store_mfn, store_domid,
+                                       console_evtchn, console_mfn, console_domid, stream_type,
+                                       callbacks, send_back_fd MEMFLAGS(memflags)));
     case REFUSED:
         return answer(-EPERM);
     case OURS:
@@ -293,7 +296,8 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
             .port = &xf_tunnel_dpdk_port,
         };
 
-        return answer(xf_tunnel_restore_run(&restore));
+        return xf_marks_restored(answer(xf_tunnel_restore_run(&restore)));
     }
-    return answer(xf_restore_run(io_fd, dom, callbacks, call_stock_restore, &arguments));
+    return xf_marks_restored(
+        answer(xf_restore_run(io_fd, dom, callbacks, call_stock_restore, &arguments)));
 }
