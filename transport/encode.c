@@ -11,11 +11,12 @@
 #include "page.h"
 
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                     const struct xf_wire_shape *shape)
+                     const struct xf_wire_shape *shape, struct xf_laps *laps)
 {
     memset(e, 0, sizeof(*e));
     e->guest = guest;
     e->shape = shape;
+    e->laps = laps;
 }
 
 static void drop_batch(struct xf_encoder *e)
@@ -95,13 +96,18 @@ static int load(struct xf_encoder *e)
 {
     if (e->batch_pos < e->batch_n)
         return 1;
+    /* Rare, and on a host what costs most: measured in every step. */
+    xf_lap_packets(e->laps, XF_STAGE_read);
     drop_batch(e);
+    xf_lap(e->laps, XF_STAGE_guest);
     collect(e);
     if (!e->batch_n)
         return 0;
+    xf_lap_packets(e->laps, XF_STAGE_read);
     int rc =
         XF_FAULT(source_map) ?: e->guest->ops->map(e->guest->ctx, e->gfns, e->batch_n, e->pages);
 
+    xf_lap(e->laps, XF_STAGE_guest);
     if (rc) {
         e->batch_n = 0;
         return rc;

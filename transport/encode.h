@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "guest.h"
+#include "laps.h"
 #include "wire.h"
 
 /* What goes into one packet. Parts point into the guest's memory: to be sealed before the next
@@ -35,6 +36,7 @@ enum xf_round_kind {
 struct xf_encoder {
     const struct xf_guest_source *guest;
     const struct xf_wire_shape *shape;
+    struct xf_laps *laps;
 
     const uint64_t *todo; /* the round's pages; owned by the caller */
     uint64_t cursor;      /* the next of them to look at */
@@ -59,7 +61,7 @@ struct xf_encoder {
 };
 
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                     const struct xf_wire_shape *shape);
+                     const struct xf_wire_shape *shape, struct xf_laps *laps);
 void xf_encoder_fini(struct xf_encoder *e);
 
 /* Begins a round. Drops what is left to repair of the one before. */

@@ -103,7 +103,9 @@ static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
         return NULL;
     }
     if (!l->chunks[c]) {
+        xf_lap_packets(&l->session->stats.laps, XF_STAGE_write);
         *rc = XF_FAULT(target_map_chunk) ?: l->guest.ops->map_chunk(l->guest.ctx, c, &l->chunks[c]);
+        xf_lap(&l->session->stats.laps, XF_STAGE_guest);
         if (*rc) {
             xf_session_fail(l->session, *rc, "cannot map the guest's memory at page %#llx: %s",
                             (unsigned long long)i, strerror(-*rc));
@@ -124,9 +126,11 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
         while (i < end && !xf_bitmap_test(l->populated, i))
             i++;
         if (i > from) {
+            xf_lap_packets(&l->session->stats.laps, XF_STAGE_write);
             int rc =
                 XF_FAULT(target_populate) ?: l->guest.ops->populate(l->guest.ctx, from, i - from);
 
+            xf_lap(&l->session->stats.laps, XF_STAGE_guest);
             if (rc)
                 return xf_session_fail(
                     l->session, rc, "no memory for pages %#llx-%#llx of the guest: %s",

@@ -92,7 +92,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     memset(s, 0, sizeof(*s));
     s->config = *config;
     s->guest = *guest;
-    xf_encoder_init(&s->encoder, &s->guest, &s->session.shape);
+    xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps);
     rc = xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
     /* A tunnel's buffer holds its last batch only: there is nothing to compare at the end. */
     s->verify = !guest->ops->next_batch && config->offer.features & XF_FEATURE_VERIFY;
@@ -241,16 +241,22 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
         ss->stats.suspended_us = now_us;
     s->idle = true;
     s->late_us = now_us - s->emptied_us;
+    struct xf_laps *laps = &ss->stats.laps;
     bool emptied = true;
+
+    xf_laps_begin(laps);
     for (unsigned q = 0; q < ss->link->queues && !rc; q++) {
         unsigned n = ss->link->ops->rx_burst(ss->link, q, bufs, XF_BURST_MAX);
 
+        xf_lap(laps, XF_STAGE_receive);
         if (n)
             s->idle = false;
         emptied = emptied && n < XF_BURST_MAX;
         for (unsigned i = 0; i < n && !rc; i++)
             rc = xf_source_receive(s, &bufs[i], now_us);
+        xf_lap(laps, XF_STAGE_bookkeeping);
         ss->link->ops->rx_free(ss->link, q, bufs, n);
+        xf_lap(laps, XF_STAGE_receive);
     }
     if (emptied)
         s->emptied_us = now_us;
@@ -264,6 +270,7 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
         return fail(s, rc, now_us);
     if (now_us - s->progress_us >= XF_PROGRESS_US)
         xf_source_progress(s, now_us);
+    xf_laps_end(laps, s->idle);
     return s->phase == XF_PHASE_DONE ? XF_SESSION_DONE : 0;
 }
 

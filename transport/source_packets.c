@@ -236,30 +236,40 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
     struct xf_source_queue *q = &s->queues[queue];
     struct xf_link *link = s->session.link;
     struct xf_stats *st = &s->session.stats;
+    struct xf_laps *laps = &st->laps;
     unsigned n = 0, built = 0;
     int rc = 1;
 
+    xf_lap(laps, XF_STAGE_bookkeeping);
     flush(s, queue);
+    xf_lap(laps, XF_STAGE_transmit);
     if (q->pending_n || xf_encoder_empty(&s->encoder))
         return 0;
     n = allowance(s, q, xf_pace_allowance(&s->pace, now_us));
+    xf_lap(laps, XF_STAGE_bookkeeping);
     if (n)
         n = link->ops->tx_alloc(link, queue, q->pending, n);
+    xf_lap(laps, XF_STAGE_transmit);
     for (; built < n; built++) {
         struct xf_packet p;
         struct xf_buf *buf = &q->pending[built];
 
         rc = xf_encoder_next(&s->encoder, &p);
+        xf_lap_packet(laps, XF_STAGE_read);
         if (rc <= 0)
             break;
         seal_packet(s, queue, &p, buf);
+        xf_lap_packet(laps, XF_STAGE_seal);
         uint32_t bytes = link->frame_bytes + buf->len;
 
         xf_inflight_add(&q->inflight, p.records, p.records_n, (uint16_t)bytes, now_us);
         xf_pace_sent(&s->pace, bytes);
         st->packets_sent++;
         st->bytes_wire += buf->len;
+        xf_lap_packet(laps, XF_STAGE_bookkeeping);
     }
+    if (built)
+        xf_lap_packets(laps, XF_STAGE_bookkeeping);
     if (built < n)
         link->ops->tx_free(link, queue, q->pending + built, n - built);
     q->pending_n = built;
@@ -271,6 +281,7 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
             rc = fault;
     }
     flush(s, queue);
+    xf_lap(laps, XF_STAGE_transmit);
     if (rc < 0)
         return xf_session_fail(&s->session, rc, "cannot read the guest's memory: %s",
                                strerror(-rc));

@@ -43,8 +43,10 @@ static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
         any |= s->fresh[w];
     }
     if (any) {
+        xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
         int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
 
+        xf_lap(&s->session.stats.laps, XF_STAGE_guest);
         if (rc)
             return xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
                                    strerror(-rc));
@@ -60,8 +62,10 @@ static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
 
 int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
 {
+    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
     int rc = XF_FAULT(source_start) ?: s->guest.ops->start(s->guest.ctx, s->todo);
 
+    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
     s->idle = false;
     if (rc == -EAGAIN)
         return 0; /* the next step goes on */
@@ -81,8 +85,10 @@ int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
 
 static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t *count)
 {
+    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
     int rc = XF_FAULT(source_dirty) ?: s->guest.ops->dirty(s->guest.ctx, into, final, count);
 
+    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
     return rc ? xf_session_fail(&s->session, rc, "cannot fetch the dirty bitmap: %s", strerror(-rc))
               : 0;
 }
@@ -97,7 +103,9 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     s->session.stats.suspend_us = now_us;
     s->round_pages = 0; /* not known yet */
     xf_source_enter(s, XF_PHASE_FINAL, now_us);
+    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
     rc = XF_FAULT(source_suspend) ?: s->guest.ops->suspend(s->guest.ctx);
+    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
     rc = rc ?: XF_FAULT(source_suspended);
     if (rc)
         return xf_session_fail(&s->session, rc, "the guest did not suspend: %s", strerror(-rc));

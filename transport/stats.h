@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "laps.h"
+
 /* X(name, meaning): why a packet was dropped. */
 #define XF_REJECTS(X)                                                                              \
     X(short_packet, "shorter than a header and a tag")                                             \
@@ -66,6 +68,7 @@ struct xf_stats {
     uint64_t copied_us;         /* the last round of pages was counted (source) */
     uint64_t done_us; /* last page landed (target) or known to have (source); 0 = not yet */
     uint64_t rejects[XF_REJECT_COUNT];
+    struct xf_laps laps; /* where the cycles went */
 };
 
 struct xf_progress {

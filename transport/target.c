@@ -285,6 +285,7 @@ static int receive_data(struct xf_target *t, struct queue *q, const struct xf_wi
     }
     const uint8_t *payload = body + sizeof(head) + head.records * sizeof(struct xf_wire_record);
 
+    xf_lap_packet(&s->stats.laps, XF_STAGE_bookkeeping);
     for (unsigned i = 0; i < head.records; i++) {
         struct xf_wire_record r;
 
@@ -293,6 +294,7 @@ static int receive_data(struct xf_target *t, struct queue *q, const struct xf_wi
         if (rc)
             return rc;
     }
+    xf_lap_packet(&s->stats.laps, XF_STAGE_write);
     return end_round_if_complete(t, now_us);
 }
 
@@ -360,6 +362,7 @@ static int receive(struct xf_target *t, const struct xf_buf *buf, uint64_t now_u
     struct xf_wire_header h;
     int len = xf_session_open(s, buf, &h, now_us);
 
+    xf_lap_packet(&s->stats.laps, XF_STAGE_open);
     if (len < 0)
         return 0;
     struct queue *q = &t->queues[h.queue];
@@ -495,18 +498,27 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     if (t->phase == XF_PHASE_FAILED)
         return -ECANCELED;
     t->idle = true;
+    struct xf_laps *laps = &s->stats.laps;
     bool emptied = true;
+
+    xf_laps_begin(laps);
     for (unsigned q = 0; q < s->link->queues && !rc; q++) {
         unsigned n = s->link->ops->rx_burst(s->link, q, bufs, XF_BURST_MAX);
 
+        xf_lap(laps, XF_STAGE_receive);
         if (n) {
             t->idle = false;
             t->unseen_since_us = t->emptied_us;
         }
         emptied = emptied && n < XF_BURST_MAX;
-        for (unsigned i = 0; i < n && !rc; i++)
+        for (unsigned i = 0; i < n && !rc; i++) {
             rc = receive(t, &bufs[i], now_us);
+            xf_lap_packet(laps, XF_STAGE_bookkeeping);
+        }
+        if (n)
+            xf_lap_packets(laps, XF_STAGE_bookkeeping);
         s->link->ops->rx_free(s->link, q, bufs, n);
+        xf_lap(laps, XF_STAGE_receive);
     }
     if (emptied)
         t->emptied_us = now_us;
@@ -516,9 +528,12 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
         rc = check_times(t, now_us);
     if (rc)
         return fail(t, rc, now_us);
+    xf_lap(laps, XF_STAGE_bookkeeping);
     send_due(t, now_us);
+    xf_lap(laps, XF_STAGE_transmit);
     if (now_us - t->progress_us >= XF_PROGRESS_US)
         progress(t, now_us);
+    xf_laps_end(laps, t->idle);
     return t->phase == XF_PHASE_DONE ? XF_SESSION_DONE : 0;
 }
 

@@ -93,7 +93,7 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' config demo probe recover
+offers 'xl-fast ' bench config demo probe recover
 completes 'xl-fast pro' probe
 completes 'xl-fast probe -' --help --json --sysfs
 completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait
@@ -101,6 +101,8 @@ completes 'xl-fast recover web' web1 web2
 completes 'xl-fast recover -w 5 web2 ' hosta hostb user@hostb
 offers 'xl-fast demo --' --memory --fill --source-port --target-port --loss --reorder --corrupt --seed --json
 completes 'xl-fast demo --fill ' mixed random zero
+completes 'xl-fast bench ' seal
+completes 'xl-fast bench seal --' --help --json --memory --seconds
 completes 'xl-fast config --' --check --help --json
 completes 'xl-fast config --check CONTRIB' CONTRIBUTING.md
 

@@ -51,7 +51,7 @@ refused 'wants a value' --memory
 
 demo --help
 [ "$status" = 0 ] || fail "--help: exit status $status"
-for option in memory fill dirty-rate writers max-downtime bandwidth queues source-port target-port loss reorder duplicate corrupt seed events report json; do
+for option in memory fill dirty-rate writers max-downtime bandwidth queues source-port target-port loss reorder duplicate corrupt seed events report timing json; do
     grep -q -e "--$option" "$work/out" || fail "--help does not name --$option"
 done
 

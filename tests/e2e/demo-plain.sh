@@ -42,4 +42,5 @@ verified
 demo --memory 32M --seed 5
 [ "$status" = 0 ] || fail "exit status $status"
 grep -q '^VERIFIED' "$work/out" || fail "no VERIFIED"
+! grep -q 'cycles a page' "$work/out" || fail "timing is shown unasked"
 grep -q 'seed 5' "$work/out" || fail "the seed is not shown"

@@ -59,6 +59,7 @@ struct demo_options {
     const char *events;        /* file of events, "-": stdout; NULL: none */
     const char *report;        /* a page to write; NULL: none */
     bool json;
+    bool timing; /* where the cycles went, too */
 };
 
 /* 0: go on; otherwise the process's exit status is *status (--help, or an error that was shown). */
@@ -74,6 +75,7 @@ struct demo_result {
     struct xf_link_stats link;
     uint32_t frame_bytes; /* of the link */
     uint64_t hash[2];
+    uint64_t began_us; /* the source's: it turned to the target */
 };
 
 struct demo_progress {

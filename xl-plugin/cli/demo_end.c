@@ -35,6 +35,7 @@ struct parts {
     const struct demo_end *end;
     struct xf_simguest *guest;
     struct xf_link *port, *faulty, *link; /* link is the one to use */
+    uint64_t began_us;                    /* the source turned to the target */
 };
 
 static void tell(const struct demo_end *end, const struct demo_message *m, int flags)
@@ -182,6 +183,7 @@ static void tell_result(struct parts *p, const struct xf_stats *stats)
     struct demo_message m = {.kind = DEMO_RESULT};
 
     m.result.stats = *stats;
+    m.result.began_us = p->began_us;
     if (p->faulty)
         xf_faultlink_stats(p->faulty, &m.result.faults);
     p->link->ops->stats(p->link, &m.result.link);
@@ -229,6 +231,7 @@ static int run_source(struct parts *p)
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
+    p->began_us = xf_now_us();
     rc = send_offer(p, &config.offer, guest.page_count);
     if (rc)
         goto out;

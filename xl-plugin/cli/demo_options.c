@@ -37,6 +37,7 @@ static const char help[] =
     "  --seed N             for the guest's contents and the faults (from the clock, and shown)\n"
     "  --events FILE        what happens, as lines of JSON, one event each; - is stdout\n"
     "  --report FILE        a page about it, in HTML\n"
+    "  --timing             where the cycles of both ends went, stage by stage\n"
     "  --json               one object on stdout and nothing else\n"
     "\n"
     "SIZE takes K, M, G or T (binary). Exit status: 0 verified, 1 failed, 2 wrong options.\n";
@@ -77,6 +78,7 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, SEED},
     {"events", required_argument, NULL, EVENTS},
     {"report", required_argument, NULL, REPORT},
+    {"timing", no_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -218,6 +220,10 @@ int demo_options_parse(struct demo_options *o, int argc, char **argv, int *statu
         }
         if (c == 'j') {
             o->json = true;
+            continue;
+        }
+        if (c == 't') {
+            o->timing = true;
             continue;
         }
         if (c == '?' || c == ':') {

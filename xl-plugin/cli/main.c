@@ -11,6 +11,8 @@ static const struct {
     const char *what;
 } commands[] = {
     {"demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"},
+    {"bench", xf_cli_bench,
+     "what this machine could do at best: the limit that rates are read against"},
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
     {"config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"},
     {"recover", xf_cli_recover,

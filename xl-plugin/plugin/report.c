@@ -97,6 +97,19 @@ static void add_rejects(char *out, size_t size, const struct xf_stats *stats)
     }
 }
 
+/* "stage":cycles a page, all eight. */
+static void add_cycles(char *out, size_t size, const struct xf_stats *stats)
+{
+    uint64_t cycles[XF_STAGE_COUNT];
+    size_t len = 0;
+
+    xf_laps_read(&stats->laps, cycles);
+    for (unsigned i = 0; i < XF_STAGE_COUNT && len < size; i++)
+        len += (size_t)snprintf(
+            out + len, size - len, "%s\"%s\":%.0f", i ? "," : "", xf_stage_names[i],
+            stats->pages_sent ? (double)cycles[i] / (double)stats->pages_sent : 0);
+}
+
 /* For a JSON string: what would end or break it becomes a blank. */
 static void plain(char *out, size_t size, const char *text)
 {
@@ -117,7 +130,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
 {
     const struct xf_link_stats *port = &r->port;
     struct rusage used = {0};
-    char rejects[1024], reason[256];
+    char rejects[1024], cycles[512], reason[256];
     uint64_t now = xf_now_us();
     uint64_t memory_us = s->live_us && s->done_us ? s->done_us - s->live_us : 0;
     uint64_t blackout_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
@@ -137,6 +150,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     getrusage(RUSAGE_SELF, &used);
     say_round(r);
     add_rejects(rejects, sizeof(rejects), s);
+    add_cycles(cycles, sizeof(cycles), s);
     plain(reason, sizeof(reason), error);
 
     if (ok)
@@ -165,7 +179,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            "\"blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":%llu,"
            "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
            "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
-           "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,\"rejects\":{%s}}",
+           "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,"
+           "\"cycles_per_page\":{%s},\"rejects\":{%s}}",
            r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
            (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
            (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
@@ -177,5 +192,6 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
            us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
            (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
-           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, rejects);
+           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, cycles,
+           rejects);
 }

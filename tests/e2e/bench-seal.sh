@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The sealing limit of a core: a number, of as many passes as it says, and refusals of what cannot be.
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+bench() {
+    echo "+ xl-fast bench $*"
+    "$XL_FAST" bench "$@" >"$work/out" 2>"$work/err"
+    status=$?
+}
+
+refused() { # what the line must hold, arguments
+    local expect=$1
+    shift
+    bench "$@"
+    [ "$status" = 2 ] || fail "exit status $status"
+    [ ! -s "$work/out" ] || fail "something on stdout"
+    [ "$(wc -l <"$work/err")" = 1 ] || fail "not one line"
+    grep -q -e "$expect" "$work/err" || fail "the line does not say $expect"
+}
+
+bench seal --memory 16M --seconds 1 --json
+[ "$status" = 0 ] || fail "exit status $status"
+python3 - "$work/out" <<'END' || fail "the figures do not fit each other"
+import json, sys
+j = json.load(open(sys.argv[1]))
+samples = sorted(j["samples_gbps"])
+assert j["memory_bytes"] == 16 << 20
+assert j["passes"] == len(samples) >= 3
+assert j["seal_gbps"] == samples[len(samples) // 2] > 0
+# A cycle counter of half a GHz to ten.
+hz = j["cycles_per_page"] * j["seal_gbps"] * 1e9 / 8 / 4096
+assert 0.5e9 < hz < 10e9, hz
+END
+
+bench seal --memory 16M --seconds 1
+[ "$status" = 0 ] || fail "exit status $status"
+grep -q 'Gbit/s' "$work/out" || fail "no rate"
+
+refused 'seal' --json
+refused 'seal' unseal
+refused --memory seal --memory 0
+refused --memory seal --memory 4K
+refused --seconds seal --seconds 0
+refused 'is no option' seal --frobnicate
+refused 'wants a value' seal --memory
+bench --help
+[ "$status" = 0 ] || fail "--help: exit status $status"

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The benchmark: a small run measures and writes what it says; what is missing is skipped by name; ratios
+# and hits are of the right figures.
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+export BUILD=$work/build
+mkdir "$BUILD"
+
+bench() {
+    echo "+ bench $*"
+    "$@" >"$work/out" 2>"$work/err"
+    status=$?
+}
+
+bench scripts/bench --quick
+[ "$status" = 77 ] || fail "without xl-fast: exit status $status"
+grep -q 'not built' "$work/err" || fail "it does not say what is missing"
+
+ln -s "$(realpath "$XL_FAST")" "$BUILD/xl-fast"
+mkdir "$work/bin"
+ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$work/bin/python3"
+PATH=$work/bin bench python3 scripts/bench --quick --memory 16M --blackouts 1 --only seal,random,qemu,blackout
+[ "$status" = 0 ] || fail "exit status $status"
+grep -q 'skipped: QEMU: no qemu-system-x86_64' "$work/err" || fail "it does not say that QEMU is missing"
+
+python3 - "$BUILD/bench" <<'END' || fail "the figures do not fit each other"
+import json, sys, xml.dom.minidom
+r = json.load(open(sys.argv[1] + "/results.json"))
+s = json.load(open(sys.argv[1] + "/samples.json"))
+assert not any(isinstance(v, (list, dict)) for v in r.values()), "it is to be flat"
+assert r["payload_gbps"] == s["ours-random"][0]["payload_gbps"] > 0
+assert abs(r["of_seal_limit"] - r["payload_gbps"] / r["seal_limit_gbps"]) < 1e-9
+assert r["vs_qemu_plain_best"] is None and r["vs_qemu_tls"] is None and "qemu" in s["skipped"]
+assert r["blackout_hits_of_100"] in (0, 100) and len(s["blackout-30"]) == 1
+assert r["source_seal_cycles"] > 0 and r["target_write_cycles"] > 0
+xml.dom.minidom.parse(sys.argv[1] + "/plot.svg")
+END
+
+# By made-up samples: who is the best, which way the ratios go, that to give up is no hit.
+python3 - <<'END' || fail "a figure is not what it is called"
+import argparse, importlib.machinery, importlib.util, sys
+sys.dont_write_bytecode = True
+loader = importlib.machinery.SourceFileLoader("bench", "scripts/bench")
+bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
+loader.exec_module(bench)
+a = argparse.Namespace(runs=3, blackouts=4, memory=1 << 30, bandwidth=("4G", 4e9), quick=False)
+totals = lambda *t: [{"total_s": x, "gbps": 1 / x} for x in t]
+cycles = {e: {"seal": 5.0, "busy_pct": 90.0} for e in ("source", "target")}
+ours = [{"total_s": t, "payload_gbps": 40.0, "cycles_per_page": cycles} for t in (2.0, 1.0, 9.0)]
+r = bench.summarize(a, {
+    "seal": [{"gbps": 80.0}] * 3, "ours-random": ours, "ours-zero": totals(0.5, 0.5, 0.5),
+    "qemu-plain-1": totals(30, 1, 31), "qemu-plain-2": totals(12, 12, 12), "qemu-plain-4": totals(14, 14, 14),
+    "qemu-tls-1": totals(60, 60, 60), "qemu-tls-4": totals(40, 40, 40),
+    "compress-none-3to1": totals(4, 4, 4), "compress-auto-3to1": totals(2, 2, 2),
+    "blackout-30": [{"blackout_ms": 30.0}, {"blackout_ms": 30.1}, {"error": "gave up"}, {"blackout_ms": 1.0}],
+    "blackout-100": [{"blackout_ms": 99.0}] * 4, "blackout-300": [{"blackout_ms": 99.0}] * 4}, 0.5)
+want = {"total_s": 2.0, "of_seal_limit": 0.5, "vs_qemu_plain_best": 6.0, "qemu_plain_best": "qemu-plain-2",
+        "vs_qemu_tls": 20.0, "zero_vs_random": 4.0, "mixed_vs_random": None, "auto_vs_none_3to1_1g": 2.0,
+        "blackout_hits_30": 50.0, "blackout_hits_of_100": 50.0, "source_seal_cycles": 5.0, "target_busy_pct": 90.0}
+wrong = {k: r.get(k) for k, v in want.items() if r.get(k) != v}
+assert not wrong and "auto_vs_none_random" not in r, wrong
+END
