@@ -19,6 +19,7 @@ typedef int xf_cli_run(int argc, char **argv);
 xf_cli_run xf_cli_config;
 xf_cli_run xf_cli_demo;
 xf_cli_run xf_cli_faults; /* test builds only */
+xf_cli_run xf_cli_follow;
 xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
 xf_cli_run xf_cli_report;
