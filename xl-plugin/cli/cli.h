@@ -16,6 +16,7 @@
 /* argv[0] is the subcommand's name, as main()'s is the program's. */
 typedef int xf_cli_run(int argc, char **argv);
 
+xf_cli_run xf_cli_cancel;
 xf_cli_run xf_cli_config;
 xf_cli_run xf_cli_demo;
 xf_cli_run xf_cli_faults; /* test builds only */
@@ -23,5 +24,6 @@ xf_cli_run xf_cli_follow;
 xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
 xf_cli_run xf_cli_report;
+xf_cli_run xf_cli_status;
 
 #endif
