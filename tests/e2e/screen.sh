@@ -244,10 +244,14 @@ over
 ends 0
 has err 'web1 has moved to hostb'
 
-echo '+ asked twice: xl is ended'
+echo '+ asked once more, but not at once: xl is ended'
 FAKE_LATE=1 FAKE_LEFT=suspended start
-kill -TERM "$shim"
-sleep 0.3
+for _ in 1 2 3; do
+    kill -TERM "$shim"
+    sleep 0.3
+done
+[ ! -e "$dir/signals" ] || fail "xl was told"
+sleep 4
 kill -TERM "$shim"
 over
 ends 143
