@@ -93,7 +93,7 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' cancel config demo follow probe recover status
+offers 'xl-fast ' cancel config demo follow metrics probe recover status
 completes 'xl-fast pro' probe
 completes 'xl-fast probe -' --help --json --sysfs
 completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait

@@ -73,7 +73,7 @@ hold
 END_EVENTS
 grep -v hold "$dir/all" >"$dir/events"
 
-left_nothing() { ! find "$dir/run" -type f | grep -v /queue- || fail "something is left in $dir/run"; }
+left_nothing() { ! find "$dir/run" -type f | grep -Ev '/(queue-.*|history)$' || fail "something is left in $dir/run"; }
 
 # Runs it without a terminal: $status, $work/out, $work/err.
 run() { # xl migrate's options
@@ -313,6 +313,37 @@ rc=$?
 over
 ends 0
 [ "$rc $(cat "$work/status")" = '1 too late: web1 has moved to hostb' ] || fail "cancel: $rc $(cat "$work/status")"
+
+# ---- metrics ------------------------------------------------------------------------------------------------
+
+rm "$dir/run/xl-fast/history"
+run
+FAKE_STATUS=3 run
+cp "$dir/all" "$dir/events"
+start
+kill -INT "$shim"
+over
+ends 130
+start
+xl-fast metrics "$work/m.prom" || fail "metrics: $?"
+touch "$dir/go"
+over
+for line in 'migrations_total{result="moved"} 1' 'migrations_total{result="failed"} 1' 'migrations_total{result="cancelled"} 1' \
+    'sent_bytes_total 84400005' 'repaired_pages_total 14' 'in_progress 1' 'last_moved 0' 'last_duration_seconds 0.900000'; do
+    grep -qxF "xl_fast_$line" "$work/m.prom" || fail "metrics: no $line: $(cat "$work/m.prom")"
+done
+echo '{"version":1,"event":"done","t_' >>"$dir/run/xl-fast/history" # the disk was full
+grep -v hold "$dir/all" >"$dir/events"
+run
+xl-fast metrics >"$work/out"
+for line in 'migrations_total{result="moved"} 3' 'in_progress 0' 'last_moved 1' 'last_duration_seconds 3.600000' 'last_blackout_seconds 0.100000' \
+    'last_start_timestamp_seconds 1700000000.000000'; do
+    has out "xl_fast_$line"
+done
+[ "$(grep -vcE '^(# (HELP|TYPE) xl_fast_[a-z_]+ .+|xl_fast_[a-z_]+(\{result="[a-z]+"\})? [0-9.]+)$' "$work/out")" = 0 ] ||
+    fail "no text of Prometheus: $(cat "$work/out")"
+xl-fast metrics "$work/none/x" 2>/dev/null && fail "a file that cannot be is written"
+[ "$(find "$work" -name 'm.prom*')" = "$work/m.prom" ] || fail "metrics leaves a file"
 
 xl-fast status --frobnicate 2>/dev/null
 [ $? = 2 ] || fail "status: an unknown option is taken"

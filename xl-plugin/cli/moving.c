@@ -91,15 +91,24 @@ static void remove_stale(const struct xf_moving *m, const char *dir, const char 
     unlink(events);
 }
 
-int xf_moving_find(struct xf_moving to[XF_MOVING_MAX])
+int xf_moving_path(char *to, size_t size, const char *name)
 {
     const char *run = getenv("XL_FAST_RUNDIR");
+    int n =
+        snprintf(to, size, "%s/xl-fast%s%s", run && *run ? run : "/run", *name ? "/" : "", name);
+
+    return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+}
+
+int xf_moving_find(struct xf_moving to[XF_MOVING_MAX])
+{
     struct dirent *entry;
     char dir[256];
-    int n = 0;
+    int n = xf_moving_path(dir, sizeof(dir), "");
     DIR *all;
 
-    snprintf(dir, sizeof(dir), "%s/xl-fast", run && *run ? run : "/run");
+    if (n)
+        return n;
     all = opendir(dir);
     if (!all)
         return errno == ENOENT ? 0 : -errno;
@@ -110,7 +119,7 @@ int xf_moving_find(struct xf_moving to[XF_MOVING_MAX])
         if (strncmp(entry->d_name, PREFIX, sizeof(PREFIX) - 1) != 0)
             continue;
         *m = (struct xf_moving){0};
-        snprintf(m->path, sizeof(m->path), "%.200s/%s", dir, entry->d_name);
+        snprintf(m->path, sizeof(m->path), "%.255s/%.200s", dir, entry->d_name);
         FILE *record = fopen(m->path, "re");
         if (!record)
             continue; /* it ended meanwhile, or is not ours to read */

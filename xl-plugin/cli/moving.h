@@ -9,6 +9,8 @@
  * and, as the last line before it is removed, state: here, paused, moved, suspended, unknown.
  *   DIR/events-ATTEMPT  the events, if they are in no file of the user's
  *   DIR/said-ATTEMPT    what xl and both ends said
+ *   DIR/history         stays, until the host's boot: of each that is over, the events start, done
+ * or failed, and exit (the last alone where its memory never began to move)
  */
 #ifndef XF_CLI_MOVING_H
 #define XF_CLI_MOVING_H
@@ -26,6 +28,9 @@ struct xf_moving {
     uint64_t started, since_s, from;
     char guest[256], uuid[40], host[256], events[512], state[16];
 };
+
+/* The path of a file of DIR; name "": of DIR. 0 or -ENAMETOOLONG. */
+int xf_moving_path(char *to, size_t size, const char *name);
 
 /* Those whose process is there, in any order, at most XF_MOVING_MAX; of others the record and the
    events are removed. Returns how many, or -errno. */
