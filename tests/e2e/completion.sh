@@ -68,7 +68,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --json --max-downtime --report --verify)
+ours=(--bandwidth --json --max-downtime --quiet --report --verbose --verify)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"
@@ -93,11 +93,16 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' bench config demo probe recover
+offers 'xl-fast ' bench cancel config demo follow metrics probe recover status
 completes 'xl-fast pro' probe
 completes 'xl-fast probe -' --help --json --sysfs
 completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait
 completes 'xl-fast recover web' web1 web2
+completes 'xl-fast status -' --help --json
+completes 'xl-fast cancel -' --help -w --wait
+completes 'xl-fast cancel -w 5 web' web1 web2
+completes 'xl-fast cancel web1 ' ''
+completes 'xl-fast follow --p' --pid
 completes 'xl-fast recover -w 5 web2 ' hosta hostb user@hostb
 offers 'xl-fast demo --' --memory --fill --source-port --target-port --loss --reorder --corrupt --seed --json
 completes 'xl-fast demo --fill ' mixed random zero

@@ -53,6 +53,7 @@ FAKE_LOG=$dir/log
 guest=00000000-0000-4000-8000-000000000001
 export FAKE_LOG guest
 export XL_FAST_RUNDIR="$dir" # /run is root's
+export XL_FAST_VERBOSE=1 # all that xl says; the rest is screen.sh's
 unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM
 
 failed=0
@@ -156,8 +157,9 @@ check "and its user hears so" 0 "two waits for its turn: another migration has e
 check "a success asks nothing" 1 '' '' sh -c "xl migrate --fast d h >/dev/null 2>&1; grep '^domain' '$FAKE_LOG'"
 check "a failure is noted" 0 "domain left $guest ATTEMPT" '' \
     sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
-check "a failure, the guest runs" 0 '' '' \
-    sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h 2>&1 >/dev/null | grep -v 'd goes to h'; true"
+check "a failure, the guest runs" 0 "xl-fast: web1 goes on here" '' \
+    sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h 2>&1 >/dev/null | grep -v 'd goes to h'"
+check "a failure, the guest is gone" 3 "$ours" "xl-fast recover web1 h" env FAKE_XL_STATUS=3 FAKE_LEFT=gone xl migrate --fast d h
 check "a failure, the guest is suspended" 1 "$ours" "To settle who owns it: xl-fast recover web1 h" \
     env FAKE_XL_STATUS=1 FAKE_LEFT=suspended xl migrate --fast 7 h
 check "and with options" 1 "$ours" "xl-fast recover -s 'ssh -p 2' 'a b' h" \
@@ -168,7 +170,8 @@ check "xl is killed" 137 "$ours" "xl-fast recover web1 h" env FAKE_DO='kill -9 $
 check "the shim passes TERM on" 143 "$ours" "xl-fast recover" \
     env FAKE_DO='kill -TERM $PPID; while :; do sleep 0.1; done' FAKE_LEFT=suspended xl migrate --fast d h
 # shellcheck disable=SC2016
-check "xl can be interrupted" 130 "$ours" '' env FAKE_DO='kill -INT $$' xl migrate --fast d h
+check "the shim is interrupted" 130 "$ours" "web1 goes on here" \
+    env FAKE_DO='kill -INT $PPID; while :; do sleep 0.1; done' xl migrate --fast d h
 check "stdin reaches xl" 0 "heard word" '' sh -c "echo word | FAKE_DO='read word; echo heard \$word' xl migrate --fast d h"
 check "a UUID that is none" 1 '' "answers nonsense" env FAKE_UUID='x;y' xl migrate --fast d h
 check "no UUID" 1 '' "answers nonsense" env FAKE_UUID= xl migrate --fast d h
@@ -210,8 +213,8 @@ check "json begins where the file ended" 1 '' '' \
     sh -c "echo old >>'$dir/events2'; XL_FAST_EVENTS='$dir/events2' FAKE_DO='$event' xl migrate --fast --json d h 2>/dev/null | grep old"
 check "events to what is no file" 1 '' "is no file" env XL_FAST_EVENTS=/dev/null xl migrate --fast d h
 # shellcheck disable=SC2016
-check "events are not asked for" 0 "events=none" '' env FAKE_DO='echo "events=${XL_FAST_EVENTS:-none}"' xl migrate --fast d h
-check "nothing is left" 2 '' '' sh -c "ls -d '$dir'/xl-fast.*"
+check "events are not asked for" 0 "events=$dir/xl-fast/events-" '' env FAKE_DO='echo "events=${XL_FAST_EVENTS:-none}"' xl migrate --fast d h
+check "nothing is left" 1 '' '' sh -c "ls -d '$dir'/xl-fast.* '$dir'/xl-fast/* 2>/dev/null | grep -Ev '/(queue-.*|history)$'"
 check "report, nowhere" 1 '' "none/page: cannot be written" xl migrate --fast --report "$dir/none/page" d h
 mv "$dir/tools/xl-fast" "$dir/tools/gone"
 command -v xl-fast >/dev/null || # one may be installed here

@@ -53,7 +53,7 @@ one_move() {
     before=$(guest_tick "$from" "$name")
     began=$(date +%s%N)
     if [ "$how" = fast ]; then
-        MIGRATE_OUTPUT=$(ON_TIMEOUT=$MIGRATE_TIMEOUT on "$from" XL_FAST_MARKS=1 xl migrate --fast "$name" "$to" 2>&1) ||
+        MIGRATE_OUTPUT=$(ON_TIMEOUT=$MIGRATE_TIMEOUT on "$from" XL_FAST_VERBOSE=1 XL_FAST_MARKS=1 xl migrate --fast "$name" "$to" 2>&1) ||
             fail "xl migrate --fast: $MIGRATE_OUTPUT"
     else
         # The library is there for the marks; without XL_FAST it passes the call through.

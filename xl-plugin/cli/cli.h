@@ -17,11 +17,15 @@
 typedef int xf_cli_run(int argc, char **argv);
 
 xf_cli_run xf_cli_bench;
+xf_cli_run xf_cli_cancel;
 xf_cli_run xf_cli_config;
 xf_cli_run xf_cli_demo;
 xf_cli_run xf_cli_faults; /* test builds only */
+xf_cli_run xf_cli_follow;
+xf_cli_run xf_cli_metrics;
 xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
 xf_cli_run xf_cli_report;
+xf_cli_run xf_cli_status;
 
 #endif

@@ -432,7 +432,8 @@ int xf_cli_demo(int argc, char **argv)
     d->outcome.options = &d->options;
     d->children[SOURCE] = (struct child){.name = "source", .fd = -1};
     d->children[TARGET] = (struct child){.name = "target", .fd = -1};
-    d->line.tty = isatty(STDERR_FILENO) && !d->options.json;
+    xf_live_init(&d->line.live);
+    d->line.pages_total = d->options.memory_bytes / XF_PAGE_BYTES;
 
     catch_signals();
     if (!make_dir(d) && !start_children(d))
@@ -443,7 +444,7 @@ int xf_cli_demo(int argc, char **argv)
         kill_child(&d->children[i]);
     remove_dir(d);
 
-    demo_progress_end(&d->line);
+    xf_live_end(&d->line.live);
     demo_report_events(&d->outcome, &d->events);
     if (d->options.json)
         demo_report_json(&d->outcome);

@@ -38,6 +38,7 @@
 #include "../../transport/link.h"
 #include "../../transport/simguest.h"
 #include "../../transport/stats.h"
+#include "live.h"
 
 /* A port of this machine in place of an end of the memif. */
 struct demo_port {
@@ -122,14 +123,13 @@ void demo_report_table(const struct demo_outcome *o);
 /* The migration's last events: how it ended. */
 void demo_report_events(const struct demo_outcome *o, struct xf_events *events);
 
-/* A line of progress on stderr: overwritten where it is a terminal, else one per phase and round.
- */
+/* Progress on stderr. */
 struct demo_progress_line {
-    bool tty;
+    struct xf_live live;
+    uint64_t pages_total, dirty_us;
     struct demo_progress last;
 };
 
 void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now);
-void demo_progress_end(struct demo_progress_line *line);
 
 #endif

@@ -270,58 +270,39 @@ void demo_report_table(const struct demo_outcome *o)
 
 /* ---- the live line ------------------------------------------------------------------------ */
 
-static void print_line(const struct demo_progress_line *line, const struct xf_progress *p,
-                       uint64_t bytes_per_s)
-{
-    if (line->tty)
-        fputs("\r\033[K", stderr);
-    fprintf(stderr, "%-8s", xf_phase_name(p->phase));
-    if (p->round && p->round_pages)
-        fprintf(stderr, "round %" PRIu32 ": %" PRIu64 " of %" PRIu64 " pages, %.0f %%", p->round,
-                p->round_done, p->round_pages,
-                100.0 * (double)p->round_done / (double)p->round_pages);
-    if (p->round && bytes_per_s)
-        fprintf(stderr, ", %.2f Gbit/s", (double)bytes_per_s * 8 / 1e9);
-    if (p->predicted_blackout_us && p->phase == XF_PHASE_LIVE)
-        fprintf(stderr, ", blackout would be %.1f ms", (double)p->predicted_blackout_us / 1e3);
-    if (!line->tty)
-        fputc('\n', stderr);
-}
-
-/* Whether there is something to say beyond the phase's name. */
-static bool worth_a_line(const struct xf_progress *p)
-{
-    return p->round && p->round_done && p->phase != XF_PHASE_DONE;
-}
-
 /* What went out since the last line, a second: the speed that somebody who watches wants to see. */
-static uint64_t wire_rate(const struct demo_progress *last, const struct demo_progress *now)
+static uint64_t wire_bps(const struct demo_progress *last, const struct demo_progress *now)
 {
     uint64_t us = now->p.now_us - last->p.now_us;
 
     if (!last->p.now_us || !us)
         return 0;
-    return (uint64_t)((double)(now->bytes_wire - last->bytes_wire) * 1e6 / (double)us);
+    return (uint64_t)((double)(now->bytes_wire - last->bytes_wire) * 8e6 / (double)us);
 }
 
 void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now)
 {
-    const struct demo_progress *last = &line->last;
-    bool news = now->p.phase != last->p.phase || now->p.round != last->p.round;
+    const struct xf_progress *p = &now->p, *last = &line->last.p;
+    struct xf_live_now show = {
+        .round = p->round,
+        .pages = p->round_pages,
+        .pages_done = p->round_done,
+        .pages_total = line->pages_total,
+        .round_us = p->round_us,
+        .bytes = now->bytes_wire,
+        .bps = wire_bps(&line->last, now),
+        .round_bps = p->bytes_per_s * 8,
+        .dirty_pages = p->dirty_pages,
+        .predicted_us = p->predicted_blackout_us == UINT64_MAX ? 0 : p->predicted_blackout_us,
+        .done_known = true,
+    };
 
-    /* Without a terminal a line is printed when its round is over, so that it is complete. */
-    if (line->tty)
-        print_line(line, &now->p, wire_rate(last, now));
-    else if (news && worth_a_line(&last->p))
-        print_line(line, &last->p, last->p.bytes_per_s);
+    if (p->round != last->round)
+        line->dirty_us = last->round_us;
+    show.dirty_us = line->dirty_us;
+    snprintf(show.phase, sizeof(show.phase), "%s",
+             p->verifying ? "verify" : xf_phase_name(p->phase));
+    if (p->phase < XF_PHASE_DONE)
+        xf_live_show(&line->live, &show);
     line->last = *now;
-}
-
-void demo_progress_end(struct demo_progress_line *line)
-{
-    if (line->tty)
-        fputs("\r\033[K", stderr);
-    else if (worth_a_line(&line->last.p))
-        print_line(line, &line->last.p, line->last.p.bytes_per_s);
-    line->last = (struct demo_progress){0};
 }

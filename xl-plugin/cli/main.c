@@ -18,6 +18,10 @@ static const struct {
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},
     {"report", xf_cli_report, "a page about a migration, from its events"},
+    {"status", xf_cli_status, "the migrations in progress on this host"},
+    {"cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"},
+    {"metrics", xf_cli_metrics, "the migrations since boot, as Prometheus' text"},
+    {"follow", xf_cli_follow, "the screen of a migration, from its events as they come"},
 #ifdef XF_FAULTS
     {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},
 #endif

@@ -153,8 +153,63 @@ static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us
             t->rejects[i] = get_u64(inner, xf_reject_names[i], NULL);
 }
 
+/* ---- the newest state, for the live line ------------------------------------------------------
+ */
+
+static void begin_now(struct xf_story *s, struct json_object *o, uint64_t t_us)
+{
+    struct xf_live_now *n = &s->now;
+
+    n->round = get_u64(o, "round", NULL);
+    n->pages = get_u64(o, "pages", &n->done_known);
+    n->pages_done = n->round_us = n->bps = n->round_bps = 0;
+    if (!n->pages_total)
+        n->pages_total = n->pages;
+    s->round_us = t_us;
+    s->round_bytes = n->bytes;
+    snprintf(n->phase, sizeof(n->phase), "%s", get_bool(o, "suspended", NULL) ? "final" : "live");
+}
+
+static void end_now(struct xf_story *s, struct json_object *o)
+{
+    struct xf_live_now *n = &s->now;
+    uint64_t bytes, dirty;
+    bool have;
+
+    n->pages = n->pages_done = get_u64(o, "pages", &n->done_known);
+    n->round_us = get_u64(o, "duration_us", NULL);
+    bytes = get_u64(o, "bytes", &have);
+    if (have)
+        n->bytes = bytes;
+    if (n->round_us && n->bytes > s->round_bytes)
+        n->round_bps = (uint64_t)((double)(n->bytes - s->round_bytes) * 8e6 / (double)n->round_us);
+    dirty = get_u64(o, "dirty_pages", &have);
+    if (have) {
+        n->dirty_pages = dirty;
+        n->dirty_us = n->round_us;
+    }
+}
+
+static void progress_now(struct xf_story *s, struct json_object *o, uint64_t t_us)
+{
+    struct xf_live_now *n = &s->now;
+
+    get_text(o, "phase", n->phase, sizeof(n->phase));
+    n->bytes = get_u64(o, "bytes", NULL);
+    n->bps = get_u64(o, "wire_bps", NULL);
+    n->predicted_us = get_u64(o, "predicted_blackout_us", NULL);
+    if (get_u64(o, "round", NULL) != n->round || !n->round)
+        return;
+    n->pages_done = get_u64(o, "pages_done", &n->done_known);
+    n->round_us = t_us > s->round_us ? t_us - s->round_us : 0;
+}
+
+/* ---- events -----------------------------------------------------------------------------------
+ */
+
 static int take_event(struct xf_story *s, struct json_object *o)
 {
+    bool have;
     char event[32];
     uint64_t t_us = get_u64(o, "t_us", NULL);
 
@@ -165,25 +220,53 @@ static int take_event(struct xf_story *s, struct json_object *o)
         get_text(o, "guest", s->guest, sizeof(s->guest));
         get_text(o, "host", s->host, sizeof(s->host));
         s->time_us = get_u64(o, "time_us", NULL);
+        s->domid = (int64_t)get_u64(o, "domid", &have);
+        if (!have)
+            s->domid = -1;
+        snprintf(s->now.phase, sizeof(s->now.phase), "connect");
     }
+    s->now_us = t_us > s->now_us ? t_us : s->now_us;
     s->dropped += get_u64(o, "dropped", NULL);
-    if (!strcmp(event, "round_begin"))
+    if (!strcmp(event, "round_begin")) {
+        begin_now(s, o, t_us);
         return add_round(s, o, t_us);
-    if (!strcmp(event, "round_end"))
+    }
+    if (!strcmp(event, "round_end")) {
+        end_now(s, o);
         return end_round(s, o, t_us);
-    if (!strcmp(event, "progress"))
+    }
+    if (!strcmp(event, "progress")) {
+        progress_now(s, o, t_us);
         return add_progress(s, o, t_us);
+    }
     if (!strcmp(event, "suspend")) {
         s->suspend_us = t_us;
         s->predicted_us = get_u64(o, "predicted_blackout_us", NULL);
     } else if (!strcmp(event, "done") || !strcmp(event, "failed")) {
         s->done = event[0] == 'd';
         s->failed = event[0] == 'f';
+        if (s->done)
+            snprintf(s->now.phase, sizeof(s->now.phase), "handover");
         take_totals(s, o, t_us);
     } else if (!strcmp(event, "exit")) {
         s->status = (int)get_u64(o, "status", &s->have_status);
     }
     return 0;
+}
+
+int xf_story_take(struct xf_story *s, const char *line)
+{
+    struct json_object *o = json_tokener_parse(line);
+    int rc;
+
+    if (!json_object_is_type(o, json_type_object))
+        rc = -EBADMSG;
+    else if (get_u64(o, "version", NULL) != XF_EVENTS_VERSION)
+        rc = -EPROTONOSUPPORT;
+    else
+        rc = take_event(s, o);
+    json_object_put(o);
+    return rc;
 }
 
 int xf_story_read(struct xf_story *s, FILE *events, char why[XF_STORY_ERR_BYTES])
@@ -195,17 +278,11 @@ int xf_story_read(struct xf_story *s, FILE *events, char why[XF_STORY_ERR_BYTES]
 
     memset(s, 0, sizeof(*s));
     while (!rc && (len = getline(&line, &cap, events)) > 0) {
-        struct json_object *o = json_tokener_parse(line);
-
         n++;
+        rc = xf_story_take(s, line);
         /* A last line without an end was being written when its writer died. */
-        if (!json_object_is_type(o, json_type_object))
-            rc = line[len - 1] == '\n' ? -EBADMSG : 0;
-        else if (get_u64(o, "version", NULL) != XF_EVENTS_VERSION)
-            rc = -EPROTONOSUPPORT;
-        else
-            rc = take_event(s, o);
-        json_object_put(o);
+        if (rc == -EBADMSG && line[len - 1] != '\n')
+            rc = 0;
         if (rc)
             snprintf(why, XF_STORY_ERR_BYTES, "line %zu: %s", n,
                      rc == -EBADMSG           ? "is no event of xl-fast"

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "../../transport/stats.h"
+#include "live.h"
 
 #define XF_STORY_ERR_BYTES 160
 
@@ -47,7 +48,14 @@ struct xf_story {
     uint64_t blackout_us[XF_BLACKOUT_PARTS];
     struct xf_stats totals; /* its counters, as far as the last event has them */
     uint64_t memory_us, payload_bps;
+    struct xf_live_now now;                 /* as the newest event has it */
+    uint64_t now_us, round_us, round_bytes; /* its time; time and bytes when its round began */
+    int64_t domid;                          /* at the source; -1: not told */
 };
+
+/* One event, in a line without its end. -EBADMSG: is none; -EPROTONOSUPPORT; -ENOMEM. Begin with
+   {0}, free it in any case. */
+int xf_story_take(struct xf_story *s, const char *line);
 
 /* The last migration in the file. -EBADMSG or another -errno, with why. Free it in any case. */
 int xf_story_read(struct xf_story *s, FILE *events, char why[XF_STORY_ERR_BYTES]);
