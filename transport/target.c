@@ -41,6 +41,9 @@
 /* What a queue may have outstanding where the link does not say what it holds. */
 #define CREDIT_DEFAULT 1024u
 #define CREDIT_MAX     4096u
+/* An ANSWER that our own port did not take, as a memif's server does not before it has noticed that
+   its client is there: again so soon. */
+#define ANSWER_RETRY_US 500u
 
 struct queue {
     uint64_t sequence; /* next to send */
@@ -57,7 +60,7 @@ struct xf_target {
     enum xf_phase phase;
     bool ready, idle, heard;
     uint32_t credit;
-    uint64_t answered_us;
+    uint64_t answer_due_us;   /* the next one */
     uint64_t emptied_us;      /* when the link had nothing more for us ... */
     uint64_t unseen_since_us; /* ... and that before the newest packets came */
     unsigned answers;
@@ -398,12 +401,15 @@ static void send_answer(struct xf_target *t, uint64_t now_us)
     };
 
     memcpy(a.mac, s->link->self.mac, sizeof(a.mac));
-    t->answered_us = now_us;
+    t->answer_due_us = now_us + XF_HELLO_US;
     if (XF_FAULT(target_answer_send))
         return;
     /* Every other one is as long as data will be: if only the short ones arrive, it is the MTU. */
-    xf_session_send(s, XF_PACKET_ANSWER, 0, t->queues[0].sequence++, &a, sizeof(a),
-                    t->answers++ % 2 ? 0 : s->shape.body_bytes);
+    if (xf_session_send(s, XF_PACKET_ANSWER, 0, t->queues[0].sequence++, &a, sizeof(a),
+                        t->answers % 2 ? 0 : s->shape.body_bytes))
+        t->answers++;
+    else
+        t->answer_due_us = now_us + ANSWER_RETRY_US;
 }
 
 static void send_feedback(struct xf_target *t, unsigned queue, uint64_t now_us)
@@ -440,7 +446,7 @@ static void send_feedback(struct xf_target *t, unsigned queue, uint64_t now_us)
 static void send_due(struct xf_target *t, uint64_t now_us)
 {
     if (t->phase == XF_PHASE_CONNECT) {
-        if (!t->answers || now_us - t->answered_us >= XF_HELLO_US)
+        if (now_us >= t->answer_due_us)
             send_answer(t, now_us);
         return;
     }

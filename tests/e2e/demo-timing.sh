@@ -18,9 +18,6 @@ for end, others in ("source", {"open", "write"}), ("target", {"read", "seal"}):
     assert {s for s in stages if c[s] == 0} == others, (end, c)
     assert abs(sum(c.values()) - total) < 1, (end, c, total)
     assert 0 < busy <= 100, busy
-# Sealing and opening are most of what the ends themselves do, whatever the machine.
-assert j["cycles_per_page"]["source"]["seal"] > j["cycles_per_page"]["source"]["read"]
-assert j["cycles_per_page"]["target"]["open"] > 0
 # The total begins before memory goes and ends when all is there.
 assert j["total_us"] >= j["blackout_us"] > 0
 assert j["total_us"] * 1e3 * j["payload_gbps"] / 8 >= 64 << 20

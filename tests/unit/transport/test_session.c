@@ -35,6 +35,52 @@ static void test_clean_link_repairs_and_refuses_nothing(void **state)
     pair_close(&p);
 }
 
+static unsigned refused, refuse;
+static const struct xf_link_ops *refusing;
+
+static unsigned refuse_some(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    if (refused >= refuse)
+        return refusing->tx_burst(link, queue, bufs, n);
+    refused++;
+    return 0;
+}
+
+static void when_ready(void *arg, const struct xf_progress *p)
+{
+    uint64_t *ready_us = arg;
+
+    if (p->phase == XF_PHASE_READY && !*ready_us)
+        *ready_us = p->now_us;
+}
+
+/* The target's port takes nothing at first: as soon as it does, both are connected. */
+static void test_port_that_is_late(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(1);
+    struct xf_link_ops ops;
+    uint64_t ready_us = 0;
+
+    (void)state;
+    c.progress = when_ready;
+    c.progress_arg = &ready_us;
+    pair_open(&p, &c);
+    refusing = p.link[1]->ops;
+    ops = *refusing;
+    ops.tx_burst = refuse_some;
+    p.link[1]->ops = &ops;
+    refused = 0;
+    refuse = 3;
+    pair_run(&p, LIMIT_US);
+    pair_assert_same(&p);
+    assert_int_equal(refused, refuse);
+    /* Not the 50 ms until the next ANSWER, nor the 100 ms until the next long one. */
+    assert_in_range(ready_us, 1000, 10000);
+    p.link[1]->ops = refusing;
+    pair_close(&p);
+}
+
 static void test_faulty_links(void **state)
 {
     const char *seeds = getenv("XF_SEEDS");
@@ -389,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean_link_repairs_and_refuses_nothing),
+        cmocka_unit_test(test_port_that_is_late),
         cmocka_unit_test(test_faulty_links),
         cmocka_unit_test(test_verify_finds_a_wrong_byte),
         cmocka_unit_test(test_verify_leaves_out_what_others_write),
