@@ -49,9 +49,9 @@ struct restore {
     uint8_t headers[XF_HEADERS_BYTES];
     struct xf_offer offer;
     struct xf_tunnel_sink *tunnel; /* set under lock */
-    uint64_t pages;     /* the pump's: handed to the stock function */
-    atomic_bool asking; /* the pump waits for the source's next record */
-    atomic_bool ended;  /* that was END: the source needs no session any more */
+    uint64_t pages;                /* the pump's: handed to the stock function */
+    atomic_bool asking;            /* the pump waits for the source's next record */
+    atomic_bool ended;             /* that was END: the source needs no session any more */
 
     /* The pump's, but for verify. */
     enum { NOT_COMPARED, COMPARING, COMPARED } compare;
@@ -63,8 +63,8 @@ struct restore {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* Under lock. */
-    int failed;                                      /* -errno of the first reason */
-    char error[256];                                 /* the first reason */
+    int failed;      /* -errno of the first reason */
+    char error[256]; /* the first reason */
     enum { OFFER_COMING, OFFER_HERE, OFFER_FAILED } got;
     enum { PORT_COMING, PORT_UP, PORT_FAILED } port; /* and the session made */
     enum { GOING_ON, OVER_WELL, OVER_BADLY } over;   /* the engine may report and go */
