@@ -78,9 +78,16 @@ static void take_rtt(struct xf_source *s, struct xf_source_queue *q, uint64_t st
     s->rtt_us = s->rtt_us - s->rtt_us / 8 + sample / 8;
 }
 
-/* For the statistics: what is known of the path. */
-static void take_path(struct xf_source *s)
+/* What is known of the path: for the statistics, and for whether compressing pays. While pace
+   starts up, it knows only what has gone out. */
+static void take_path(struct xf_source *s, uint64_t now_us)
 {
+    uint64_t rate = xf_pace_rate(&s->pace), limit = s->config.bandwidth_bytes_per_s;
+
+    if (limit && limit < rate)
+        rate = limit;
+    xf_compress_link(&s->encoder.compress, s->pace.phase == XF_PACE_STARTUP ? 0 : rate,
+                     xf_pace_is_limited(&s->pace), now_us);
     s->session.stats.path_bytes_per_s = xf_pace_rate(&s->pace);
     s->session.stats.rtt_us = s->pace.rtt_base_us;
 }
@@ -120,7 +127,7 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     q->credit = fb.credit;
     news.late_us = (uint64_t)fb.late * XF_LATE_UNIT_US + s->late_us;
     xf_pace_feedback(&s->pace, &news, now_us);
-    take_path(s);
+    take_path(s, now_us);
     if (fb.flags & XF_FEEDBACK_READY)
         s->target_ready = true;
     if (s->round && !s->waiting && fb.round == s->round + 1)
@@ -231,46 +238,75 @@ static unsigned allowance(const struct xf_source *s, const struct xf_source_queu
     return n > XF_SOURCE_BURST ? XF_SOURCE_BURST : (unsigned)n;
 }
 
-static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
+/* Builds up to n packets behind those that are pending, but no more than take `room` bytes. *room
+   is what is left of it. Returns how many, or the guest's error. */
+static int build_packets(struct xf_source *s, unsigned queue, unsigned n, uint64_t *room,
+                         uint64_t *sealing_ns, uint64_t now_us)
 {
     struct xf_source_queue *q = &s->queues[queue];
     struct xf_link *link = s->session.link;
-    struct xf_stats *st = &s->session.stats;
-    unsigned n = 0, built = 0;
+    struct xf_buf *bufs = q->pending + q->pending_n;
+    uint64_t (*clock_ns)(void) = s->encoder.compress.clock_ns;
+    unsigned built;
     int rc = 1;
 
-    flush(s, queue);
-    if (q->pending_n || xf_encoder_empty(&s->encoder))
-        return 0;
-    n = allowance(s, q, xf_pace_allowance(&s->pace, now_us));
-    if (n)
-        n = link->ops->tx_alloc(link, queue, q->pending, n);
-    for (; built < n; built++) {
+    n = link->ops->tx_alloc(link, queue, bufs, n);
+    for (built = 0; built < n && *room; built++) {
         struct xf_packet p;
-        struct xf_buf *buf = &q->pending[built];
+        struct xf_buf *buf = &bufs[built];
 
         rc = xf_encoder_next(&s->encoder, &p);
         if (rc <= 0)
             break;
+        if (sealing_ns)
+            *sealing_ns -= clock_ns();
         seal_packet(s, queue, &p, buf);
+        if (sealing_ns)
+            *sealing_ns += clock_ns();
         uint32_t bytes = link->frame_bytes + buf->len;
 
         xf_inflight_add(&q->inflight, p.records, p.records_n, (uint16_t)bytes, now_us);
         xf_pace_sent(&s->pace, bytes);
-        st->packets_sent++;
-        st->bytes_wire += buf->len;
+        s->session.stats.packets_sent++;
+        s->session.stats.bytes_wire += buf->len;
+        *room -= bytes < *room ? bytes : *room;
     }
     if (built < n)
-        link->ops->tx_free(link, queue, q->pending + built, n - built);
-    q->pending_n = built;
-    if (built) {
-        s->idle = false;
-        int fault = XF_FAULT(source_data_send);
+        link->ops->tx_free(link, queue, bufs + built, n - built);
+    q->pending_n += built;
+    return rc < 0 ? rc : (int)built;
+}
 
-        if (fault)
-            rc = fault;
-    }
+static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
+{
+    struct xf_source_queue *q = &s->queues[queue];
+    struct xf_compress *compress = &s->encoder.compress;
+    uint64_t room, all, ns = 0;
+    bool timed;
+    int rc = 0;
+
     flush(s, queue);
+    if (q->pending_n || xf_encoder_empty(&s->encoder))
+        return 0;
+    all = room = xf_pace_allowance(&s->pace, now_us);
+    timed = room && s->kind == XF_ROUND_PAGES && xf_compress_wants_time(compress);
+    /* Packets that are not full leave room for more. */
+    do {
+        unsigned n = allowance(s, q, room);
+
+        if (n > XF_SOURCE_BURST - q->pending_n)
+            n = XF_SOURCE_BURST - q->pending_n;
+        rc = n ? build_packets(s, queue, n, &room, timed ? &ns : NULL, now_us) : 0;
+    } while (rc > 0);
+    if (q->pending_n) {
+        s->idle = false;
+        rc = XF_FAULT(source_data_send) ?: rc;
+    }
+    if (timed)
+        ns -= compress->clock_ns();
+    flush(s, queue);
+    if (timed)
+        xf_compress_sent(compress, all - room, ns + compress->clock_ns());
     if (rc < 0)
         return xf_session_fail(&s->session, rc, "cannot read the guest's memory: %s",
                                strerror(-rc));
