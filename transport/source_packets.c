@@ -78,16 +78,15 @@ static void take_rtt(struct xf_source *s, struct xf_source_queue *q, uint64_t st
     s->rtt_us = s->rtt_us - s->rtt_us / 8 + sample / 8;
 }
 
-/* What is known of the path: for the statistics, and for whether compressing pays. While pace
-   starts up, it knows only what has gone out. */
+/* What is known of the path: for the statistics, and for whether compressing pays. While pace starts
+   up, it knows only what has gone out so far; but the user's limit holds from the beginning. */
 static void take_path(struct xf_source *s, uint64_t now_us)
 {
     uint64_t rate = xf_pace_rate(&s->pace), limit = s->config.bandwidth_bytes_per_s;
 
-    if (limit && limit < rate)
+    if (s->pace.phase == XF_PACE_STARTUP || (limit && limit < rate))
         rate = limit;
-    xf_compress_link(&s->encoder.compress, s->pace.phase == XF_PACE_STARTUP ? 0 : rate,
-                     xf_pace_is_limited(&s->pace), now_us);
+    xf_compress_link(&s->encoder.compress, rate, xf_pace_is_limited(&s->pace), now_us);
     s->session.stats.path_bytes_per_s = xf_pace_rate(&s->pace);
     s->session.stats.rtt_us = s->pace.rtt_base_us;
 }
