@@ -78,8 +78,9 @@ static void take_rtt(struct xf_source *s, struct xf_source_queue *q, uint64_t st
     s->rtt_us = s->rtt_us - s->rtt_us / 8 + sample / 8;
 }
 
-/* What is known of the path: for the statistics, and for whether compressing pays. While pace starts
-   up, it knows only what has gone out so far; but the user's limit holds from the beginning. */
+/* What is known of the path: for the statistics, and for whether compressing pays. While pace
+   starts up, it knows only what has gone out so far; but the user's limit holds from the beginning.
+ */
 static void take_path(struct xf_source *s, uint64_t now_us)
 {
     uint64_t rate = xf_pace_rate(&s->pace), limit = s->config.bandwidth_bytes_per_s;
