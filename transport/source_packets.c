@@ -238,75 +238,59 @@ static unsigned allowance(const struct xf_source *s, const struct xf_source_queu
     return n > XF_SOURCE_BURST ? XF_SOURCE_BURST : (unsigned)n;
 }
 
-/* Builds up to n packets behind those that are pending, but no more than take `room` bytes. *room
-   is what is left of it. Returns how many, or the guest's error. */
-static int build_packets(struct xf_source *s, unsigned queue, unsigned n, uint64_t *room,
-                         uint64_t *sealing_ns, uint64_t now_us)
-{
-    struct xf_source_queue *q = &s->queues[queue];
-    struct xf_link *link = s->session.link;
-    struct xf_buf *bufs = q->pending + q->pending_n;
-    uint64_t (*clock_ns)(void) = s->encoder.compress.clock_ns;
-    unsigned built;
-    int rc = 1;
-
-    n = link->ops->tx_alloc(link, queue, bufs, n);
-    for (built = 0; built < n && *room; built++) {
-        struct xf_packet p;
-        struct xf_buf *buf = &bufs[built];
-
-        rc = xf_encoder_next(&s->encoder, &p);
-        if (rc <= 0)
-            break;
-        if (sealing_ns)
-            *sealing_ns -= clock_ns();
-        seal_packet(s, queue, &p, buf);
-        if (sealing_ns)
-            *sealing_ns += clock_ns();
-        uint32_t bytes = link->frame_bytes + buf->len;
-
-        xf_inflight_add(&q->inflight, p.records, p.records_n, (uint16_t)bytes, now_us);
-        xf_pace_sent(&s->pace, bytes);
-        s->session.stats.packets_sent++;
-        s->session.stats.bytes_wire += buf->len;
-        *room -= bytes < *room ? bytes : *room;
-    }
-    if (built < n)
-        link->ops->tx_free(link, queue, bufs + built, n - built);
-    q->pending_n += built;
-    return rc < 0 ? rc : (int)built;
-}
-
 static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
 {
     struct xf_source_queue *q = &s->queues[queue];
+    struct xf_link *link = s->session.link;
+    struct xf_stats *st = &s->session.stats;
     struct xf_compress *compress = &s->encoder.compress;
-    uint64_t room, all, ns = 0;
+    uint64_t bytes_before = st->bytes_wire, sending_ns = 0;
+    unsigned n = 0, built = 0;
     bool timed;
-    int rc = 0;
+    int rc = 1;
 
     flush(s, queue);
     if (q->pending_n || xf_encoder_empty(&s->encoder))
         return 0;
-    all = room = xf_pace_allowance(&s->pace, now_us);
-    timed = room && s->kind == XF_ROUND_PAGES && xf_compress_wants_time(compress);
-    /* Packets that are not full leave room for more. */
-    do {
-        unsigned n = allowance(s, q, room);
+    n = allowance(s, q, xf_pace_allowance(&s->pace, now_us));
+    if (n)
+        n = link->ops->tx_alloc(link, queue, q->pending, n);
+    timed = n && s->kind == XF_ROUND_PAGES && xf_compress_wants_time(compress);
+    for (; built < n; built++) {
+        struct xf_packet p;
+        struct xf_buf *buf = &q->pending[built];
 
-        if (n > XF_SOURCE_BURST - q->pending_n)
-            n = XF_SOURCE_BURST - q->pending_n;
-        rc = n ? build_packets(s, queue, n, &room, timed ? &ns : NULL, now_us) : 0;
-    } while (rc > 0);
-    if (q->pending_n) {
+        rc = xf_encoder_next(&s->encoder, &p);
+        if (rc <= 0)
+            break;
+        if (timed)
+            sending_ns -= compress->clock_ns();
+        seal_packet(s, queue, &p, buf);
+        if (timed)
+            sending_ns += compress->clock_ns();
+        uint32_t bytes = link->frame_bytes + buf->len;
+
+        xf_inflight_add(&q->inflight, p.records, p.records_n, (uint16_t)bytes, now_us);
+        xf_pace_sent(&s->pace, bytes);
+        st->packets_sent++;
+        st->bytes_wire += buf->len;
+    }
+    if (built < n)
+        link->ops->tx_free(link, queue, q->pending + built, n - built);
+    q->pending_n = built;
+    if (built) {
         s->idle = false;
-        rc = XF_FAULT(source_data_send) ?: rc;
+        int fault = XF_FAULT(source_data_send);
+
+        if (fault)
+            rc = fault;
     }
     if (timed)
-        ns -= compress->clock_ns();
+        sending_ns -= compress->clock_ns();
     flush(s, queue);
     if (timed)
-        xf_compress_sent(compress, all - room, ns + compress->clock_ns());
+        xf_compress_sent(compress, st->bytes_wire - bytes_before,
+                         sending_ns + compress->clock_ns());
     if (rc < 0)
         return xf_session_fail(&s->session, rc, "cannot read the guest's memory: %s",
                                strerror(-rc));
