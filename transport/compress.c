@@ -3,7 +3,8 @@
 #include "compress.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "clock.h"
 
 /* Of how many pages one is timed and counted. */
 #define EVERY_ON      16u
@@ -24,19 +25,11 @@
 #define TRIAL_EVERY_US 1000000u
 #define TRIAL_GROWTH   1.1
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 void xf_compress_init(struct xf_compress *c, enum xf_compress_mode mode, uint64_t (*clock_ns)(void))
 {
     memset(c, 0, sizeof(*c));
     c->mode = mode;
-    c->clock_ns = clock_ns ? clock_ns : monotonic_ns;
+    c->clock_ns = clock_ns ? clock_ns : xf_cpu_ns;
     c->every = EVERY_OFF;
 }
 

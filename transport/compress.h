@@ -44,7 +44,7 @@ struct xf_compress {
     LZ4_stream_t state;
 };
 
-/* clock_ns: for what the CPU takes; NULL: CLOCK_MONOTONIC. */
+/* clock_ns: for what the CPU takes; NULL: xf_cpu_ns(). */
 void xf_compress_init(struct xf_compress *c, enum xf_compress_mode mode,
                       uint64_t (*clock_ns)(void));
 
