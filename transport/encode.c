@@ -11,12 +11,14 @@
 #include "page.h"
 
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                     const struct xf_wire_shape *shape, struct xf_laps *laps)
+                     const struct xf_wire_shape *shape, struct xf_laps *laps,
+                     enum xf_compress_mode compress, uint64_t (*clock_ns)(void))
 {
     memset(e, 0, sizeof(*e));
     e->guest = guest;
     e->shape = shape;
     e->laps = laps;
+    xf_compress_init(&e->compress, compress, clock_ns);
 }
 
 static void drop_batch(struct xf_encoder *e)
@@ -24,6 +26,7 @@ static void drop_batch(struct xf_encoder *e)
     if (e->batch_n)
         e->guest->ops->unmap(e->guest->ctx);
     e->batch_n = e->batch_pos = 0;
+    e->tried = false;
 }
 
 void xf_encoder_fini(struct xf_encoder *e)
@@ -65,10 +68,15 @@ bool xf_encoder_empty(const struct xf_encoder *e)
     return e->batch_pos == e->batch_n && e->repairs_n == 0 && e->cursor >= e->guest->page_count;
 }
 
+static uint8_t all_frags(const struct xf_encoder *e)
+{
+    return (uint8_t)((1u << e->shape->frags) - 1);
+}
+
 /* Takes up to a batch of pages off the repairs, or else off the round. */
 static void collect(struct xf_encoder *e)
 {
-    const uint8_t all = (uint8_t)((1u << e->shape->frags) - 1);
+    const uint8_t all = all_frags(e);
     unsigned n = 0;
 
     e->batch_repairs = e->repairs_n > 0;
@@ -131,8 +139,9 @@ static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
         sizeof(struct xf_wire_data) + records * sizeof(*r) + p->payload_bytes + bytes >
             e->shape->body_bytes)
         return false;
-    if (kind == XF_RECORD_RAW && p->parts_n == e->shape->pages_max)
+    if (kind == XF_RECORD_RAW && p->whole_pages == e->shape->pages_max)
         return false;
+    p->whole_pages += kind == XF_RECORD_RAW;
     if (extends) {
         r->count++;
     } else {
@@ -143,11 +152,52 @@ static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
             .frag = (uint8_t)frag,
         };
     }
-    if (bytes) {
+    if (kind == XF_RECORD_LZ4 && extends) { /* one after the other in e->made */
+        p->part_bytes[p->parts_n - 1] += bytes;
+        p->payload_bytes += bytes;
+    } else if (bytes) {
         p->parts[p->parts_n] = part;
         p->part_bytes[p->parts_n++] = bytes;
         p->payload_bytes += bytes;
     }
+    return true;
+}
+
+static void next_page(struct xf_encoder *e)
+{
+    e->pages_sent++;
+    if (e->batch_repairs)
+        e->pages_repaired++;
+    e->batch_pos++;
+    e->tried = false;
+}
+
+/* Whether the page at batch_pos goes compressed: then it is in e->small. Not if only some of its
+   fragments are missing, which are fewer bytes. */
+static bool compresses(struct xf_encoder *e, const uint8_t *page)
+{
+    if (e->frags_left[e->batch_pos] != all_frags(e))
+        return false;
+    if (!e->tried) {
+        e->tried = true;
+        e->small_bytes =
+            xf_compress_page(&e->compress, page, e->small, xf_wire_lz4_bytes_max(e->shape));
+    }
+    return e->small_bytes > 0;
+}
+
+static bool add_compressed(struct xf_encoder *e, struct xf_packet *p, uint64_t gfn)
+{
+    const uint16_t bytes = (uint16_t)e->small_bytes;
+    uint8_t *to = e->made + p->made_bytes;
+
+    if (!add(e, p, gfn, XF_RECORD_LZ4, 0, to, XF_LZ4_HEAD_BYTES + bytes))
+        return false;
+    memcpy(to, &bytes, sizeof(bytes));
+    memcpy(to + XF_LZ4_HEAD_BYTES, e->small, bytes);
+    p->made_bytes += XF_LZ4_HEAD_BYTES + bytes;
+    e->pages_compressed++;
+    e->bytes_saved += XF_PAGE_BYTES - bytes;
     return true;
 }
 
@@ -166,6 +216,9 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
         if (!add(e, p, gfn, XF_RECORD_ZERO, 0, NULL, 0))
             return false;
         e->pages_zero++;
+    } else if (compresses(e, page)) {
+        if (!add_compressed(e, p, gfn))
+            return false;
     } else if (e->shape->frags == 1) {
         if (!add(e, p, gfn, XF_RECORD_RAW, 0, page, XF_PAGE_BYTES))
             return false;
@@ -181,10 +234,7 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
             return true;
         e->pages_raw++;
     }
-    e->pages_sent++;
-    if (e->batch_repairs)
-        e->pages_repaired++;
-    e->batch_pos++;
+    next_page(e);
     return true;
 }
 
@@ -217,12 +267,12 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
         if (!add(e, p, e->gfns[e->batch_pos], page ? XF_RECORD_HASH : XF_RECORD_DEFER, 0, NULL, 0))
             break;
         if (page)
-            xf_page_hash(page, e->hash_seed, e->hashes + n++ * XF_HASH_BYTES);
+            xf_page_hash(page, e->hash_seed, e->made + n++ * XF_HASH_BYTES);
         e->pages_hashed += page && !e->batch_repairs;
         e->batch_pos++;
     }
     if (n) {
-        p->parts[0] = e->hashes;
+        p->parts[0] = e->made;
         p->part_bytes[0] = p->payload_bytes = n * XF_HASH_BYTES;
         p->parts_n = 1;
     }
@@ -257,8 +307,8 @@ static int next_runs(struct xf_encoder *e, struct xf_packet *p)
 
 int xf_encoder_next(struct xf_encoder *e, struct xf_packet *p)
 {
-    p->records_n = p->parts_n = 0;
-    p->payload_bytes = 0;
+    p->records_n = p->parts_n = p->whole_pages = 0;
+    p->payload_bytes = p->made_bytes = 0;
     switch (e->kind) {
     case XF_ROUND_POPULATE:
         return next_runs(e, p);

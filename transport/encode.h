@@ -2,6 +2,7 @@
 /*
  * Encode: from "these pages are to go" to the records and bytes of one packet. Takes pages to
  * repair first, then the round's, a mapped batch at a time; zero pages become runs without payload;
+ * others go compressed where that pays (compress.h);
  * pages that do not fit a packet whole are cut into fragments. Private to transport/.
  *
  * Threads: the stepping one.
@@ -11,19 +12,24 @@
 
 #include <stdbool.h>
 
+#include "compress.h"
 #include "guest.h"
 #include "laps.h"
 #include "wire.h"
 
-/* What goes into one packet. Parts point into the guest's memory: to be sealed before the next
- * call. */
+/* As many whole pages as a packet has records, and a run of compressed ones for each record. */
+#define XF_PARTS_MAX (2 * XF_RECORDS_MAX)
+
+/* What goes into one packet. Parts point into the guest's memory or the encoder's: to be sealed
+ * before the next call. */
 struct xf_packet {
     struct xf_wire_record records[XF_RECORDS_MAX];
     unsigned records_n;
-    const uint8_t *parts[XF_RECORDS_MAX];
-    uint32_t part_bytes[XF_RECORDS_MAX];
+    const uint8_t *parts[XF_PARTS_MAX];
+    uint32_t part_bytes[XF_PARTS_MAX];
     unsigned parts_n;
-    uint32_t payload_bytes;
+    unsigned whole_pages;
+    uint32_t payload_bytes, made_bytes; /* all; of those, in the encoder's memory */
 };
 
 /* What a round carries. */
@@ -54,14 +60,23 @@ struct xf_encoder {
     unsigned batch_n, batch_pos;
     bool batch_repairs;
 
-    uint8_t hashes[XF_PAYLOAD_MAX]; /* of the packet that is being made */
+    uint8_t made[XF_PAYLOAD_MAX]; /* hashes or compressed pages of the packet that is being made */
 
+    /* The page at batch_pos, if it has been looked at: what it is compressed; 0: it goes raw. It
+       may have to wait for the next packet. */
+    bool tried;
+    uint32_t small_bytes;
+    uint8_t small[XF_COMPRESSED_MAX];
+    struct xf_compress compress;
+
+    uint64_t pages_compressed, bytes_saved;
     uint64_t pages_sent, pages_zero, pages_raw, pages_repaired; /* counted as they are encoded */
     uint64_t pages_hashed;                                      /* each once */
 };
 
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                     const struct xf_wire_shape *shape, struct xf_laps *laps);
+                     const struct xf_wire_shape *shape, struct xf_laps *laps,
+                     enum xf_compress_mode compress, uint64_t (*clock_ns)(void));
 void xf_encoder_fini(struct xf_encoder *e);
 
 /* Begins a round. Drops what is left to repair of the one before. */

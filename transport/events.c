@@ -393,6 +393,8 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
     add_u64(&l, "pages_total", s->pages_total);
     add_u64(&l, "pages_sent", s->pages_sent);
     add_u64(&l, "pages_zero", s->pages_zero);
+    add_u64(&l, "pages_compressed", s->pages_compressed);
+    add_u64(&l, "bytes_saved", s->bytes_saved);
     add_u64(&l, "pages_repaired", s->pages_repaired);
     add_u64(&l, "pages_verified", s->pages_verified);
     add_u64(&l, "bytes", s->bytes_wire);

@@ -3,6 +3,7 @@
 #include "landing.h"
 
 #include <errno.h>
+#include <lz4.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,36 @@ static int compare(struct xf_landing *l, const struct xf_wire_record *r, const u
     return 0;
 }
 
+/* One page that came compressed. It is decoded beside the guest: either all of it lands or nothing.
+ */
+static int decompress(struct xf_landing *l, uint64_t i, const uint8_t **payload)
+{
+    struct xf_stats *st = &l->session->stats;
+    uint16_t bytes;
+    int rc = 0;
+    uint8_t *page = page_at(l, i, &rc);
+
+    if (!page)
+        return rc;
+    memcpy(&bytes, *payload, sizeof(bytes));
+    *payload += XF_LZ4_HEAD_BYTES;
+    if (LZ4_decompress_safe((const char *)*payload, (char *)l->decoded, bytes,
+                            (int)XF_PAGE_BYTES) != (int)XF_PAGE_BYTES) {
+        xf_session_reject(l->session, XF_REJECT_undecodable);
+        return xf_session_fail(l->session, -EPROTO,
+                               "the source sent page %#llx compressed, but it is no page",
+                               (unsigned long long)i);
+    }
+    *payload += bytes;
+    memcpy(page, l->decoded, XF_PAGE_BYTES);
+    if (land_pages(l, i, 1)) {
+        st->pages_sent++;
+        st->pages_compressed++;
+        st->bytes_saved += XF_PAGE_BYTES - bytes;
+    }
+    return 0;
+}
+
 int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
 {
     struct xf_stats *st = &l->session->stats;
@@ -226,6 +257,10 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         land_frag(l, r->index, r->frag);
         return 0;
     }
+    case XF_RECORD_LZ4:
+        for (uint64_t i = r->index; i < r->index + r->count && !rc; i++)
+            rc = decompress(l, i, payload);
+        return rc;
     case XF_RECORD_HASH:
         return compare(l, r, payload);
     case XF_RECORD_POPULATE:

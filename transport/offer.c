@@ -32,7 +32,7 @@ static_assert(sizeof(struct wire_offer) == XF_OFFER_BYTES, "wire layout");
 static_assert(offsetof(struct wire_offer, session_id) == 32, "wire layout");
 static_assert(offsetof(struct wire_offer, mac) == 80, "wire layout");
 
-#define FEATURES_KNOWN XF_FEATURE_VERIFY
+#define FEATURES_KNOWN (XF_FEATURE_VERIFY | XF_FEATURE_LZ4)
 
 static int random_bytes(void *out, size_t len)
 {

@@ -27,6 +27,7 @@
 
 /* Features that an offer can ask for. */
 #define XF_FEATURE_VERIFY UINT64_C(1) /* before the end, hashes of all pages are compared */
+#define XF_FEATURE_LZ4    UINT64_C(2) /* pages may come compressed */
 
 struct xf_offer {
     uint16_t version; /* XF_PROTOCOL_VERSION */

@@ -115,14 +115,14 @@ static void set_rate(struct xf_pace *p, uint64_t rate)
 }
 
 /* Packets of an epoch are acknowledged in the next. */
-static bool was_limited(const struct xf_pace *p)
+bool xf_pace_is_limited(const struct xf_pace *p)
 {
     return p->epoch.limited || p->limited_before;
 }
 
 static uint64_t lot_bytes(const struct xf_pace *p, uint64_t rate)
 {
-    uint64_t lot = bytes_in(rate, was_limited(p) ? LOT_US_WHEN_CPU : LOT_US);
+    uint64_t lot = bytes_in(rate, xf_pace_is_limited(p) ? LOT_US_WHEN_CPU : LOT_US);
 
     return lot < LOT_BYTES ? lot : LOT_BYTES;
 }
@@ -259,7 +259,7 @@ static void take_rate(struct xf_pace *p, uint64_t now_us)
     uint64_t rate = rate_of(p->epoch.acked_bytes, us);
 
     p->delivered_rate = rate;
-    if (was_limited(p) && rate <= xf_pace_rate(p))
+    if (xf_pace_is_limited(p) && rate <= xf_pace_rate(p))
         return;
     if (p->rate_epochs++ == RATE_EPOCHS) {
         p->rate_older = p->rate_newer;
@@ -375,7 +375,7 @@ static void next_phase(struct xf_pace *p, uint64_t now_us)
         if (xf_pace_rate(p) >= before / 100 * STARTUP_GROWTH_PCT) {
             p->rate_before = xf_pace_rate(p);
             p->stalled_epochs = 0;
-        } else if (!was_limited(p) && ++p->stalled_epochs >= STARTUP_STALLED_MAX) {
+        } else if (!xf_pace_is_limited(p) && ++p->stalled_epochs >= STARTUP_STALLED_MAX) {
             enter(p, XF_PACE_DRAIN);
         }
         break;
@@ -384,7 +384,7 @@ static void next_phase(struct xf_pace *p, uint64_t now_us)
             end_drain(p);
         break;
     case XF_PACE_CRUISE:
-        if (p->contested && has_queue(p) && !was_limited(p))
+        if (p->contested && has_queue(p) && !xf_pace_is_limited(p))
             increase(p, now_us);
         if (p->phase_epochs >= p->cruise_epochs)
             enter(p, XF_PACE_PROBE);

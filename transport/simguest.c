@@ -100,7 +100,7 @@ static void fill_page(struct xf_simguest *g, enum xf_simguest_fill fill, uint64_
 
     if (fill == XF_FILL_ZERO || kind > 5) /* untouched memory is zero */
         return;
-    if (kind > 3)
+    if (kind > 3 || fill == XF_FILL_COMPRESSIBLE)
         fill_compressible(&g->random, page);
     else
         fill_random(&g->random, page);

@@ -12,7 +12,7 @@
 
 #include "guest.h"
 
-enum xf_simguest_fill { XF_FILL_RANDOM, XF_FILL_ZERO, XF_FILL_MIXED };
+enum xf_simguest_fill { XF_FILL_RANDOM, XF_FILL_ZERO, XF_FILL_MIXED, XF_FILL_COMPRESSIBLE };
 
 struct xf_simguest;
 

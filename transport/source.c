@@ -42,6 +42,7 @@ void xf_source_config_init(struct xf_source_config *config)
     config->answer_timeout_us = 30000000;
     config->ready_timeout_us = 60000000;
     config->peer_timeout_us = 30000000;
+    config->compress = XF_COMPRESS_AUTO;
 }
 
 void xf_source_progress(struct xf_source *s, uint64_t now_us)
@@ -92,7 +93,9 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     memset(s, 0, sizeof(*s));
     s->config = *config;
     s->guest = *guest;
-    xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps);
+    xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps,
+                    config->offer.features & XF_FEATURE_LZ4 ? config->compress : XF_COMPRESS_NONE,
+                    config->cpu_ns);
     rc = xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
     /* A tunnel's buffer holds its last batch only: there is nothing to compare at the end. */
     s->verify = !guest->ops->next_batch && config->offer.features & XF_FEATURE_VERIFY;

@@ -43,7 +43,7 @@ struct xf_source {
     enum xf_round_kind kind;
     bool verify;
     bool waiting; /* for a tunnel's next batch */
-    uint64_t round_us, round_pages, round_raw_before;
+    uint64_t round_us, round_pages, round_full_before;
     uint64_t bytes_per_s; /* of the newest round that was long enough to tell */
     uint64_t predicted_us, dirty_pages;
     bool barrier_sent;

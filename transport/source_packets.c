@@ -78,9 +78,16 @@ static void take_rtt(struct xf_source *s, struct xf_source_queue *q, uint64_t st
     s->rtt_us = s->rtt_us - s->rtt_us / 8 + sample / 8;
 }
 
-/* For the statistics: what is known of the path. */
-static void take_path(struct xf_source *s)
+/* What is known of the path: for the statistics, and for whether compressing pays. While pace
+   starts up, it knows only what has gone out so far; but the user's limit holds from the beginning.
+ */
+static void take_path(struct xf_source *s, uint64_t now_us)
 {
+    uint64_t rate = xf_pace_rate(&s->pace), limit = s->config.bandwidth_bytes_per_s;
+
+    if (s->pace.phase == XF_PACE_STARTUP || (limit && limit < rate))
+        rate = limit;
+    xf_compress_link(&s->encoder.compress, rate, xf_pace_is_limited(&s->pace), now_us);
     s->session.stats.path_bytes_per_s = xf_pace_rate(&s->pace);
     s->session.stats.rtt_us = s->pace.rtt_base_us;
 }
@@ -120,7 +127,7 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     q->credit = fb.credit;
     news.late_us = (uint64_t)fb.late * XF_LATE_UNIT_US + s->late_us;
     xf_pace_feedback(&s->pace, &news, now_us);
-    take_path(s);
+    take_path(s, now_us);
     if (fb.flags & XF_FEEDBACK_READY)
         s->target_ready = true;
     if (s->round && !s->waiting && fb.round == s->round + 1)
@@ -237,7 +244,10 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
     struct xf_link *link = s->session.link;
     struct xf_stats *st = &s->session.stats;
     struct xf_laps *laps = &st->laps;
+    struct xf_compress *compress = &s->encoder.compress;
+    uint64_t bytes_before = st->bytes_wire, sending_ns = 0;
     unsigned n = 0, built = 0;
+    bool timed;
     int rc = 1;
 
     xf_lap(laps, XF_STAGE_bookkeeping);
@@ -250,6 +260,7 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
     if (n)
         n = link->ops->tx_alloc(link, queue, q->pending, n);
     xf_lap(laps, XF_STAGE_transmit);
+    timed = n && s->kind == XF_ROUND_PAGES && xf_compress_wants_time(compress);
     for (; built < n; built++) {
         struct xf_packet p;
         struct xf_buf *buf = &q->pending[built];
@@ -258,7 +269,11 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
         xf_lap_packet(laps, XF_STAGE_read);
         if (rc <= 0)
             break;
+        if (timed)
+            sending_ns -= compress->clock_ns();
         seal_packet(s, queue, &p, buf);
+        if (timed)
+            sending_ns += compress->clock_ns();
         xf_lap_packet(laps, XF_STAGE_seal);
         uint32_t bytes = link->frame_bytes + buf->len;
 
@@ -280,7 +295,12 @@ static int send_pages(struct xf_source *s, unsigned queue, uint64_t now_us)
         if (fault)
             rc = fault;
     }
+    if (timed)
+        sending_ns -= compress->clock_ns();
     flush(s, queue);
+    if (timed)
+        xf_compress_sent(compress, st->bytes_wire - bytes_before,
+                         sending_ns + compress->clock_ns());
     xf_lap(laps, XF_STAGE_transmit);
     if (rc < 0)
         return xf_session_fail(&s->session, rc, "cannot read the guest's memory: %s",

@@ -10,6 +10,12 @@
 /* A rate taken from fewer pages than this says little. */
 #define RATE_PAGES_MIN 256u
 
+/* Those with content, whether they went compressed or not. */
+static uint64_t full_pages(const struct xf_source *s)
+{
+    return s->encoder.pages_raw + s->encoder.pages_compressed;
+}
+
 static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t now_us)
 {
     const uint64_t *pages = kind == XF_ROUND_POPULATE ? s->fresh : s->todo;
@@ -20,7 +26,7 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t no
     s->round++;
     s->kind = kind;
     s->round_us = now_us;
-    s->round_raw_before = s->encoder.pages_raw;
+    s->round_full_before = full_pages(s);
     s->barrier_sent = false;
     s->barrier_wait_us = 0;
     xf_encoder_round(&s->encoder, pages, kind);
@@ -120,17 +126,17 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
 static void measure_rate(struct xf_source *s, uint64_t now_us)
 {
     const struct xf_stats *st = &s->session.stats;
-    uint64_t raw = s->encoder.pages_raw - s->round_raw_before;
+    uint64_t full = full_pages(s) - s->round_full_before;
     uint64_t us = now_us - s->round_us;
 
-    if (raw < RATE_PAGES_MIN && s->bytes_per_s)
+    if (full < RATE_PAGES_MIN && s->bytes_per_s)
         return;
-    if (raw < RATE_PAGES_MIN) {
-        raw = s->encoder.pages_sent;
+    if (full < RATE_PAGES_MIN) {
+        full = s->encoder.pages_sent;
         us = now_us - st->live_us;
     }
     if (us)
-        s->bytes_per_s = (uint64_t)((double)raw * (double)XF_PAGE_BYTES * 1e6 / (double)us);
+        s->bytes_per_s = (uint64_t)((double)full * (double)XF_PAGE_BYTES * 1e6 / (double)us);
 }
 
 /* A round of pages is over while the guest runs: what next? */
@@ -171,6 +177,8 @@ void xf_source_take_counts(struct xf_source *s)
 
     st->pages_sent = s->encoder.pages_sent;
     st->pages_zero = s->encoder.pages_zero;
+    st->pages_compressed = s->encoder.pages_compressed;
+    st->bytes_saved = s->encoder.bytes_saved;
     st->pages_repaired = s->encoder.pages_repaired;
     st->pages_verified = s->encoder.pages_hashed;
 }

@@ -23,6 +23,7 @@
     X(far_sequence, "a sequence number beyond the window")                                         \
     X(forged, "authentication failed")                                                             \
     X(malformed, "authentic, but lengths or counts do not fit")                                    \
+    X(undecodable, "authentic, but a compressed page that is none")                                \
     X(outside_guest, "a page beyond the guest")                                                    \
     X(not_populated, "a page that has no memory yet")                                              \
     X(populated_twice, "memory for a page that has some")                                          \
@@ -49,10 +50,12 @@ enum xf_phase {
 const char *xf_phase_name(enum xf_phase phase);
 
 struct xf_stats {
-    uint64_t pages_total;    /* pages of the first round: the guest's memory */
-    uint64_t pages_sent;     /* pages sent (source) or landed (target), all rounds, zero ones too */
-    uint64_t pages_zero;     /* of pages_sent, those elided as zero */
-    uint64_t pages_repaired; /* pages sent again because the target missed them */
+    uint64_t pages_total; /* pages of the first round: the guest's memory */
+    uint64_t pages_sent;  /* pages sent (source) or landed (target), all rounds, zero ones too */
+    uint64_t pages_zero;  /* of pages_sent, those elided as zero */
+    uint64_t pages_compressed; /* of pages_sent, those that went compressed ... */
+    uint64_t bytes_saved;      /* ... and what they would have taken besides */
+    uint64_t pages_repaired;   /* pages sent again because the target missed them */
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
     uint64_t bytes_wire;     /* UDP payload of all packets sent by this end */

@@ -149,6 +149,7 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
     rc = xf_landing_init(&t->landing, &t->session, guest);
     if (rc)
         goto fail;
+    t->landing.lz4 = config->offer.features & XF_FEATURE_LZ4;
     t->landing.hash_seed = xf_page_hash_seed(config->offer.session_id);
     t->credit = credit_of(link, t->session.queues);
     t->round = 1;
@@ -253,7 +254,7 @@ static int receive_data(struct xf_target *t, struct queue *q, const struct xf_wi
     struct xf_session *s = &t->session;
     const uint8_t *body = s->plain;
     struct xf_wire_data head;
-    int rc = xf_wire_check_data(&s->shape, body, len, t->page_count);
+    int rc = xf_wire_check_data(&s->shape, t->landing.lz4, body, len, t->page_count);
 
     if (rc) {
         xf_session_reject(s, rc == -ERANGE ? XF_REJECT_outside_guest : XF_REJECT_malformed);

@@ -52,30 +52,65 @@ uint32_t xf_wire_frag_bytes(const struct xf_wire_shape *shape, unsigned frag)
     return (uint32_t)XF_PAGE_BYTES - shape->frag_bytes * (shape->frags - 1);
 }
 
-uint32_t xf_wire_payload_bytes(const struct xf_wire_shape *shape,
-                               const struct xf_wire_record *records, unsigned n)
+uint32_t xf_wire_lz4_bytes_max(const struct xf_wire_shape *shape)
 {
-    uint32_t bytes = 0;
+    uint32_t room = shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data) -
+                    (uint32_t)sizeof(struct xf_wire_record) - XF_LZ4_HEAD_BYTES;
 
-    for (unsigned i = 0; i < n; i++) {
-        if (records[i].kind == XF_RECORD_RAW)
-            bytes += records[i].count * (uint32_t)XF_PAGE_BYTES;
-        else if (records[i].kind == XF_RECORD_FRAG)
-            bytes += xf_wire_frag_bytes(shape, records[i].frag);
-        else if (records[i].kind == XF_RECORD_HASH)
-            bytes += records[i].count * XF_HASH_BYTES;
-    }
-    return bytes;
+    return min_u32(room, (uint32_t)XF_PAGE_BYTES - 1);
 }
 
-static int check_record(const struct xf_wire_shape *shape, const struct xf_wire_record *r,
+/* The payload of compressed pages: each says how long it is. -EBADMSG if it cannot be. */
+static int check_lz4(const uint8_t *payload, size_t len, uint32_t count, size_t *bytes)
+{
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t page_bytes;
+
+        if (len - at < XF_LZ4_HEAD_BYTES)
+            return -EBADMSG;
+        memcpy(&page_bytes, payload + at, sizeof(page_bytes));
+        at += XF_LZ4_HEAD_BYTES;
+        if (page_bytes == 0 || page_bytes >= XF_PAGE_BYTES || page_bytes > len - at)
+            return -EBADMSG;
+        at += page_bytes;
+    }
+    *bytes = at;
+    return 0;
+}
+
+/* Bytes of a checked record's payload, the first of the `len` bytes that are left. */
+static int check_payload(const struct xf_wire_shape *shape, const struct xf_wire_record *r,
+                         const uint8_t *payload, size_t len, size_t *bytes)
+{
+    switch (r->kind) {
+    case XF_RECORD_RAW:
+        *bytes = r->count * XF_PAGE_BYTES;
+        break;
+    case XF_RECORD_FRAG:
+        *bytes = xf_wire_frag_bytes(shape, r->frag);
+        break;
+    case XF_RECORD_HASH:
+        *bytes = r->count * (size_t)XF_HASH_BYTES;
+        break;
+    case XF_RECORD_LZ4:
+        return check_lz4(payload, len, r->count, bytes);
+    default:
+        *bytes = 0;
+        break;
+    }
+    return *bytes <= len ? 0 : -EBADMSG;
+}
+
+static int check_record(const struct xf_wire_shape *shape, bool lz4, const struct xf_wire_record *r,
                         uint64_t page_count)
 {
     if (r->space != 0 || r->count == 0 || r->count > XF_RUN_PAGES_MAX)
         return -EBADMSG;
     switch (r->kind) {
     case XF_RECORD_RAW:
-        /* Bounded here, so that the sum of payloads below cannot overflow. */
+        /* Bounded here, so that the bytes of a payload cannot overflow. */
         if (r->frag != 0 || r->count > shape->pages_max)
             return -EBADMSG;
         break;
@@ -85,6 +120,10 @@ static int check_record(const struct xf_wire_shape *shape, const struct xf_wire_
         break;
     case XF_RECORD_FRAG:
         if (r->count != 1 || shape->frags < 2 || r->frag >= shape->frags)
+            return -EBADMSG;
+        break;
+    case XF_RECORD_LZ4:
+        if (!lz4 || r->frag != 0)
             return -EBADMSG;
         break;
     case XF_RECORD_ZERO:
@@ -101,30 +140,34 @@ static int check_record(const struct xf_wire_shape *shape, const struct xf_wire_
     return 0;
 }
 
-int xf_wire_check_data(const struct xf_wire_shape *shape, const uint8_t *body, size_t len,
+int xf_wire_check_data(const struct xf_wire_shape *shape, bool lz4, const uint8_t *body, size_t len,
                        uint64_t page_count)
 {
     struct xf_wire_data head;
     struct xf_wire_record records[XF_RECORDS_MAX];
+    size_t at, bytes;
+    int rc;
 
     if (len < sizeof(head))
         return -EBADMSG;
     memcpy(&head, body, sizeof(head));
     if (head.records == 0 || head.records > XF_RECORDS_MAX || head.reserved0 || head.reserved1)
         return -EBADMSG;
-    if (len < sizeof(head) + head.records * sizeof(records[0]))
+    at = sizeof(head) + head.records * sizeof(records[0]);
+    if (len < at)
         return -EBADMSG;
     memcpy(records, body + sizeof(head), head.records * sizeof(records[0]));
     for (unsigned i = 0; i < head.records; i++) {
-        int rc = check_record(shape, &records[i], page_count);
-
+        rc = check_record(shape, lz4, &records[i], page_count);
         if (rc)
             return rc;
     }
-    if (len != sizeof(head) + head.records * sizeof(records[0]) +
-                   xf_wire_payload_bytes(shape, records, head.records))
-        return -EBADMSG;
-    return 0;
+    for (unsigned i = 0; i < head.records; i++, at += bytes) {
+        rc = check_payload(shape, &records[i], body + at, len - at, &bytes);
+        if (rc)
+            return rc;
+    }
+    return at == len ? 0 : -EBADMSG;
 }
 
 int xf_wire_check_feedback(const uint8_t *body, size_t len)

@@ -36,6 +36,8 @@
 #define XF_RUN_PAGES_MAX 0x8000u
 #define XF_HASH_BYTES    16
 #define XF_REASON_BYTES  120
+/* Before the bytes of a compressed page, which are fewer than the page's. */
+#define XF_LZ4_HEAD_BYTES 2u
 
 /* Source to target below 0x10, target to source from 0x10: a reflected packet is of no known type.
  */
@@ -77,6 +79,7 @@ enum xf_record_kind {
     XF_RECORD_POPULATE = 4, /* count pages that shall get memory, no payload */
     XF_RECORD_DEFER = 5, /* count pages that will come in a later round or not at all; no payload */
     XF_RECORD_HASH = 6,  /* the hashes of count pages, XF_HASH_BYTES each */
+    XF_RECORD_LZ4 = 7,   /* count pages, each a u16 length and as many bytes, an LZ4 block */
 };
 
 struct xf_wire_record {
@@ -175,15 +178,15 @@ int xf_wire_shape(struct xf_wire_shape *shape, uint32_t payload_bytes);
 /* Bytes of fragment `frag` (the last one may be shorter). */
 uint32_t xf_wire_frag_bytes(const struct xf_wire_shape *shape, unsigned frag);
 
-/* Bytes that the records' payloads take. */
-uint32_t xf_wire_payload_bytes(const struct xf_wire_shape *shape,
-                               const struct xf_wire_record *records, unsigned n);
+/* The largest compressed page that fits a packet, if it is alone there. */
+uint32_t xf_wire_lz4_bytes_max(const struct xf_wire_shape *shape);
 
 /*
- * Checks an opened DATA body: lengths, counts, kinds, ranges inside `page_count`, reserved fields.
- * 0; -EBADMSG if it is malformed; -ERANGE if a page lies beyond the guest.
+ * Checks an opened DATA body: lengths (those of compressed pages too), counts, kinds, ranges inside
+ * `page_count`, reserved fields. lz4: that kind was offered. 0; -EBADMSG if it is malformed;
+ * -ERANGE if a page lies beyond the guest. What is in a compressed page is not looked at.
  */
-int xf_wire_check_data(const struct xf_wire_shape *shape, const uint8_t *body, size_t len,
+int xf_wire_check_data(const struct xf_wire_shape *shape, bool lz4, const uint8_t *body, size_t len,
                        uint64_t page_count);
 
 /* Checks an opened FEEDBACK body: lengths, ranges ascending and below the horizon. 0 or -EBADMSG.

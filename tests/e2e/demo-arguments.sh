@@ -37,6 +37,8 @@ refused --seed --seed 99999999999999999999
 refused --queues --queues 0
 refused --max-downtime --max-downtime 0
 refused --bandwidth --bandwidth 8Gb
+refused --compress --compress zstd
+refused --compress --compress ''
 refused --bandwidth --bandwidth -1
 refused --source-port --source-port ns/ --target-port eth1
 refused 'go together' --source-port eth1
@@ -51,7 +53,7 @@ refused 'wants a value' --memory
 
 demo --help
 [ "$status" = 0 ] || fail "--help: exit status $status"
-for option in memory fill dirty-rate writers max-downtime bandwidth queues source-port target-port loss reorder duplicate corrupt seed events report timing json; do
+for option in memory fill dirty-rate writers max-downtime bandwidth compress queues source-port target-port loss reorder duplicate corrupt seed events report timing json; do
     grep -q -e "--$option" "$work/out" || fail "--help does not name --$option"
 done
 

@@ -21,7 +21,7 @@ last() {
 demo --memory 48M --dirty-rate 20M --loss 2 --seed 1 --events "$events" --json
 verified
 check start=1 connected=1 suspend=1 "done=1" exit=1
-for key in rounds pages_total pages_sent pages_zero pages_repaired packets_sent packets_lost; do
+for key in rounds pages_total pages_sent pages_zero pages_compressed bytes_saved pages_repaired packets_sent packets_lost; do
     is "$key" "$(last "done" "$key")"
 done
 is bytes_wire "$(last "done" bytes)"

@@ -408,7 +408,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     guest.ops = settings & 128 ? &tunnel_ops : &guest_ops;
     xf_source_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
-    config.offer.features = settings & 64 ? XF_FEATURE_VERIFY : 0;
+    config.offer.features =
+        (settings & 64 ? XF_FEATURE_VERIFY : 0) | (settings & 4 ? XF_FEATURE_LZ4 : 0);
+    config.compress = XF_COMPRESS_LZ4;
     config.policy.abort_if_busy = settings & 8;
     config.policy.max_downtime_us = settings & 16 ? 0 : 300000;
     config.bandwidth_bytes_per_s = settings & 32 ? 10000000 : 0;

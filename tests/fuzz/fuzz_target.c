@@ -8,6 +8,7 @@
 #include "fuzz.h"
 
 #include <errno.h>
+#include <lz4.h>
 
 #include "../../transport/target.h"
 
@@ -168,6 +169,34 @@ static void op_sealed(struct harness *h)
     deliver(h, seal(h, type, len));
 }
 
+/* Compressed pages at body[at]: such as they should be, or with a length or bytes of the input.
+   Returns their length. */
+static size_t put_compressed(struct harness *h, size_t at, unsigned count)
+{
+    static uint8_t page[XF_PAGE_BYTES];
+    size_t begin = at;
+
+    while (count-- && sizeof(h->body) - at >= XF_LZ4_HEAD_BYTES + 2 * XF_PAGE_BYTES) {
+        uint8_t how = fuzz_u8(&h->in);
+        uint16_t bytes;
+
+        /* A page in 20 bytes, and now and then one that is too short, too long, or no block. */
+        memset(page, how, sizeof(page));
+        int n = LZ4_compress_default((const char *)page, (char *)h->body + at + XF_LZ4_HEAD_BYTES,
+                                     how % 8 == 1 ? (int)XF_PAGE_BYTES - 1 : (int)XF_PAGE_BYTES,
+                                     (int)XF_PAGE_BYTES);
+
+        bytes = (uint16_t)n;
+        if (how % 8 == 2)
+            bytes = fuzz_u16(&h->in) % (XF_PAGE_BYTES + 2);
+        if (how % 8 == 3)
+            fuzz_take(&h->in, h->body + at + XF_LZ4_HEAD_BYTES, bytes);
+        memcpy(h->body + at, &bytes, sizeof(bytes));
+        at += XF_LZ4_HEAD_BYTES + bytes;
+    }
+    return at - begin;
+}
+
 /* DATA whose payload has the length that its records ask for, give or take what the input says. */
 static void op_data(struct harness *h)
 {
@@ -196,9 +225,13 @@ static void op_data(struct harness *h)
     }
     memcpy(h->body, &head, sizeof(head));
     memcpy(h->body + sizeof(head), r, head.records * sizeof(r[0]));
-    uint64_t payload = 0;
+    uint64_t payload = 0, compressed = 0;
 
     for (unsigned i = 0; i < head.records; i++) {
+        if (r[i].kind == XF_RECORD_LZ4 && payload == compressed) { /* those that come first */
+            payload += put_compressed(h, len + payload, r[i].count);
+            compressed = payload;
+        }
         if (r[i].kind == XF_RECORD_RAW)
             payload += (uint64_t)r[i].count * XF_PAGE_BYTES;
         if (r[i].kind == XF_RECORD_HASH)
@@ -209,7 +242,9 @@ static void op_data(struct harness *h)
     payload += (uint64_t)(int64_t)fuzz_s8(&h->in);
     if (payload > sizeof(h->body) - len)
         payload = fuzz_u8(&h->in);
-    memset(h->body + len, fuzz_u8(&h->in), payload);
+    if (compressed > payload)
+        compressed = payload;
+    memset(h->body + len + compressed, fuzz_u8(&h->in), payload - compressed);
     deliver(h, seal(h, XF_PACKET_DATA, len + payload));
 }
 
@@ -312,7 +347,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     xf_target_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
     config.offer.queues = settings & 1 ? 2 : 1;
-    config.offer.features = settings & 32 ? XF_FEATURE_VERIFY : 0;
+    config.offer.features =
+        (settings & 32 ? XF_FEATURE_VERIFY : 0) | (settings & 4 ? XF_FEATURE_LZ4 : 0);
     FUZZ_CHECK(!xf_target_new(&h.target, &config, &guest, &h.link.link, h.now_us));
     if (settings & 16)
         xf_target_ready(h.target);

@@ -135,6 +135,15 @@ def pattern(n, seed):
     return bytes((seed + 7 * i + (i >> 8)) & 0xFF for i in range(n))
 
 
+def lz4_page(byte):
+    """A page of this byte, as an LZ4 block: one literal, a match of 4090 bytes from the byte before, and
+    the five literals that must end a block."""
+    length = 4090 - 4 - 15
+    block = (bytes([0x1F, byte, 1, 0]) + b"\xff" * (length // 255) + bytes([length % 255])
+             + bytes([0x50]) + bytes([byte] * 5))
+    return struct.pack("<H", len(block)) + block
+
+
 def reason(code, text):
     return struct.pack("<II120s", code, 0, text)
 
@@ -156,6 +165,8 @@ VECTORS = [
                                                     pattern(4096 - 2 * 1376, 5)))),
     ("data_hash", packet(TO_TARGET, 0x01, 0, 13, data(4, 1, [record(100, 3, 6)],
                                                       pattern(48, 3)))),
+    ("data_lz4", packet(TO_TARGET, 0x01, 0, 14, data(5, 2, [record(50, 2, 7), record(60, 1, 7)],
+                                                     lz4_page(0x11) + lz4_page(0x22) + lz4_page(0x33)))),
     ("barrier", packet(TO_TARGET, 0x02, 0, 10, struct.pack("<IIQQQ", 3, 1, 1234, 10, 0))),
     ("ping", packet(TO_TARGET, 0x03, 1, 11, struct.pack("<QQ", 3, 1000001))),
     ("abort", packet(TO_TARGET, 0x04, 0, 12, reason(125, b"the user said so"))),

@@ -114,6 +114,7 @@ void soak_plan_draw(struct soak_plan *p, uint64_t seed, bool real)
 
     *p = (struct soak_plan){
         .seed = seed,
+        .compress = seed % 2,
         .pages = real ? between(&r, 64, 8192) : between(&r, 8, often(&r, 10) ? 1200 : 120),
         .fill = (enum xf_simguest_fill)xf_random_below(&r, 3),
         .writes_per_ms = (unsigned)xf_random_below(&r, 4),
@@ -166,16 +167,16 @@ void soak_plan_print(const struct soak_plan *p, FILE *to)
     char text[XF_FAULT_TEXT_BYTES];
 
     fprintf(to,
-            "  %" PRIu64
-            " pages, fill %d, holes %u, grows %d, %u written/ms, verify %d, %u queues, loss %g "
+            "  %" PRIu64 " pages, fill %d, holes %u, grows %d, %u written/ms, verify %d, compress "
+                         "%d, %u queues, loss %g "
             "reorder %g duplicate %g corrupt %g, downtime %" PRIu64 " us, ready after %" PRIu64
             " us\n  virtual: payload %u, delay %" PRIu64 " jitter %" PRIu64 " us, %" PRIu64
             " bytes/s, buffer %u, ring %u, step %" PRIu64 " us, forgets %d; real: log full %d %d\n",
-            p->pages, (int)p->fill, p->hole_every, p->grows, p->writes_per_ms, p->verify, p->queues,
-            p->link.loss_pct, p->link.reorder_pct, p->link.duplicate_pct, p->link.corrupt_pct,
-            p->max_downtime_us, p->ready_after_us, p->payload_bytes, p->delay_us, p->jitter_us,
-            p->bytes_per_s, p->buffer_bytes, p->rx_ring, p->step_us, p->forgets, p->log_full[0],
-            p->log_full[1]);
+            p->pages, (int)p->fill, p->hole_every, p->grows, p->writes_per_ms, p->verify,
+            p->compress, p->queues, p->link.loss_pct, p->link.reorder_pct, p->link.duplicate_pct,
+            p->link.corrupt_pct, p->max_downtime_us, p->ready_after_us, p->payload_bytes,
+            p->delay_us, p->jitter_us, p->bytes_per_s, p->buffer_bytes, p->rx_ring, p->step_us,
+            p->forgets, p->log_full[0], p->log_full[1]);
     for (unsigned i = 0; i < p->faults_n; i++) {
         xf_fault_format(&p->faults[i], text);
         fprintf(to, "  %s\n", text);

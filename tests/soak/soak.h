@@ -61,6 +61,7 @@ struct soak_plan {
     bool grows;             /* virtual clock: pages turn up in its holes while it runs */
     unsigned writes_per_ms; /* pages */
     bool verify;
+    bool compress; /* every second seed, so that the others mean what they did */
     unsigned queues;
     struct xf_fault_config link; /* loss and the like, both ways */
     uint64_t max_downtime_us;

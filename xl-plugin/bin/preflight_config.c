@@ -85,6 +85,9 @@ static void value_of(const struct xf_config *c, enum xf_config_key key, char val
         if (c->bandwidth_bytes_per_s)
             quote_rate(value, c->bandwidth_bytes_per_s);
         break;
+    case XF_KEY_COMPRESS:
+        quote(value, xf_compress_mode_name(c->compress));
+        break;
     case XF_KEY_VERIFY:
         put(value, c->verify);
         break;

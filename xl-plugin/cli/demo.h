@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../transport/compress_mode.h"
 #include "../../transport/events.h"
 #include "../../transport/faultlink.h"
 #include "../../transport/link.h"
@@ -55,6 +56,7 @@ struct demo_options {
     uint64_t seed;
     uint64_t max_downtime_us;       /* 0: the transport's default */
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
+    enum xf_compress_mode compress;
     unsigned queues;
     struct demo_port ports[2]; /* of source and target; their names are NULL: memif */
     const char *events;        /* file of events, "-": stdout; NULL: none */

@@ -201,6 +201,8 @@ static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
 
     if (rc)
         return fail(p->end, rc, "no offer: %s", strerror(-rc));
+    if (p->end->options->compress != XF_COMPRESS_NONE)
+        offer->features |= XF_FEATURE_LZ4;
     xf_offer_encode(offer, wire);
     if (send(p->end->peer, wire, sizeof(wire), MSG_NOSIGNAL) != (ssize_t)sizeof(wire))
         rc = fail(p->end, -EPIPE, "the target does not take the offer");
@@ -229,6 +231,7 @@ static int run_source(struct parts *p)
     if (o->max_downtime_us)
         config.policy.max_downtime_us = o->max_downtime_us;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
+    config.compress = o->compress;
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
     p->began_us = xf_now_us();

@@ -23,11 +23,14 @@ static const char help[] =
     "hugepages.\n"
     "\n"
     "  --memory SIZE        of the guest (256M)\n"
-    "  --fill KIND          random, zero or mixed: random, compressible and zero pages (mixed)\n"
+    "  --fill KIND          random, zero, compressible (about 3 to 1), or mixed: all of them "
+    "(mixed)\n"
     "  --dirty-rate SIZE    written to per second while it moves (20M)\n"
     "  --writers N          threads that write (1)\n"
     "  --max-downtime MS    the blackout to aim for (300)\n"
     "  --bandwidth RATE     limit on the wire, bits per second, such as 500M or 2.5G (none)\n"
+    "  --compress WHEN      auto: pages go compressed while that is faster; lz4: always; none "
+    "(auto)\n"
     "  --queues N           of the port (1)\n"
     "  --source-port [NETNS/]PORT  --target-port [NETNS/]PORT\n"
     "                       two ports of this machine instead of memif, as xl-fast.conf(5) names\n"
@@ -49,6 +52,7 @@ enum {
     WRITERS,
     DOWNTIME,
     BANDWIDTH,
+    COMPRESS,
     QUEUES,
     SOURCE_PORT,
     TARGET_PORT,
@@ -68,6 +72,7 @@ static const struct option options[] = {
     {"writers", required_argument, NULL, WRITERS},
     {"max-downtime", required_argument, NULL, DOWNTIME},
     {"bandwidth", required_argument, NULL, BANDWIDTH},
+    {"compress", required_argument, NULL, COMPRESS},
     {"queues", required_argument, NULL, QUEUES},
     {"source-port", required_argument, NULL, SOURCE_PORT},
     {"target-port", required_argument, NULL, TARGET_PORT},
@@ -84,8 +89,10 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const char *const fills[] = {
-    [XF_FILL_RANDOM] = "random", [XF_FILL_ZERO] = "zero", [XF_FILL_MIXED] = "mixed"};
+static const char *const fills[] = {[XF_FILL_RANDOM] = "random",
+                                    [XF_FILL_ZERO] = "zero",
+                                    [XF_FILL_MIXED] = "mixed",
+                                    [XF_FILL_COMPRESSIBLE] = "compressible"};
 
 const char *demo_fill_name(enum xf_simguest_fill fill)
 {
@@ -142,7 +149,7 @@ static const char *take(struct demo_options *o, int option, const char *text)
                    ? "a size of whole 4K pages, such as 512M"
                    : NULL;
     case FILL:
-        return parse_fill(text, &o->fill) ? "random, zero or mixed" : NULL;
+        return parse_fill(text, &o->fill) ? "random, zero, compressible or mixed" : NULL;
     case RATE:
         return xf_number_size(text, &o->dirty_bytes_per_s) ? "a size, such as 50M" : NULL;
     case WRITERS:
@@ -155,6 +162,8 @@ static const char *take(struct demo_options *o, int option, const char *text)
     case BANDWIDTH:
         return xf_rate_parse(text, &o->bandwidth_bytes_per_s) ? "bits per second, such as 2.5G"
                                                               : NULL;
+    case COMPRESS:
+        return xf_compress_mode_parse(text, &o->compress) ? "auto, lz4 or none" : NULL;
     case SOURCE_PORT:
     case TARGET_PORT:
         return parse_port(text, &o->ports[option - SOURCE_PORT]) ? "[NETNS/]PORT" : NULL;

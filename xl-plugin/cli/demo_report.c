@@ -40,7 +40,7 @@ static uint64_t total_us(const struct demo_outcome *o)
     return between(o->source.began_us, source_us > target_us ? source_us : target_us);
 }
 
-/* Pages that crossed as they are; elided zero pages would flatter. */
+/* Pages that crossed, compressed or not; elided zero pages would flatter. */
 static double payload_gbps(const struct demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
@@ -102,6 +102,8 @@ static void put_settings(struct json_object *to, const struct demo_options *o)
     put_u64(to, "writers", o->writers);
     put_u64(to, "queues", o->queues);
     put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
+    json_object_object_add(to, "compress",
+                           json_object_new_string(xf_compress_mode_name(o->compress)));
 }
 
 static struct json_object *timing_of(const struct xf_stats *s)
@@ -127,6 +129,8 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     put_u64(to, "pages_total", s->pages_total);
     put_u64(to, "pages_sent", s->pages_sent);
     put_u64(to, "pages_zero", s->pages_zero);
+    put_u64(to, "pages_compressed", s->pages_compressed);
+    put_u64(to, "bytes_saved", s->bytes_saved);
     put_u64(to, "pages_repaired", s->pages_repaired);
     put_u64(to, "rounds", s->rounds);
     put_u64(to, "bytes_wire", s->bytes_wire);
@@ -229,7 +233,7 @@ void demo_report_table(const struct demo_outcome *o)
     const struct demo_options *opt = o->options;
     const struct xf_stats *s = &o->source.stats;
     const struct xf_fault_stats *a = &o->source.faults, *b = &o->target.faults;
-    char size[32], rate[32], wire[32];
+    char size[32], rate[32], wire[32], saved[32];
 
     if (!o->have_source || !o->have_target)
         return;
@@ -239,10 +243,11 @@ void demo_report_table(const struct demo_outcome *o)
            opt->writers == 1 ? "" : "s");
     printf("  rounds      %" PRIu32 ", the last one while paused\n", s->rounds);
     printf("  pages       %" PRIu64 " of the guest, %" PRIu64 " sent, %" PRIu64
-           " of them zero, %" PRIu64 " repaired\n",
-           s->pages_total, s->pages_sent, s->pages_zero, s->pages_repaired);
-    printf("  on the wire %s in %" PRIu64 " packets\n",
-           xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent);
+           " of them zero, %" PRIu64 " compressed, %" PRIu64 " repaired\n",
+           s->pages_total, s->pages_sent, s->pages_zero, s->pages_compressed, s->pages_repaired);
+    printf("  on the wire %s in %" PRIu64 " packets, %s less by compression\n",
+           xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent,
+           xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
     printf("  payload     %.2f Gbit/s", payload_gbps(o));
     if (opt->bandwidth_bytes_per_s)
         printf(", on the wire %.3f of at most %.3f Gbit/s", wire_gbps(o),

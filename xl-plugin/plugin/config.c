@@ -176,6 +176,18 @@ static int get_bandwidth(struct reading *r)
     return 0;
 }
 
+static int get_compress(struct reading *r)
+{
+    const char *text;
+    int rc = xlu_cfg_get_string(r->cfg, "compress", &text, 1);
+
+    if (rc == ESRCH)
+        return 0;
+    if (rc || xf_compress_mode_parse(text, &r->config->compress))
+        return refuse(r, "%s: compress must be \"auto\", \"lz4\" or \"none\"", r->name);
+    return 0;
+}
+
 /* The launcher, xl-fast-helper, looks at it too. */
 static int get_libvirt(struct reading *r)
 {
@@ -220,6 +232,7 @@ static void take(struct reading *r)
     c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
     c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;
     get_bandwidth(r);
+    get_compress(r);
     c->verify = get_number(r, XF_KEY_VERIFY, 0, 1, 0);
     get_libvirt(r);
     get_stock_helper(r);
@@ -247,7 +260,8 @@ static long env_number(struct reading *r, enum xf_config_key key, const char *na
 static void take_environment(struct reading *r)
 {
     struct xf_config *c = r->config;
-    const char *text = getenv("XL_FAST_BANDWIDTH"), *helper = getenv("XL_FAST_STOCK_HELPER");
+    const char *bandwidth = getenv("XL_FAST_BANDWIDTH"), *compress = getenv("XL_FAST_COMPRESS");
+    const char *helper = getenv("XL_FAST_STOCK_HELPER");
     long downtime = env_number(r, XF_KEY_MAX_DOWNTIME, "XL_FAST_MAX_DOWNTIME", 1, 3600000);
     long timeout = env_number(r, XF_KEY_CONNECT_TIMEOUT, "XL_FAST_CONNECT_TIMEOUT", 1, 3600);
     long verify = env_number(r, XF_KEY_VERIFY, "XL_FAST_VERIFY", 0, 1);
@@ -262,12 +276,18 @@ static void take_environment(struct reading *r)
         snprintf(c->stock_helper, sizeof(c->stock_helper), "%s", helper);
         c->from_environment |= 1u << XF_KEY_STOCK_HELPER;
     }
-    if (!text || !*text)
-        return;
-    if (xf_rate_parse(text, &c->bandwidth_bytes_per_s))
-        refuse(r, "XL_FAST_BANDWIDTH must be bits per second, such as 2.5G");
-    else
-        c->from_environment |= 1u << XF_KEY_BANDWIDTH;
+    if (bandwidth && *bandwidth) {
+        if (xf_rate_parse(bandwidth, &c->bandwidth_bytes_per_s))
+            refuse(r, "XL_FAST_BANDWIDTH must be bits per second, such as 2.5G");
+        else
+            c->from_environment |= 1u << XF_KEY_BANDWIDTH;
+    }
+    if (compress && *compress) {
+        if (xf_compress_mode_parse(compress, &c->compress))
+            refuse(r, "XL_FAST_COMPRESS must be auto, lz4 or none");
+        else
+            c->from_environment |= 1u << XF_KEY_COMPRESS;
+    }
 }
 
 static int read_text(struct reading *r, const char *text)

@@ -5,8 +5,8 @@
  * no limit.
  *
  * What one migration may want otherwise overrides the file by environment: XL_FAST_MAX_DOWNTIME,
- * XL_FAST_BANDWIDTH, XL_FAST_CONNECT_TIMEOUT, XL_FAST_VERIFY, in the file's units. XL_FAST_CONF
- * names another file.
+ * XL_FAST_BANDWIDTH, XL_FAST_COMPRESS, XL_FAST_CONNECT_TIMEOUT, XL_FAST_VERIFY, in the file's
+ * units. XL_FAST_CONF names another file.
  */
 #ifndef XF_PLUGIN_CONFIG_H
 #define XF_PLUGIN_CONFIG_H
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../transport/compress_mode.h"
 #include "config_keys.h"
 
 #define XF_CONFIG_PATH      "/etc/xen/xl-fast.conf"
@@ -37,7 +38,8 @@ struct xf_config {
     unsigned connect_timeout_s; /* offer -> answer, and answer -> ready */
     uint64_t max_downtime_us;
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
-    bool verify;                    /* compare all pages before the guest starts at the target */
+    enum xf_compress_mode compress;
+    bool verify; /* compare all pages before the guest starts at the target */
     enum xf_unasked libvirt;
     char stock_helper[256]; /* "": the launcher, which reads the file itself, finds it */
     /* Bits 1 << enum xf_config_key: what the file and the environment have set; the rest is

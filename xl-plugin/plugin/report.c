@@ -155,11 +155,12 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
 
     if (ok)
         xf_say(
-            "%s: %u rounds, %llu pages (%llu zero, %llu repaired), %.3f Gbit/s payload, "
+            "%s: %u rounds, %llu pages (%llu zero, %llu compressed, %llu repaired), %.3f Gbit/s "
+            "payload, "
             "%llu bytes over the link, port: %llu packets out, %llu in; memory %.1f ms, of it with "
             "the guest suspended %.1f ms; total %.1f ms",
             r->end, s->rounds, (unsigned long long)s->pages_sent, (unsigned long long)s->pages_zero,
-            (unsigned long long)s->pages_repaired, rate,
+            (unsigned long long)s->pages_compressed, (unsigned long long)s->pages_repaired, rate,
             (unsigned long long)(port->tx_bytes + port->rx_bytes),
             (unsigned long long)port->tx_packets, (unsigned long long)port->rx_packets,
             ms(memory_us), ms(blackout_us), ms(now - r->start_us));
@@ -171,6 +172,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
      */
     xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
+           "\"pages_compressed\":%llu,\"bytes_saved\":%llu,"
            "\"verified_pages\":%llu,\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"path_bps\":%llu,"
            "\"rtt_us\":%llu,\"bandwidth_bps\":%llu,"
            "\"packets_lost\":%llu,\"port_up_us\":%llu,"
@@ -184,6 +186,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
            (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
            (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
+           (unsigned long long)s->pages_compressed, (unsigned long long)s->bytes_saved,
            (unsigned long long)s->pages_verified, (unsigned long long)s->bytes_wire, rate,
            (unsigned long long)s->path_bytes_per_s * 8, (unsigned long long)s->rtt_us,
            (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,

@@ -76,6 +76,8 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
         return rc;
     if (verify)
         s->offer.features |= XF_FEATURE_VERIFY;
+    if (s->config.compress != XF_COMPRESS_NONE)
+        s->offer.features |= XF_FEATURE_LZ4;
     xf_stream_make_headers(headers, XF_STREAM_HVM, (uint32_t)version >> 16,
                            (uint32_t)version & 0xffff);
     xf_offer_encode(&s->offer, offer);
@@ -201,6 +203,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     config.answer_timeout_us = config.ready_timeout_us =
         (uint64_t)s.config.connect_timeout_s * 1000000;
     config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;
+    config.compress = s.config.compress;
     config.progress = xf_report_progress;
     config.progress_arg = &s.report;
     rc = xf_source_new(&s.source, &config, &guest, s.link, xf_now_us());

@@ -100,6 +100,8 @@ static int write_offer(struct save *s, uint64_t page_count)
     s->verify = s->p->verify || s->config.verify;
     if (s->verify)
         s->offer.features |= XF_FEATURE_VERIFY;
+    if (s->config.compress != XF_COMPRESS_NONE)
+        s->offer.features |= XF_FEATURE_LZ4;
     xf_offer_encode(&s->offer, offer);
     rc = xf_tunnel_save_write(s, s->headers, sizeof(s->headers));
     if (!rc)
@@ -155,6 +157,7 @@ static int run_session(struct save *s)
     config.answer_timeout_us = config.ready_timeout_us =
         (uint64_t)s->config.connect_timeout_s * 1000000;
     config.bandwidth_bytes_per_s = s->config.bandwidth_bytes_per_s;
+    config.compress = s->config.compress;
     config.progress = xf_tunnel_progress;
     config.progress_arg = &s->report;
     rc = xf_source_new(&source, &config, &guest, s->link, xf_now_us());

@@ -25,6 +25,8 @@ struct pair_config {
     uint64_t ready_after_us; /* when the sink can populate */
     uint64_t step_us;
     uint64_t features;
+    enum xf_compress_mode compress;
+    uint64_t (*cpu_ns)(void); /* what compressing costs, of this clock */
     struct {
         const struct xf_guest_source *from;
         const struct xf_guest_sink *to;
@@ -46,6 +48,12 @@ struct pair {
     int source_rc, target_rc;
 };
 
+/* A CPU to which everything costs nothing: it is always the link that one waits for. */
+static inline uint64_t pair_quick_cpu(void)
+{
+    return 0;
+}
+
 static inline struct pair_config pair_defaults(uint64_t seed)
 {
     struct pair_config c = {
@@ -56,6 +64,7 @@ static inline struct pair_config pair_defaults(uint64_t seed)
         .net = {.queues = 1, .payload_bytes = 8972, .delay_us = 100, .bytes_per_s = 1000000000},
         .ready_after_us = 2000,
         .step_us = 20,
+        .cpu_ns = pair_quick_cpu,
         .seed = seed,
     };
 
@@ -97,6 +106,8 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
 
     xf_source_config_init(&sc);
     sc.policy = config->policy;
+    sc.compress = config->compress;
+    sc.cpu_ns = config->cpu_ns;
     sc.progress = config->progress;
     sc.progress_arg = config->progress_arg;
     assert_int_equal(xf_offer_new(&sc.offer, p->link[0], config->pages), 0);

@@ -6,6 +6,9 @@
 
 #include "unit.h"
 
+#include <errno.h>
+#include <lz4.h>
+
 #include "../../../transport/session.h"
 
 static const uint8_t session_id[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -176,6 +179,37 @@ static void test_hash(void **state)
     check("data_hash", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 13, body, n + 48);
 }
 
+/* The second implementation makes blocks of its own: what has to hold is that they are pages. */
+static void test_lz4(void **state)
+{
+    struct xf_wire_shape shape;
+    uint8_t body[1024], page[XF_PAGE_BYTES];
+    size_t n =
+        data_body(body, 5, 2,
+                  (struct xf_wire_record[]){{.index = 50, .count = 2, .kind = XF_RECORD_LZ4},
+                                            {.index = 60, .count = 1, .kind = XF_RECORD_LZ4}},
+                  2);
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        const uint8_t byte = (uint8_t)(0x11 * (i + 1)), start[] = {26, 0, 0x1f, byte, 1, 0};
+
+        memcpy(body + n, start, sizeof(start));
+        memset(body + n + 6, 0xff, 15);
+        body[n + 21] = 4090 - 4 - 15 - 15 * 255;
+        body[n + 22] = 0x50;
+        memset(body + n + 23, byte, 5);
+        assert_int_equal(
+            LZ4_decompress_safe((const char *)body + n + 2, (char *)page, 26, sizeof(page)),
+            sizeof(page));
+        n += 28;
+    }
+    check("data_lz4", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 14, body, n);
+    assert_int_equal(xf_wire_shape(&shape, 8972), 0);
+    assert_int_equal(xf_wire_check_data(&shape, true, body, n, 1000), 0);
+    assert_int_equal(xf_wire_check_data(&shape, false, body, n, 1000), -EBADMSG);
+}
+
 static void test_control(void **state)
 {
     struct xf_wire_barrier barrier = {
@@ -221,8 +255,8 @@ static void test_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys), cmocka_unit_test(test_offer),   cmocka_unit_test(test_data),
-        cmocka_unit_test(test_hash), cmocka_unit_test(test_control),
+        cmocka_unit_test(test_keys), cmocka_unit_test(test_offer), cmocka_unit_test(test_data),
+        cmocka_unit_test(test_hash), cmocka_unit_test(test_lz4),   cmocka_unit_test(test_control),
     };
 
     for (unsigned i = 0; i < sizeof(secret); i++)

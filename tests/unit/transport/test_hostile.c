@@ -6,6 +6,8 @@
  */
 #include "unit.h"
 
+#include <lz4.h>
+
 #include "../../../transport/session.h"
 #include "../../../transport/simguest.h"
 #include "../../../transport/simlink.h"
@@ -26,7 +28,7 @@ struct stage {
     int rc;
 };
 
-static void open_stage(struct stage *st, enum xf_role under_test)
+static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t features)
 {
     const struct xf_simlink_config net = {.queues = 1, .payload_bytes = 8972};
 
@@ -34,6 +36,7 @@ static void open_stage(struct stage *st, enum xf_role under_test)
     st->now_us = 1000;
     assert_int_equal(xf_simlink_new(&st->net, &net), 0);
     assert_int_equal(xf_offer_new(&st->offer, xf_simlink_end(st->net, 0), PAGES), 0);
+    st->offer.features = features;
     if (under_test == XF_ROLE_TARGET) {
         struct xf_target_config tc;
         struct xf_guest_sink sink;
@@ -60,6 +63,11 @@ static void open_stage(struct stage *st, enum xf_role under_test)
                                      under_test == XF_ROLE_TARGET ? XF_ROLE_SOURCE : XF_ROLE_TARGET,
                                      xf_simlink_end(st->net, 0), 1000),
                      0);
+}
+
+static void open_stage(struct stage *st, enum xf_role under_test)
+{
+    open_stage_with(st, under_test, 0);
 }
 
 static void close_stage(struct stage *st)
@@ -270,6 +278,71 @@ static void test_lying_source(void **state)
     }
 }
 
+/* Compressed pages that are none, or that were not offered: nothing of them gets into the guest. */
+static void test_lying_compression(void **state)
+{
+    static const struct {
+        const char *what;
+        uint16_t claims;       /* to have so many bytes */
+        uint16_t pages;        /* of the record */
+        uint16_t decoded, cut; /* what the block is of, less so many bytes of the block */
+        uint16_t rest;         /* beyond it */
+        bool garbage, not_offered;
+        enum xf_reject why;
+    } rows[] = {
+        {"as it should be", 0, 1, XF_PAGE_BYTES, 0, 0, false, false, XF_REJECT_COUNT},
+        {"not offered", 0, 1, XF_PAGE_BYTES, 0, 0, false, true, XF_REJECT_malformed},
+        {"empty", 1, 1, 0, 0, 0, false, false, XF_REJECT_malformed},
+        {"longer than the rest", 1000, 1, XF_PAGE_BYTES, 0, 0, false, false, XF_REJECT_malformed},
+        {"as long as a page", 4096, 1, XF_PAGE_BYTES, 0, 4096, false, false, XF_REJECT_malformed},
+        {"one page too many", 0, 2, XF_PAGE_BYTES, 0, 0, false, false, XF_REJECT_malformed},
+        {"half a length", 0, 2, XF_PAGE_BYTES, 0, 1, false, false, XF_REJECT_malformed},
+        {"bytes behind it", 0, 1, XF_PAGE_BYTES, 0, 1, false, false, XF_REJECT_malformed},
+        {"a byte too long", 0, 1, XF_PAGE_BYTES + 1, 0, 0, false, false, XF_REJECT_undecodable},
+        {"a byte too short", 0, 1, XF_PAGE_BYTES - 1, 0, 0, false, false, XF_REJECT_undecodable},
+        {"cut off", 0, 1, XF_PAGE_BYTES, 1, 0, false, false, XF_REJECT_undecodable},
+        {"garbage", 0, 1, XF_PAGE_BYTES, 0, 0, true, false, XF_REJECT_undecodable},
+    };
+    static uint8_t body[XF_PAYLOAD_MAX], page[XF_PAGE_BYTES + 1];
+
+    (void)state;
+    memset(page, 0x77, sizeof(page));
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct xf_wire_data head = {.round = 2, .records = 1};
+        struct xf_wire_record r = {.index = 7, .count = rows[i].pages, .kind = XF_RECORD_LZ4};
+        uint8_t *payload = body + sizeof(head) + sizeof(r);
+        uint64_t before[2], after[2];
+        struct stage st;
+        int n = 0;
+
+        memset(body, 0xee, sizeof(body));
+        memcpy(body, &head, sizeof(head));
+        memcpy(body + sizeof(head), &r, sizeof(r));
+        if (rows[i].decoded)
+            n = LZ4_compress_default((const char *)page, (char *)payload + XF_LZ4_HEAD_BYTES,
+                                     rows[i].decoded, XF_PAGE_BYTES) -
+                rows[i].cut;
+        if (rows[i].garbage)
+            memset(payload + XF_LZ4_HEAD_BYTES, 0xee, (size_t)n);
+        uint16_t bytes = rows[i].claims > 1 ? rows[i].claims : (uint16_t)n;
+
+        memcpy(payload, &bytes, sizeof(bytes));
+        open_stage_with(&st, XF_ROLE_TARGET, rows[i].not_offered ? 0 : XF_FEATURE_LZ4);
+        populate_1000(&st);
+        xf_simguest_hash(st.guest, before);
+        send_body(&st, XF_PACKET_DATA, body,
+                  sizeof(head) + sizeof(r) + XF_LZ4_HEAD_BYTES + (size_t)n + rows[i].rest);
+        xf_simguest_hash(st.guest, after);
+        bool lands = rows[i].why == XF_REJECT_COUNT;
+
+        if (st.rc != (lands ? 0 : -EPROTO) || (!lands && rejected(&st, rows[i].why) != 1))
+            fail_msg("%s: rc %d, error '%s'", rows[i].what, st.rc, xf_target_error(st.target));
+        if (!memcmp(before, after, sizeof(before)) == lands)
+            fail_msg("%s: the guest is %schanged", rows[i].what, lands ? "un" : "");
+        close_stage(&st);
+    }
+}
+
 static void expect_refused(struct stage *st, const char *what)
 {
     if (st->rc != -EPROTO)
@@ -473,6 +546,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strangers_are_counted_and_dropped),
         cmocka_unit_test(test_lying_source),
+        cmocka_unit_test(test_lying_compression),
         cmocka_unit_test(test_lying_barriers_and_pings),
         cmocka_unit_test(test_barrier_waits_for_every_page),
         cmocka_unit_test(test_lying_target),

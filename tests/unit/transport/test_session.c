@@ -101,8 +101,9 @@ static void test_faulty_links(void **state)
                                               : 8972;
         c.net.jitter_us = seed % 2 ? 300 : 0;
         c.net.queues = 1 + (unsigned)(seed % 3);
-        c.features = seed % 5 == 0 ? XF_FEATURE_VERIFY : 0;
-        c.fill = (enum xf_simguest_fill)(seed % 3);
+        c.features = (seed % 5 == 0 ? XF_FEATURE_VERIFY : 0) | (seed % 2 ? XF_FEATURE_LZ4 : 0);
+        c.compress = seed % 3 ? XF_COMPRESS_LZ4 : XF_COMPRESS_AUTO;
+        c.fill = seed % 7 ? (enum xf_simguest_fill)(seed % 3) : XF_FILL_COMPRESSIBLE;
         pair_open(&p, &c);
         pair_run(&p, LIMIT_US);
         pair_assert_same(&p);

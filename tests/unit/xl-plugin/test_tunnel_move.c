@@ -49,6 +49,30 @@ static void the_stream_arrives_as_it_was_written(void **state)
     }
 }
 
+/* What the save writes is the same, and what goes over the link is less. */
+static void pages_go_compressed(void **state)
+{
+    for (uint64_t seed = 1; seed <= 2; seed++) { /* large packets, and small ones */
+        uint64_t bytes[2];
+
+        (void)state;
+        for (unsigned i = 0; i < 2; i++) {
+            struct move m = small_move(seed);
+            struct xf_link_stats st;
+
+            m.compress = i ? XF_COMPRESS_LZ4 : XF_COMPRESS_NONE;
+            move_run(&m);
+            assert_moved(&m);
+            m.wire.fault[0]->ops->stats(m.wire.fault[0], &st);
+            bytes[i] = st.tx_bytes;
+            move_free(&m);
+        }
+        if (bytes[1] > bytes[0] / 2)
+            fail_msg("seed %llu: %llu bytes, uncompressed %llu", (unsigned long long)seed,
+                     (unsigned long long)bytes[1], (unsigned long long)bytes[0]);
+    }
+}
+
 /* More than both buffers hold, over a link slower than the save; the restore is slower still. */
 static void both_ends_wait_for_the_slower_one(void **state)
 {
@@ -233,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stream_arrives_as_it_was_written),
+        cmocka_unit_test(pages_go_compressed),
         cmocka_unit_test(both_ends_wait_for_the_slower_one),
         cmocka_unit_test(rounds_end_when_they_no_longer_shrink),
         cmocka_unit_test(without_a_target_the_guest_is_not_touched),

@@ -156,6 +156,7 @@ struct move {
     long dirty[ROUNDS_MAX]; /* frames that are dirty after round n + 1; 0 from there on */
     struct xf_fault_config faults;
     uint64_t bytes_per_s;
+    enum xf_compress_mode compress;
     unsigned slow_restore_us; /* after each record */
     bool no_target;
     bool hasty; /* waits end after a second, where one of them is expected to; else after 30 */
@@ -449,6 +450,7 @@ static int open_end(struct move *m, unsigned end, struct xf_link **link, struct 
 {
     config->connect_timeout_s = m->hasty ? 1 : 30;
     config->max_downtime_us = 100;
+    config->compress = m->compress;
     if (m->open_fails_at >> end & 1) {
         strcpy(err, "no such port");
         return -ENODEV;
