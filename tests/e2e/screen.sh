@@ -8,7 +8,7 @@
 
 dir=$work/x
 mkdir -p "$dir"/{shim,real,tools,run}
-cp xl-plugin/bin/xl "$dir/shim/xl"
+cp xl-plugin/bin/xl xl-plugin/bin/xl-fast-move.sh "$dir/shim"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 guest=00000000-0000-4000-8000-000000000001
 
@@ -307,6 +307,7 @@ echo '+ cancel, too late'
 grep -v hold "$dir/all" >"$dir/events"
 FAKE_LATE=1 start
 [ "$(xl-fast cancel -w 0 web1)" = 'web1: not over after 0 s: xl-fast status' ] || fail "cancel -w"
+sleep 4 # by when another Ctrl-C would end xl
 (sleep 0.5; touch "$dir/go") &
 xl-fast cancel -w 30 web1 >"$work/status"
 rc=$?

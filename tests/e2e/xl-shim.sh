@@ -8,7 +8,7 @@ repo=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/shim" "$dir/real" "$dir/tools"
-cp "$repo/xl-plugin/bin/xl" "$dir/shim/xl"
+cp "$repo/xl-plugin/bin/xl" "$repo/xl-plugin/bin/xl-fast-move.sh" "$dir/shim"
 
 cat >"$dir/real/xl" <<'END'
 #!/bin/sh

@@ -1,0 +1,168 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the xl shim does while the guest moves, and after: events and the screen, running xl, cancelling it, where
+# the guest is. Functions for xl beside it, in whose variables they work.
+# shellcheck disable=SC2034,SC2154,SC2317  # xl's variables; functions that traps call
+
+follower=
+# The plug-in writes events to a file, which never holds it up; what they become is read from there.
+begin_events() {
+    if [ -z "${XL_FAST_EVENTS:-}" ]; then
+        # There is no place for them. Only who asked for them is told.
+        [ -z "$json$report" ] || die "cannot make a file in $run/xl-fast"
+        screen=all
+        return
+    fi
+    [ -n "$user_events" ] || own_events=$XL_FAST_EVENTS
+    # What is no file, such as a pipe, could hold the shim up.
+    [ -f "$XL_FAST_EVENTS" ] || [ ! -e "$XL_FAST_EVENTS" ] || die "$XL_FAST_EVENTS: is no file"
+    { : >>"$XL_FAST_EVENTS"; } 2>/dev/null || die "$XL_FAST_EVENTS: cannot be written"
+    XL_FAST_GUEST=$guest_name
+    XL_FAST_HOST=$host
+    export XL_FAST_EVENTS XL_FAST_GUEST XL_FAST_HOST
+    from=$(wc -c <"$XL_FAST_EVENTS")
+    begin_screen
+    [ -n "$json" ] || return
+    # stdout is theirs alone, until the last one.
+    exec 4>&1 1>&2
+    { tail -c "+$((from + 1))" -s 0.2 --pid=$$ -f "$XL_FAST_EVENTS" | sed -u '/"event":"exit"/q' >&4; } 2>/dev/null 8>&- &
+    follower=$!
+    exec 4>&-
+}
+
+# Instead of all that xl and both ends say, which goes to a file: a write to it waits for nobody. Where the
+# screen cannot be, they are heard as ever.
+begin_screen() {
+    [ "$screen" != all ] || return 0
+    said=$run/xl-fast/said-$attempt
+    if ! { : >"$said"; } 2>/dev/null || { [ "$screen$json" = live ] && ! command -v xl-fast >/dev/null; }; then
+        rm -f "$said"
+        said=
+        screen=all
+        return 0
+    fi
+    [ "$screen$json" = live ] || return 0
+    # USR1, which tells it of a cancellation, may come before it is ready for it.
+    (
+        trap '' USR1
+        exec xl-fast follow --from "$from" --pid $$ "$XL_FAST_EVENTS" 8>&-
+    ) &
+    follower=$!
+}
+
+end_events() {
+    [ -n "${XL_FAST_EVENTS:-}" ] || return
+    printf '{"version":1,"event":"exit","status":%d}\n' "$status" >>"$XL_FAST_EVENTS"
+    [ -z "$record" ] || {
+        tail -c "+$((from + 1))" "$XL_FAST_EVENTS" | grep -E '"event":"(start|done|failed|exit)"'
+    } >>"$run/xl-fast/history" 2>/dev/null
+    if [ -n "$follower" ] && ! wait "$follower" && [ "$screen$json$status" = live0 ]; then
+        say "$guest_name has moved to $host" # the screen has not lived to say it
+    fi
+    [ -z "$report" ] || xl-fast report "$XL_FAST_EVENTS" "$report"
+    rm -f ${own_events:+"$own_events"}
+}
+
+# libxl's save helper, while xl has one.
+find_helper() {
+    # shellcheck disable=SC2013  # words
+    for child in $(cat "/proc/$xl/task/$xl/children"); do
+        if tr '\0' '\n' <"/proc/$child/cmdline" | grep -qx -e --save-domain; then
+            echo "$child"
+            return
+        fi
+    done 2>/dev/null
+    return 1
+}
+
+has_begun() { [ -n "${from:-}" ] && tail -c "+$((from + 1))" "$XL_FAST_EVENTS" | grep -q '"event":"start"'; }
+
+# The helper ends by itself when it is told to as libxl would tell it; xl then lets the guest go on here, and
+# tells the target. With it gone the memory is there and xl is about to start the guest there, or to let it go
+# on here: to end xl then could leave it suspended at both ends. So that is only for who asks once more, after so
+# long that it was no impatience, and not for `xl-fast cancel`, which sends USR1.
+cancelled=
+cancelled_s=
+cancel() { # the exit status [once]
+    trap '' INT TERM HUP USR1 # a second handler within this one would mix up what they find
+    heard=yes
+    act_on "$@"
+    catch_signals
+}
+
+catch_signals() {
+    trap 'cancel 130' INT
+    trap 'cancel 143' TERM
+    trap 'cancel 129' HUP
+    trap 'cancel 143 once' USR1
+    trap heard=yes QUIT
+}
+
+act_on() {
+    [ "$screen$json" != live ] || kill -USR1 "$follower" 2>/dev/null
+    if [ -n "$cancelled" ]; then
+        [ -n "${2:-}" ] || [ "$(date +%s)" -lt $((cancelled_s + 4)) ] || kill -TERM "$xl"
+        return
+    elif [ -z "$xl" ]; then
+        : # it is about to be started, see run_xl
+    elif child=$(find_helper); then
+        kill -TERM "$child"
+    elif ! has_begun; then
+        kill -TERM "$xl"
+    fi
+    cancelled=$1
+    cancelled_s=$(date +%s)
+}
+
+# Runs xl and stays, because of what is to be said if it leaves the guest suspended. Ctrl-C, which all
+# processes of a terminal get, is for the shim alone to act on.
+run_xl() {
+    exec 3<&0
+    if [ -n "$said" ]; then
+        exec 6>>"$said" 7>&6
+    else
+        exec 6>&1 7>&2
+    fi
+    xl=
+    catch_signals
+    env --ignore-signal=INT --default-signal=QUIT "$helper" XL_FAST=1 "$@" <&3 >&6 2>&7 3<&- 6>&- 7>&- 8>&- &
+    xl=$!
+    [ -z "$cancelled" ] || kill -TERM "$xl"
+    # A wait that a signal ends says so by a status above 128, which xl may have ended with as well: then there
+    # is nothing left to wait for.
+    heard=
+    wait "$xl"
+    status=$?
+    while [ -n "$heard" ] && [ "$status" -gt 128 ]; do
+        heard=
+        wait "$xl"
+        again=$?
+        [ "$again" != 127 ] || break
+        status=$again
+    done
+    trap : INT TERM HUP USR1 # what is left to do takes no time
+    exec 3<&- 6>&- 7>&-
+    [ "$status" = 0 ] || status=${cancelled:-$status}
+}
+
+# After a migration that failed.
+show_said() {
+    [ -s "$said" ] || return 0
+    say "xl and both ends said:"
+    tail -n 200 "$said" | tr '\r' '\n' | LC_ALL=C tr -d '\000-\010\013-\037\177' | sed '/^ *$/d; s/^/    /' >&2
+}
+
+# After a migration that failed: where the guest is now.
+say_left() {
+    case $guest_name in
+    *[!A-Za-z0-9._+-]*) guest_name="'$guest_name'" ;;
+    esac
+    [ "$ssh" = ssh ] || ssh_option=" -s '$ssh'"
+    recover="xl-fast recover${ssh_option:-} $guest_name $host"
+    case $left in
+    running) say "$guest_name goes on here" ;;
+    paused) say "$guest_name is here, paused" ;;
+    suspended) say "the guest is suspended here, and may run on $host. To settle who owns it: $recover" ;;
+    *) say "$guest_name is no longer here, or cannot be seen. To find out who owns it: $recover" ;;
+    esac
+}
