@@ -298,6 +298,11 @@ static void follow_rounds(struct xf_events *e, const struct xf_progress *p)
         tell_round_end(e, p->now_us, p->stats, e->suspended ? NULL : &p->dirty_pages);
     if (p->phase == XF_PHASE_FINAL && !e->suspended)
         tell_suspend(e, p->now_us, p);
+    /* The last round may have nothing to send, and nobody hears of its beginning. */
+    if (p->phase == XF_PHASE_DONE && p->stats->rounds > e->round) {
+        tell_round_begin(e, p->stats->rounds, 0, p->now_us);
+        tell_round_end(e, p->now_us, p->stats, NULL);
+    }
     if (moving && !p->verifying && p->round && p->round_pages && p->round != e->round)
         tell_round_begin(e, p->round, p->round_pages, p->now_us);
     if (e->round_open && p->round == e->round) {
