@@ -168,7 +168,7 @@ void soak_plan_print(const struct soak_plan *p, FILE *to)
 
     fprintf(to,
             "  %" PRIu64 " pages, fill %d, holes %u, grows %d, %u written/ms, verify %d, compress "
-                         "%d, %u queues, loss %g "
+            "%d, %u queues, loss %g "
             "reorder %g duplicate %g corrupt %g, downtime %" PRIu64 " us, ready after %" PRIu64
             " us\n  virtual: payload %u, delay %" PRIu64 " jitter %" PRIu64 " us, %" PRIu64
             " bytes/s, buffer %u, ring %u, step %" PRIu64 " us, forgets %d; real: log full %d %d\n",
