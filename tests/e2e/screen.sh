@@ -308,8 +308,14 @@ grep -v hold "$dir/all" >"$dir/events"
 FAKE_LATE=1 start
 [ "$(xl-fast cancel -w 0 web1)" = 'web1: not over after 0 s: xl-fast status' ] || fail "cancel -w"
 sleep 4 # by when another Ctrl-C would end xl
-(sleep 0.5; touch "$dir/go") &
-xl-fast cancel -w 30 web1 >"$work/status"
+xl-fast cancel -w 30 web1 >"$work/status" &
+asking=$!
+until [ -n "$(find "/proc/$asking/fd" -lname '*pidfd*' 2>/dev/null)" ]; do # it has found whom to ask
+    kill -0 "$asking" || fail "cancel: $(cat "$work/status")"
+    sleep 0.05
+done
+touch "$dir/go"
+wait "$asking"
 rc=$?
 over
 ends 0
