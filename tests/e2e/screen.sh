@@ -166,12 +166,16 @@ mv "$dir/tools/gone" "$dir/tools/xl-fast"
 
 # ---- on a terminal -----------------------------------------------------------------------------------------
 
+# shows REGEX: waits until the terminal has shown it.
+shows() { for _ in $(seq 1000); do ! grep -aq "$1" "$work/raw" || return 0; sleep 0.05; done; }
+
 # on_terminal COLUMNS KEYS COMMAND: in $work/screen what it writes, lines where it begins anew at the left.
-# KEYS: a shell command whose output is typed.
+# KEYS: a shell command whose output is typed. The keyboard stays there to the end, or script(1) would end first.
 on_terminal() {
     echo "+ $1 columns: $3"
     rm -f "$dir"/{signals,helper,held,go}
-    eval "$2" | timeout 60 script -qec "stty cols $1 rows 24 -echo; $3; echo status=\$?" /dev/null >"$work/raw" 2>&1
+    : >"$work/raw"
+    { eval "$2"; shows 'status='; } | timeout 60 script -qec "stty cols $1 rows 24 -echo; $3; echo status=\$?" /dev/null >"$work/raw" 2>&1
     tr '\r' '\n' <"$work/raw" | sed '/^$/d' >"$work/err"
     sed 's/\x1b\[[0-9]*[mK]//g' "$work/err" >"$work/screen"
 }
@@ -179,7 +183,7 @@ hold() { for _ in $(seq 400); do [ ! -e "$dir/held" ] || return; sleep 0.05; don
 export TERM=xterm
 cp "$dir/all" "$dir/events"
 # shellcheck disable=SC2016  # expanded when it is used
-go='hold; sleep 0.3; touch "$DIR/go"; sleep 0.5'
+go='hold; shows "40 %"; touch "$DIR/go"'
 
 on_terminal 80 "$go" 'xl migrate --fast web1 hostb'
 grep -q 'status=0' "$work/screen" || fail "it does not end well"
@@ -200,12 +204,13 @@ grep -qx 'live  round 1  40 %' "$work/screen" || fail "not cut to 20 columns"
 on_terminal 80 "$go" 'NO_COLOR=1 xl migrate --fast web1 hostb'
 ! grep -q $'\e\\[[0-9]*m' "$work/raw" || fail "NO_COLOR: colours"
 grep -q $'\e\\[K' "$work/raw" || fail "NO_COLOR: nothing is rewritten"
-on_terminal 80 "$go" 'TERM=dumb xl migrate --fast web1 hostb'
+# shellcheck disable=SC2016
+on_terminal 80 'hold; touch "$DIR/go"' 'TERM=dumb xl migrate --fast web1 hostb'
 ! grep -q $'\e' "$work/raw" || fail "TERM=dumb: more than text"
 grep -q '^live  round 1  100 %' "$work/screen" || fail "TERM=dumb: no line a round"
 
 # Ctrl-C halfway: the helper is told, xl is not; the guest goes on here, and that is the last line.
-on_terminal 80 'hold; sleep 0.3; printf "\003"; sleep 1' 'xl migrate --fast web1 hostb'
+on_terminal 80 'hold; shows "40 %"; printf "\003"' 'xl migrate --fast web1 hostb'
 grep -q 'status=130' "$work/screen" || fail "not status 130"
 [ "$(cat "$dir/helper" "$dir/signals" 2>/dev/null)" = told ] || fail "not the helper alone has heard of it"
 grep -qF 'cancelled by the toolstack' "$work/screen" || fail "does not say that it was cancelled"
