@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The documents say what the code does: man pages and README have the programs' commands, options and exit
 # statuses; PROTOCOL.md the headers' numbers and layouts, and the golden vectors are those that reference.py makes
-# now; troubleshooting.md every message; and what a page links to is there.
+# now; troubleshooting.md every message; README's picture is of the demo as it is; and what a page links to is there.
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "$0")/common.bash"
 
@@ -16,6 +16,15 @@ says tests/e2e/check-manual "$XL_FAST"
 says python3 tests/golden/protocol.py
 says tests/e2e/check-messages
 python3 tests/golden/reference.py | cmp - tests/golden/packets.txt || fail "reference.py makes other vectors than packets.txt"
+
+# The picture of README: the demo prints what it shows, and it loads nothing.
+picture=xl-plugin/doc/demo.svg
+demo --memory 16M --dirty-rate 1M
+labels() { sed -nE 's/^  ([a-z]+) .*/\1/p'; }
+diff <(grep -oE 'x="0" [^>]*>  [a-z]+ ' $picture | sed 's/.*>//' | labels) <(labels <"$work/out") ||
+    fail "the demo prints other lines than $picture: scripts/screen-svg"
+grep -q 'prefers-color-scheme: dark' $picture || fail "$picture has no dark theme"
+! grep -qE '(href|src)="[^#]|url\([^#]|<script|@import' $picture || fail "$picture loads something"
 
 links=0
 for page in *.md transport/*.md xl-plugin/doc/*.md; do
