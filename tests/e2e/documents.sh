@@ -34,3 +34,18 @@ for page in *.md transport/*.md xl-plugin/doc/*.md; do
     done < <(grep -oE '\]\([^)#:]+[)#]' "$page" | sed 's/^](//; s/.$//'; grep -oE '(src|srcset)="[^":]+"' "$page" | cut -d'"' -f2)
 done
 [ "$links" -ge 10 ] || fail "only $links links are found"
+
+# The files and functions that CONTRIBUTING names in "How to add": a path, or a name that is somewhere.
+rooms=(transport dpdk xl-plugin tests scripts)
+names=0
+# shellcheck disable=SC2016  # those are the quotes of the page
+while IFS= read -r name; do
+    case $name in
+    *NAME* | *ROOM* | *NN*) continue ;; # patterns
+    *'()') grep -qrE --include='*.[ch]' --include=bench "(^|[ *])${name%()}\(" "${rooms[@]}" || fail "CONTRIBUTING: there is no function $name" ;;
+    */*) [ -e "$name" ] || fail "CONTRIBUTING: there is no $name" ;;
+    *) [ -n "$(find "${rooms[@]}" -name "$name")" ] || fail "CONTRIBUTING: there is no file $name" ;;
+    esac
+    names=$((names + 1))
+done < <(sed '1,/^## How to add/d' CONTRIBUTING.md | grep -oE '`[A-Za-z0-9_./-]+(\.(c|h|sh|py|md|conf|json)|\(\))`' | tr -d '`' | sort -u)
+[ "$names" -ge 50 ] || fail "only $names names are found in CONTRIBUTING"
