@@ -15,6 +15,7 @@ DESTDIR ?=
 LIBDIR ?= $(PREFIX)/lib/xl-fast
 SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/xl-fast
 COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
 DATADIR ?= $(PREFIX)/share/xl-fast
 SHIM_DIR ?=
@@ -211,10 +212,11 @@ ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain xl-plugin/bin/xl-fast-helper \
 		xl-plugin/bin/xl-fast-receive xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/libxlfast.so xl-plugin/bin/xl-fast-move.sh $(DESTDIR)$(LIBDIR)
-	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR)
 	install -m 644 xl-plugin/conf/xl-fast.conf $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example
 	install -m 644 xl-plugin/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 xl-plugin/man/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 xl-plugin/doc/*.md $(DESTDIR)$(DOCDIR)
 	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_DIR) && ln -sf $(LIBDIR)/xl $(DESTDIR)$(SHIM_DIR)/xl)
 	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_COMPLETION_DIR) && \
 		ln -sf $(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
@@ -224,7 +226,8 @@ endif
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example \
 		$(addprefix $(DESTDIR)$(MANDIR)/,$(patsubst xl-plugin/man/%.1,man1/%.1,$(wildcard xl-plugin/man/*.1)) \
-		$(patsubst xl-plugin/man/%.5,man5/%.5,$(wildcard xl-plugin/man/*.5)))
+		$(patsubst xl-plugin/man/%.5,man5/%.5,$(wildcard xl-plugin/man/*.5))) \
+		$(patsubst xl-plugin/doc/%,$(DESTDIR)$(DOCDIR)/%,$(wildcard xl-plugin/doc/*.md))
 	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DATADIR)
 	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
 
