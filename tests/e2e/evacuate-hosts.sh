@@ -25,6 +25,21 @@ touch "$dir/hostc/.same"
 evacuate hostb hostc
 has out 'hostc: is hostb again'
 
+# An answer that is none, or means harm to the terminal.
+answers() { # COMMAND WORDS
+    world
+    echo "$1" >"$dir/hostc/.says"
+    evacuate --quiet hostc
+    ends 1
+    has err "$2"
+    [ ! -s "$dir/log/moves" ] || fail "something was moved"
+}
+answers 'yes free_kib=1 2>/dev/null' 'hostc: cannot be asked: answers without end'
+answers 'echo fast=ok' 'hostc: answers nonsense'
+answers 'echo fast=ok; echo free_kib=-1' 'hostc: answers nonsense'
+answers 'echo free_kib=99999999' 'hostc: answers nonsense'
+answers 'printf "why=a\033[2Jb\n"' 'evacuate: a?[2Jb'
+
 # A move fails: the next host that fits, once; nobody else is held up.
 world
 touch "$dir/hostb/.refuses"

@@ -52,6 +52,7 @@ source)
     done
     echo "why=here: there is no domain '$2'" ;;
 target)
+    [ ! -e "$DIR/$end/.says" ] || { . "$DIR/$end/.says"; exit; }
     [ ! -e "$DIR/$end/.port" ] || { echo "why=$end: port eth9 is down"; exit; }
     address=192.0.2.1${end#host}
     [ ! -e "$DIR/$end/.same" ] || address=192.0.2.1b

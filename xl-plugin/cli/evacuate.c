@@ -203,7 +203,7 @@ static int move_one(struct evacuate *e, struct xf_evacuate_guest *g)
     xf_say_begin(&e->say, &j);
     status = xf_mover_move(&e->mover, &j);
     if (status < 0) {
-        xf_say_error("%s: not begun: %s", g->name, strerror(-status));
+        xf_say_error("%s: its move was not begun: %s", g->name, strerror(-status));
         xf_say_end(&e->say, &j, "failed", -1);
         forget();
         return XF_EXIT_FAILED;
@@ -341,19 +341,21 @@ static int run(struct evacuate *e)
 
 /* ---- the command line ---------------------------------------------------------------------- */
 
-/* Options that would make of a move something else than what is counted on here. */
+/* Options that would make of a move something else than what is counted on here: plain xl migrate,
+   one configuration for all guests, another way to the host than recover's. */
 static int check_options(char *const *options)
 {
     for (; *options; options++) {
         const char *word = *options;
-        bool ssh = word[0] == '-' && word[1] != '-' && strcspn(word, "s") < strcspn(word, "C") &&
-                   strchr(word, 's');
+        bool cluster = word[0] == '-' && word[1] != '-';
 
-        if (!ssh && strncmp(word, "--fast", 6) != 0 && strcmp(word, "--help") != 0 &&
-            strcmp(word, "-h") != 0)
+        if ((cluster && strpbrk(word, "Ch")) || !strncmp(word, "--fast", 6) ||
+            !strcmp(word, "--help"))
+            fprintf(stderr, "xl-fast evacuate: '%s' after --: is not for evacuate\n", word);
+        else if (cluster && strchr(word, 's'))
+            fprintf(stderr, "xl-fast evacuate: '%s' after --: give -s before it\n", word);
+        else
             continue;
-        fprintf(stderr, "xl-fast evacuate: '%s' after --: %s\n", word,
-                ssh ? "give -s before it" : "is not for evacuate");
         return -EINVAL;
     }
     return 0;

@@ -265,10 +265,11 @@ static void sum_guest(const struct xf_say *s, const struct xf_evacuate_guest *g,
         json_object_array_add(list, guest_object(g, "result", fate, why));
 }
 
-static bool is_unsettled(const struct xf_evacuated *v, unsigned n, const char *uuid)
+/* What was seen of it here before says less. */
+static bool was_told(const struct xf_evacuated *v, unsigned n, const char *uuid)
 {
     for (unsigned i = 0; i < n; i++)
-        if (!v[i].moved && !strcmp(v[i].uuid, uuid))
+        if (!strcmp(v[i].uuid, uuid))
             return true;
     return false;
 }
@@ -284,7 +285,7 @@ unsigned xf_say_summary(const struct xf_say *s, const struct xf_evacuated *evacu
     for (unsigned i = 0; i < evacuated_n; i++)
         sum_evacuated(s, &evacuated[i], list, &t);
     for (unsigned i = 0; i < n; i++)
-        if (!is_unsettled(evacuated, evacuated_n, guests[i].uuid))
+        if (!was_told(evacuated, evacuated_n, guests[i].uuid))
             sum_guest(s, &guests[i], list, &t);
     if (o) {
         put_u64(o, "status", (uint64_t)(status ? status : t.left != 0));
