@@ -47,7 +47,7 @@ TRANSPORT_LIBS = -lm -lIPSec_MB $(shell $(PKG_CONFIG) --libs liblz4 libxxhash)
 DPDK_CFLAGS = $(subst -I,-isystem ,$(shell $(PKG_CONFIG) --cflags libdpdk))
 DPDK_LIBS = $(shell $(PKG_CONFIG) --libs libdpdk)
 XEN_LIBS = -lxenctrl -lxenguest -lxenforeignmemory -lxentoollog -lxlutil -lxentoolcore
-CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c)
+CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c libxxhash)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # What only a test build has.
@@ -252,7 +252,7 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
-$(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
+$(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o bin/preflight_guests.o \
 			plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
 		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o)
 	@$(call say,LD)
@@ -264,10 +264,11 @@ $(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/re
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog
 
-$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_decide.o %_look.o %_record.o,$(CLI_OBJS))
+$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_decide.o %_look.o %_record.o \
+		%_plan.o %_journal.o %/moving.o %/number.o,$(CLI_OBJS))
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka -lm
 
 $(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)

@@ -95,11 +95,15 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' bench cancel config demo follow metrics probe recover status
+offers 'xl-fast ' bench cancel config demo evacuate follow metrics probe recover status
 completes 'xl-fast pro' probe
 completes 'xl-fast probe -' --help --json --sysfs
 completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait
 completes 'xl-fast recover web' web1 web2
+completes 'xl-fast evacuate -' --help --dry-run --json --keep --quiet -k -n -s
+completes 'xl-fast evacuate host' hosta hostb
+completes 'xl-fast evacuate hosta hostb --keep web' web1 web2
+completes 'xl-fast evacuate hosta -- --v' --verify
 completes 'xl-fast status -' --help --json
 completes 'xl-fast cancel -' --help -w --wait
 completes 'xl-fast cancel -w 5 web' web1 web2

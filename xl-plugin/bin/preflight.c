@@ -7,6 +7,7 @@
  *     xl-fast-preflight source DOMAIN
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
  *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
+ *     xl-fast-preflight guests               for `xl-fast evacuate` (preflight_guests.h)
  *
  * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so
  * it is no refusal; at last "fast=ok", or "why=" with one line for the user. The exit status is 0
@@ -33,6 +34,7 @@
 #include "../plugin/portcheck.h"
 #include "../plugin/portlock.h"
 #include "preflight_config.h"
+#include "preflight_guests.h"
 
 #define XL_CONF "/etc/xen/xl.conf"
 
@@ -174,8 +176,7 @@ static int check_domain(struct preflight *p, const char *name)
         rc = refuse("dom0 cannot be moved");
     else if (info.shutdown || info.dying)
         rc = refuse("domain '%s' is not running", name);
-    else if (libxl_retrieve_domain_configuration(p->ctx, domid, &config, NULL) ||
-             libxl_domain_need_memory(p->ctx, &config, domid, &need_kib))
+    else if (xf_preflight_need(p->ctx, domid, &config, &need_kib))
         rc = refuse("domain '%s': cannot tell how much memory it needs", name);
     else if (check_logdirty(p, name, &info))
         rc = -1;
@@ -274,6 +275,7 @@ int main(int argc, char **argv)
 {
     struct preflight p = {0};
     bool only_host = argc == 2 && !strcmp(argv[1], "host");
+    bool guests = argc == 2 && !strcmp(argv[1], "guests");
     bool source = argc == 3 && !strcmp(argv[1], "source");
     bool target = argc == 6 && !strcmp(argv[1], "target");
 
@@ -281,14 +283,21 @@ int main(int argc, char **argv)
         xf_preflight_config(argv[2]);
         return 0;
     }
-    if (!source && !target && !only_host) {
+    if (!source && !target && !only_host && !guests) {
         fprintf(stderr, "usage: xl-fast-preflight host\n"
                         "       xl-fast-preflight source DOMAIN\n"
                         "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n"
-                        "       xl-fast-preflight config [FILE]\n");
+                        "       xl-fast-preflight config [FILE]\n"
+                        "       xl-fast-preflight guests\n");
         return 2;
     }
     int rc = open_xen(&p);
+    if (guests) {
+        if (!rc && xf_preflight_guests(p.ctx))
+            refuse("cannot list the domains");
+        close_xen(&p);
+        return 0;
+    }
     rc = rc ?: print_versions(&p);
     if (only_host)
         rc = rc ?: check_memory(&p, 0);

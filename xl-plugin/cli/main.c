@@ -17,6 +17,7 @@ static const struct {
     {"config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"},
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},
+    {"evacuate", xf_cli_evacuate, "empty this host: all its guests move to others"},
     {"report", xf_cli_report, "a page about a migration, from its events"},
     {"status", xf_cli_status, "the migrations in progress on this host"},
     {"cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"},

@@ -55,13 +55,12 @@ int xf_moving_read(struct xf_moving *m, FILE *record)
     return ferror(record) ? -EIO : m->pid ? 0 : -EBADMSG;
 }
 
-int xf_moving_alive(const struct xf_moving *m)
+int xf_moving_started(pid_t pid, uint64_t *started)
 {
     char path[64], text[1024], *at;
-    uint64_t started = 0;
     FILE *f;
 
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)m->pid);
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     f = fopen(path, "re");
     if (!f)
         return errno == ENOENT ? 0 : -errno;
@@ -77,9 +76,15 @@ int xf_moving_alive(const struct xf_moving *m)
         return 0;
     for (unsigned field = 3; field < 22 && at; field++)
         at = strchr(at + (field == 3 ? 2 : 1), ' ');
-    if (!at || sscanf(at, " %" SCNu64, &started) != 1)
-        return -EBADMSG;
-    return started == m->started;
+    return at && sscanf(at, " %" SCNu64, started) == 1 ? 1 : -EBADMSG;
+}
+
+int xf_moving_alive(const struct xf_moving *m)
+{
+    uint64_t started;
+    int rc = xf_moving_started(m->pid, &started);
+
+    return rc == 1 ? started == m->started : rc;
 }
 
 static void remove_stale(const struct xf_moving *m, const char *dir, const char *attempt)

@@ -39,6 +39,10 @@ int xf_moving_find(struct xf_moving to[XF_MOVING_MAX]);
 /* Reads it anew from a file that is open, also one that has been removed. 0 or -errno. */
 int xf_moving_read(struct xf_moving *m, FILE *record);
 
+/* When a process was started, by /proc/PID/stat. 1; 0: there is none, or it has ended; or -errno.
+ */
+int xf_moving_started(pid_t pid, uint64_t *started);
+
 /* 1: its process is there; 0: not; or -errno. */
 int xf_moving_alive(const struct xf_moving *m);
 

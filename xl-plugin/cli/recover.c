@@ -24,10 +24,6 @@
 
 #define ANSWER_BYTES (64u << 10)
 #define STEPS_MAX    16u
-#define LIMIT_S      60
-
-/* As xl does it, but never with a question to somebody who may not be there. */
-#define SSH "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15"
 
 struct recover {
     char name[XF_NAME_SIZE];
@@ -361,13 +357,6 @@ static int set_name(struct recover *r, const char *domain)
     return 0;
 }
 
-static bool host_ok(const char *host)
-{
-    return host[0] && host[0] != '-' &&
-           strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@%-") ==
-               strlen(host);
-}
-
 static int parse(struct recover *r, int argc, char **argv)
 {
     const char *operands[2] = {"", ""}, *value;
@@ -406,7 +395,7 @@ static int parse(struct recover *r, int argc, char **argv)
         fprintf(stderr, "xl-fast recover: '%s' is no domain's name\n", operands[0]);
         return -EINVAL;
     }
-    if (!host_ok(operands[1])) {
+    if (!xf_reach_host_ok(operands[1])) {
         fprintf(stderr, "xl-fast recover: '%s' is no host name\n", operands[1]);
         return -EINVAL;
     }
@@ -430,8 +419,8 @@ int xf_cli_recover(int argc, char **argv)
         fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    r->reach.ssh = SSH;
-    r->reach.limit_s = LIMIT_S;
+    r->reach.ssh = XF_REACH_SSH;
+    r->reach.limit_s = XF_REACH_LIMIT_S;
     r->wait_s = 10;
     if (parse(r, argc, argv)) {
         usage(stderr);

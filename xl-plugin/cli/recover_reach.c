@@ -51,6 +51,13 @@ int xf_reach_find(struct xf_reach *reach)
                : -EINVAL;
 }
 
+bool xf_reach_host_ok(const char *host)
+{
+    return host[0] && host[0] != '-' &&
+           strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@%-") ==
+               strlen(host);
+}
+
 /* The command for the shell at the other end, each word in quotes. */
 static char *quote_all(const struct xf_reach *reach, const char *const *args)
 {

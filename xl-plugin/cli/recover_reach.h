@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* As xl does it, but never with a question to somebody who may not be there. */
+#define XF_REACH_SSH     "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15"
+#define XF_REACH_LIMIT_S 60
+
 struct xf_reach {
     char program[640]; /* xl-fast-domain, at the same place at both ends */
     const char *ssh;   /* words of the user's shell, as in xl migrate -s; then HOST and a command */
@@ -19,6 +23,9 @@ struct xf_reach {
 /* Where xl-fast-domain is: $XL_FAST_LIBDIR, beside this program (a build folder), or where `make
    install` puts it. -ENOENT; -EINVAL for a path that would not get through ssh's shell. */
 int xf_reach_find(struct xf_reach *reach);
+
+/* A name, or USER@NAME, that neither ssh nor a shell takes for anything else. */
+bool xf_reach_host_ok(const char *host);
 
 /* Runs it there, or here, with the arguments up to a NULL. What it prints goes to out, with a 0
    after it. Returns its exit status (a signal counts as 128 and its number), or -ETIMEDOUT, -EFBIG,

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xl-fast evacuate, to hosts that cannot be used, where moves fail, or where nothing fits.
+# shellcheck source=tests/e2e/evacuate.bash
+. "$(dirname "$0")/evacuate.bash"
+
+world
+touch "$dir/hostc/.down"
+evacuate hostb hostc
+ends 1
+moves_are 'db hostb' 'cache hostb'
+has err 'hostc: cannot be asked: ssh, or xl-fast-preflight there, failed'
+[ "$(grep -c 'hostc: cannot' "$work/err")" = 1 ] || fail "said more than once"
+once
+
+world
+touch "$dir/hostc/.port"
+evacuate hostc
+ends 1
+has out 'hostc                             -  hostc: port eth9 is down' '0 moved, 4 left'
+[ ! -s "$dir/log/moves" ] || fail "something was moved"
+
+world
+touch "$dir/hostc/.same"
+evacuate hostb hostc
+has out 'hostc: is hostb again'
+
+# An answer that is none, or means harm to the terminal.
+answers() { # COMMAND WORDS
+    world
+    echo "$1" >"$dir/hostc/.says"
+    evacuate --quiet hostc
+    ends 1
+    has err "$2"
+    [ ! -s "$dir/log/moves" ] || fail "something was moved"
+}
+answers 'yes free_kib=1 2>/dev/null' 'hostc: cannot be asked: answers without end'
+answers 'echo fast=ok' 'hostc: answers nonsense'
+answers 'echo fast=ok; echo free_kib=-1' 'hostc: answers nonsense'
+answers 'echo free_kib=99999999' 'hostc: answers nonsense'
+answers 'printf "why=a\033[2Jb\n"' 'evacuate: a?[2Jb'
+
+# A move fails: the next host that fits, once; nobody else is held up.
+world
+touch "$dir/hostb/.refuses"
+evacuate hostb hostc
+ends 1
+moves_are 'db hostb' 'cache hostb' 'cache hostc' 'web1 hostb' 'web1 hostc' 'web2 hostb' 'web2 hostc'
+are 'db' '' 'cache web1 web2'
+has out 'db                          900 MiB  left: xl migrate to hostb failed (status 1); no other host has room'
+has err 'migration target: no luck' 'db goes on here'
+once
+
+world
+touch "$dir/hostb/.refuses" "$dir/hostc/.refuses"
+evacuate --json hostb hostc
+ends 1
+are 'cache db web1 web2' '' ''
+[ "$(wc -l <"$dir/log/moves")" = 7 ] || fail "not each guest twice, where it fits"
+has out '"event":"evacuate_begin"' '"result":"failed","status":1' \
+    'xl migrate to hostb failed (status 1), xl migrate to hostc failed (status 1)' '"event":"evacuate_done"'
+python3 -c 'import json, sys; [json.loads(l) for l in open(sys.argv[1])]' "$work/out" || fail "no JSON"
+has err 'no luck'
+
+# Nothing fits.
+world
+echo 100 >"$dir/hostb/.total"
+evacuate hostb
+ends 1
+has out 'left: no host that can be used has room for its 900 MiB' '0 moved, 4 left'
+[ ! -s "$dir/log/moves" ] || fail "something was moved"
+once

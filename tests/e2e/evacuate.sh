@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xl-fast evacuate: all move, to where there is room at that time; a plan; --keep and what else stays; options.
+# shellcheck source=tests/e2e/evacuate.bash
+. "$(dirname "$0")/evacuate.bash"
+
+# ---- all move ------------------------------------------------------------------------------------------------
+
+world
+evacuate hostb hostc
+ends 0
+moves_are 'db hostb' 'cache hostc' 'web1 hostb' 'web2 hostc'
+are '' 'db web1' 'cache web2'
+has out 'Domain-0' 'stays: is this host itself' 'to hostb' 'moved to hostc' '4 moved, 0 left, 0 kept'
+once
+
+# The free memory is asked anew before each move: it is another one meanwhile.
+world
+echo 10 >"$dir/later"
+evacuate hostb hostc
+ends 1
+are 'web1 web2' 'cache db' ''
+has out 'no host that can be used has room for its 200 MiB' '2 moved, 2 left'
+once
+
+# ---- what stays ----------------------------------------------------------------------------------------------
+
+world
+evacuate --dry-run hostb hostc
+ends 0
+are 'cache db web1 web2' '' ''
+has out 'db                          900 MiB' 'to hostb' 'hostb                       1.3 GiB  200 MiB'
+[ "$(find "$dir/run" "$dir/log/moves" -type f -size +0 | wc -l)" = 0 ] || fail "a plan has done something"
+evacuate -n --json hostb hostc
+ends 0
+has out '"event":"evacuate_plan"' '{"host":"hostb","usable":true,"free_kib":1331200}' \
+    '{"guest":"db","uuid":"'$boot'2","fate":"moves","need_kib":921600,"busy_permille":0,"host":"hostb"}'
+[ "$(wc -l <"$work/out")" = 1 ] || fail "more than one line"
+
+world
+guest old--migratedaway 10 suspended
+guest new--incoming 10 paused
+guest still 10 paused
+guest hung 10 shut-down
+guest 1234 10
+evacuate --keep 'web*' -k 'c[a-d]che' hostb hostc
+ends 1
+moves_are 'db hostb'
+has out 'web1                        200 MiB  kept: --keep' 'cache                       400 MiB  kept' \
+    'old--migratedaway            10 MiB  stays: was on its way to another host' 'new--incoming                10 MiB  stays' \
+    'still                        10 MiB  left: is paused' 'hung                         10 MiB  left: is shut down' \
+    '1234                         10 MiB  left: has a name' '1 moved, 3 left, 3 kept'
+evacuate -k '*' hostb
+ends 0
+has out '0 moved, 0 left'
+
+# ---- options -------------------------------------------------------------------------------------------------
+
+world
+evacuate --quiet -s 'ssh -p 22' hostb root@hostc -- --verify -p
+ends 0
+moves_are "db hostb -s ssh -p 22 -p" "cache root@hostc -s ssh -p 22 -p" "web1 hostb -s ssh -p 22 -p" "web2 root@hostc -s ssh -p 22 -p"
+grep -qF 'ssh -p 22 root@hostc' "$dir/log/asked" || fail "the host is not asked by -s"
+[ "$(cat "$work/out" "$work/err" | wc -c)" = 0 ] || fail "--quiet says something"
+
+for words in '' '--what hostb' 'hostb --keep' 'hostb hostb' 'host;b' '-- hostb' 'hostb -- --fast=auto' 'hostb -- -s x' \
+    'hostb -- -ps x' 'hostb -- -C x' 'hostb -- --help'; do
+    # shellcheck disable=SC2086  # words
+    evacuate $words
+    ends 2
+    has err 'xl-fast evacuate: '
+done
+evacuate -s '' hostb
+ends 2
+evacuate --help
+ends 0
+has out 'Exit status:'
+XL_FAST_LIBDIR=$work/none evacuate hostb
+ends 1
+has err 'without its Xen part'
+world
+touch "$dir/no-port"
+evacuate hostb
+ends 1
+has err 'here: port eth7: there is no such network interface'
+world
+touch "$dir/cut"
+evacuate hostb
+ends 1
+has err 'does not list all guests'
+are 'cache db web1 web2' '' ''

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "evacuate_plan.h"
+
+#include <ctype.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((format(printf, 3, 4))) static void
+decide(struct xf_evacuate_guest *g, enum xf_evacuate_fate fate, const char *format, ...)
+{
+    va_list args;
+
+    g->fate = fate;
+    va_start(args, format);
+    vsnprintf(g->why, sizeof(g->why), format, args);
+    va_end(args);
+}
+
+/* ---- who moves ----------------------------------------------------------------------------- */
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+/* xl takes a number for a domain's, and what begins with - for an option; recover has to find room
+   for --migratedaway. */
+static bool name_works(const char *name)
+{
+    bool number = true;
+
+    for (const char *c = name; *c; c++) {
+        if (!isprint((unsigned char)*c))
+            return false;
+        number &= isdigit((unsigned char)*c) != 0;
+    }
+    return !number && name[0] != '-' && strlen(name) + sizeof("--migratedaway") <= XF_NAME_SIZE;
+}
+
+static bool is_kept(const char *name, const char *const *keep)
+{
+    for (; *keep; keep++)
+        if (!fnmatch(*keep, name, 0))
+            return true;
+    return false;
+}
+
+static void sort_out(struct xf_evacuate_guest *g, const char *const *keep)
+{
+    g->to = -1;
+    g->why[0] = 0;
+    if (!g->domid)
+        decide(g, XF_FATE_ALONE, "is this host itself");
+    else if (g->state == XF_STATE_DYING)
+        decide(g, XF_FATE_ALONE, "is being destroyed");
+    else if (!g->name[0])
+        decide(g, XF_FATE_ALONE, "has no name: it is being made, or ends");
+    else if (ends_in(g->name, "--incoming"))
+        decide(g, XF_FATE_ALONE, "is on its way to this host");
+    else if (ends_in(g->name, "--migratedaway"))
+        decide(g, XF_FATE_ALONE, "was on its way to another host: xl-fast recover settles it");
+    else if (is_kept(g->name, keep))
+        decide(g, XF_FATE_KEPT, "--keep");
+    else if (g->state == XF_STATE_PAUSED)
+        decide(g, XF_FATE_LEFT, "is paused, and so cannot be moved: xl unpause it");
+    else if (g->state == XF_STATE_SUSPENDED)
+        decide(g, XF_FATE_LEFT, "is suspended: xl-fast recover, if a migration has left it so");
+    else if (g->state == XF_STATE_ENDED)
+        decide(g, XF_FATE_LEFT, "is shut down: xl destroy it");
+    else if (!name_works(g->name))
+        decide(g, XF_FATE_LEFT, "has a name that xl migrate does not take: xl rename it");
+    else if (!g->need_kib)
+        decide(g, XF_FATE_LEFT, "how much memory it needs is not known");
+    else if (g->tries >= XF_EVACUATE_TRIES)
+        decide(g, XF_FATE_LEFT, "%s", g->failed);
+    else
+        g->fate = XF_FATE_MOVES;
+}
+
+void xf_evacuate_sort_out(struct xf_evacuate_guest *guests, unsigned n, const char *const *keep)
+{
+    for (unsigned i = 0; i < n; i++)
+        sort_out(&guests[i], keep);
+}
+
+/* ---- in what order, and to where ----------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+    const struct xf_evacuate_guest *x = a, *y = b;
+
+    if (x->need_kib != y->need_kib)
+        return x->need_kib > y->need_kib ? -1 : 1;
+    if (x->busy_permille != y->busy_permille)
+        return x->busy_permille < y->busy_permille ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* The index of a host, or -1. */
+static int choose(const struct xf_evacuate_guest *g, const struct xf_evacuate_host *hosts,
+                  const uint64_t *free_kib, unsigned n, bool tight)
+{
+    int best = -1;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!hosts[i].usable || g->tried & 1u << i || free_kib[i] < g->need_kib)
+            continue;
+        if (best < 0 || (tight ? free_kib[i] < free_kib[best] : free_kib[i] > free_kib[best]))
+            best = (int)i;
+    }
+    return best;
+}
+
+/* Returns how much memory the guests need that have found no place. */
+static uint64_t place(struct xf_evacuate_guest *guests, unsigned n,
+                      const struct xf_evacuate_host *hosts, unsigned hosts_n, bool tight)
+{
+    uint64_t free_kib[XF_EVACUATE_HOSTS], homeless_kib = 0;
+
+    for (unsigned i = 0; i < hosts_n; i++)
+        free_kib[i] = hosts[i].free_kib;
+    for (unsigned i = 0; i < n; i++) {
+        struct xf_evacuate_guest *g = &guests[i];
+
+        if (g->fate != XF_FATE_MOVES)
+            continue;
+        g->to = choose(g, hosts, free_kib, hosts_n, tight);
+        if (g->to < 0)
+            homeless_kib += g->need_kib;
+        else
+            free_kib[g->to] -= g->need_kib;
+    }
+    return homeless_kib;
+}
+
+void xf_evacuate_plan(struct xf_evacuate_guest *guests, unsigned n,
+                      const struct xf_evacuate_host *hosts, unsigned hosts_n)
+{
+    uint64_t spread_kib;
+
+    qsort(guests, n, sizeof(*guests), compare);
+    spread_kib = place(guests, n, hosts, hosts_n, false);
+    if (spread_kib && place(guests, n, hosts, hosts_n, true) >= spread_kib)
+        place(guests, n, hosts, hosts_n, false);
+    for (unsigned i = 0; i < n; i++) {
+        struct xf_evacuate_guest *g = &guests[i];
+
+        if (g->fate != XF_FATE_MOVES || g->to >= 0)
+            continue;
+        if (g->tries)
+            decide(g, XF_FATE_LEFT, "%.150s; no other host has room", g->failed);
+        else
+            decide(g, XF_FATE_LEFT, "no host that can be used has room for its %" PRIu64 " MiB",
+                   (g->need_kib + 1023) >> 10);
+    }
+}
+
+static void carry_over(struct xf_evacuate_guest *now, const struct xf_evacuate_guest *before,
+                       uint64_t elapsed_ns)
+{
+    now->tried = before->tried;
+    now->tries = before->tries;
+    memcpy(now->failed, before->failed, sizeof(now->failed));
+    if (elapsed_ns && now->cpu_time_ns >= before->cpu_time_ns)
+        now->busy_permille = (uint64_t)((double)(now->cpu_time_ns - before->cpu_time_ns) * 1000 /
+                                        (double)elapsed_ns);
+}
+
+void xf_evacuate_carry_over(struct xf_evacuate_guest *now, unsigned n,
+                            const struct xf_evacuate_guest *before, unsigned before_n,
+                            uint64_t elapsed_ns)
+{
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = 0; k < before_n; k++)
+            if (now[i].domid == before[k].domid && !strcmp(now[i].uuid, before[k].uuid))
+                carry_over(&now[i], &before[k], elapsed_ns);
+}
