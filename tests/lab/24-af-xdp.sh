@@ -30,6 +30,8 @@ for host in A B; do
 done
 make_guest A xdp
 fast_move A xdp
+expect_match "the ports" 'its memory from af_xdp:eth1 .* to af_xdp:eth1 ' "$MIGRATE_OUTPUT"
 port A eth1
 fast_move B xdp
+expect_match "the ports" 'its memory from af_xdp:eth1 .* to eth1 ' "$MIGRATE_OUTPUT"
 end_clean
