@@ -95,9 +95,12 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' bench cancel config demo follow metrics probe recover status
+offers 'xl-fast ' bench cancel config demo doctor follow metrics probe recover status
 completes 'xl-fast pro' probe
 completes 'xl-fast probe -' --help --json --sysfs
+completes 'xl-fast doctor -' --fix --help --json -s
+completes 'xl-fast doctor --fix h' hosta hostb
+completes 'xl-fast doctor hosta ' ''
 completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait
 completes 'xl-fast recover web' web1 web2
 completes 'xl-fast status -' --help --json

@@ -20,6 +20,7 @@ xf_cli_run xf_cli_bench;
 xf_cli_run xf_cli_cancel;
 xf_cli_run xf_cli_config;
 xf_cli_run xf_cli_demo;
+xf_cli_run xf_cli_doctor;
 xf_cli_run xf_cli_faults; /* test builds only */
 xf_cli_run xf_cli_follow;
 xf_cli_run xf_cli_metrics;

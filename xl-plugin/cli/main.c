@@ -14,6 +14,7 @@ static const struct {
     {"bench", xf_cli_bench,
      "what this machine could do at best: the limit that rates are read against"},
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
+    {"doctor", xf_cli_doctor, "what is wrong at one or both ends, and the command that mends it"},
     {"config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"},
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Runs xl-fast-domain, here or at the target by ssh, and takes what it prints: no more than fits,
+ * Runs one of the programs that know Xen (xl-fast-domain, xl-fast-preflight), here or at the target by ssh, and takes what it prints: no more than fits,
  * and no longer than it may take. What is printed on its stderr reaches the user as it is.
  */
 #ifndef XF_CLI_RECOVER_REACH_H
@@ -10,15 +10,15 @@
 #include <stddef.h>
 
 struct xf_reach {
-    char program[640]; /* xl-fast-domain, at the same place at both ends */
+    char program[640]; /* at the same place at both ends */
     const char *ssh;   /* words of the user's shell, as in xl migrate -s; then HOST and a command */
     const char *host;
     unsigned limit_s;
 };
 
-/* Where xl-fast-domain is: $XL_FAST_LIBDIR, beside this program (a build folder), or where `make
+/* Where that program of ours is: $XL_FAST_LIBDIR, beside this program (a build folder), or where `make
    install` puts it. -ENOENT; -EINVAL for a path that would not get through ssh's shell. */
-int xf_reach_find(struct xf_reach *reach);
+int xf_reach_find(struct xf_reach *reach, const char *name);
 
 /* Runs it there, or here, with the arguments up to a NULL. What it prints goes to out, with a 0
    after it. Returns its exit status (a signal counts as 128 and its number), or -ETIMEDOUT, -EFBIG,
