@@ -35,7 +35,8 @@ struct xf_probe_port {
 };
 
 /* One port. -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM where it is not usable (*out, its why and its
-   mend say more). What the host is decides whether DPDK can drive a PCI device with so many queues. */
+   mend say more). What the host is decides whether DPDK can drive a PCI device with so many queues.
+ */
 int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out);
 int xf_probe_pci(const char *sysfs, const char *address, const struct xf_dpdk_host *host,
                  unsigned queues, struct xf_probe_port *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Runs one of the programs that know Xen (xl-fast-domain, xl-fast-preflight), here or at the target by ssh, and takes what it prints: no more than fits,
- * and no longer than it may take. What is printed on its stderr reaches the user as it is.
+ * Runs one of the programs that know Xen (xl-fast-domain, xl-fast-preflight), here or at the target
+ * by ssh, and takes what it prints: no more than fits, and no longer than it may take. What is
+ * printed on its stderr reaches the user as it is.
  */
 #ifndef XF_CLI_RECOVER_REACH_H
 #define XF_CLI_RECOVER_REACH_H
@@ -16,8 +17,8 @@ struct xf_reach {
     unsigned limit_s;
 };
 
-/* Where that program of ours is: $XL_FAST_LIBDIR, beside this program (a build folder), or where `make
-   install` puts it. -ENOENT; -EINVAL for a path that would not get through ssh's shell. */
+/* Where that program of ours is: $XL_FAST_LIBDIR, beside this program (a build folder), or where
+   `make install` puts it. -ENOENT; -EINVAL for a path that would not get through ssh's shell. */
 int xf_reach_find(struct xf_reach *reach, const char *name);
 
 /* Runs it there, or here, with the arguments up to a NULL. What it prints goes to out, with a 0
