@@ -78,8 +78,9 @@ int xf_check_config(struct preflight *p)
         return xf_refuse(p, "%s", err);
     }
     struct in_addr in = {.s_addr = htonl(p->config.ipv4)};
-    printf("configured=%s\naddress=%s/%u\nbandwidth_bps=%" PRIu64 "\n", p->config.port,
-           inet_ntoa(in), p->config.prefix, p->config.bandwidth_bytes_per_s * 8);
+    printf("configured=%s\naddress=%s/%u\nbandwidth_bps=%" PRIu64 "\nmax_downtime_us=%" PRIu64 "\n",
+           p->config.port, inet_ntoa(in), p->config.prefix, p->config.bandwidth_bytes_per_s * 8,
+           p->config.max_downtime_us);
     p->configured = true;
     return xf_pass(p, "%s: port %s, address %s/%u", xf_config_path(), p->config.port, inet_ntoa(in),
                    p->config.prefix);

@@ -24,6 +24,7 @@ xf_cli_run xf_cli_doctor;
 xf_cli_run xf_cli_faults; /* test builds only */
 xf_cli_run xf_cli_follow;
 xf_cli_run xf_cli_metrics;
+xf_cli_run xf_cli_predict;
 xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
 xf_cli_run xf_cli_report;

@@ -22,6 +22,7 @@ static const struct {
     {"status", xf_cli_status, "the migrations in progress on this host"},
     {"cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"},
     {"metrics", xf_cli_metrics, "the migrations since boot, as Prometheus' text"},
+    {"predict", xf_cli_predict, "how long a move will take; for xl migrate --fast --dry-run"},
     {"follow", xf_cli_follow, "the screen of a migration, from its events as they come"},
 #ifdef XF_FAULTS
     {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},

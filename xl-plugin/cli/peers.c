@@ -85,6 +85,8 @@ void xf_peer_take(struct xf_peer *p, const char *key, const char *value)
         take_u32(value, &p->speed_mbps);
     else if (!strcmp(key, "bandwidth_bps"))
         take_u64(value, &p->bandwidth_bps);
+    else if (!strcmp(key, "max_downtime_us"))
+        take_u64(value, &p->max_downtime_us);
     else if (!strcmp(key, "memory_kib"))
         take_u64(value, &p->memory_kib);
 }

@@ -18,12 +18,13 @@ struct xf_peer {
     uint32_t ipv4; /* host order; with a prefix */
     unsigned prefix;
     char port[256];
-    unsigned mtu;        /* of a kernel interface */
-    unsigned mtu_limit;  /* xl-fast.conf's */
-    uint64_t clock_ms;   /* since 1970, when it answered */
-    char cpu[8192];      /* features, each with a blank after it */
-    unsigned speed_mbps; /* of the port's link */
-    uint64_t bandwidth_bps, memory_kib;
+    unsigned mtu;                            /* of a kernel interface */
+    unsigned mtu_limit;                      /* xl-fast.conf's */
+    uint64_t clock_ms;                       /* since 1970, when it answered */
+    char cpu[8192];                          /* features, each with a blank after it */
+    unsigned speed_mbps;                     /* of the port's link */
+    uint64_t bandwidth_bps, max_downtime_us; /* xl-fast.conf's, or what overrides it */
+    uint64_t memory_kib;                     /* the guest's, at the source */
 };
 
 enum xf_finding_state { XF_FINDING_OK, XF_FINDING_NOTE, XF_FINDING_FAIL, XF_FINDING_UNKNOWN };
