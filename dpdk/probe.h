@@ -28,8 +28,8 @@ struct xf_probe_port {
     int speed_mbps;  /* an interface's; 0 = it does not say */
     bool usable;     /* as it is, under `name` */
     char why[XF_PROBE_WHY_BYTES]; /* if not */
-    /* The shell command that mends it, as root; "": there is none. Safe: it takes nothing from
-       anybody (brings up, loads, reserves, but unbinds nothing). */
+    /* The shell command that mends it, as root; "": there is none. Safe: it
+       brings up, loads or reserves, and unbinds nothing. */
     char mend[XF_PROBE_MEND_BYTES];
     bool mend_is_safe;
 };

@@ -32,7 +32,7 @@ struct preflight {
 
     /* What the check that runs has said. */
     char text[600], mend[XF_PROBE_MEND_BYTES];
-    bool mend_is_safe; /* it takes nothing from anybody: `xl-fast doctor --fix` may run it */
+    bool mend_is_safe; /* `xl-fast doctor --fix` may run it */
 };
 
 /* One line; returns -1, 1 or 0, for the check to return. */

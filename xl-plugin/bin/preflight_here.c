@@ -108,11 +108,13 @@ int xf_check_port(struct preflight *p)
     unsigned queues = c->queues ? c->queues : 1;
     struct xf_probe_port port;
     char err[256];
+    int rc;
 
-    if (xf_portcheck(p->sysfs, c->port, &p->host, queues, &port, err)) {
+    rc = xf_portcheck(p->sysfs, c->port, &p->host, queues, &port, err);
+    if (rc) {
         if (port.mend[0])
             xf_mend(p, port.mend_is_safe, "%s", port.mend);
-        else if (!port.up)
+        else if (rc != -ENETDOWN)
             xf_mend(p, false, "editor %s", xf_config_path()); /* another port */
         return xf_refuse(p, "%s", err);
     }

@@ -229,8 +229,7 @@ static void usage(FILE *to)
           "Checks what commonly goes wrong with xl migrate --fast, here, and with HOST also there\n"
           "and between the two; a line a check, and for each failure the command that mends it.\n"
           "Run it as root in dom0.\n\n"
-          "  --fix          run those of the commands that take nothing from anybody, and look "
-          "again\n"
+          "  --fix          run those of the commands that are safe, and look again\n"
           "  --json         one JSON object\n"
           "  -s SSHCOMMAND  instead of ssh, as in xl migrate\n\n"
           "Exit status: 0 all is well (there may be notes), 1 a check failed, 2 usage.\n",
