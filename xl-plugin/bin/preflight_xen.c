@@ -155,6 +155,8 @@ int xf_check_peer(struct preflight *p)
     xf_peer_take(&source, "protocol", p->peer.protocol);
     xf_peer_take(&source, "xen", p->peer.xen);
     xf_peer_take(&source, "address", p->peer.address);
+    if (!source.protocol)
+        return xf_refuse(p, "the source's protocol '%s' is none", p->peer.protocol);
     if (!source.xen_major)
         return xf_refuse(p, "the source's Xen version '%s' is none", p->peer.xen);
     if (!source.prefix)
@@ -167,7 +169,7 @@ int xf_check_peer(struct preflight *p)
     xf_peer_take(&here, "port", p->config.port);
     for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
         all[i](&source, &here, &f);
-        if (f.state == XF_FINDING_FAIL) {
+        if (f.state != XF_FINDING_OK) {
             xf_mend(p, false, "%s", f.mend);
             return xf_refuse(p, "%s", f.text);
         }
