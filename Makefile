@@ -252,11 +252,11 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
-$(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o bin/preflight_guests.o \
-			plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
+$(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
+			bin/preflight_guests.o bin/preflight_here.o bin/preflight_xen.o cli/number.o cli/peers.o plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
 		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog -lxenctrl -lxenguest
 
 # What recover needs of Xen at one end, and what it shares with xl-fast.
 $(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/recover_actors.o \
@@ -265,7 +265,7 @@ $(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/re
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog
 
 $(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_decide.o %_look.o %_record.o \
-		%_plan.o %_journal.o %/moving.o %/number.o,$(CLI_OBJS))
+		%_plan.o %_journal.o %/moving.o %/number.o %/peers.o %/forecast.o,$(CLI_OBJS)) $(BUILD)/obj/transport/rounds.o
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka -lm

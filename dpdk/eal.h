@@ -19,7 +19,8 @@
 struct xf_dpdk_host {
     bool pv_dom0; /* physical addresses are not the machine's: IOVA must be VA, no PCI ports */
     bool xen;     /* running on Xen at all */
-    uint64_t hugepages_free; /* 2 MiB pages free */
+    uint64_t hugepages_free; /* 2 MiB pages free; what larger ones hold counts */
+    uint64_t hugepages;      /* vm.nr_hugepages: 2 MiB pages, free or not */
     bool root;
 };
 

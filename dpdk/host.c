@@ -51,6 +51,7 @@ void xf_dpdk_probe_host_at(const char *sysfs, struct xf_dpdk_host *host)
     host->pv_dom0 =
         host->xen &&
         (!read_line_at(sysfs, "hypervisor/guest_type", line, sizeof(line)) || !strcmp(line, "PV"));
+    host->hugepages = read_number_at(sysfs, "kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
     host->hugepages_free =
         read_number_at(sysfs, "kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
     host->hugepages_free +=

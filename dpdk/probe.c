@@ -28,6 +28,25 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct xf_probe_port *p,
     return rc;
 }
 
+/* Before refuse(). */
+__attribute__((format(printf, 3, 4))) static void mend(struct xf_probe_port *p, bool safe,
+                                                       const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(p->mend, sizeof(p->mend), format, args);
+    va_end(args);
+    p->mend_is_safe = safe;
+}
+
+/* The kernel allows more in an interface's name than a shell's command line should hold. */
+static bool is_plain(const char *name)
+{
+    return name[0] != '-' && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                          "0123456789._-") == strlen(name);
+}
+
 /* As much as fits. */
 static void copy(char *out, size_t size, const char *text)
 {
@@ -109,12 +128,18 @@ int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port
         return refuse(out, -ENODEV, "no Ethernet");
     if (strlen(name) >= XF_SPEC_IF_BYTES)
         return refuse(out, -ENODEV, "the name is too long");
-    if (exists(dir, "brport"))
+    if (exists(dir, "brport")) {
+        if (is_plain(name))
+            mend(out, false, "ip link set %s nomaster", name);
         return refuse(out, -EBUSY, "part of a bridge, which takes its packets");
+    }
     if (exists(dir, "bonding_slave"))
         return refuse(out, -EBUSY, "part of a bond, which takes its packets: name the bond");
-    if (!out->up)
-        return refuse(out, -ENETDOWN, "down: ip link set %s up", name);
+    if (!out->up) {
+        if (is_plain(name))
+            mend(out, true, "ip link set %s up", name);
+        return refuse(out, -ENETDOWN, "down");
+    }
     if (!out->link)
         return refuse(out, -ENETDOWN, "no link: is its cable in?");
     out->usable = true;
@@ -158,6 +183,21 @@ static void find_interface(const char *dir, char *out, size_t size)
     closedir(d);
 }
 
+/* Not vfio-pci: dom0 has no IOMMU to its own use. For this boot. */
+static void mend_driver(struct xf_probe_port *p)
+{
+    char unbind[128] = "";
+
+    if (p->driver[0])
+        snprintf(unbind, sizeof(unbind), "echo %.20s >/sys/bus/pci/devices/%.20s/driver/unbind && ",
+                 p->name, p->name);
+    mend(p, !p->driver[0],
+         "modprobe uio_pci_generic && "
+         "echo uio_pci_generic >/sys/bus/pci/devices/%.20s/driver_override && "
+         "%secho %.20s >/sys/bus/pci/drivers_probe",
+         p->name, unbind, p->name);
+}
+
 static int check_driver(const struct xf_dpdk_host *host, unsigned queues, struct xf_probe_port *out)
 {
     const uint64_t needed = xf_eal_hugepages(queues);
@@ -173,17 +213,21 @@ static int check_driver(const struct xf_dpdk_host *host, unsigned queues, struct
             out->other[0] ? ", here " : "", out->other);
     if (is_one_of(out->driver, iommu_drivers))
         return 0;
-    if (!is_one_of(out->driver, uio_drivers))
+    if (!is_one_of(out->driver, uio_drivers)) {
+        mend_driver(out);
         return refuse(out, -EBUSY,
                       "the kernel's driver %s has it: bind it to vfio-pci or uio_pci_generic%s%s",
                       out->driver, or_name, out->other);
-    if (host->hugepages_free < needed)
+    }
+    if (host->hugepages_free < needed) {
+        mend(out, true, "sysctl -w vm.nr_hugepages=%llu",
+             (unsigned long long)(host->hugepages + needed - host->hugepages_free));
         return refuse(out, -ENOMEM,
-                      "needs %llu free hugepages of 2 MiB, %llu are free: raise vm.nr_hugepages by "
-                      "%llu (sysctl -w; better at boot: hugepages=%llu)",
+                      "needs %llu free hugepages of 2 MiB, %llu are free (better at boot, by "
+                      "Linux' option hugepages=%llu)",
                       (unsigned long long)needed, (unsigned long long)host->hugepages_free,
-                      (unsigned long long)(needed - host->hugepages_free),
                       (unsigned long long)needed);
+    }
     return 0;
 }
 
@@ -200,8 +244,10 @@ int xf_probe_pci(const char *sysfs, const char *address, const struct xf_dpdk_ho
         return refuse(out, -ENODEV, "there is no such PCI device");
     read_link(dir, "driver", out->driver, sizeof(out->driver));
     find_interface(dir, out->other, sizeof(out->other));
-    if (!out->driver[0] && !host->pv_dom0)
+    if (!out->driver[0] && !host->pv_dom0) {
+        mend_driver(out);
         return refuse(out, -ENODEV, "no driver: bind it to vfio-pci or uio_pci_generic");
+    }
 
     int rc = check_driver(host, queues, out);
     out->usable = !rc;

@@ -14,7 +14,8 @@
 
 #include "eal.h"
 
-#define XF_PROBE_WHY_BYTES 200
+#define XF_PROBE_WHY_BYTES  200
+#define XF_PROBE_MEND_BYTES 320
 
 struct xf_probe_port {
     bool pci;        /* a PCI device; else a kernel interface */
@@ -26,11 +27,16 @@ struct xf_probe_port {
     unsigned queues; /* an interface's receive queues */
     int speed_mbps;  /* an interface's; 0 = it does not say */
     bool usable;     /* as it is, under `name` */
-    char why[XF_PROBE_WHY_BYTES]; /* if not: what to do */
+    char why[XF_PROBE_WHY_BYTES]; /* if not */
+    /* The shell command that mends it, as root; "": there is none. Safe: it
+       brings up, loads or reserves, and unbinds nothing. */
+    char mend[XF_PROBE_MEND_BYTES];
+    bool mend_is_safe;
 };
 
-/* One port. -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM where it is not usable (*out and its why say
-   more). What the host is decides whether DPDK can drive a PCI device with so many queues. */
+/* One port. -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM where it is not usable (*out, its why and its
+   mend say more). What the host is decides whether DPDK can drive a PCI device with so many queues.
+ */
 int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out);
 int xf_probe_pci(const char *sysfs, const char *address, const struct xf_dpdk_host *host,
                  unsigned queues, struct xf_probe_port *out);

@@ -68,7 +68,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --compress --json --max-downtime --quiet --report --verbose --verify)
+ours=(--bandwidth --compress --dry-run --json --max-downtime --quiet --report --verbose --verify)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"
@@ -95,9 +95,12 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' bench cancel config demo evacuate follow metrics probe recover status
+offers 'xl-fast ' bench cancel config demo doctor evacuate follow metrics probe recover status
 completes 'xl-fast pro' probe
 completes 'xl-fast probe -' --help --json --sysfs
+completes 'xl-fast doctor -' --fix --help --json -s
+completes 'xl-fast doctor --fix h' hosta hostb
+completes 'xl-fast doctor hosta ' ''
 completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait
 completes 'xl-fast recover web' web1 web2
 completes 'xl-fast evacuate -' --help --dry-run --json --keep --quiet -k -n -s

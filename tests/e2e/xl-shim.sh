@@ -24,6 +24,7 @@ cat >"$dir/tools/ssh" <<'END'
 echo "$*" >>"$FAKE_LOG"
 [ -z "${FAKE_SSH_STATUS:-}" ] || exit "$FAKE_SSH_STATUS"
 while [ $# -gt 1 ]; do shift; done
+[ -z "${FAKE_GONE:-}" ] || set -- "$(echo "$1" | sed s,/xl-fast-preflight,/gone,g)"
 exec sh -c "$1"
 END
 cat >"$dir/shim/xl-fast-preflight" <<'END'
@@ -31,11 +32,11 @@ cat >"$dir/shim/xl-fast-preflight" <<'END'
 echo "preflight $*" >>"$FAKE_LOG"
 case $1 in
 source)
-    [ -z "${FAKE_SOURCE:-}" ] || { echo "why=$FAKE_SOURCE"; exit; }
+    [ -z "${FAKE_SOURCE:-}" ] || { printf '%s\n' ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_SOURCE"; exit; }
     printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
         "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
 target)
-    [ -z "${FAKE_TARGET:-}" ] || { printf 'why=%s\n' "$FAKE_TARGET"; exit; }
+    [ -z "${FAKE_TARGET:-}" ] || { printf '%s\n' ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_TARGET"; exit; }
     [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
     # Another migration has its port, once.
     [ ! -e "${FAKE_BUSY:-/nowhere}" ] || { rm "$FAKE_BUSY" && echo busy=4711; }
@@ -258,12 +259,18 @@ check "-s ''" 1 '' "-s ''" xl migrate --fast -s '' d h
 check "a downtime that is none" 1 '' "milliseconds" xl migrate --fast --max-downtime soon d h
 check "a value is missing" 1 '' "needs a value" xl migrate d h --fast -C
 check "source says no" 1 '' "xl-fast: A: port eth7: no" env FAKE_SOURCE='A: port eth7: no' xl migrate --fast d h
+check "source says no, and what mends it" 1 '' "xl-fast: A: port eth7: down; mend: ip link set eth7 up" \
+    env FAKE_SOURCE='A: port eth7: down' FAKE_MEND='ip link set eth7 up' xl migrate --fast d h
+check "target says no, and what mends it" 1 '' "xl-fast: B: port eth7: down; mend: ip link set eth7 up" \
+    env FAKE_TARGET='B: port eth7: down' FAKE_MEND='ip link set eth7 up' xl migrate --fast d h
 check "target says no" 1 '' "xl-fast: B: too little" env FAKE_TARGET='B: too little' xl migrate --fast d h
 escape=$(printf 'B: \033[2J\\033[2J\r\001no')
 check "target writes to the terminal" 1 '' "xl-fast: B: [2J\\033[2Jno" \
     env FAKE_TARGET="$escape" xl migrate --fast d h
 check "target does not stop talking" 1 '' "h: cannot be asked" env FAKE_FLOOD=1 xl migrate --fast d h
 check "ssh fails" 1 '' "h: cannot be asked: ssh ended with status 255" env FAKE_SSH_STATUS=255 xl migrate --fast d h
+check "xl-fast is not there" 1 '' "xl-fast: h: xl-fast is not installed there; mend: apt install ./xl-fast_*.deb" \
+    sh -c "cd '$dir' && FAKE_GONE=1 xl migrate --fast d h"
 mv "$lib/xl-fast-preflight" "$lib/gone"
 check "no preflight here" 1 '' "xl-fast-preflight is missing" xl migrate --fast d h
 mv "$lib/gone" "$lib/xl-fast-preflight"

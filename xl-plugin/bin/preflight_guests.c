@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "preflight_guests.h"
+/*
+ * xl-fast-preflight guests: the domains of this host, for `xl-fast evacuate`. Of each, key=value
+ * lines: domain (its number), uuid, name, state (running, paused, suspended, shut-down, dying: the
+ * words of ../cli/recover_look.h), cpu_time_ns, and need_kib, what it needs at a target, where that
+ * can be told. Then "all=said". Domains that work for another one (its device model) are left out:
+ * they go with it.
+ */
+#include "preflight.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,13 +53,14 @@ static void print_need(libxl_ctx *ctx, const libxl_dominfo *info)
     libxl_domain_config_dispose(&config);
 }
 
-int xf_preflight_guests(libxl_ctx *ctx)
+int xf_check_guests(struct preflight *p)
 {
+    libxl_ctx *ctx = p->ctx;
     int n;
     libxl_dominfo *all = libxl_list_domain(ctx, &n);
 
     if (!all)
-        return -EIO;
+        return xf_refuse(p, "cannot list the domains");
     for (int i = 0; i < n; i++) {
         uint32_t whose;
         char *name;
@@ -70,5 +77,5 @@ int xf_preflight_guests(libxl_ctx *ctx)
     }
     printf("all=said\n");
     libxl_dominfo_list_free(all, n);
-    return 0;
+    return xf_pass(p, "%d domains", n);
 }

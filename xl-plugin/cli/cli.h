@@ -20,10 +20,12 @@ xf_cli_run xf_cli_bench;
 xf_cli_run xf_cli_cancel;
 xf_cli_run xf_cli_config;
 xf_cli_run xf_cli_demo;
+xf_cli_run xf_cli_doctor;
 xf_cli_run xf_cli_evacuate;
 xf_cli_run xf_cli_faults; /* test builds only */
 xf_cli_run xf_cli_follow;
 xf_cli_run xf_cli_metrics;
+xf_cli_run xf_cli_predict;
 xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
 xf_cli_run xf_cli_report;

@@ -51,7 +51,7 @@ int xf_mover_cancelled(void)
 int xf_mover_init(struct xf_mover *m, char why[XF_EVACUATE_WHY])
 {
     ssize_t n = readlink("/proc/self/exe", m->self, sizeof(m->self) - 1);
-    int rc = xf_reach_find(&m->reach);
+    int rc = xf_reach_find(&m->reach, "xl-fast-domain");
 
     m->self[n > 0 ? n : 0] = 0;
     if (rc || n <= 0) {

@@ -14,6 +14,7 @@ static const struct {
     {"bench", xf_cli_bench,
      "what this machine could do at best: the limit that rates are read against"},
     {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
+    {"doctor", xf_cli_doctor, "what is wrong at one or both ends, and the command that mends it"},
     {"config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"},
     {"recover", xf_cli_recover,
      "after an xl migrate that did not end: who owns the guest, settled"},
@@ -22,6 +23,7 @@ static const struct {
     {"status", xf_cli_status, "the migrations in progress on this host"},
     {"cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"},
     {"metrics", xf_cli_metrics, "the migrations since boot, as Prometheus' text"},
+    {"predict", xf_cli_predict, "how long a move will take; for xl migrate --fast --dry-run"},
     {"follow", xf_cli_follow, "the screen of a migration, from its events as they come"},
 #ifdef XF_FAULTS
     {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},

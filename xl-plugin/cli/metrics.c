@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "history.h"
 #include "moving.h"
 #include "story.h"
 
@@ -41,8 +42,10 @@ static unsigned result_of(int status)
     return !status ? MOVED : status == 129 || status == 130 || status == 143 ? CANCELLED : FAILED;
 }
 
-static void add_one(struct metrics *m, struct xf_story *s)
+static void add_one(void *arg, struct xf_story *s)
 {
+    struct metrics *m = arg;
+
     m->count[result_of(s->status)]++;
     m->bytes += s->totals.bytes_wire;
     m->pages += s->totals.pages_sent;
@@ -51,30 +54,6 @@ static void add_one(struct metrics *m, struct xf_story *s)
     xf_story_free(&m->last);
     m->last = *s;
     *s = (struct xf_story){0};
-}
-
-static int read_history(struct metrics *m, const char *path)
-{
-    FILE *f = fopen(path, "re");
-    struct xf_story s = {0};
-    char *line = NULL;
-    size_t cap = 0;
-    int rc = 0;
-
-    if (!f)
-        return errno == ENOENT ? 0 : -errno;
-    /* A line that is none was not written whole: what it told is lost, and nothing else. */
-    while (!rc && getline(&line, &cap, f) > 0) {
-        rc = xf_story_take(&s, line) == -ENOMEM ? -ENOMEM : 0;
-        if (s.have_status)
-            add_one(m, &s);
-    }
-    if (!rc && ferror(f))
-        rc = -EIO;
-    xf_story_free(&s);
-    free(line);
-    fclose(f);
-    return rc;
 }
 
 /* ---- the text -----------------------------------------------------------------------------------
@@ -167,7 +146,6 @@ int xf_cli_metrics(int argc, char **argv)
 {
     struct metrics *m;
     struct xf_moving *now;
-    char history[512];
     int rc;
 
     if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
@@ -187,9 +165,7 @@ int xf_cli_metrics(int argc, char **argv)
         rc = rc < 0 ? rc : 0;
     }
     if (!rc)
-        rc = xf_moving_path(history, sizeof(history), "history");
-    if (!rc)
-        rc = read_history(m, history);
+        rc = xf_history_read(add_one, m);
     if (!rc)
         rc = write_file(m, argc == 2 ? argv[1] : NULL);
     if (rc)

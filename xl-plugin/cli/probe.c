@@ -33,6 +33,7 @@ struct probe {
     /* By xl-fast-preflight; "" where it does not say. */
     bool asked;
     char xen[32], free_kib[32], configured[256], address[64], mtu[16], why[XF_PREFLIGHT_WHY_BYTES];
+    char mend[XF_PROBE_MEND_BYTES]; /* what why says */
     bool ok;
 };
 
@@ -55,6 +56,7 @@ static void take(void *arg, const char *key, const char *value)
         {"address", p->address, sizeof(p->address)},
         {"mtu", p->mtu, sizeof(p->mtu)},
         {"why", p->why, sizeof(p->why)},
+        {"mend", p->mend, sizeof(p->mend)},
     };
 
     for (unsigned i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
@@ -106,7 +108,7 @@ static void print_ports(const struct probe *p)
         if (port->usable)
             printf("port = \"%s\"\n", port->name);
         else
-            printf("no: %s\n", port->why);
+            printf("no: %s%s%s\n", port->why, port->mend[0] ? "; mend: " : "", port->mend);
     }
 }
 
@@ -133,7 +135,7 @@ static void print_text(const struct probe *p)
         printf("port %s, address %s%s%s\n", p->configured, p->address,
                strtoul(p->mtu, NULL, 10) ? ", MTU " : "", strtoul(p->mtu, NULL, 10) ? p->mtu : "");
     else
-        printf("no: %s\n", p->why);
+        printf("no: %s%s%s\n", p->why, p->mend[0] ? "; mend: " : "", p->mend);
     print_ports(p);
 }
 
@@ -171,6 +173,7 @@ static struct json_object *port_object(const struct xf_probe_port *port)
     }
     put_bool(o, "usable", port->usable);
     put_string(o, "why", port->why);
+    put_string(o, "mend", port->mend);
     return o;
 }
 
@@ -180,6 +183,7 @@ static void print_json(const struct probe *p)
 
     put_bool(o, "ready", p->ok);
     put_string(o, "why", p->why);
+    put_string(o, "mend", p->mend);
     put_string(o, "host", p->name);
     put_string(o, "kind", kind(p));
     put_string(o, "xen", p->xen);

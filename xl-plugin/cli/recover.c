@@ -287,7 +287,7 @@ static int settle(struct recover *r)
 
 static int run(struct recover *r)
 {
-    int rc = xf_reach_find(&r->reach), status;
+    int rc = xf_reach_find(&r->reach, "xl-fast-domain"), status;
 
     if (rc) {
         fprintf(stderr, "xl-fast: recover: %s\n",

@@ -14,7 +14,7 @@
 
 #define ARGS_MAX 8
 
-int xf_reach_find(struct xf_reach *reach)
+int xf_reach_find(struct xf_reach *reach, const char *name)
 {
     static const char *const places[] = {"", "/../lib/xl-fast"};
     const char *lib = getenv("XL_FAST_LIBDIR");
@@ -27,10 +27,10 @@ int xf_reach_find(struct xf_reach *reach)
         *slash = 0;
     reach->program[0] = 0;
     if (lib && *lib) {
-        snprintf(reach->program, sizeof(reach->program), "%s/xl-fast-domain", lib);
+        snprintf(reach->program, sizeof(reach->program), "%s/%s", lib, name);
     } else {
         for (unsigned i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-            snprintf(reach->program, sizeof(reach->program), "%s%s/xl-fast-domain", dir, places[i]);
+            snprintf(reach->program, sizeof(reach->program), "%s%s/%s", dir, places[i], name);
             if (!access(reach->program, X_OK))
                 break;
         }

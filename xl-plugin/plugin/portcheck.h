@@ -6,10 +6,11 @@
 #include "../../dpdk/probe.h"
 
 /*
- * sysfs: "/sys", or a test's own. *mtu: the kernel interface's, 0 where only DPDK can tell.
- * -EINVAL, -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM, and err has one line for the user (256 bytes).
+ * sysfs: "/sys", or a test's own. *found is what is there, as far as sysfs tells: nothing of a
+ * vdev. -EINVAL, -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM, and err has one line for the user (256
+ * bytes), found->mend the command that mends it, where there is one.
  */
 int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host *host,
-                 unsigned queues, unsigned *mtu, char *err);
+                 unsigned queues, struct xf_probe_port *found, char *err);
 
 #endif

@@ -63,24 +63,31 @@ static int teardown(void **state)
 static void ports_are_found_and_judged(void **state)
 {
     static const struct {
-        const char *name, *why;
+        const char *name, *why, *mend;
+        bool safe;
     } expected[] = {
-        {"eth0", "no link"},
-        {"eth1", NULL},
-        {"eth2", "part of a bridge"},
-        {"eth3", "down: ip link set eth3 up"},
-        {"eth4", "part of a bond"},
-        {"ib0", "no Ethernet"},
-        {"0000:00:01.0", NULL},
-        {"0000:00:02.0", "the kernel's driver virtio-pci has it: bind it to vfio-pci or "
-                         "uio_pci_generic, or name eth1"},
-        {"0000:00:03.0", NULL}, /* driven by both */
-        {"0000:00:04.0", "no driver"},
-        {"0000:00:05.0", "no driver"},
-        {"0000:00:06.0", "needs 64 free hugepages of 2 MiB, 63 are free"},
+        {"eth0", "no link", NULL, false},
+        {"eth1", NULL, NULL, false},
+        {"eth2", "part of a bridge", "ip link set eth2 nomaster", false},
+        {"eth3", "down", "ip link set eth3 up", true},
+        {"eth4", "part of a bond", NULL, false},
+        {"ib0", "no Ethernet", NULL, false},
+        {"0000:00:01.0", NULL, NULL, false},
+        {"0000:00:02.0",
+         "the kernel's driver virtio-pci has it: bind it to vfio-pci or "
+         "uio_pci_generic, or name eth1",
+         "echo 0000:00:02.0 >/sys/bus/pci/devices/0000:00:02.0/driver/unbind", false},
+        {"0000:00:03.0", NULL, NULL, false}, /* driven by both */
+        {"0000:00:04.0", "no driver",
+         "echo uio_pci_generic >/sys/bus/pci/devices/0000:00:04.0/driver_override && "
+         "echo 0000:00:04.0 >/sys/bus/pci/drivers_probe",
+         true},
+        {"0000:00:05.0", "no driver", "modprobe uio_pci_generic && ", true},
+        {"0000:00:06.0", "needs 64 free hugepages of 2 MiB, 63 are free",
+         "sysctl -w vm.nr_hugepages=101", true},
     };
     enum { N = sizeof(expected) / sizeof(expected[0]) };
-    const struct xf_dpdk_host host = {.hugepages_free = 63};
+    const struct xf_dpdk_host host = {.hugepages = 100, .hugepages_free = 63};
     struct xf_probe_port ports[32];
 
     (void)state;
@@ -90,6 +97,9 @@ static void ports_are_found_and_judged(void **state)
         assert_int_equal(ports[i].pci, i >= 6);
         if (ports[i].usable == !!expected[i].why || !strstr(ports[i].why, expected[i].why ?: ""))
             fail_msg("%s: usable %d, %s", ports[i].name, ports[i].usable, ports[i].why);
+        if (!ports[i].mend[0] != !expected[i].mend || ports[i].mend_is_safe != expected[i].safe ||
+            !strstr(ports[i].mend, expected[i].mend ?: ""))
+            fail_msg("%s: mend: %s, safe: %d", ports[i].name, ports[i].mend, ports[i].mend_is_safe);
     }
     assert_int_equal(ports[1].mtu, 9000);
     assert_int_equal(ports[1].queues, 2);
@@ -101,6 +111,18 @@ static void ports_are_found_and_judged(void **state)
     assert_true(ports[0].up && !ports[0].link);
     assert_int_equal(xf_probe_ports(sysfs, &host, ports, 3), 3);
     assert_int_equal(xf_probe_ports("/nowhere", &host, ports, 3), 0);
+}
+
+/* No command is made of a name that a shell would act on. */
+static void a_name_is_no_command(void **state)
+{
+    struct xf_probe_port port;
+
+    (void)state;
+    run("cp -r class/net/eth3 'class/net/e;reboot'");
+    assert_int_equal(xf_probe_interface(sysfs, "e;reboot", &port), -ENETDOWN);
+    assert_string_equal(port.mend, "");
+    run("rm -r 'class/net/e;reboot'");
 }
 
 static void a_pv_dom0_has_no_pci_ports(void **state)
@@ -127,12 +149,15 @@ static void hosts_are_told_apart(void **state)
     xf_dpdk_probe_host_at(sysfs, &host);
     assert_false(host.xen || host.pv_dom0);
     assert_int_equal(host.hugepages_free, 0);
+    assert_int_equal(host.hugepages, 0);
     run("mkdir -p hypervisor kernel/mm/hugepages/hugepages-2048kB; echo xen >hypervisor/type;"
         "echo PV >hypervisor/guest_type; echo 7 "
-        ">kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+        ">kernel/mm/hugepages/hugepages-2048kB/free_hugepages;"
+        "echo 9 >kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
     xf_dpdk_probe_host_at(sysfs, &host);
     assert_true(host.xen && host.pv_dom0);
     assert_int_equal(host.hugepages_free, 7);
+    assert_int_equal(host.hugepages, 9);
     run("echo PVH >hypervisor/guest_type");
     xf_dpdk_probe_host_at(sysfs, &host);
     assert_true(host.xen && !host.pv_dom0);
@@ -142,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_are_found_and_judged),
+        cmocka_unit_test(a_name_is_no_command),
         cmocka_unit_test(a_pv_dom0_has_no_pci_ports),
         cmocka_unit_test(hosts_are_told_apart),
     };

@@ -51,20 +51,21 @@ static void ports_are_told_apart(void **state)
         const char *port;
         int rc;
         unsigned mtu;
-        const char *word;
+        const char *word, *mend;
     } cases[] = {
-        {"up", 0, 9000, ""},
-        {"af_xdp:up", 0, 9000, ""},
-        {"down", -ENETDOWN, 0, "ip link set down up"},
-        {"nolink", -ENETDOWN, 0, "no link"},
-        {"other", -ENODEV, 0, "no such network interface"},
-        {"0000:3b:00.0", 0, 0, ""},
-        {"3b:00.0", 0, 0, ""},
-        {"0000:3b:00.1", -ENODEV, 0, "no driver"},
-        {"0000:3b:00.2", -EBUSY, 0, "port 0000:3b:00.2: the kernel's driver ixgbe has it"},
-        {"0000:3b:00.7", -ENODEV, 0, "no such PCI device"},
-        {"net_memif0,role=server", 0, 0, ""},
-        {"../../etc", -EINVAL, 0, "no name of a DPDK port"},
+        {"up", 0, 9000, "", ""},
+        {"af_xdp:up", 0, 9000, "", ""},
+        {"down", -ENETDOWN, 9000, "port down: down", "ip link set down up"},
+        {"nolink", -ENETDOWN, 9000, "no link", ""},
+        {"other", -ENODEV, 0, "no such network interface", ""},
+        {"0000:3b:00.0", 0, 0, "", ""},
+        {"3b:00.0", 0, 0, "", ""},
+        {"0000:3b:00.1", -ENODEV, 0, "no driver", "modprobe uio_pci_generic && echo"},
+        {"0000:3b:00.2", -EBUSY, 0, "port 0000:3b:00.2: the kernel's driver ixgbe has it",
+         "echo 0000:3b:00.2 >/sys/bus/pci/devices/0000:3b:00.2/driver/unbind"},
+        {"0000:3b:00.7", -ENODEV, 0, "no such PCI device", ""},
+        {"net_memif0,role=server", 0, 0, "", ""},
+        {"../../etc", -EINVAL, 0, "no name of a DPDK port", ""},
     };
 
     const struct xf_dpdk_host host = {0};
@@ -72,11 +73,12 @@ static void ports_are_told_apart(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char err[256] = "";
-        unsigned mtu;
-        int rc = xf_portcheck(sysfs, cases[i].port, &host, 1, &mtu, err);
+        struct xf_probe_port found;
+        int rc = xf_portcheck(sysfs, cases[i].port, &host, 1, &found, err);
 
-        if (rc != cases[i].rc || mtu != cases[i].mtu || !strstr(err, cases[i].word))
-            fail_msg("%s: %d, mtu %u, %s", cases[i].port, rc, mtu, err);
+        if (rc != cases[i].rc || found.mtu != cases[i].mtu || !strstr(err, cases[i].word) ||
+            !strstr(found.mend, cases[i].mend) || !found.mend[0] != !cases[i].mend[0])
+            fail_msg("%s: %d, mtu %u, %s, mend: %s", cases[i].port, rc, found.mtu, err, found.mend);
     }
 }
 

@@ -1,0 +1,313 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xl-fast doctor: wrong set-ups of two hosts, each found with the command that mends it, and what --fix does of
+# that. Each host is a folder: a sysfs, an xl-fast.conf, a /run of its own. What looks at them is the real
+# xl-fast-preflight, but for Xen, which is not here; ssh, ip and sysctl are stand-ins.
+# shellcheck disable=SC2016  # scripts of the stand-ins
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+preflight=${XF_BUILD:-build}/xl-fast-preflight
+if [ ! -x "$preflight" ]; then
+    echo "the build has no Xen part: nothing looks at a host"
+    exit 77
+fi
+
+lib=$work/lib
+mkdir "$lib" "$work/bin"
+cp "$preflight" "$lib/real-preflight"
+# What Xen would say. PROTOCOL: another version of xl-fast.
+cat >"$lib/xl-fast-preflight" <<'END'
+#!/bin/sh
+case $1 in examine | mend) ;; *) exit 3 ;; esac
+"${0%/*}/real-preflight" "$1" | sed "s/^check=fail xen .*/check=ok xen Xen 4.17/; s/^protocol=.*/protocol=${PROTOCOL:-1}/"
+echo "xen=${XEN:-4.17}"
+END
+printf '#!/bin/sh\n[ "$1" = --which ]\n' >"$lib/xl-fast-helper"
+touch "$lib/libxlfast.so" "$lib/xl-fast-receive" "$lib/xl"
+ln -s "$lib/xl" "$work/bin/xl"
+cat >"$work/bin/ssh" <<'END'
+#!/bin/sh
+echo "ssh $*" >>"$W/log"
+[ ! -e "$W/ssh.status" ] || exit "$(cat "$W/ssh.status")"
+while [ $# -gt 1 ]; do shift; done
+. "$W/as-there"
+exec sh -c "$1"
+END
+# Which host they run at, the variables that say where it is tell.
+cat >"$work/bin/ip" <<'END'
+#!/bin/sh
+echo "ip $*" >>"$W/log"
+[ "$1 $2 $4" = "link set up" ] && echo 0x1003 >"$XL_FAST_SYSFS/class/net/$3/flags"
+END
+cat >"$work/bin/sysctl" <<'END'
+#!/bin/sh
+echo "sysctl $*" >>"$W/log"
+[ ! -e "$W/sysctl.fails" ] || exit 1
+pages=$XL_FAST_SYSFS/kernel/mm/hugepages/hugepages-2048kB
+echo "${2#*=}" | tee $pages/nr_hugepages >$pages/free_hugepages
+END
+# Whatever goes wrong here, no real device loses its driver.
+printf '#!/bin/sh\necho "modprobe $*" >>"$W/log"\nexit 1\n' >"$work/bin/modprobe"
+chmod +x "$lib"/* "$work/bin"/*
+export W=$work XL_FAST_LIBDIR=$lib PATH=$work/bin:$PATH
+unset XL_FAST_STOCK_HELPER XL_FAST_BANDWIDTH
+
+host() { # NAME ADDRESS: a good one, as a PVH dom0
+    local sys=$work/$1/sys pci
+    rm -rf "${work:?}/$1"
+    mkdir -p "$sys/class/net/eth1" "$sys/hypervisor" "$sys/kernel/mm/hugepages/hugepages-2048kB" "$work/$1/run/xl-fast"
+    echo xen >"$sys/hypervisor/type"
+    echo PVH >"$sys/hypervisor/guest_type"
+    echo 0x1003 >"$sys/class/net/eth1/flags"
+    echo 1 | tee "$sys/class/net/eth1/carrier" >"$sys/class/net/eth1/type"
+    echo 9000 >"$sys/class/net/eth1/mtu"
+    echo 128 | tee "$sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages" \
+        >"$sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+    pci=$sys/bus/pci/devices/0000:00:05.0
+    mkdir -p "$pci" "$sys/drivers/uio_pci_generic" "$sys/drivers/ixgbe"
+    ln -s "$sys/drivers/uio_pci_generic" "$pci/driver"
+    printf 'port = "eth1"\naddress = "%s"\n' "$2" >"$work/$1/conf"
+}
+
+good() {
+    host here 192.0.2.1/24
+    host there 192.0.2.2/24
+    printf '%s\n' "export XL_FAST_SYSFS=$work/there/sys XL_FAST_CONF=$work/there/conf" \
+        "export XL_FAST_RUNDIR=$work/there/run" >"$work/as-there"
+    export XL_FAST_SYSFS=$work/here/sys XL_FAST_CONF=$work/here/conf XL_FAST_RUNDIR=$work/here/run
+    rm -f "$work/ssh.status" "$work/sysctl.fails"
+    : >"$work/log"
+}
+
+doctor() {
+    echo "+ xl-fast doctor $*"
+    "$XL_FAST" doctor "$@" >"$work/out" 2>"$work/err"
+    status=$?
+}
+
+ends() { # STATUS
+    [ "$status" = "$1" ] || fail "exit status $status, not $1"
+}
+
+has() { # WORDS...: each in a line of stdout, one after the other
+    local words from=1 at
+    for words; do
+        at=$(tail -n "+$from" "$work/out" | grep -nF -- "$words" | head -n 1)
+        [ -n "$at" ] || fail "no '$words' (after the words before)"
+        from=$((from + ${at%%:*}))
+    done
+}
+
+hasnt() { # WORDS
+    ! grep -qF -- "$1" "$work/out" || fail "there is '$1'"
+}
+
+pci_port() { # HOST
+    sed -i 's/"eth1"/"0000:00:05.0"/' "$work/$1/conf"
+}
+
+# All is well, at one end and at both.
+good
+doctor
+ends 0
+has 'this host' '  ok    xen ' '  ok    installed ' '  ok    path ' '  ok    config ' \
+    '  ok    port       eth1: driver none, up, link, MTU 9000' '  ok    lock ' 'all 6 checks passed'
+hasnt FAIL
+[ ! -s "$work/log" ] || fail "it asks another host, or runs a command"
+doctor hostb
+ends 0
+has 'this host' hostb '  ok    ssh ' 'this host and hostb' '  ok    protocol   hostb speaks the same protocol' \
+    '  ok    network ' '  ok    mtu ' '  ok    clock ' 'checks passed'
+hasnt mend:
+grep -q -- '-o BatchMode=yes .*hostb' "$work/log" || fail "ssh may ask for a password"
+doctor -s 'ssh -p 2' hostb
+ends 0
+grep -q '^ssh -p 2 hostb ' "$work/log" || fail "-s is not what is run"
+
+# Six wrong set-ups.
+good
+pci_port here
+echo 10 >"$work/here/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+doctor hostb
+ends 1
+has '  FAIL  port       port 0000:00:05.0: needs 64 free hugepages of 2 MiB, 10 are free' \
+    '        mend: sysctl -w vm.nr_hugepages=182' hostb '1 of '
+
+good
+echo 1500 >"$work/there/sys/class/net/eth1/mtu"
+doctor hostb
+ends 1
+has '  FAIL  mtu        hostb has an MTU of 1500, the source of 9000' "mend: ssh hostb 'ip link set eth1 mtu 9000'"
+good
+echo 1500 >"$work/here/sys/class/net/eth1/mtu"
+doctor hostb
+ends 1
+has '  FAIL  mtu ' '        mend: ip link set eth1 mtu 9000'
+
+good
+pci_port there
+ln -sfn "$work/there/sys/drivers/ixgbe" "$work/there/sys/bus/pci/devices/0000:00:05.0/driver"
+doctor hostb
+ends 1
+has hostb "  FAIL  port       port 0000:00:05.0: the kernel's driver ixgbe has it" \
+    "mend: ssh hostb 'modprobe uio_pci_generic && " '  ok    network '
+grep -q "mend: .*/driver/unbind && echo 0000:00:05.0 >/sys/bus/pci/drivers_probe'\$" "$work/out" || fail "it is not unbound first"
+
+good
+echo 'set -- "$(echo "$1" | sed s,/lib/,/nowhere/,)"' >>"$work/as-there"
+doctor hostb
+ends 1
+has hostb '  ok    ssh ' '  FAIL  installed ' "mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+
+good
+echo 'export PROTOCOL=2' >>"$work/as-there"
+doctor hostb
+ends 1
+has '  FAIL  protocol   hostb speaks protocol 2 of xl-fast, the source 1' '        mend: apt install ./xl-fast_*.deb'
+good
+PROTOCOL=2 doctor hostb
+ends 0 # both
+echo 'export PROTOCOL=1' >>"$work/as-there"
+PROTOCOL=2 doctor hostb
+ends 1
+has '  FAIL  protocol ' "mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+good
+echo 'echo "usage: xl-fast-preflight host" >&2; exit 2' >>"$work/as-there"
+doctor hostb
+ends 1
+has 'of a version that knows no doctor' "mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+
+good
+exec 9>"$work/there/run/xl-fast/port-eth1.lock"
+flock 9
+echo $$ >&9
+doctor hostb
+ends 0
+has hostb "  note  lock       another migration has eth1 (process $$" "mend: ssh hostb 'tail --pid=$$ -f /dev/null'" \
+    'passed, with a note'
+exec 9>&-
+doctor hostb
+hasnt note
+
+# Others.
+good
+XEN=4.20 doctor hostb
+ends 0
+echo 'export XEN=4.17' >>"$work/as-there"
+XEN=4.20 doctor hostb
+ends 1
+has "  FAIL  xen        hostb runs Xen 4.17, older than the source's 4.20"
+
+good
+echo 255 >"$work/ssh.status"
+doctor hostb
+ends 1
+has hostb '  FAIL  ssh        gives no answer without a question: ssh ended with status 255' 'mend: ssh-copy-id hostb'
+hasnt 'ok    ssh'
+doctor -s 'ssh -p 2' hostb
+has 'mend: ssh -p 2 hostb true'
+
+good
+sed -i 's/192.0.2.2/192.0.2.1/' "$work/there/conf"
+doctor hostb
+ends 1
+has '  FAIL  network    hostb has the same address 192.0.2.1' "mend: ssh hostb 'editor "
+
+good
+echo 'max_downtme = 5' >>"$work/here/conf"
+doctor
+ends 1
+has "  FAIL  config     $work/here/conf: line 3: unknown key 'max_downtme'" "mend: editor $work/here/conf"
+hasnt ' port  '
+
+good
+rm "$work/bin/xl"
+printf '#!/bin/sh\n' >"$work/bin/xl"
+chmod +x "$work/bin/xl"
+doctor hostb
+ends 1
+has "  FAIL  path       xl in PATH is $work/bin/xl, which knows no --fast" "mend: ln -s $lib/xl /usr/local/sbin/xl" \
+    hostb '  note  path '
+ln -sf "$lib/xl" "$work/bin/xl"
+
+# What a host answers, a terminal does not act on; half an answer is none.
+good
+printf 'port = "eth1"\n\033[2J = 1\n' >"$work/there/conf"
+doctor hostb
+ends 1
+hasnt "$(printf '\033')"
+good
+echo 'sh -c "$1" | head -n 5; exit' >>"$work/as-there"
+doctor hostb
+ends 1
+has '  FAIL  ssh        gives no answer'
+
+# --fix: what is safe is run, where it belongs, and looked at again.
+good
+echo 0x1002 >"$work/there/sys/class/net/eth1/flags"
+doctor hostb
+ends 1
+has hostb '  FAIL  port       port eth1: down' "mend: ssh hostb 'ip link set eth1 up'"
+grep -qE '^ip' "$work/log" && fail "a command was run without --fix"
+doctor --fix hostb
+ends 0
+has hostb "  ran:  ssh hostb 'ip link set eth1 up'" '  ok    port       eth1' 'checks passed'
+grep -c '^ip' "$work/log" | grep -qx 1 || fail "it was not run once"
+
+good
+pci_port here
+echo 10 | tee "$work/here/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages" \
+    >"$work/here/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+doctor --fix --json
+ends 0
+one_object
+is ok true
+is command '"sysctl -w vm.nr_hugepages=64"'
+is status 0
+echo 10 >"$work/here/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+touch "$work/sysctl.fails"
+doctor --fix
+ends 1
+has '  ran:  sysctl -w vm.nr_hugepages=118' 'which failed, with status 1' '  FAIL  port ' 'mend: sysctl'
+
+good
+pci_port here
+ln -sfn "$work/here/sys/drivers/ixgbe" "$work/here/sys/bus/pci/devices/0000:00:05.0/driver"
+echo 1500 >"$work/there/sys/class/net/eth1/mtu"
+doctor --fix hostb
+ends 1
+hasnt ran:
+grep -qE '^(modprobe|ip)' "$work/log" && fail "--fix runs what is not safe: $(cat "$work/log")"
+
+# JSON.
+good
+echo 1500 >"$work/here/sys/class/net/eth1/mtu"
+doctor --json hostb
+ends 1
+one_object
+is ok false
+is target '"hostb"'
+is failed 1
+python3 - "$work/out" <<'END' || fail "the JSON is not as xl-fast(1) says"
+import json, sys
+
+o = json.load(open(sys.argv[1]))
+mtu = [c for c in o["checks"] if c["check"] == "mtu"]
+assert len(mtu) == 1 and mtu[0] == {
+    "end": "both", "check": "mtu", "state": "fail", "text": mtu[0]["text"],
+    "mend": "ip link set eth1 mtu 9000", "mend_at": "source", "ran": []}, mtu
+assert {c["end"] for c in o["checks"]} == {"source", "target", "both"}
+assert all(c["state"] == "ok" and c["mend"] is None for c in o["checks"] if c["check"] != "mtu")
+END
+
+# Without the Xen part, and wrong words.
+XL_FAST_LIBDIR=$work/nowhere doctor
+ends 1
+has 'without its Xen part'
+for words in '--what' 'a b' '-s' '-x' 'a;b'; do
+    # shellcheck disable=SC2086
+    doctor $words
+    ends 2
+    [ ! -s "$work/out" ] || fail "something on stdout"
+done

@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xl migrate --fast --dry-run: both ends are asked, the real xl is not, nothing is left behind; what is predicted
+# by the ports' speed, a bandwidth, earlier migrations; its JSON and exit status. xl, ssh and preflight are
+# stand-ins.
+# shellcheck disable=SC2016  # scripts of the stand-ins
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+dir=$work/x
+mkdir -p "$dir"/{shim,real,tools} "$dir/run/xl-fast"
+cp xl-plugin/bin/xl xl-plugin/bin/xl-fast-move.sh "$dir/shim"
+ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
+printf '#!/bin/sh\necho "xl $*" >>"$DIR/xl"\n' >"$dir/real/xl"
+printf '#!/bin/sh\necho "ssh $*" >>"$DIR/ssh"\nwhile [ $# -gt 1 ]; do shift; done\nexec sh -c "$1"\n' >"$dir/tools/ssh"
+cat >"$dir/shim/xl-fast-preflight" <<'END'
+#!/bin/sh
+printf '%s\n' protocol=1 xen=4.17 need_kib=1100000 port=eth1 address=192.0.2.1/24 mtu=9000 max_downtime_us=300000 \
+    uuid=00000000-0000-4000-8000-000000000001 "name=web1" "bandwidth_bps=${FAKE_BANDWIDTH:-0}"
+[ "$1" != source ] || echo "memory_kib=${FAKE_MEMORY-1048576}"
+[ "$1" != source ] || echo "speed_mbps=${FAKE_SPEED:-0}"
+[ "$1" != target ] || echo "speed_mbps=${FAKE_TARGET_SPEED:-0}"
+[ "$1" != target ] || [ -z "${FAKE_BUSY:-}" ] || echo "busy=$FAKE_BUSY"
+[ "$1" != target ] || [ -z "${FAKE_WHY:-}" ] || { printf '%s\n' 'mend=ip link set eth1 up' "why=$FAKE_WHY"; exit; }
+echo fast=ok
+END
+chmod +x "$dir"/*/*
+export PATH=$dir/shim:$dir/real:$dir/tools:$PATH DIR=$dir XL_FAST_RUNDIR=$dir/run
+unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM XL_FAST_EVENTS XL_FAST_VERBOSE
+
+dry() { # OPTION...
+    echo "+ xl migrate --fast --dry-run $* 7 hostb"
+    : >"$dir/ssh"
+    xl migrate --fast --dry-run "$@" 7 hostb >"$work/out" 2>"$work/err"
+    status=$?
+    [ ! -e "$dir/xl" ] || fail "the real xl was run: $(cat "$dir/xl")"
+    [ "$(find "$dir/run" -type f ! -name history)" = '' ] || fail "left behind: $(find "$dir/run")"
+}
+
+ends() { # STATUS
+    [ "$status" = "$1" ] || fail "exit status $status, not $1"
+}
+
+has() { # WORDS...
+    local words
+    for words; do
+        grep -qF -- "$words" "$work/out" "$work/err" || fail "no '$words'"
+    done
+}
+
+# Of the object of that name in the JSON on stdout: KEY VALUE.
+of() { # NAME KEY VALUE
+    python3 -c 'import json, sys
+v = json.load(open(sys.argv[1]))[sys.argv[2]]
+sys.exit(v[sys.argv[3]] != json.loads(sys.argv[4]))' "$work/out" "$@" || fail "$1.$2 is not $3"
+}
+
+# Nothing says how fast it is.
+dry
+ends 0
+has 'web1 can move to hostb; nothing was touched' 'memory     1 GiB' 'rate       not known'
+[ "$(wc -l <"$dir/ssh")" = 1 ] || fail "the target was not asked once"
+dry --json
+ends 0
+one_object
+is possible true
+is rate_bps null
+is quiet null
+
+# By what limits it: the lesser of the ports' speeds, of which 95 % are pages; or the bandwidth.
+FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry --json
+ends 0
+one_object
+is guest '"web1"'
+is host '"hostb"'
+is memory_bytes 1073741824
+is rate_bps 9500000000
+is rate_from '"link"'
+is waits false
+is blackout_whole false
+of quiet bytes 1073741824
+of quiet rounds 2
+of quiet time_us 904203
+of quiet blackout_us 0
+of restless rounds 5
+of restless bytes 5368709120
+FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry
+has '9.50 Gbit/s of pages, by the ports' 'quiet      904 ms, 1 GiB, 2 rounds, blackout' 'restless   4.5 s, 5 GiB, 5 rounds' \
+    'is not'
+FAKE_SPEED=10000 FAKE_BANDWIDTH=1000000000 dry --json
+is rate_from '"bandwidth"'
+is rate_bps 950000000
+
+# By earlier migrations: the newest to that host that nothing held back; what the same guest's took.
+done_event() { # GUEST HOST PAYLOAD_BPS [MORE]
+    printf '%s\n' "{\"version\":1,\"event\":\"start\",\"t_us\":0,\"time_us\":1,\"program\":\"migrate\",\"guest\":\"$1\",\"host\":\"$2\"}" \
+        "{\"version\":1,\"event\":\"done\",\"t_us\":7000000,\"rounds\":4,\"bytes\":123456,\"memory_us\":6000000,\"payload_bps\":$3${4:-},\"blackout\":{\"suspend_us\":2000,\"copy_us\":30000,\"verify_us\":0,\"handover_us\":60000},\"rejects\":{}}" \
+        '{"version":1,"event":"exit","status":0}'
+}
+{
+    done_event web1 hostb 2000000000
+    done_event web2 hostb 4000000000
+    done_event web2 hostb 1000000 ',"bandwidth_bps":1000000'
+    done_event web2 hostc 3000000000
+    done_event web3 hostb 5000000 | sed 's/"done"/"failed"/; s/"status":0/"status":1/'
+} >"$dir/run/xl-fast/history"
+FAKE_SPEED=10000 dry --json
+ends 0
+is rate_from '"history"'
+is rate_bps 4000000000
+is blackout_whole true
+of quiet blackout_us 62000
+of last_time rounds 4
+of last_time bytes 123456
+of last_time time_us 7000000
+of last_time blackout_us 92000
+FAKE_SPEED=1000 dry --json
+is rate_from '"link"'
+FAKE_SPEED=10000 dry
+has 'by the last migration' 'last time  7.0 s'
+
+# Refused as a migration is; a port that is busy is no refusal.
+FAKE_BUSY=4711 dry
+ends 0
+has 'waits      another migration has the port (process 4711)'
+FAKE_BUSY=4711 dry --json
+is waits true
+FAKE_WHY='B: port eth1: down' dry
+ends 1
+has 'xl-fast: B: port eth1: down; mend: ip link set eth1 up'
+[ ! -s "$work/out" ] || fail "something on stdout"
+FAKE_WHY='B: port eth1: down' dry --json
+ends 1
+one_object
+is possible false
+is why '"B: port eth1: down; mend: ip link set eth1 up"'
+FAKE_WHY='B: port eth1: down' xl migrate --fast=auto --dry-run 7 hostb >"$work/out" 2>"$work/err"
+status=$?
+ends 1
+[ ! -e "$dir/xl" ] || fail "--fast=auto --dry-run goes by the plain xl"
+FAKE_WHY=$(printf 'B: \033[2J') dry
+ends 1
+grep -q "$(printf '\033')" "$work/err" && fail "the target writes to the terminal"
+FAKE_MEMORY='' dry
+ends 1
+has 'memory is not told'
+
+rm "$dir/tools/xl-fast"
+if ! command -v xl-fast >/dev/null; then # one may be installed here
+    dry
+    ends 1
+    has 'xl-fast is not in PATH'
+fi

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How long a migration will take, by arithmetic that can be done by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../../transport/guest.h"
+#include "../../../xl-plugin/cli/forecast.h"
+
+#define MEMORY (UINT64_C(1000) * XF_PAGE_BYTES) /* a second at RATE */
+#define RATE   MEMORY
+
+static struct xf_forecast forecast(uint64_t writes, uint64_t max_downtime_us, uint64_t fixed_us)
+{
+    struct xf_policy policy;
+    struct xf_forecast f;
+
+    xf_policy_init(&policy);
+    policy.max_downtime_us = max_downtime_us;
+    policy.fixed_costs_us = fixed_us;
+    xf_forecast(MEMORY, RATE, writes, &policy, &f);
+    return f;
+}
+
+static void a_quiet_guest_goes_once(void **state)
+{
+    struct xf_forecast f = forecast(0, 300000, 20000);
+
+    (void)state;
+    assert_int_equal(f.rounds, 2);
+    assert_int_equal(f.bytes, MEMORY);
+    assert_int_equal(f.time_us, 1020000);
+    assert_int_equal(f.blackout_us, 20000);
+}
+
+/* Half of it is dirty after the first round, a quarter after the second: 250 ms. */
+static void rounds_shrink(void **state)
+{
+    struct xf_forecast f = forecast(RATE / 2, 300000, 0);
+
+    (void)state;
+    assert_int_equal(f.rounds, 3);
+    assert_int_equal(f.bytes, MEMORY * 7 / 4);
+    assert_int_equal(f.time_us, 1750000);
+    assert_int_equal(f.blackout_us, 250000);
+    /* With more patience for the pause, one less. */
+    f = forecast(RATE / 2, 600000, 0);
+    assert_int_equal(f.rounds, 2);
+    assert_int_equal(f.blackout_us, 500000);
+}
+
+/* The first round, three more without progress, then all of it once more while it stands. */
+static void a_restless_guest_is_stopped(void **state)
+{
+    struct xf_forecast f = forecast(RATE, 300000, 5000), more = forecast(1000 * RATE, 300000, 5000);
+
+    (void)state;
+    assert_int_equal(f.rounds, 5);
+    assert_int_equal(f.bytes, 5 * MEMORY);
+    assert_int_equal(f.time_us, 5005000);
+    assert_int_equal(f.blackout_us, 1005000);
+    assert_memory_equal(&more, &f, sizeof(f));
+}
+
+static void a_guest_without_memory_takes_no_time(void **state)
+{
+    struct xf_policy policy;
+    struct xf_forecast f;
+
+    (void)state;
+    xf_policy_init(&policy);
+    xf_forecast(0, RATE, RATE, &policy, &f);
+    assert_int_equal(f.bytes, 0);
+    assert_int_equal(f.time_us, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_quiet_guest_goes_once),
+        cmocka_unit_test(rounds_shrink),
+        cmocka_unit_test(a_restless_guest_is_stopped),
+        cmocka_unit_test(a_guest_without_memory_takes_no_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast doctor: what commonly goes wrong at one or both ends, and the command that mends it. Each
+ * end is asked by xl-fast-preflight, which a migration asks too; what both have to have in common
+ * is compared here.
+ */
+#include "doctor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "recover_reach.h"
+
+#define ANSWER_BYTES (64u << 10)
+#define LIMIT_S      120
+
+/* As xl does it, but never with a question: a password that is asked for would be asked for in the
+   middle of a migration that a timer has started. */
+#define SSH "ssh -o BatchMode=yes -o ConnectTimeout=20"
+
+struct doctor {
+    struct xf_doctor d;
+    struct xf_reach reach;
+    bool fix, json, own_ssh;
+    struct xf_peer source, target;
+    uint64_t from_ms, until_ms;
+    char answer[ANSWER_BYTES];
+};
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+/* One that there is no place for is none of ours. */
+static struct xf_doctor_line *add(struct doctor *x, enum xf_doctor_end end, const char *check,
+                                  enum xf_finding_state state)
+{
+    static struct xf_doctor_line none;
+    struct xf_doctor_line *l = x->d.lines_n < XF_DOCTOR_LINES ? &x->d.lines[x->d.lines_n++] : &none;
+
+    *l = (struct xf_doctor_line){.end = end, .found.state = state};
+    snprintf(l->check, sizeof(l->check), "%s", check);
+    return l;
+}
+
+/* STATE NAME TEXT */
+static void take_check(struct doctor *x, enum xf_doctor_end end, char *value)
+{
+    char *name = strchr(value, ' '), *text = name ? strchr(name + 1, ' ') : NULL;
+
+    if (!text)
+        return;
+    *name++ = *text++ = 0;
+    enum xf_finding_state state = !strcmp(value, "ok")     ? XF_FINDING_OK
+                                  : !strcmp(value, "note") ? XF_FINDING_NOTE
+                                                           : XF_FINDING_FAIL;
+    /* Only who moves guests from there needs the shim there. */
+    if (end == XF_AT_TARGET && !strcmp(name, "path") && state == XF_FINDING_FAIL)
+        state = XF_FINDING_NOTE;
+    struct xf_doctor_line *l = add(x, end, name, state);
+    snprintf(l->found.text, sizeof(l->found.text), "%s", text);
+}
+
+/* STATUS COMMAND */
+static void take_ran(struct doctor *x, enum xf_doctor_end end, char *value)
+{
+    char *command;
+    long status = strtol(value, &command, 10);
+    struct xf_doctor_line *l = add(x, end, "", XF_FINDING_NOTE);
+
+    l->ran = true;
+    l->status = (int)status;
+    snprintf(l->found.text, sizeof(l->found.text), "%s", command + (*command == ' '));
+}
+
+/* Returns whether the answer is whole. */
+static bool take_answer(struct doctor *x, enum xf_doctor_end end)
+{
+    struct xf_peer *peer = end == XF_AT_SOURCE ? &x->source : &x->target;
+    bool whole = false;
+    char *rest = x->answer, *line;
+
+    while ((line = strsep(&rest, "\n"))) {
+        char *value = strchr(line, '=');
+
+        if (!value)
+            continue;
+        *value++ = 0;
+        if (!strcmp(line, "check")) {
+            take_check(x, end, value);
+        } else if (!strcmp(line, "ran")) {
+            take_ran(x, end, value);
+        } else if (!strcmp(line, "mend")) {
+            if (x->d.lines_n)
+                snprintf(x->d.lines[x->d.lines_n - 1].found.mend, XF_FINDING_MEND_BYTES, "%s",
+                         value);
+        } else if (!strcmp(line, "examined")) {
+            whole = true;
+        } else {
+            xf_peer_take(peer, line, value);
+        }
+    }
+    return whole;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* What an end that did not answer as it should is about. */
+static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
+{
+    struct xf_finding *f;
+
+    if (end == XF_AT_TARGET && rc == 127) {
+        f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
+        snprintf(f->text, sizeof(f->text),
+                 "%s is not there: xl-fast is not installed, or elsewhere", x->reach.program);
+        strcpy(f->mend, XF_MEND_INSTALL);
+    } else if (rc == 2) {
+        f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
+        strcpy(f->text, "xl-fast is of a version that knows no doctor: install the same version at "
+                        "both ends");
+        strcpy(f->mend, XF_MEND_INSTALL);
+    } else if (end == XF_AT_TARGET) {
+        f = &add(x, end, "ssh", XF_FINDING_FAIL)->found;
+        if (rc < 0)
+            snprintf(f->text, sizeof(f->text), "gives no answer: %s", strerror(-rc));
+        else
+            snprintf(f->text, sizeof(f->text),
+                     "gives no answer without a question: %s ended with status %d", x->d.ssh, rc);
+        f->mend_at_source = true;
+        if (x->own_ssh)
+            snprintf(f->mend, sizeof(f->mend), "%.200s %.100s true", x->d.ssh, x->d.host);
+        else
+            snprintf(f->mend, sizeof(f->mend), "ssh-copy-id %.200s", x->d.host);
+    } else {
+        f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
+        snprintf(f->text, sizeof(f->text), "%s does not run: %s %d", x->reach.program,
+                 rc < 0 ? "error" : "status", rc < 0 ? -rc : rc);
+        strcpy(f->mend, XF_MEND_INSTALL);
+    }
+}
+
+static void ask(struct doctor *x, enum xf_doctor_end end)
+{
+    const char *args[] = {x->fix ? "mend" : "examine", NULL};
+    unsigned lines_n = x->d.lines_n;
+    struct xf_doctor_line *ssh = end == XF_AT_TARGET ? add(x, end, "ssh", XF_FINDING_OK) : NULL;
+
+    x->from_ms = now_ms();
+    int rc = xf_reach_run(&x->reach, end == XF_AT_TARGET, args, x->answer, sizeof(x->answer));
+    x->until_ms = now_ms();
+    if (ssh)
+        snprintf(ssh->found.text, sizeof(ssh->found.text), "answers without a question");
+    if (!rc && !take_answer(x, end))
+        rc = -EBADMSG;
+    if (!rc)
+        return;
+    /* What it did say is half of it. ssh's own status is 255; who is not there is reached. */
+    x->d.lines_n = lines_n + (ssh && (rc == 127 || rc == 2));
+    *(end == XF_AT_SOURCE ? &x->source : &x->target) = (struct xf_peer){0};
+    add_no_answer(x, end, rc);
+}
+
+static void compare(struct doctor *x)
+{
+    static const struct {
+        const char *name;
+        xf_peers_compare *run;
+    } all[] = {
+        {"protocol", xf_peers_protocol}, {"xen", xf_peers_xen}, {"network", xf_peers_network},
+        {"mtu", xf_peers_mtu},           {"cpu", xf_peers_cpu},
+    };
+    struct xf_finding f;
+
+    for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        all[i].run(&x->source, &x->target, &f);
+        if (f.state != XF_FINDING_UNKNOWN)
+            add(x, XF_AT_BOTH, all[i].name, f.state)->found = f;
+    }
+    xf_peers_clock(&x->target, x->from_ms, x->until_ms, &f);
+    if (f.state == XF_FINDING_FAIL)
+        f.state = XF_FINDING_NOTE; /* the guest moves all the same */
+    if (f.state != XF_FINDING_UNKNOWN)
+        add(x, XF_AT_BOTH, "clock", f.state)->found = f;
+}
+
+static int run(struct doctor *x)
+{
+    int rc = xf_reach_find(&x->reach, "xl-fast-preflight");
+
+    gethostname(x->d.source, sizeof(x->d.source) - 1);
+    if (rc) {
+        struct xf_finding *f = &add(x, XF_AT_SOURCE, "installed", XF_FINDING_FAIL)->found;
+
+        snprintf(f->text, sizeof(f->text), "%s",
+                 rc == -EINVAL ? "xl-fast cannot work from a folder of that name"
+                               : "xl-fast-preflight is not there: xl-fast was built or installed "
+                                 "without its Xen part");
+        strcpy(f->mend, XF_MEND_INSTALL);
+    } else {
+        ask(x, XF_AT_SOURCE);
+        if (x->d.host) {
+            ask(x, XF_AT_TARGET);
+            compare(x);
+        }
+    }
+    if (x->json)
+        xf_doctor_print_json(&x->d, stdout);
+    else
+        xf_doctor_print(&x->d, stdout);
+    return fflush(stdout) || xf_doctor_count(&x->d, XF_FINDING_FAIL) ? XF_EXIT_FAILED : XF_EXIT_OK;
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+static void usage(FILE *to)
+{
+    fputs("usage: xl-fast doctor [--fix] [--json] [-s SSHCOMMAND] [HOST]\n\n"
+          "Checks what commonly goes wrong with xl migrate --fast, here, and with HOST also there\n"
+          "and between the two; a line a check, and for each failure the command that mends it.\n"
+          "Run it as root in dom0.\n\n"
+          "  --fix          run those of the commands that are safe, and look again\n"
+          "  --json         one JSON object\n"
+          "  -s SSHCOMMAND  instead of ssh, as in xl migrate\n\n"
+          "Exit status: 0 all is well (there may be notes), 1 a check failed, 2 usage.\n",
+          to);
+}
+
+static bool host_ok(const char *host)
+{
+    return host[0] && host[0] != '-' &&
+           strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@%-") ==
+               strlen(host);
+}
+
+static int parse(struct doctor *x, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--fix")) {
+            x->fix = true;
+        } else if (!strcmp(argv[i], "--json")) {
+            x->json = true;
+        } else if (!strncmp(argv[i], "-s", 2) && (argv[i][2] || (i + 1 < argc && *argv[i + 1]))) {
+            x->d.ssh = argv[i][2] ? argv[i] + 2 : argv[++i];
+            x->own_ssh = true;
+        } else if (argv[i][0] == '-') {
+            fprintf(stderr, "xl-fast doctor: what is '%s'?\n", argv[i]);
+            return -EINVAL;
+        } else if (x->d.host) {
+            fprintf(stderr, "xl-fast doctor: one host at a time, and not also '%s'\n", argv[i]);
+            return -EINVAL;
+        } else if (!host_ok(argv[i])) {
+            fprintf(stderr, "xl-fast doctor: '%s' is no host name\n", argv[i]);
+            return -EINVAL;
+        } else {
+            x->d.host = argv[i];
+        }
+    }
+    return 0;
+}
+
+int xf_cli_doctor(int argc, char **argv)
+{
+    struct doctor *x;
+    int status;
+
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            usage(stdout);
+            return XF_EXIT_OK;
+        }
+    }
+    x = calloc(1, sizeof(*x));
+    if (!x) {
+        fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
+        return XF_EXIT_FAILED;
+    }
+    x->d.ssh = "ssh";
+    if (parse(x, argc, argv)) {
+        usage(stderr);
+        free(x);
+        return XF_EXIT_USAGE;
+    }
+    x->reach.ssh = x->own_ssh ? x->d.ssh : SSH;
+    x->reach.host = x->d.host;
+    x->reach.limit_s = LIMIT_S;
+    status = run(x);
+    free(x);
+    return status;
+}
