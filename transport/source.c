@@ -54,11 +54,11 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
                     (s->session.stats.pages_sent - s->session.stats.pages_repaired);
     struct xf_progress p = {
         .phase = s->phase,
-        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->live_rounds + 1,
+        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->rounds.done + 1,
         .round_pages = s->round_pages,
         .round_done = s->kind == XF_ROUND_PAGES ? done : 0,
         .round_us = now_us - s->round_us,
-        .bytes_per_s = s->bytes_per_s,
+        .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
         .predicted_blackout_us = s->predicted_us,
         .dirty_pages = s->dirty_pages,
         .verifying = s->kind == XF_ROUND_HASHES,

@@ -37,14 +37,13 @@ struct xf_source {
     uint64_t emptied_us; /* when the link had nothing more for us ... */
     uint64_t late_us;    /* ... and how long before this step that was */
 
-    uint32_t round;       /* on the wire; 0 before the first */
-    uint32_t live_rounds; /* of pages, done */
-    uint32_t stalled_rounds;
+    uint32_t round; /* on the wire; 0 before the first */
+    struct xf_rounds rounds;
+    struct xf_speed speed;
     enum xf_round_kind kind;
     bool verify;
     bool waiting; /* for a tunnel's next batch */
     uint64_t round_us, round_pages, round_full_before;
-    uint64_t bytes_per_s; /* of the newest round that was long enough to tell */
     uint64_t predicted_us, dirty_pages;
     bool barrier_sent;
     uint64_t barrier_us, barrier_wait_us;

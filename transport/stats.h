@@ -67,6 +67,7 @@ struct xf_stats {
     uint64_t start_us;          /* session's start */
     uint64_t live_us;           /* first round's start; 0 = not yet */
     uint64_t suspend_us;        /* suspend called: blackout starts; 0 = not yet */
+    uint64_t predicted_us;      /* the blackout, predicted just before suspending; 0 = unknown */
     uint64_t suspended_us;      /* the guest stands, its last dirty bitmap is known (source) */
     uint64_t copied_us;         /* the last round of pages was counted (source) */
     uint64_t done_us; /* last page landed (target) or known to have (source); 0 = not yet */

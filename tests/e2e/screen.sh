@@ -105,7 +105,7 @@ ends 0
 [ ! -s "$work/out" ] || fail "something on stdout"
 has err 'live  round 1  100 %  0.13 Gbit/s' 'live  round 2  100 %' 'suspended  round 3  100 %' \
     'web1 has moved to hostb' 'rounds     3' 'time       3.6 s' 'data       40.2 MiB in 12345 packets, for a guest of 39.1 MiB' \
-    'blackout   100 ms: suspend 2.0, copy 30, verify 8.0, handover 60' 'rate       1.29 Gbit/s' 'repaired   7 pages' \
+    'blackout   100 ms: suspend 2.0, copy 30, verify 8.0, handover 60' 'predicted  42 ms for suspend and copy' 'rate       1.29 Gbit/s' 'repaired   7 pages' \
     'verified   all 10000 pages'
 [ "$(grep -c ' round [0-9]' "$work/err")" = 3 ] || fail "not a line a round"
 [ "$(tr -d '\n -~' <"$work/err" | wc -c)" = 0 ] || fail "more than text, without a terminal"

@@ -84,6 +84,9 @@ static void print_blackout(const struct xf_story *s)
             fprintf(stderr, "%s %s %s", i ? "," : "", names[i],
                     ms(text, sizeof(text), s->blackout_us[i]));
     fputc('\n', stderr);
+    if (s->predicted_us)
+        fprintf(stderr, "  predicted  %s ms for suspend and copy\n",
+                ms(text, sizeof(text), s->predicted_us));
 }
 
 static void print_table(const struct xf_story *s)

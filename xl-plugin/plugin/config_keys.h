@@ -18,6 +18,7 @@ enum xf_config_key {
     XF_KEY_MTU,
     XF_KEY_CONNECT_TIMEOUT,
     XF_KEY_MAX_DOWNTIME,
+    XF_KEY_ON_BUSY,
     XF_KEY_BANDWIDTH,
     XF_KEY_COMPRESS,
     XF_KEY_VERIFY,

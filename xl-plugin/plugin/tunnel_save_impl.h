@@ -57,13 +57,13 @@ struct save {
     struct {
         uint64_t began_us;
         struct xf_tunnel_counts before;
-        long dirty;    /* pages that it is to send */
-        uint64_t sent; /* pages that it has sent */
-        unsigned stalled;
+        long dirty;        /* pages that it is to send */
+        uint64_t sent, us; /* pages that it has sent, and how long that took */
     } round;
+    struct xf_rounds decided;
+    struct xf_speed speed;
     unsigned rounds; /* of which something was said */
-    uint64_t bytes_per_s, live_us;
-    _Atomic uint64_t suspend_us, suspended_us;
+    _Atomic uint64_t suspend_us, suspended_us, predicted_us;
 };
 
 /* The first reason counts; whatever waits for the tunnel stops. Any thread; returns rc. */
