@@ -282,6 +282,8 @@ static void tell_progress(struct xf_events *e, const struct xf_progress *p)
         add_u64(&l, "payload_bps", p->bytes_per_s * 8);
     if (p->dirty_pages)
         add_u64(&l, "dirty_pages", p->dirty_pages);
+    if (p->throttle_pct)
+        add_u64(&l, "throttle_pct", p->throttle_pct);
     if (p->predicted_blackout_us && p->predicted_blackout_us != UINT64_MAX)
         add_u64(&l, "predicted_blackout_us", p->predicted_blackout_us);
     end(e, &l);
@@ -416,6 +418,8 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
         add_u64(&l, "payload_bps",
                 (uint64_t)((double)since(s->pages_zero, s->pages_sent) * (double)XF_PAGE_BYTES *
                            8e6 / (double)memory_us));
+    if (s->throttle_pct)
+        add_u64(&l, "throttle_pct", s->throttle_pct);
     add_blackout(&l, x);
     add(&l, ",\"rejects\":{");
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)

@@ -44,6 +44,10 @@ enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_roun
     /* It gets no better than nothing left. */
     if (!r->left_pages || *predicted_us <= policy->max_downtime_us)
         return XF_ROUND_STOP;
+    if (policy->throttle && rounds->stalled && rounds->halved < XF_HALVED_MAX) {
+        rounds->halved++;
+        rounds->stalled = 0;
+    }
     if (rounds->done < policy->max_rounds && rounds->stalled < XF_STALLED_ROUNDS_MAX)
         return XF_ROUND_AGAIN;
     return policy->on_busy == XF_ON_BUSY_ABORT ? XF_ROUND_GIVE_UP : XF_ROUND_STOP;
@@ -54,12 +58,12 @@ void xf_policy_say_busy(char line[XF_BUSY_BYTES], const struct xf_policy *policy
 {
     double written = r->us ? (double)r->dirty_pages * (double)XF_PAGE_BYTES / (double)r->us : 0;
 
-    snprintf(
-        line, XF_BUSY_BYTES,
-        "the guest dirties %.3f Gbit/s or more, the link carries %.3f: it would stand for %.0f "
-        "ms, not %.0f: allow that by --max-downtime, or by --on-busy=go",
-        written * 8 / 1e3, (double)r->bytes_per_s * 8 / 1e9, (double)predicted_us / 1e3,
-        (double)policy->max_downtime_us / 1e3);
+    snprintf(line, XF_BUSY_BYTES,
+             "the guest dirties %.3f Gbit/s or more, the link carries %.3f: it would stand for "
+             "%.0f ms, not %.0f: allow that by --max-downtime,%s or by --on-busy=go",
+             written * 8 / 1e3, (double)r->bytes_per_s * 8 / 1e9, (double)predicted_us / 1e3,
+             (double)policy->max_downtime_us / 1e3,
+             policy->throttle ? "" : " slow it down by --throttle,");
 }
 
 void xf_speed_take(struct xf_speed *speed, uint64_t pages, uint64_t full, uint64_t us)

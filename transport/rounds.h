@@ -22,11 +22,14 @@
 /* A guest that writes too fast is found out by then. */
 #define XF_ROUNDS_MAX         30u
 #define XF_STALLED_ROUNDS_MAX 3u
+/* To a sixty-fourth: 1 %. */
+#define XF_HALVED_MAX 6u
 
 struct xf_policy {
     uint64_t max_downtime_us; /* the blackout to aim for */
     uint32_t max_rounds;      /* live rounds at the most */
     enum xf_on_busy on_busy;  /* if it cannot be kept */
+    bool throttle;            /* slow the guest down, by half at a time, until rounds shrink */
 };
 
 /* How fast rounds go; all zero before the first. */
@@ -49,6 +52,7 @@ struct xf_round {
 struct xf_rounds {
     uint32_t done;
     uint32_t stalled; /* in a row, that left about as much dirty as they had sent */
+    uint32_t halved;  /* how often the guest's CPU time was */
 };
 
 enum xf_round_next { XF_ROUND_AGAIN, XF_ROUND_STOP, XF_ROUND_GIVE_UP };
@@ -56,7 +60,13 @@ enum xf_round_next { XF_ROUND_AGAIN, XF_ROUND_STOP, XF_ROUND_GIVE_UP };
 /* The defaults: 300 ms, XF_ROUNDS_MAX, go when busy. */
 void xf_policy_init(struct xf_policy *policy);
 
-/* What to do after the round, and in *predicted_us the blackout if the guest is suspended now;
+/* What is left of the guest's CPU time, in percent. */
+static inline unsigned xf_rounds_throttle_pct(const struct xf_rounds *rounds)
+{
+    return 100u >> rounds->halved;
+}
+
+/* What to do after the round, with the guest as slow as *rounds then says; and in *predicted_us the blackout if the guest is suspended now;
    UINT64_MAX: cannot be told. */
 enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
                                   const struct xf_round *r, uint64_t *predicted_us);

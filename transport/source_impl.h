@@ -40,6 +40,7 @@ struct xf_source {
     uint32_t round; /* on the wire; 0 before the first */
     struct xf_rounds rounds;
     struct xf_speed speed;
+    unsigned throttle_pct; /* what the guest has of its CPU time */
     enum xf_round_kind kind;
     bool verify;
     bool waiting; /* for a tunnel's next batch */
@@ -63,6 +64,8 @@ void xf_source_enter(struct xf_source *s, enum xf_phase phase, uint64_t now_us);
 int xf_source_start_rounds(struct xf_source *s, uint64_t now_us);
 /* The target has counted every page of the round: on to the next, or to the end. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us);
+/* Gives the guest its CPU time back. */
+void xf_source_unthrottle(struct xf_source *s);
 /* A tunnel's next batch, if there is one yet. */
 int xf_source_next_batch(struct xf_source *s, uint64_t now_us);
 /* Copies the encoder's counters to the statistics. */

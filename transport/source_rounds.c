@@ -96,6 +96,34 @@ static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t
               : 0;
 }
 
+static int throttle(struct xf_source *s, unsigned percent)
+{
+    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    int rc = s->guest.ops->throttle(s->guest.ctx, percent);
+
+    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    return rc;
+}
+
+static void slow_down(struct xf_source *s, unsigned percent)
+{
+    if (percent == s->throttle_pct)
+        return;
+    /* Also if it fails: it is given back in any case. */
+    s->throttle_pct = percent;
+    if (throttle(s, percent))
+        s->config.policy.throttle = false; /* a guest that cannot be slowed down is busy */
+    else
+        s->session.stats.throttle_pct = percent;
+}
+
+void xf_source_unthrottle(struct xf_source *s)
+{
+    if (s->throttle_pct < 100)
+        throttle(s, 100);
+    s->throttle_pct = 100;
+}
+
 /* Suspends the guest and makes todo the last round's: what was dirty, and what became so meanwhile.
  */
 static int stop_and_copy(struct xf_source *s, uint64_t now_us)
@@ -107,6 +135,7 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     s->session.stats.predicted_us = s->predicted_us == UINT64_MAX ? 0 : s->predicted_us;
     s->round_pages = 0; /* not known yet */
     xf_source_enter(s, XF_PHASE_FINAL, now_us);
+    xf_source_unthrottle(s); /* to suspend is the guest's own work */
     xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
     rc = XF_FAULT(source_suspend) ?: s->guest.ops->suspend(s->guest.ctx);
     xf_lap(&s->session.stats.laps, XF_STAGE_guest);
@@ -148,6 +177,7 @@ static int after_live_round(struct xf_source *s, uint64_t now_us)
     s->dirty_pages = r.left_pages = r.dirty_pages;
     switch (xf_policy_next(&s->config.policy, &s->rounds, &r, &s->predicted_us)) {
     case XF_ROUND_AGAIN:
+        slow_down(s, xf_rounds_throttle_pct(&s->rounds));
         return begin_rounds_of_todo(s, now_us);
     case XF_ROUND_STOP:
         return stop_and_copy(s, now_us);

@@ -58,6 +58,7 @@ struct xf_stats {
     uint64_t pages_repaired;   /* pages sent again because the target missed them */
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
+    uint32_t throttle_pct;   /* CPU time that was left to the guest, at the least; 0 = all (source) */
     uint64_t bytes_wire;     /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;
     uint64_t packets_lost;      /* declared lost (source) */
@@ -85,7 +86,8 @@ struct xf_progress {
     uint64_t predicted_blackout_us; /* of the transport's part; 0 = unknown */
     uint64_t dirty_pages;           /* at the end of the newest live round (source) */
     bool verifying;                 /* the round is of hashes (source) */
-    uint8_t reserved[7];            /* so that it has no holes: the demo sends it */
+    uint8_t throttle_pct;           /* what the guest has of its CPU time now; 0 = all (source) */
+    uint8_t reserved[6];            /* so that it has no holes: the demo sends it */
     uint64_t now_us;
     const struct xf_stats *stats;
 };

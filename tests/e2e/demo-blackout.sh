@@ -19,6 +19,12 @@ demo "${busy[@]}" --json
 verified
 is on_busy '"go"'
 
+# Slowed down, it can move.
+demo --memory 16M --fill random --dirty-rate 100M --bandwidth 400M --max-downtime 100 --seed 3 --throttle \
+    --on-busy abort --json
+verified
+[ "$(get throttle_pct)" -lt 100 ] || fail "it was not slowed down"
+
 rm "$work/events"
 demo "${busy[@]}" --json --on-busy=abort --events "$work/events"
 [ "$status" = 3 ] || fail "exit status $status"

@@ -261,6 +261,7 @@ static int run_source(struct parts *p)
     if (o->max_downtime_us)
         config.policy.max_downtime_us = o->max_downtime_us;
     config.policy.on_busy = o->on_busy;
+    config.policy.throttle = o->throttle;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.compress = o->compress;
     config.progress = on_progress;

@@ -30,6 +30,7 @@ static const char help[] =
     "  --max-downtime MS    the blackout to aim for (300)\n"
     "  --on-busy WHAT       if the guest writes too fast for that, go: it moves all the same;\n"
     "                       abort: it stays at the source (go)\n"
+    "  --throttle           slow the guest down before that, by half at a time, until it can move\n"
     "  --bandwidth RATE     limit on the wire, bits per second, such as 500M or 2.5G (none)\n"
     "  --compress WHEN      auto: pages go compressed while that is faster; lz4: always; none "
     "(auto)\n"
@@ -88,6 +89,7 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, SEED},
     {"events", required_argument, NULL, EVENTS},
     {"report", required_argument, NULL, REPORT},
+    {"throttle", no_argument, NULL, 's'},
     {"timing", no_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
@@ -236,6 +238,10 @@ int demo_options_parse(struct demo_options *o, int argc, char **argv, int *statu
         }
         if (c == 'j') {
             o->json = true;
+            continue;
+        }
+        if (c == 's') {
+            o->throttle = true;
             continue;
         }
         if (c == 't') {

@@ -102,6 +102,7 @@ static void put_settings(struct json_object *to, const struct demo_options *o)
     put_u64(to, "writers", o->writers);
     put_u64(to, "queues", o->queues);
     put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
+    json_object_object_add(to, "throttle", json_object_new_boolean(o->throttle));
     json_object_object_add(to, "on_busy", json_object_new_string(xf_on_busy_name(o->on_busy)));
     json_object_object_add(to, "compress",
                            json_object_new_string(xf_compress_mode_name(o->compress)));
@@ -145,6 +146,7 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     json_object_object_add(to, "predicted_blackout_ms",
                            json_object_new_double((double)s->predicted_us / 1e3));
     put_u64(to, "total_us", total_us(o));
+    put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
     put_u64(to, "resumed_pages", o->resumed_pages);
 
     put_u64(injected, "lost", o->source.faults.lost + o->target.faults.lost);
@@ -265,6 +267,9 @@ void demo_report_table(const struct demo_outcome *o)
     printf("  blackout    %.3f ms, predicted %.3f ms\n", (double)blackout_us(o) / 1e3,
            (double)s->predicted_us / 1e3);
     printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
+    if (s->throttle_pct)
+        printf("  throttled   to %" PRIu32 " %% of the guest's speed until it was suspended\n",
+               s->throttle_pct);
     printf("  injected    lost %" PRIu64 ", reordered %" PRIu64 ", duplicated %" PRIu64
            ", corrupted %" PRIu64 "\n",
            a->lost + b->lost, a->reordered + b->reordered, a->duplicated + b->duplicated,

@@ -100,6 +100,36 @@ static void test_busy_guest_is_found_out(void **state)
     assert_int_equal(next, XF_ROUND_STOP);
 }
 
+static void test_is_slowed_down_first(void **state)
+{
+    struct xf_policy p;
+    struct xf_rounds rounds = {0};
+    struct xf_round r = a_round(100000, 100000);
+    static const unsigned left[] = {100, 50, 25, 12, 6, 3, 1, 1, 1};
+    enum xf_round_next next;
+    uint64_t us;
+
+    (void)state;
+    xf_policy_init(&p);
+    p.throttle = true;
+    p.on_busy = XF_ON_BUSY_ABORT;
+    for (unsigned i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        assert_int_equal(xf_policy_next(&p, &rounds, &r, &us), XF_ROUND_AGAIN);
+        assert_int_equal(xf_rounds_throttle_pct(&rounds), left[i]);
+    }
+    assert_int_equal(xf_policy_next(&p, &rounds, &r, &us), XF_ROUND_GIVE_UP);
+
+    /* No further than until rounds shrink. */
+    rounds = (struct xf_rounds){0};
+    xf_policy_next(&p, &rounds, &r, &us);
+    xf_policy_next(&p, &rounds, &r, &us);
+    r.dirty_pages = a_bit_less(r.pages);
+    assert_int_equal(xf_policy_next(&p, &rounds, &r, &us), XF_ROUND_AGAIN);
+    assert_int_equal(xf_rounds_throttle_pct(&rounds), 50);
+    assert_int_equal(until(&p, 100000, up_and_down, &next), XF_ROUNDS_MAX);
+    assert_int_equal(next, XF_ROUND_GIVE_UP);
+}
+
 static void test_what_is_said_of_it(void **state)
 {
     struct xf_policy p;
@@ -109,9 +139,9 @@ static void test_what_is_said_of_it(void **state)
     (void)state;
     xf_policy_init(&p);
     xf_policy_say_busy(line, &p, &r, 2000000);
-    for (unsigned i = 0; i < 6; i++) {
-        static const char *const words[] = {"0.655 Gbit/s", "0.328",          "2000 ms",
-                                            "not 300",      "--max-downtime", "--on-busy=go"};
+    for (unsigned i = 0; i < 7; i++) {
+        static const char *const words[] = {"0.655 Gbit/s",   "0.328",      "2000 ms",     "not 300",
+                                            "--max-downtime", "--throttle", "--on-busy=go"};
 
         if (!strstr(line, words[i]))
             fail_msg("no '%s' in '%s'", words[i], line);
@@ -150,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stops_when_it_is_short),
         cmocka_unit_test(test_busy_guest_is_found_out),
+        cmocka_unit_test(test_is_slowed_down_first),
         cmocka_unit_test(test_what_is_said_of_it),
         cmocka_unit_test(test_speed),
     };
