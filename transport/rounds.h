@@ -66,8 +66,8 @@ static inline unsigned xf_rounds_throttle_pct(const struct xf_rounds *rounds)
     return 100u >> rounds->halved;
 }
 
-/* What to do after the round, with the guest as slow as *rounds then says; and in *predicted_us the blackout if the guest is suspended now;
-   UINT64_MAX: cannot be told. */
+/* What to do after the round, with the guest as slow as *rounds then says; and in *predicted_us the
+   blackout if the guest is suspended now; UINT64_MAX: cannot be told. */
 enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
                                   const struct xf_round *r, uint64_t *predicted_us);
 

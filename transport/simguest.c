@@ -44,7 +44,7 @@ struct xf_simguest {
     struct xf_random random;
     atomic_bool paused, stopping;
     atomic_uint throttle_pct;
-    unsigned owed_pct; /* of a page, by xf_simguest_write() */
+    unsigned owed_pct;        /* of a page, by xf_simguest_write() */
     pthread_rwlock_t writing; /* writers share it; pause takes it */
     struct writer writers[WRITERS_MAX];
     unsigned writers_n;
@@ -195,9 +195,8 @@ static void *writer_main(void *arg)
 
         /* A clock that jumps back owes nothing. */
         if (now_us > last_us)
-            due +=
-                (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 / (double)XF_PAGE_BYTES *
-                atomic_load(&g->throttle_pct) / 100;
+            due += (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 /
+                   (double)XF_PAGE_BYTES * atomic_load(&g->throttle_pct) / 100;
         last_us = now_us;
         if (atomic_load(&g->paused)) {
             due = 0;

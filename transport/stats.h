@@ -58,8 +58,8 @@ struct xf_stats {
     uint64_t pages_repaired;   /* pages sent again because the target missed them */
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
-    uint32_t throttle_pct;   /* CPU time that was left to the guest, at the least; 0 = all (source) */
-    uint64_t bytes_wire;     /* UDP payload of all packets sent by this end */
+    uint32_t throttle_pct; /* CPU time that was left to the guest, at the least; 0 = all (source) */
+    uint64_t bytes_wire;   /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;
     uint64_t packets_lost;      /* declared lost (source) */
     uint64_t path_bytes_per_s;  /* what the path carries, as the source found it last */

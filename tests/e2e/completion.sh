@@ -68,7 +68,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --compress --json --max-downtime --on-busy --quiet --report --verbose --verify)
+ours=(--bandwidth --compress --json --max-downtime --on-busy --quiet --report --throttle --verbose --verify)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"

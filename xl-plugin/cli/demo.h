@@ -58,7 +58,7 @@ struct demo_options {
     uint64_t seed;
     uint64_t max_downtime_us; /* 0: the transport's default */
     enum xf_on_busy on_busy;
-    bool throttle; /* the guest may be slowed down */
+    bool throttle;                  /* the guest may be slowed down */
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned queues;

@@ -244,6 +244,7 @@ static void take(struct reading *r)
     c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
     c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;
     get_on_busy(r);
+    c->throttle = get_number(r, XF_KEY_THROTTLE, 0, 1, 0);
     get_bandwidth(r);
     get_compress(r);
     c->verify = get_number(r, XF_KEY_VERIFY, 0, 1, 0);
@@ -278,12 +279,15 @@ static void take_environment(struct reading *r)
     const char *helper = getenv("XL_FAST_STOCK_HELPER");
     long downtime = env_number(r, XF_KEY_MAX_DOWNTIME, "XL_FAST_MAX_DOWNTIME", 1, 3600000);
     long timeout = env_number(r, XF_KEY_CONNECT_TIMEOUT, "XL_FAST_CONNECT_TIMEOUT", 1, 3600);
+    long throttle = env_number(r, XF_KEY_THROTTLE, "XL_FAST_THROTTLE", 0, 1);
     long verify = env_number(r, XF_KEY_VERIFY, "XL_FAST_VERIFY", 0, 1);
 
     if (downtime > 0)
         c->max_downtime_us = (uint64_t)downtime * 1000;
     if (timeout > 0)
         c->connect_timeout_s = (unsigned)timeout;
+    if (throttle >= 0)
+        c->throttle = throttle;
     if (verify >= 0)
         c->verify = verify;
     if (helper && *helper) {

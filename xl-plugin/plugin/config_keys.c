@@ -17,6 +17,7 @@ const char *const xf_config_key_names[XF_KEYS] = {
     [XF_KEY_CONNECT_TIMEOUT] = "connect_timeout",
     [XF_KEY_MAX_DOWNTIME] = "max_downtime",
     [XF_KEY_ON_BUSY] = "on_busy",
+    [XF_KEY_THROTTLE] = "throttle",
     [XF_KEY_BANDWIDTH] = "bandwidth",
     [XF_KEY_COMPRESS] = "compress",
     [XF_KEY_VERIFY] = "verify",

@@ -62,8 +62,10 @@ struct save {
     } round;
     struct xf_rounds decided;
     struct xf_speed speed;
-    unsigned rounds; /* of which something was said */
+    unsigned throttle_pct; /* what the guest has of its CPU time; 0 = all */
+    unsigned rounds;       /* of which something was said */
     _Atomic uint64_t suspend_us, suspended_us, predicted_us;
+    _Atomic uint32_t throttled_pct; /* the least that it had */
 };
 
 /* The first reason counts; whatever waits for the tunnel stops. Any thread; returns rc. */
@@ -83,6 +85,8 @@ void *xf_tunnel_save_pump(void *arg);
 
 /* Sets the callbacks that the stock function is to have. */
 void xf_tunnel_save_wrap(struct save *s, struct save_callbacks *wrapped);
+/* Gives the guest its CPU time back. */
+void xf_tunnel_save_unthrottle(struct save *s);
 /* Of what has landed since the last one. */
 void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_tunnel_counts *now,
                               uint64_t us);

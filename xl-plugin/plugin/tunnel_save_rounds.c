@@ -73,6 +73,25 @@ static uint64_t left_pages(const struct xf_round *r)
     return left < (double)r->dirty_pages ? (uint64_t)left : r->dirty_pages;
 }
 
+static void slow_down(struct save *s, unsigned percent)
+{
+    if (percent == 100 || percent == s->throttle_pct)
+        return;
+    /* Also if it fails: it is given back in any case. */
+    s->throttle_pct = percent;
+    if (s->p->throttle(s->p->arg, percent))
+        s->policy.throttle = false; /* a guest that cannot be slowed down is busy */
+    else
+        s->throttled_pct = percent;
+}
+
+void xf_tunnel_save_unthrottle(struct save *s)
+{
+    if (s->throttle_pct)
+        s->p->throttle(s->p->arg, 100);
+    s->throttle_pct = 0;
+}
+
 /* How many pages are dirty is known: another live round, or the last before the stop? */
 static int next_round(struct save *s, long dirty)
 {
@@ -93,6 +112,7 @@ static int next_round(struct save *s, long dirty)
     s->predicted_us = predicted_us == UINT64_MAX ? 0 : predicted_us;
     switch (next) {
     case XF_ROUND_AGAIN:
+        slow_down(s, xf_rounds_throttle_pct(&s->decided));
         return XGS_POLICY_CONTINUE_PRECOPY;
     case XF_ROUND_STOP:
         return XGS_POLICY_STOP_AND_COPY;
@@ -133,6 +153,7 @@ static int suspend(void *data)
     if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_suspend))
         return 0;
     s->suspend_us = xf_now_us();
+    xf_tunnel_save_unthrottle(s); /* to suspend is the guest's own work */
     xf_tunnel_save_say_round(s, "", &counts, s->suspend_us - s->round.began_us);
     s->round.before = counts;
     xf_events_suspend(&s->report.events, s->suspend_us, s->predicted_us);

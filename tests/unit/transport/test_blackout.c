@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Blackout: what is predicted when the guest is suspended is what is then seen, whatever the link. */
+/* Blackout: what is predicted when the guest is suspended is what is then seen, whatever the link.
+ */
 #include "pair.h"
 
 #define LIMIT_US 60000000u

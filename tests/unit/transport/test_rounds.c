@@ -140,8 +140,9 @@ static void test_what_is_said_of_it(void **state)
     xf_policy_init(&p);
     xf_policy_say_busy(line, &p, &r, 2000000);
     for (unsigned i = 0; i < 7; i++) {
-        static const char *const words[] = {"0.655 Gbit/s",   "0.328",      "2000 ms",     "not 300",
-                                            "--max-downtime", "--throttle", "--on-busy=go"};
+        static const char *const words[] = {"0.655 Gbit/s", "0.328",          "2000 ms",
+                                            "not 300",      "--max-downtime", "--throttle",
+                                            "--on-busy=go"};
 
         if (!strstr(line, words[i]))
             fail_msg("no '%s' in '%s'", words[i], line);

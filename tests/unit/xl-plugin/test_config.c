@@ -36,6 +36,7 @@ static void defaults_hold(void **state)
     assert_int_equal(c.connect_timeout_s, 30);
     assert_int_equal(c.max_downtime_us, 300000);
     assert_int_equal(c.on_busy, XF_ON_BUSY_GO);
+    assert_false(c.throttle);
     assert_int_equal(c.bandwidth_bytes_per_s, 0);
     assert_int_equal(c.compress, XF_COMPRESS_AUTO);
 }
@@ -50,7 +51,7 @@ static void every_key_is_taken(void **state)
         parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
               "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nqueues=2\nmtu=1500\n"
               "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
-              "compress = \"lz4\"\non_busy = \"abort\"\nverify = 1\n"
+              "compress = \"lz4\"\non_busy = \"abort\"\nthrottle = 1\nverify = 1\n"
               "libvirt = \"tunnelled\"\n"
               "stock_helper = \"/x/libxl-save-helper\"\n",
               &c, err),
@@ -66,6 +67,7 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.bandwidth_bytes_per_s, 1000000000);
     assert_int_equal(c.compress, XF_COMPRESS_LZ4);
     assert_int_equal(c.on_busy, XF_ON_BUSY_ABORT);
+    assert_true(c.throttle);
     assert_true(c.verify);
     assert_int_equal(c.libvirt, XF_UNASKED_TUNNELLED);
     assert_string_equal(c.stock_helper, "/x/libxl-save-helper");
@@ -135,6 +137,7 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "bandwidth = \"8T\"\n", "bandwidth must be"},
         {REQUIRED "compress = \"zip\"\n", "compress must be"},
         {REQUIRED "compress = 1\n", "compress must be"},
+        {REQUIRED "throttle = 2\n", "throttle must be"},
         {REQUIRED "on_busy = \"wait\"\n", "on_busy must be"},
         {"port = \"\"\naddress = \"192.0.2.1/24\"\n", "port must be"},
         {"port = \"a b\"\naddress = \"192.0.2.1/24\"\n", "blank"},
