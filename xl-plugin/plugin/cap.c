@@ -16,7 +16,8 @@ static const char *record_path(void)
     return path && *path ? path : NULL;
 }
 
-/* What cannot be written here is no reason not to move: only a helper that is killed leaves a cap. */
+/* What cannot be written here is no reason not to move: only a helper that is killed leaves a cap.
+ */
 static void write_record(const struct xf_cap *c)
 {
     const char *path = record_path();
