@@ -243,16 +243,18 @@ static void tell_round_end(struct xf_events *e, uint64_t now_us, const struct xf
     end(e, &l);
 }
 
-static void tell_suspend(struct xf_events *e, uint64_t now_us, const struct xf_progress *p)
+/* dirty_pages: NULL if not known. */
+static void tell_suspend(struct xf_events *e, uint64_t now_us, const uint64_t *dirty_pages,
+                         uint64_t predicted_us)
 {
     struct line l;
 
     e->suspended = true;
     begin_at(&l, e, "suspend", now_us);
-    if (p) {
-        add_u64(&l, "dirty_pages", p->dirty_pages);
-        add_u64(&l, "predicted_blackout_us", p->predicted_blackout_us);
-    }
+    if (dirty_pages)
+        add_u64(&l, "dirty_pages", *dirty_pages);
+    if (predicted_us)
+        add_u64(&l, "predicted_blackout_us", predicted_us);
     end(e, &l);
 }
 
@@ -280,6 +282,8 @@ static void tell_progress(struct xf_events *e, const struct xf_progress *p)
         add_u64(&l, "payload_bps", p->bytes_per_s * 8);
     if (p->dirty_pages)
         add_u64(&l, "dirty_pages", p->dirty_pages);
+    if (p->throttle_pct)
+        add_u64(&l, "throttle_pct", p->throttle_pct);
     if (p->predicted_blackout_us && p->predicted_blackout_us != UINT64_MAX)
         add_u64(&l, "predicted_blackout_us", p->predicted_blackout_us);
     end(e, &l);
@@ -297,7 +301,7 @@ static void follow_rounds(struct xf_events *e, const struct xf_progress *p)
     if (e->round_open && (p->round != e->round || p->verifying || p->phase == XF_PHASE_DONE))
         tell_round_end(e, p->now_us, p->stats, e->suspended ? NULL : &p->dirty_pages);
     if (p->phase == XF_PHASE_FINAL && !e->suspended)
-        tell_suspend(e, p->now_us, p);
+        tell_suspend(e, p->now_us, &p->dirty_pages, p->stats->predicted_us);
     /* The last round may have nothing to send, and nobody hears of its beginning. */
     if (p->phase == XF_PHASE_DONE && p->stats->rounds > e->round) {
         tell_round_begin(e, p->stats->rounds, 0, p->now_us);
@@ -354,12 +358,12 @@ void xf_events_round_end(struct xf_events *e, uint64_t pages, uint64_t duration_
     pthread_mutex_unlock(&e->lock);
 }
 
-void xf_events_suspend(struct xf_events *e, uint64_t now_us)
+void xf_events_suspend(struct xf_events *e, uint64_t now_us, uint64_t predicted_us)
 {
     if (e->fd < 0)
         return;
     pthread_mutex_lock(&e->lock);
-    tell_suspend(e, now_us, NULL);
+    tell_suspend(e, now_us, NULL, predicted_us);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -414,6 +418,8 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
         add_u64(&l, "payload_bps",
                 (uint64_t)((double)since(s->pages_zero, s->pages_sent) * (double)XF_PAGE_BYTES *
                            8e6 / (double)memory_us));
+    if (s->throttle_pct)
+        add_u64(&l, "throttle_pct", s->throttle_pct);
     add_blackout(&l, x);
     add(&l, ",\"rejects\":{");
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)

@@ -74,7 +74,8 @@ void xf_events_progress(struct xf_events *e, const struct xf_progress *p);
 /* pages: 0 if not known. */
 void xf_events_round_begin(struct xf_events *e, uint32_t round, uint64_t pages, uint64_t now_us);
 void xf_events_round_end(struct xf_events *e, uint64_t pages, uint64_t duration_us);
-void xf_events_suspend(struct xf_events *e, uint64_t now_us);
+/* predicted_us: 0 if not known. */
+void xf_events_suspend(struct xf_events *e, uint64_t now_us, uint64_t predicted_us);
 
 /* done or failed. */
 void xf_events_end(struct xf_events *e, const struct xf_events_end *end);

@@ -56,6 +56,13 @@ struct xf_guest_source_ops {
     int (*map)(void *ctx, const uint64_t *gfns, unsigned n, const void **pages);
     void (*unmap)(void *ctx);
 
+    /*
+     * May be NULL: it cannot be slowed down. Leaves the guest so many percent (1 to 100) of the CPU
+     * time that it had before the first call; 100 gives all of it back. Called with less only if
+     * the policy allows it, and then with 100 before suspend(), and however else the session ends.
+     */
+    int (*throttle)(void *ctx, unsigned percent);
+
     /* Stops the guest. On success no page changes any more. The blackout starts here. */
     int (*suspend)(void *ctx);
 

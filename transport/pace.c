@@ -107,6 +107,11 @@ uint64_t xf_pace_rate(const struct xf_pace *p)
     return max_u64(p->rate_newer, p->rate_older);
 }
 
+uint64_t xf_pace_rtt_us(const struct xf_pace *p)
+{
+    return rtt_us(p);
+}
+
 static void set_rate(struct xf_pace *p, uint64_t rate)
 {
     p->rate_newer = rate;

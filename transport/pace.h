@@ -115,6 +115,8 @@ enum xf_pace_verdict xf_pace_check(struct xf_pace *p, bool busy, uint64_t bear_u
 
 /* What the path carries, as far as is known; bytes per second, 0 = nothing yet. */
 uint64_t xf_pace_rate(const struct xf_pace *p);
+/* The path's round trip lately: with the queues of others, but without ours; 0 = not known. */
+uint64_t xf_pace_rtt_us(const struct xf_pace *p);
 /* It has less to send than it might. */
 bool xf_pace_is_limited(const struct xf_pace *p);
 /* What may be outstanding. */

@@ -2,42 +2,86 @@
 /* Rounds: the stop policy. */
 #include "rounds.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "guest.h"
 
-/* Rounds in a row without progress after which more of them are pointless. */
-#define STALLED_MAX 3
+/* A rate taken from fewer pages than this says little. */
+#define RATE_PAGES_MIN 256u
 
 void xf_policy_init(struct xf_policy *policy)
 {
     *policy = (struct xf_policy){
         .max_downtime_us = 300000,
-        .fixed_costs_us = 0,
-        .max_rounds = 30,
-        .abort_if_busy = false,
+        .max_rounds = XF_ROUNDS_MAX,
+        .on_busy = XF_ON_BUSY_GO,
     };
 }
 
-bool xf_policy_stalled(uint64_t dirty_before, uint64_t dirty_now)
+/* The first round sends all of the guest: that less is dirty after it is no progress yet. */
+static bool is_stalled(const struct xf_rounds *rounds, const struct xf_round *r)
 {
-    return dirty_now > dirty_before - dirty_before / 8;
+    return rounds->done > 1 && r->dirty_pages > r->pages - r->pages / 8;
 }
 
-enum xf_round_next xf_policy_next(const struct xf_policy *policy, const struct xf_round_result *r,
-                                  uint64_t *predicted_us)
+static uint64_t predict(const struct xf_round *r)
 {
-    uint64_t us = UINT64_MAX;
+    if (!r->left_pages)
+        return r->fixed_us;
+    if (!r->bytes_per_s)
+        return UINT64_MAX;
+    return r->fixed_us +
+           (uint64_t)((double)r->left_pages * (double)XF_PAGE_BYTES * 1e6 / (double)r->bytes_per_s);
+}
 
-    if (r->dirty_pages == 0)
-        us = policy->fixed_costs_us;
-    else if (r->bytes_per_s)
-        us = policy->fixed_costs_us + (uint64_t)((double)r->dirty_pages * (double)XF_PAGE_BYTES *
-                                                 1e6 / (double)r->bytes_per_s);
-    if (predicted_us)
-        *predicted_us = us;
-
-    if (us <= policy->max_downtime_us)
+enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
+                                  const struct xf_round *r, uint64_t *predicted_us)
+{
+    rounds->done++;
+    rounds->stalled = is_stalled(rounds, r) ? rounds->stalled + 1 : 0;
+    *predicted_us = predict(r);
+    /* It gets no better than nothing left. */
+    if (!r->left_pages || *predicted_us <= policy->max_downtime_us)
         return XF_ROUND_STOP;
-    if (r->round < policy->max_rounds && r->stalled_rounds < STALLED_MAX)
+    if (policy->throttle && rounds->stalled && rounds->halved < XF_HALVED_MAX) {
+        rounds->halved++;
+        rounds->stalled = 0;
+    }
+    if (rounds->done < policy->max_rounds && rounds->stalled < XF_STALLED_ROUNDS_MAX)
         return XF_ROUND_AGAIN;
-    return policy->abort_if_busy ? XF_ROUND_GIVE_UP : XF_ROUND_STOP;
+    return policy->on_busy == XF_ON_BUSY_ABORT ? XF_ROUND_GIVE_UP : XF_ROUND_STOP;
+}
+
+void xf_policy_say_busy(char line[XF_BUSY_BYTES], const struct xf_policy *policy,
+                        const struct xf_round *r, uint64_t predicted_us)
+{
+    double written = r->us ? (double)r->dirty_pages * (double)XF_PAGE_BYTES / (double)r->us : 0;
+
+    snprintf(line, XF_BUSY_BYTES,
+             "the guest dirties %.3f Gbit/s or more, the link carries %.3f: it would stand for "
+             "%.0f ms, not %.0f: allow that by --max-downtime,%s or by --on-busy=go",
+             written * 8 / 1e3, (double)r->bytes_per_s * 8 / 1e9, (double)predicted_us / 1e3,
+             (double)policy->max_downtime_us / 1e3,
+             policy->throttle ? "" : " slow it down by --throttle,");
+}
+
+void xf_speed_take(struct xf_speed *speed, uint64_t pages, uint64_t full, uint64_t us)
+{
+    const bool tells = full >= RATE_PAGES_MIN;
+
+    if (!us || (!tells && speed->pages))
+        return;
+    /* The first round's pages are all of the guest's, those of the others what it writes. */
+    if (++speed->rounds <= 2)
+        speed->pages = speed->us = 0;
+    speed->pages = speed->pages / 2 + (tells ? full : pages);
+    speed->us = speed->us / 2 + us;
+}
+
+uint64_t xf_speed_bytes_per_s(const struct xf_speed *speed)
+{
+    if (!speed->us)
+        return 0;
+    return (uint64_t)((double)speed->pages * (double)XF_PAGE_BYTES * 1e6 / (double)speed->us);
 }

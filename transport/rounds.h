@@ -1,40 +1,84 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Rounds: when to stop and copy. After each live round the source knows how many pages are dirty
- * and how fast it could send; this decides what comes next. A pure function: no clock, no state
- * but what is passed in.
+ * and how fast it could send; this decides what comes next. Pure functions: no clock, no state but
+ * what is passed in.
+ *
+ * What a stop takes: the guest suspends; its last dirty bitmap is fetched; what is dirty goes; and
+ * the last round's barrier goes there and back. How long the guest takes to suspend nobody knows
+ * before it has; all else is measured in the rounds before.
  */
 #ifndef XF_TRANSPORT_ROUNDS_H
 #define XF_TRANSPORT_ROUNDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "on_busy.h"
+
+#define XF_BUSY_BYTES 256
+
+/* A guest that writes too fast is found out by then. */
+#define XF_ROUNDS_MAX         30u
+#define XF_STALLED_ROUNDS_MAX 3u
+/* To a sixty-fourth: 1 %. */
+#define XF_HALVED_MAX 6u
 
 struct xf_policy {
     uint64_t max_downtime_us; /* the blackout to aim for */
-    uint64_t fixed_costs_us;  /* blackout's part that does not depend on pages: suspend, restore */
     uint32_t max_rounds;      /* live rounds at the most */
-    bool abort_if_busy;       /* give up instead of going over max_downtime */
+    enum xf_on_busy on_busy;  /* if it cannot be kept */
+    bool throttle;            /* slow the guest down, by half at a time, until rounds shrink */
 };
 
-struct xf_round_result {
-    uint32_t round;          /* live rounds done */
-    uint64_t dirty_pages;    /* dirty now: what a stop would have to send */
-    uint64_t sent_pages;     /* sent in the round that ended */
-    uint64_t bytes_per_s;    /* payload rate of the session so far */
-    uint32_t stalled_rounds; /* rounds in a row that left about as much dirty as the one before */
+/* How fast rounds go; all zero before the first. */
+struct xf_speed {
+    uint32_t rounds;    /* that it was taken from */
+    uint64_t pages, us; /* of the newest ones, the older the less */
+};
+
+/* A live round that is over. */
+struct xf_round {
+    uint64_t pages;       /* sent */
+    uint64_t dirty_pages; /* written since the round began */
+    uint64_t left_pages;  /* what a stop now would have to send while the guest stands */
+    uint64_t us;          /* how long it took */
+    uint64_t bytes_per_s; /* xf_speed_bytes_per_s() */
+    uint64_t fixed_us;    /* of a stop, what does not depend on pages */
+};
+
+/* What the policy remembers from round to round; all zero before the first. */
+struct xf_rounds {
+    uint32_t done;
+    uint32_t stalled; /* in a row, that left about as much dirty as they had sent */
+    uint32_t halved;  /* how often the guest's CPU time was */
 };
 
 enum xf_round_next { XF_ROUND_AGAIN, XF_ROUND_STOP, XF_ROUND_GIVE_UP };
 
-/* The defaults: 300 ms, 30 rounds, go when busy. */
+/* The defaults: 300 ms, XF_ROUNDS_MAX, go when busy. */
 void xf_policy_init(struct xf_policy *policy);
 
-/* What to do, and in *predicted_us (may be NULL) the blackout if stopped now. */
-enum xf_round_next xf_policy_next(const struct xf_policy *policy, const struct xf_round_result *r,
-                                  uint64_t *predicted_us);
+/* What is left of the guest's CPU time, in percent. */
+static inline unsigned xf_rounds_throttle_pct(const struct xf_rounds *rounds)
+{
+    return 100u >> rounds->halved;
+}
 
-/* Whether dirty pages no longer shrink from round to round. */
-bool xf_policy_stalled(uint64_t dirty_before, uint64_t dirty_now);
+/* What to do after the round, with the guest as slow as *rounds then says; and in *predicted_us the
+   blackout if the guest is suspended now; UINT64_MAX: cannot be told. */
+enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
+                                  const struct xf_round *r, uint64_t *predicted_us);
+
+/* One line about XF_ROUND_GIVE_UP, for the user. */
+void xf_policy_say_busy(char line[XF_BUSY_BYTES], const struct xf_policy *policy,
+                        const struct xf_round *r, uint64_t predicted_us);
+
+/* Takes a round's pages, those of them with content, and the time they took without the round trip
+   at its end. */
+void xf_speed_take(struct xf_speed *speed, uint64_t pages, uint64_t full, uint64_t us);
+/* Of pages with content; 0 = not known. */
+uint64_t xf_speed_bytes_per_s(const struct xf_speed *speed);
 
 #endif

@@ -43,6 +43,8 @@ struct xf_simguest {
     _Atomic uint64_t *dirty;
     struct xf_random random;
     atomic_bool paused, stopping;
+    atomic_uint throttle_pct;
+    unsigned owed_pct;        /* of a page, by xf_simguest_write() */
     pthread_rwlock_t writing; /* writers share it; pause takes it */
     struct writer writers[WRITERS_MAX];
     unsigned writers_n;
@@ -70,6 +72,7 @@ static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed, bo
     g->map_bytes = bytes;
     g->pages = pages;
     g->random.state = seed;
+    g->throttle_pct = 100;
     pthread_rwlock_init(&g->writing, NULL);
     g->present = (uint64_t *)(g + 1);
     g->dirty = (_Atomic uint64_t *)(g->present + xf_bitmap_words(pages));
@@ -192,8 +195,8 @@ static void *writer_main(void *arg)
 
         /* A clock that jumps back owes nothing. */
         if (now_us > last_us)
-            due +=
-                (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 / (double)XF_PAGE_BYTES;
+            due += (double)w->bytes_per_s * (double)(now_us - last_us) / 1e6 /
+                   (double)XF_PAGE_BYTES * atomic_load(&g->throttle_pct) / 100;
         last_us = now_us;
         if (atomic_load(&g->paused)) {
             due = 0;
@@ -242,8 +245,11 @@ void xf_simguest_stop_writers(struct xf_simguest *g)
 
 void xf_simguest_write(struct xf_simguest *g, unsigned n)
 {
-    for (; n && !atomic_load(&g->paused); n--)
+    unsigned pct = g->owed_pct + n * atomic_load(&g->throttle_pct);
+
+    for (; pct >= 100 && !atomic_load(&g->paused); pct -= 100)
         write_page(g, &g->random);
+    g->owed_pct = pct % 100;
 }
 
 void xf_simguest_pause(struct xf_simguest *g)
@@ -256,6 +262,11 @@ void xf_simguest_pause(struct xf_simguest *g)
 void xf_simguest_resume(struct xf_simguest *g)
 {
     atomic_store(&g->paused, false);
+}
+
+unsigned xf_simguest_throttle_pct(const struct xf_simguest *g)
+{
+    return atomic_load(&g->throttle_pct);
 }
 
 uint64_t xf_simguest_differing_bytes(const struct xf_simguest *a, const struct xf_simguest *b)
@@ -363,6 +374,14 @@ static void source_unmap(void *ctx)
     (void)ctx;
 }
 
+static int source_throttle(void *ctx, unsigned percent)
+{
+    struct xf_simguest *g = ctx;
+
+    atomic_store(&g->throttle_pct, percent);
+    return 0;
+}
+
 static int source_suspend(void *ctx)
 {
     xf_simguest_pause(ctx);
@@ -386,6 +405,7 @@ struct xf_guest_source xf_simguest_source(struct xf_simguest *g)
         .present = source_present,
         .map = source_map,
         .unmap = source_unmap,
+        .throttle = source_throttle,
         .suspend = source_suspend,
         .keep_still = source_keep_still,
     };

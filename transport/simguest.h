@@ -44,6 +44,9 @@ void xf_simguest_write(struct xf_simguest *g, unsigned n);
 void xf_simguest_pause(struct xf_simguest *g);
 void xf_simguest_resume(struct xf_simguest *g);
 
+/* What its writers have of their speed, in percent: the source's throttle() sets it. */
+unsigned xf_simguest_throttle_pct(const struct xf_simguest *g);
+
 /* XXH3-128 of all memory and of which pages there are; meaningful while paused. */
 void xf_simguest_hash(const struct xf_simguest *g, uint64_t out[2]);
 

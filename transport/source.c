@@ -54,14 +54,15 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
                     (s->session.stats.pages_sent - s->session.stats.pages_repaired);
     struct xf_progress p = {
         .phase = s->phase,
-        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->live_rounds + 1,
+        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->rounds.done + 1,
         .round_pages = s->round_pages,
         .round_done = s->kind == XF_ROUND_PAGES ? done : 0,
         .round_us = now_us - s->round_us,
-        .bytes_per_s = s->bytes_per_s,
+        .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
         .predicted_blackout_us = s->predicted_us,
         .dirty_pages = s->dirty_pages,
         .verifying = s->kind == XF_ROUND_HASHES,
+        .throttle_pct = (uint8_t)(s->throttle_pct < 100 ? s->throttle_pct : 0),
         .now_us = now_us,
         .stats = &s->session.stats,
     };
@@ -93,6 +94,9 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     memset(s, 0, sizeof(*s));
     s->config = *config;
     s->guest = *guest;
+    s->throttle_pct = 100;
+    if (!guest->ops->throttle)
+        s->config.policy.throttle = false;
     xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps,
                     config->offer.features & XF_FEATURE_LZ4 ? config->compress : XF_COMPRESS_NONE,
                     config->cpu_ns);
@@ -132,6 +136,7 @@ void xf_source_free(struct xf_source *s)
 {
     if (!s)
         return;
+    xf_source_unthrottle(s);
     xf_encoder_fini(&s->encoder);
     for (unsigned q = 0; s->queues && q < s->session.queues; q++) {
         struct xf_link *link = s->session.link;
@@ -153,6 +158,7 @@ static int fail(struct xf_source *s, int rc, uint64_t now_us)
     struct xf_session *ss = &s->session;
 
     if (s->phase != XF_PHASE_FAILED) {
+        xf_source_unthrottle(s);
         xf_session_fail(ss, rc, "%s", strerror(-rc));
         if (rc != -ECONNABORTED && !XF_FAULT(source_abort_send))
             xf_session_send_reason(ss, &s->queues[0].inflight.next, rc, ss->error);

@@ -37,14 +37,14 @@ struct xf_source {
     uint64_t emptied_us; /* when the link had nothing more for us ... */
     uint64_t late_us;    /* ... and how long before this step that was */
 
-    uint32_t round;       /* on the wire; 0 before the first */
-    uint32_t live_rounds; /* of pages, done */
-    uint32_t stalled_rounds;
+    uint32_t round; /* on the wire; 0 before the first */
+    struct xf_rounds rounds;
+    struct xf_speed speed;
+    unsigned throttle_pct; /* what the guest has of its CPU time */
     enum xf_round_kind kind;
     bool verify;
     bool waiting; /* for a tunnel's next batch */
     uint64_t round_us, round_pages, round_full_before;
-    uint64_t bytes_per_s; /* of the newest round that was long enough to tell */
     uint64_t predicted_us, dirty_pages;
     bool barrier_sent;
     uint64_t barrier_us, barrier_wait_us;
@@ -64,6 +64,8 @@ void xf_source_enter(struct xf_source *s, enum xf_phase phase, uint64_t now_us);
 int xf_source_start_rounds(struct xf_source *s, uint64_t now_us);
 /* The target has counted every page of the round: on to the next, or to the end. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us);
+/* Gives the guest its CPU time back. */
+void xf_source_unthrottle(struct xf_source *s);
 /* A tunnel's next batch, if there is one yet. */
 int xf_source_next_batch(struct xf_source *s, uint64_t now_us);
 /* Copies the encoder's counters to the statistics. */

@@ -7,9 +7,6 @@
 #include "fault.h"
 #include "source_impl.h"
 
-/* A rate taken from fewer pages than this says little. */
-#define RATE_PAGES_MIN 256u
-
 /* Those with content, whether they went compressed or not. */
 static uint64_t full_pages(const struct xf_source *s)
 {
@@ -99,6 +96,34 @@ static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t
               : 0;
 }
 
+static int throttle(struct xf_source *s, unsigned percent)
+{
+    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    int rc = s->guest.ops->throttle(s->guest.ctx, percent);
+
+    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    return rc;
+}
+
+static void slow_down(struct xf_source *s, unsigned percent)
+{
+    if (percent == s->throttle_pct)
+        return;
+    /* Also if it fails: it is given back in any case. */
+    s->throttle_pct = percent;
+    if (throttle(s, percent))
+        s->config.policy.throttle = false; /* a guest that cannot be slowed down is busy */
+    else
+        s->session.stats.throttle_pct = percent;
+}
+
+void xf_source_unthrottle(struct xf_source *s)
+{
+    if (s->throttle_pct < 100)
+        throttle(s, 100);
+    s->throttle_pct = 100;
+}
+
 /* Suspends the guest and makes todo the last round's: what was dirty, and what became so meanwhile.
  */
 static int stop_and_copy(struct xf_source *s, uint64_t now_us)
@@ -107,8 +132,10 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     int rc;
 
     s->session.stats.suspend_us = now_us;
+    s->session.stats.predicted_us = s->predicted_us == UINT64_MAX ? 0 : s->predicted_us;
     s->round_pages = 0; /* not known yet */
     xf_source_enter(s, XF_PHASE_FINAL, now_us);
+    xf_source_unthrottle(s); /* to suspend is the guest's own work */
     xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
     rc = XF_FAULT(source_suspend) ?: s->guest.ops->suspend(s->guest.ctx);
     xf_lap(&s->session.stats.laps, XF_STAGE_guest);
@@ -123,51 +150,40 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     return begin_rounds_of_todo(s, now_us);
 }
 
-static void measure_rate(struct xf_source *s, uint64_t now_us)
+static void measure_speed(struct xf_source *s, uint64_t now_us)
 {
-    const struct xf_stats *st = &s->session.stats;
-    uint64_t full = full_pages(s) - s->round_full_before;
-    uint64_t us = now_us - s->round_us;
+    uint64_t us = now_us - s->round_us, rtt_us = xf_pace_rtt_us(&s->pace);
 
-    if (full < RATE_PAGES_MIN && s->bytes_per_s)
-        return;
-    if (full < RATE_PAGES_MIN) {
-        full = s->encoder.pages_sent;
-        us = now_us - st->live_us;
-    }
-    if (us)
-        s->bytes_per_s = (uint64_t)((double)full * (double)XF_PAGE_BYTES * 1e6 / (double)us);
+    xf_speed_take(&s->speed, s->round_pages, full_pages(s) - s->round_full_before,
+                  us > rtt_us ? us - rtt_us : us);
 }
 
 /* A round of pages is over while the guest runs: what next? */
 static int after_live_round(struct xf_source *s, uint64_t now_us)
 {
-    struct xf_round_result r = {.sent_pages = s->round_pages};
-    int rc;
+    struct xf_round r = {
+        .pages = s->round_pages,
+        .us = now_us - s->round_us,
+        .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
+    };
+    uint64_t fetching_ns = s->encoder.compress.clock_ns();
+    char line[XF_BUSY_BYTES];
+    int rc = fetch_dirty(s, s->todo, false, &r.dirty_pages);
 
-    s->live_rounds++;
-    rc = fetch_dirty(s, s->todo, false, &r.dirty_pages);
     if (rc)
         return rc;
-    s->dirty_pages = r.dirty_pages;
-    s->stalled_rounds = s->live_rounds > 1 && xf_policy_stalled(s->round_pages, r.dirty_pages)
-                            ? s->stalled_rounds + 1
-                            : 0;
-    r.round = s->live_rounds;
-    r.bytes_per_s = s->bytes_per_s;
-    r.stalled_rounds = s->stalled_rounds;
-    switch (xf_policy_next(&s->config.policy, &r, &s->predicted_us)) {
+    fetching_ns = s->encoder.compress.clock_ns() - fetching_ns;
+    r.fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace);
+    s->dirty_pages = r.left_pages = r.dirty_pages;
+    switch (xf_policy_next(&s->config.policy, &s->rounds, &r, &s->predicted_us)) {
     case XF_ROUND_AGAIN:
+        slow_down(s, xf_rounds_throttle_pct(&s->rounds));
         return begin_rounds_of_todo(s, now_us);
     case XF_ROUND_STOP:
         return stop_and_copy(s, now_us);
     default:
-        return xf_session_fail(
-            &s->session, -EBUSY,
-            "the guest writes memory faster than the link carries it: a stop now "
-            "would take %llu ms of at most %llu",
-            (unsigned long long)(s->predicted_us / 1000),
-            (unsigned long long)(s->config.policy.max_downtime_us / 1000));
+        xf_policy_say_busy(line, &s->config.policy, &r, s->predicted_us);
+        return xf_session_fail(&s->session, -EBUSY, "%s", line);
     }
 }
 
@@ -232,7 +248,7 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
     }
     if (s->kind == XF_ROUND_PAGES) {
         st->rounds++;
-        measure_rate(s, now_us);
+        measure_speed(s, now_us);
         xf_source_progress(s, now_us);
         xf_source_take_counts(s);
         if (s->phase == XF_PHASE_LIVE)

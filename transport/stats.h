@@ -58,7 +58,8 @@ struct xf_stats {
     uint64_t pages_repaired;   /* pages sent again because the target missed them */
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
-    uint64_t bytes_wire;     /* UDP payload of all packets sent by this end */
+    uint32_t throttle_pct; /* CPU time that was left to the guest, at the least; 0 = all (source) */
+    uint64_t bytes_wire;   /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;
     uint64_t packets_lost;      /* declared lost (source) */
     uint64_t path_bytes_per_s;  /* what the path carries, as the source found it last */
@@ -67,6 +68,7 @@ struct xf_stats {
     uint64_t start_us;          /* session's start */
     uint64_t live_us;           /* first round's start; 0 = not yet */
     uint64_t suspend_us;        /* suspend called: blackout starts; 0 = not yet */
+    uint64_t predicted_us;      /* the blackout, predicted just before suspending; 0 = unknown */
     uint64_t suspended_us;      /* the guest stands, its last dirty bitmap is known (source) */
     uint64_t copied_us;         /* the last round of pages was counted (source) */
     uint64_t done_us; /* last page landed (target) or known to have (source); 0 = not yet */
@@ -84,7 +86,8 @@ struct xf_progress {
     uint64_t predicted_blackout_us; /* of the transport's part; 0 = unknown */
     uint64_t dirty_pages;           /* at the end of the newest live round (source) */
     bool verifying;                 /* the round is of hashes (source) */
-    uint8_t reserved[7];            /* so that it has no holes: the demo sends it */
+    uint8_t throttle_pct;           /* what the guest has of its CPU time now; 0 = all (source) */
+    uint8_t reserved[6];            /* so that it has no holes: the demo sends it */
     uint64_t now_us;
     const struct xf_stats *stats;
 };

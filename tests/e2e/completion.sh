@@ -68,7 +68,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --compress --dry-run --json --max-downtime --quiet --report --verbose --verify)
+ours=(--bandwidth --compress --dry-run --json --max-downtime --on-busy --quiet --report --throttle --verbose --verify)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"
@@ -87,6 +87,8 @@ completes 'xl migrate --fast=a' auto
 completes 'xl migrate --fast --max-downtime ' ''
 completes 'xl migrate --fast --compress ' auto lz4 none
 completes 'xl migrate --fast --compress lz4 we' web1 web2
+completes 'xl migrate --fast --on-busy ' abort go
+completes 'xl migrate --fast --on-busy abort we' web1 web2
 # Each option of the shim's own is one that is offered, and the other way round.
 mapfile -t known < <(sed -n 's/^\(--[a-z-]*\).*/\1/p' xl-plugin/bin/xl | sort -u)
 [ "${#known[@]}" -ge 4 ] || fail "the shim's options are not found"
@@ -116,6 +118,7 @@ completes 'xl-fast recover -w 5 web2 ' hosta hostb user@hostb
 offers 'xl-fast demo --' --memory --fill --source-port --target-port --loss --reorder --corrupt --seed --json
 completes 'xl-fast demo --fill ' compressible mixed random zero
 completes 'xl-fast demo --compress ' auto lz4 none
+completes 'xl-fast demo --on-busy ' abort go
 completes 'xl-fast bench ' seal
 completes 'xl-fast bench seal --' --help --json --memory --seconds
 completes 'xl-fast config --' --check --help --json

@@ -16,7 +16,7 @@ shown() {
     grep -qE "^$1 += $2 +# $3\$" "$work/out" || fail "no '$1 = $2 # $3'"
 }
 
-unset XL_FAST_CONF XL_FAST_LIBDIR XL_FAST_MAX_DOWNTIME XL_FAST_BANDWIDTH XL_FAST_COMPRESS XL_FAST_CONNECT_TIMEOUT \
+unset XL_FAST_CONF XL_FAST_LIBDIR XL_FAST_MAX_DOWNTIME XL_FAST_ON_BUSY XL_FAST_THROTTLE XL_FAST_BANDWIDTH XL_FAST_COMPRESS XL_FAST_CONNECT_TIMEOUT \
     XL_FAST_VERIFY XL_FAST_STOCK_HELPER
 
 # Without the Xen part there is nobody to ask.
@@ -51,6 +51,8 @@ shown bandwidth '"2500M"' file
 shown queues 4 file
 shown udp_port 7950 default
 shown compress '"auto"' default
+shown on_busy '"go"' default
+shown throttle 0 default
 shown '#mtu' '' 'default: the largest that the port takes'
 # What it prints is a file with the same meaning.
 cp "$work/out" "$work/printed.conf"

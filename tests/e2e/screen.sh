@@ -26,9 +26,15 @@ cat >"$dir/real/xl" <<'END_XL'
 #!/bin/sh
 trap 'echo INT >>"$DIR/signals"; exit 130' INT
 trap 'echo TERM >>"$DIR/signals"; exit 143' TERM
+case ${1:-} in sched-*) echo "$*" >>"$DIR/caps" && exit "${FAKE_CAP_STATUS:-0}" ;; esac
 echo "chatter on stdout"
 printf 'migration target: Ready to receive domain.\nSaving\rSaving again\n' >&2
 [ -z "${FAKE_EARLY:-}" ] || { touch "$DIR/held"; while :; do sleep 0.05; done; }
+if [ -n "${FAKE_CAP:-}" ]; then
+    echo "$FAKE_CAP" >"$XL_FAST_CAP"
+    echo "libxl: error: helper killed by signal 9" >&2
+    exit 1
+fi
 helper --save-domain 5 &
 wait $! || { echo "libxl: error: the helper has failed" >&2; exit 1; }
 [ -z "${FAKE_LATE:-}" ] || { touch "$DIR/held"; until [ -e "$DIR/go" ]; do sleep 0.05; done; }
@@ -69,7 +75,7 @@ hold
 {"version":1,"event":"suspend","t_us":3500000,"dirty_pages":50,"predicted_blackout_us":42000}
 {"version":1,"event":"round_begin","t_us":3500000,"round":3,"pages":50,"suspended":true}
 {"version":1,"event":"round_end","t_us":3530000,"round":3,"pages":50,"duration_us":30000,"suspended":true,"bytes":42200000}
-{"version":1,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"blackout":{"suspend_us":2000,"copy_us":30000,"verify_us":8000,"handover_us":60000},"rejects":{}}
+{"version":1,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"throttle_pct":25,"blackout":{"suspend_us":2000,"copy_us":30000,"verify_us":8000,"handover_us":60000},"rejects":{}}
 END_EVENTS
 grep -v hold "$dir/all" >"$dir/events"
 
@@ -77,11 +83,15 @@ left_nothing() { ! find "$dir/run" -type f | grep -Ev '/(queue-.*|history)$' || 
 
 # Runs it without a terminal: $status, $work/out, $work/err.
 run() { # xl migrate's options
+    run_left "$@"
+    left_nothing
+}
+
+run_left() {
     echo "+ xl migrate --fast $* web1 hostb"
     rm -f "$dir"/{signals,helper,held,go}
     timeout 60 xl migrate --fast "$@" web1 hostb >"$work/out" 2>"$work/err" </dev/null
     status=$?
-    left_nothing
 }
 
 has() { # FILE WORDS...
@@ -105,7 +115,7 @@ ends 0
 [ ! -s "$work/out" ] || fail "something on stdout"
 has err 'live  round 1  100 %  0.13 Gbit/s' 'live  round 2  100 %' 'suspended  round 3  100 %' \
     'web1 has moved to hostb' 'rounds     3' 'time       3.6 s' 'data       40.2 MiB in 12345 packets, for a guest of 39.1 MiB' \
-    'blackout   100 ms: suspend 2.0, copy 30, verify 8.0, handover 60' 'rate       1.29 Gbit/s' 'repaired   7 pages' \
+    'blackout   100 ms: suspend 2.0, copy 30, verify 8.0, handover 60' 'predicted  42 ms for suspend and copy' "throttled  to 25 % of the guest's CPU time" 'rate       1.29 Gbit/s' 'repaired   7 pages' \
     'verified   all 10000 pages'
 [ "$(grep -c ' round [0-9]' "$work/err")" = 3 ] || fail "not a line a round"
 [ "$(tr -d '\n -~' <"$work/err" | wc -c)" = 0 ] || fail "more than text, without a terminal"
@@ -129,6 +139,21 @@ lacks err 'has moved'
 run --json
 has out '"event":"done"' '"status":0'
 [ "$(wc -l <"$work/err")" = 1 ] || fail "--json: more than one line on stderr"
+
+# ---- a helper that was killed while it had slowed the guest down -----------------------------------------
+
+FAKE_CAP='sched-credit2 -d 5 -c 0' run
+ends 1
+[ "$(cat "$dir/caps")" = 'sched-credit2 -d 5 -c 0' ] || fail "xl was called otherwise: $(cat "$dir/caps")"
+has err 'has its CPU time again'
+rm "$dir/caps"
+FAKE_CAP='sched-credit -d 5 -c 60' FAKE_CAP_STATUS=1 run_left
+[ "$(cat "$dir/caps")" = 'sched-credit -d 5 -c 60' ] || fail "xl was called otherwise: $(cat "$dir/caps")"
+has err 'web1 may still be slowed down: to undo it, xl sched-credit -d 5 -c 60'
+rm "$dir/caps" "$dir"/run/xl-fast/cap-*
+FAKE_CAP='destroy 5' run_left
+[ ! -e "$dir/caps" ] || fail "xl was called: $(cat "$dir/caps")"
+rm "$dir"/run/xl-fast/cap-*
 
 # ---- a failure: what was kept back, and where the guest is, last ----------------------------------------
 

@@ -13,7 +13,7 @@ cp "$repo/xl-plugin/bin/xl" "$repo/xl-plugin/bin/xl-fast-move.sh" "$dir/shim"
 cat >"$dir/real/xl" <<'END'
 #!/bin/sh
 for word; do printf '[%s]' "$word"; done
-echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DOWNTIME:-} bandwidth=${XL_FAST_BANDWIDTH:-}${XL_FAST_COMPRESS:+ compress=$XL_FAST_COMPRESS}${XL_FAST_VERIFY:+ verify=$XL_FAST_VERIFY}"
+echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DOWNTIME:-} bandwidth=${XL_FAST_BANDWIDTH:-}${XL_FAST_COMPRESS:+ compress=$XL_FAST_COMPRESS}${XL_FAST_ON_BUSY:+ on_busy=$XL_FAST_ON_BUSY}${XL_FAST_VERIFY:+ verify=$XL_FAST_VERIFY}"
 [ -z "${FAKE_TOUCH:-}" ] || rm -f "$XL_FAST_UNTOUCHED"
 [ -z "${XL_FAST:-}" ] || eval "${FAKE_DO:-}"
 [ -z "${XL_FAST:-}" ] || exit "${FAKE_XL_STATUS:-0}"
@@ -127,6 +127,9 @@ check "--fast at the end" 0 "[migrate][d][u@h.example $remote] $ours" '' xl migr
 check "overrides" 0 "$ours downtime=20 bandwidth=8G" '' xl migrate --fast --max-downtime 20 --bandwidth=8G d h
 check "compress" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= compress=lz4" '' xl migrate --fast --compress lz4 d h
 check "compress=" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= compress=none" '' xl migrate --compress=none --fast d h
+check "on-busy" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= on_busy=abort" '' xl migrate --fast --on-busy abort d h
+check "on-busy=" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= on_busy=go" '' xl migrate --on-busy=go --fast d h
+check "on-busy what" 1 '' "--on-busy takes go or abort, not 'wait'" xl migrate --fast --on-busy wait d h
 check "compress what" 1 '' "--compress takes auto, lz4 or none, not 'zip'" xl migrate --fast --compress zip d h
 check "verify" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= verify=1" '' xl migrate --verify --fast d h
 check "auto, with what is lost" 0 "[migrate][d][h] helper= fast= downtime= bandwidth= verify=1" "which does not verify" \

@@ -411,7 +411,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.offer.features =
         (settings & 64 ? XF_FEATURE_VERIFY : 0) | (settings & 4 ? XF_FEATURE_LZ4 : 0);
     config.compress = XF_COMPRESS_LZ4;
-    config.policy.abort_if_busy = settings & 8;
+    config.policy.on_busy = settings & 8 ? XF_ON_BUSY_ABORT : XF_ON_BUSY_GO;
     config.policy.max_downtime_us = settings & 16 ? 0 : 300000;
     config.bandwidth_bytes_per_s = settings & 32 ? 10000000 : 0;
     FUZZ_CHECK(!xf_source_new(&h.source, &config, &guest, &h.link.link, h.now_us));

@@ -81,6 +81,12 @@ static void value_of(const struct xf_config *c, enum xf_config_key key, char val
     case XF_KEY_MAX_DOWNTIME:
         put(value, c->max_downtime_us / 1000);
         break;
+    case XF_KEY_ON_BUSY:
+        quote(value, xf_on_busy_name(c->on_busy));
+        break;
+    case XF_KEY_THROTTLE:
+        put(value, c->throttle);
+        break;
     case XF_KEY_BANDWIDTH:
         if (c->bandwidth_bytes_per_s)
             quote_rate(value, c->bandwidth_bytes_per_s);

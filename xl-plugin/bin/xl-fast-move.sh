@@ -19,6 +19,8 @@ begin_events() {
     { : >>"$XL_FAST_EVENTS"; } 2>/dev/null || die "$XL_FAST_EVENTS: cannot be written"
     XL_FAST_GUEST=$guest_name
     XL_FAST_HOST=$host
+    XL_FAST_CAP=$run/xl-fast/cap-$attempt
+    export XL_FAST_CAP
     export XL_FAST_EVENTS XL_FAST_GUEST XL_FAST_HOST
     from=$(wc -c <"$XL_FAST_EVENTS")
     begin_screen
@@ -114,6 +116,24 @@ act_on() {
     cancelled_s=$(date +%s)
 }
 
+# A guest that the save helper has slowed down (--throttle) is given its CPU time back by the helper, unless
+# that was killed; then what it has left in writing says how (xl-plugin/plugin/cap.h).
+undo_cap() {
+    [ -s "${XL_FAST_CAP:-}" ] || return 0
+    # shellcheck disable=SC2046  # words
+    set -- $(head -n 1 "$XL_FAST_CAP")
+    case $* in
+    "sched-credit -d "[0-9]*" -c "[0-9]* | "sched-credit2 -d "[0-9]*" -c "[0-9]*) ;;
+    *) set -- false ;;
+    esac
+    if "$real" "$@" >&2; then
+        rm -f "$XL_FAST_CAP"
+        note "$guest_name was slowed down, and has its CPU time again"
+    else
+        say "$guest_name may still be slowed down: to undo it, xl $(head -n 1 "$XL_FAST_CAP")"
+    fi
+}
+
 # Runs xl and stays, because of what is to be said if it leaves the guest suspended. Ctrl-C, which all
 # processes of a terminal get, is for the shim alone to act on.
 run_xl() {
@@ -141,6 +161,7 @@ run_xl() {
         status=$again
     done
     trap : INT TERM HUP USR1 # what is left to do takes no time
+    undo_cap
     exec 3<&- 6>&- 7>&-
     [ "$status" = 0 ] || status=${cancelled:-$status}
 }

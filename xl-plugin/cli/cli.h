@@ -12,6 +12,7 @@
 #define XF_EXIT_OK     0
 #define XF_EXIT_FAILED 1
 #define XF_EXIT_USAGE  2
+#define XF_EXIT_STAYED 3 /* the demo's: given up as told, the guest goes on at the source */
 
 /* argv[0] is the subcommand's name, as main()'s is the program's. */
 typedef int xf_cli_run(int argc, char **argv);

@@ -290,6 +290,11 @@ static void on_message(struct demo *d, unsigned which, const struct demo_message
         o->resumed_pages = m->pages;
         c->resumed = true;
         break;
+    case DEMO_STAYED:
+        o->stayed = true;
+        o->stayed_pages = m->pages;
+        give_up(d, "%s", m->reason);
+        break;
     case DEMO_FAILED:
         on_failure(d, which, m->reason);
         break;
@@ -452,7 +457,9 @@ int xf_cli_demo(int argc, char **argv)
         demo_report_table(&d->outcome);
     if (d->outcome.error[0])
         fprintf(stderr, "xl-fast demo: %s\n", d->outcome.error);
-    status = d->outcome.error[0] || !demo_verified(&d->outcome) ? XF_EXIT_FAILED : XF_EXIT_OK;
+    status = d->outcome.stayed                                    ? XF_EXIT_STAYED
+             : d->outcome.error[0] || !demo_verified(&d->outcome) ? XF_EXIT_FAILED
+                                                                  : XF_EXIT_OK;
     xf_events_exit(&d->events, status);
     if (d->reported && xf_story_make_page("xl-fast demo", d->reported, d->options.report))
         status = XF_EXIT_FAILED;

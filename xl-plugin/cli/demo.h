@@ -24,7 +24,8 @@
  *        | -- QUIT ----------------> |  closes its port, ends         |
  *        | -- QUIT -----------------------------------------------> - |  then the target
  *
- * FAILED with a reason may come at any time from either; so may an end without a word.
+ * FAILED with a reason may come at any time from either; so may an end without a word. STAYED comes
+ * from the source instead of LANDED and all after it, if it gave up as it was told to (--on-busy).
  */
 #ifndef XF_CLI_DEMO_H
 #define XF_CLI_DEMO_H
@@ -37,6 +38,7 @@
 #include "../../transport/events.h"
 #include "../../transport/faultlink.h"
 #include "../../transport/link.h"
+#include "../../transport/on_busy.h"
 #include "../../transport/simguest.h"
 #include "../../transport/stats.h"
 #include "live.h"
@@ -54,7 +56,9 @@ struct demo_options {
     unsigned writers;
     struct xf_fault_config faults; /* its seed is not used */
     uint64_t seed;
-    uint64_t max_downtime_us;       /* 0: the transport's default */
+    uint64_t max_downtime_us; /* 0: the transport's default */
+    enum xf_on_busy on_busy;
+    bool throttle;                  /* the guest may be slowed down */
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned queues;
@@ -69,7 +73,15 @@ struct demo_options {
 int demo_options_parse(struct demo_options *o, int argc, char **argv, int *status);
 const char *demo_fill_name(enum xf_simguest_fill fill);
 
-enum demo_kind { DEMO_UP, DEMO_PROGRESS, DEMO_LANDED, DEMO_RESULT, DEMO_RESUMED, DEMO_FAILED };
+enum demo_kind {
+    DEMO_UP,
+    DEMO_PROGRESS,
+    DEMO_LANDED,
+    DEMO_RESULT,
+    DEMO_RESUMED,
+    DEMO_STAYED,
+    DEMO_FAILED
+};
 
 /* What an end knows when its guest is paused and hashed. */
 struct demo_result {
@@ -91,8 +103,10 @@ struct demo_message {
     union {
         struct demo_progress progress;
         struct demo_result result;
-        uint64_t pages; /* RESUMED: written by the guest since */
-        char reason[256];
+        struct {
+            uint64_t pages;   /* RESUMED, STAYED: written by the guest since */
+            char reason[256]; /* STAYED, FAILED */
+        };
     };
 };
 
@@ -115,7 +129,8 @@ struct demo_outcome {
     const struct demo_options *options;
     struct demo_result source, target;
     bool have_source, have_target;
-    uint64_t resumed_pages;
+    uint64_t resumed_pages, stayed_pages;
+    bool stayed; /* given up, and the guest goes on at the source */
     char error[320];
 };
 

@@ -28,7 +28,7 @@
 
 #define PEER_WAIT_MS                                                                               \
     300000 /* to come up, or to fill much memory: the parent's patience ends first */
-#define RESUME_RUN_US 50000u
+#define RUN_US 50000u
 
 /* What both ends hold. */
 struct parts {
@@ -192,6 +192,21 @@ static void tell_result(struct parts *p, const struct xf_stats *stats)
     tell(p->end, &m, 0);
 }
 
+/* How much the guest writes in a moment, which shows that it runs. */
+static int count_writes(struct parts *p, uint64_t *pages)
+{
+    struct xf_guest_source guest = xf_simguest_source(p->guest);
+    uint64_t *map = xf_bitmap_new(guest.page_count);
+
+    if (!map)
+        return -ENOMEM;
+    guest.ops->dirty(guest.ctx, map, false, pages);
+    usleep(RUN_US);
+    guest.ops->dirty(guest.ctx, map, false, pages);
+    free(map);
+    return 0;
+}
+
 /* ---- source ------------------------------------------------------------------------------- */
 
 static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
@@ -208,6 +223,21 @@ static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
         rc = fail(p->end, -EPIPE, "the target does not take the offer");
     explicit_bzero(wire, sizeof(wire));
     return rc;
+}
+
+/* It was given up, and the guest must not have noticed. */
+static void tell_stayed(struct parts *p, const char *reason)
+{
+    struct demo_message m = {.kind = DEMO_STAYED};
+    int rc = count_writes(p, &m.pages);
+
+    snprintf(m.reason, sizeof(m.reason), "%s", reason);
+    if (rc)
+        fail(p->end, rc, "%s", strerror(-rc));
+    else if (!m.pages)
+        fail(p->end, -EIO, "the guest no longer runs at the source after this: %s", reason);
+    else
+        tell(p->end, &m, 0);
 }
 
 static int run_source(struct parts *p)
@@ -230,6 +260,8 @@ static int run_source(struct parts *p)
     xf_source_config_init(&config);
     if (o->max_downtime_us)
         config.policy.max_downtime_us = o->max_downtime_us;
+    config.policy.on_busy = o->on_busy;
+    config.policy.throttle = o->throttle;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.compress = o->compress;
     config.progress = on_progress;
@@ -253,6 +285,10 @@ static int run_source(struct parts *p)
     }
     while ((rc = xf_source_step(source, xf_now_us())) == 0)
         idle(&idle_steps, xf_source_idle(source));
+    if (rc == -EBUSY && !xf_source_stats(source)->suspend_us) {
+        tell_stayed(p, xf_source_error(source));
+        goto out;
+    }
     if (rc < 0) {
         fail(p->end, rc, "%s", xf_source_error(source));
         goto out;
@@ -290,23 +326,15 @@ static int receive_offer(struct parts *p, struct xf_offer *offer)
 static int resume(struct parts *p)
 {
     const struct demo_options *o = p->end->options;
-    struct xf_guest_source guest = xf_simguest_source(p->guest);
     struct demo_message m = {.kind = DEMO_RESUMED};
-    uint64_t *map = xf_bitmap_new(guest.page_count);
     int rc;
 
-    if (!map)
-        return fail(p->end, -ENOMEM, "no memory");
-    guest.ops->start(guest.ctx, map);
     xf_simguest_resume(p->guest);
     rc = o->writers ? xf_simguest_start_writers(p->guest, o->writers, o->dirty_bytes_per_s) : 0;
-    if (!rc) {
-        usleep(RESUME_RUN_US);
-        xf_simguest_stop_writers(p->guest);
-        guest.ops->dirty(guest.ctx, map, true, &m.pages);
+    rc = rc ?: count_writes(p, &m.pages);
+    xf_simguest_stop_writers(p->guest);
+    if (!rc)
         tell(p->end, &m, 0);
-    }
-    free(map);
     return rc ? fail(p->end, rc, "no writers: %s", strerror(-rc)) : 0;
 }
 
@@ -351,6 +379,10 @@ static int run_target(struct parts *p)
         if (landed && ++look % LOOK_EVERY == 0 && next_order(p->end, false) == DEMO_SEEN)
             break;
         idle(&idle_steps, xf_target_idle(target));
+    }
+    if (rc == -ECONNABORTED) {
+        next_order(p->end, true); /* the source says why */
+        goto out;
     }
     if (rc < 0) {
         fail(p->end, rc, "%s", xf_target_error(target));

@@ -28,6 +28,9 @@ static const char help[] =
     "  --dirty-rate SIZE    written to per second while it moves (20M)\n"
     "  --writers N          threads that write (1)\n"
     "  --max-downtime MS    the blackout to aim for (300)\n"
+    "  --on-busy WHAT       if the guest writes too fast for that, go: it moves all the same;\n"
+    "                       abort: it stays at the source (go)\n"
+    "  --throttle           slow the guest down before that, by half at a time, until it can move\n"
     "  --bandwidth RATE     limit on the wire, bits per second, such as 500M or 2.5G (none)\n"
     "  --compress WHEN      auto: pages go compressed while that is faster; lz4: always; none "
     "(auto)\n"
@@ -43,7 +46,8 @@ static const char help[] =
     "  --timing             where the cycles of both ends went, stage by stage\n"
     "  --json               one object on stdout and nothing else\n"
     "\n"
-    "SIZE takes K, M, G or T (binary). Exit status: 0 verified, 1 failed, 2 wrong options.\n";
+    "SIZE takes K, M, G or T (binary). Exit status: 0 verified, 1 failed, 2 wrong options,\n"
+    "3 given up by --on-busy abort.\n";
 
 enum {
     MEMORY = 1,
@@ -51,6 +55,7 @@ enum {
     RATE,
     WRITERS,
     DOWNTIME,
+    ON_BUSY,
     BANDWIDTH,
     COMPRESS,
     QUEUES,
@@ -71,6 +76,7 @@ static const struct option options[] = {
     {"dirty-rate", required_argument, NULL, RATE},
     {"writers", required_argument, NULL, WRITERS},
     {"max-downtime", required_argument, NULL, DOWNTIME},
+    {"on-busy", required_argument, NULL, ON_BUSY},
     {"bandwidth", required_argument, NULL, BANDWIDTH},
     {"compress", required_argument, NULL, COMPRESS},
     {"queues", required_argument, NULL, QUEUES},
@@ -83,6 +89,7 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, SEED},
     {"events", required_argument, NULL, EVENTS},
     {"report", required_argument, NULL, REPORT},
+    {"throttle", no_argument, NULL, 's'},
     {"timing", no_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
@@ -159,6 +166,8 @@ static const char *take(struct demo_options *o, int option, const char *text)
             return "milliseconds from 1 to 3600000";
         o->max_downtime_us = ms * 1000;
         return NULL;
+    case ON_BUSY:
+        return xf_on_busy_parse(text, &o->on_busy) ? "go or abort" : NULL;
     case BANDWIDTH:
         return xf_rate_parse(text, &o->bandwidth_bytes_per_s) ? "bits per second, such as 2.5G"
                                                               : NULL;
@@ -229,6 +238,10 @@ int demo_options_parse(struct demo_options *o, int argc, char **argv, int *statu
         }
         if (c == 'j') {
             o->json = true;
+            continue;
+        }
+        if (c == 's') {
+            o->throttle = true;
             continue;
         }
         if (c == 't') {

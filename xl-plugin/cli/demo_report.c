@@ -102,6 +102,8 @@ static void put_settings(struct json_object *to, const struct demo_options *o)
     put_u64(to, "writers", o->writers);
     put_u64(to, "queues", o->queues);
     put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
+    json_object_object_add(to, "throttle", json_object_new_boolean(o->throttle));
+    json_object_object_add(to, "on_busy", json_object_new_string(xf_on_busy_name(o->on_busy)));
     json_object_object_add(to, "compress",
                            json_object_new_string(xf_compress_mode_name(o->compress)));
 }
@@ -141,7 +143,10 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     put_u64(to, "path_bps", s->path_bytes_per_s * 8);
     put_u64(to, "rtt_us", s->rtt_us);
     put_u64(to, "blackout_us", blackout_us(o));
+    json_object_object_add(to, "predicted_blackout_ms",
+                           json_object_new_double((double)s->predicted_us / 1e3));
     put_u64(to, "total_us", total_us(o));
+    put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
     put_u64(to, "resumed_pages", o->resumed_pages);
 
     put_u64(injected, "lost", o->source.faults.lost + o->target.faults.lost);
@@ -168,6 +173,8 @@ void demo_report_json(const struct demo_outcome *o)
     if (o->error[0])
         json_object_object_add(j, "error", json_object_new_string(o->error));
     json_object_object_add(j, "verified", json_object_new_boolean(verified));
+    if (o->stayed)
+        put_u64(j, "stayed_pages", o->stayed_pages);
     if (o->have_source && o->have_target)
         put_results(j, o);
     put_settings(j, o->options);
@@ -235,6 +242,10 @@ void demo_report_table(const struct demo_outcome *o)
     const struct xf_fault_stats *a = &o->source.faults, *b = &o->target.faults;
     char size[32], rate[32], wire[32], saved[32];
 
+    if (o->stayed)
+        printf("\n  STAYED: the guest goes on at the source, where it wrote %" PRIu64
+               " pages in 50 ms\n",
+               o->stayed_pages);
     if (!o->have_source || !o->have_target)
         return;
     printf("\n  guest       %s, %s, seed %" PRIu64 ", %s/s written by %u writer%s\n",
@@ -253,8 +264,12 @@ void demo_report_table(const struct demo_outcome *o)
         printf(", on the wire %.3f of at most %.3f Gbit/s", wire_gbps(o),
                (double)opt->bandwidth_bytes_per_s * 8 / 1e9);
     putchar('\n');
-    printf("  blackout    %.3f ms\n", (double)blackout_us(o) / 1e3);
+    printf("  blackout    %.3f ms, predicted %.3f ms\n", (double)blackout_us(o) / 1e3,
+           (double)s->predicted_us / 1e3);
     printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
+    if (s->throttle_pct)
+        printf("  throttled   to %" PRIu32 " %% of the guest's speed until it was suspended\n",
+               s->throttle_pct);
     printf("  injected    lost %" PRIu64 ", reordered %" PRIu64 ", duplicated %" PRIu64
            ", corrupted %" PRIu64 "\n",
            a->lost + b->lost, a->reordered + b->reordered, a->duplicated + b->duplicated,

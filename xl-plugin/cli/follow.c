@@ -84,6 +84,9 @@ static void print_blackout(const struct xf_story *s)
             fprintf(stderr, "%s %s %s", i ? "," : "", names[i],
                     ms(text, sizeof(text), s->blackout_us[i]));
     fputc('\n', stderr);
+    if (s->predicted_us)
+        fprintf(stderr, "  predicted  %s ms for suspend and copy\n",
+                ms(text, sizeof(text), s->predicted_us));
 }
 
 static void print_table(const struct xf_story *s)
@@ -99,6 +102,9 @@ static void print_table(const struct xf_story *s)
     fprintf(stderr, " in %" PRIu64 " packets, for a guest of %s\n", t->packets_sent,
             xf_number_show_size(text, sizeof(text), t->pages_total << 12));
     print_blackout(s);
+    if (t->throttle_pct)
+        fprintf(stderr, "  throttled  to %" PRIu32 " %% of the guest's CPU time\n",
+                t->throttle_pct);
     if (s->payload_bps)
         fprintf(stderr, "  rate       %.2f Gbit/s of pages\n", (double)s->payload_bps / 1e9);
     fprintf(stderr, "  repaired   %" PRIu64 " pages\n", t->pages_repaired);

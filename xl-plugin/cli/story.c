@@ -132,6 +132,7 @@ static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us
     t->pages_repaired = get_u64(o, "pages_repaired", NULL);
     t->pages_verified = get_u64(o, "pages_verified", NULL);
     t->rounds = (uint32_t)get_u64(o, "rounds", NULL);
+    t->throttle_pct = (uint32_t)get_u64(o, "throttle_pct", NULL);
     t->bytes_wire = get_u64(o, "bytes", NULL);
     t->packets_sent = get_u64(o, "packets_sent", NULL);
     t->packets_lost = get_u64(o, "packets_lost", NULL);

@@ -382,7 +382,8 @@ static void put_blackout(const struct xf_story *s, FILE *to)
     }
     fprintf(to, "<p>%s", show_time(text, sum));
     if (s->predicted_us)
-        fprintf(to, "; the last round was predicted to take %s", show_time(text, s->predicted_us));
+        fprintf(to, "; suspending and the last round were predicted to take %s",
+                show_time(text, s->predicted_us));
     fputs("</p>\n<svg viewBox=\"0 0 960 28\" preserveAspectRatio=\"none\" style=\"height:1.75rem\" "
           "role=\"img\" aria-label=\"Parts of the blackout\">\n",
           to);

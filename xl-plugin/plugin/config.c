@@ -164,6 +164,18 @@ static int get_address(struct reading *r)
     return 0;
 }
 
+static int get_on_busy(struct reading *r)
+{
+    const char *text;
+    int rc = xlu_cfg_get_string(r->cfg, "on_busy", &text, 1);
+
+    if (rc == ESRCH)
+        return 0;
+    if (rc || xf_on_busy_parse(text, &r->config->on_busy))
+        return refuse(r, "%s: on_busy must be \"go\" or \"abort\"", r->name);
+    return 0;
+}
+
 static int get_bandwidth(struct reading *r)
 {
     const char *text;
@@ -231,6 +243,8 @@ static void take(struct reading *r)
     c->mtu = (uint32_t)get_number(r, XF_KEY_MTU, 576, 9000, 0);
     c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
     c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;
+    get_on_busy(r);
+    c->throttle = get_number(r, XF_KEY_THROTTLE, 0, 1, 0);
     get_bandwidth(r);
     get_compress(r);
     c->verify = get_number(r, XF_KEY_VERIFY, 0, 1, 0);
@@ -261,15 +275,19 @@ static void take_environment(struct reading *r)
 {
     struct xf_config *c = r->config;
     const char *bandwidth = getenv("XL_FAST_BANDWIDTH"), *compress = getenv("XL_FAST_COMPRESS");
+    const char *on_busy = getenv("XL_FAST_ON_BUSY");
     const char *helper = getenv("XL_FAST_STOCK_HELPER");
     long downtime = env_number(r, XF_KEY_MAX_DOWNTIME, "XL_FAST_MAX_DOWNTIME", 1, 3600000);
     long timeout = env_number(r, XF_KEY_CONNECT_TIMEOUT, "XL_FAST_CONNECT_TIMEOUT", 1, 3600);
+    long throttle = env_number(r, XF_KEY_THROTTLE, "XL_FAST_THROTTLE", 0, 1);
     long verify = env_number(r, XF_KEY_VERIFY, "XL_FAST_VERIFY", 0, 1);
 
     if (downtime > 0)
         c->max_downtime_us = (uint64_t)downtime * 1000;
     if (timeout > 0)
         c->connect_timeout_s = (unsigned)timeout;
+    if (throttle >= 0)
+        c->throttle = throttle;
     if (verify >= 0)
         c->verify = verify;
     if (helper && *helper) {
@@ -281,6 +299,12 @@ static void take_environment(struct reading *r)
             refuse(r, "XL_FAST_BANDWIDTH must be bits per second, such as 2.5G");
         else
             c->from_environment |= 1u << XF_KEY_BANDWIDTH;
+    }
+    if (on_busy && *on_busy) {
+        if (xf_on_busy_parse(on_busy, &c->on_busy))
+            refuse(r, "XL_FAST_ON_BUSY must be go or abort");
+        else
+            c->from_environment |= 1u << XF_KEY_ON_BUSY;
     }
     if (compress && *compress) {
         if (xf_compress_mode_parse(compress, &c->compress))

@@ -5,8 +5,8 @@
  * no limit.
  *
  * What one migration may want otherwise overrides the file by environment: XL_FAST_MAX_DOWNTIME,
- * XL_FAST_BANDWIDTH, XL_FAST_COMPRESS, XL_FAST_CONNECT_TIMEOUT, XL_FAST_VERIFY, in the file's
- * units. XL_FAST_CONF names another file.
+ * XL_FAST_ON_BUSY, XL_FAST_THROTTLE, XL_FAST_BANDWIDTH, XL_FAST_COMPRESS, XL_FAST_CONNECT_TIMEOUT,
+ * XL_FAST_VERIFY, in the file's units. XL_FAST_CONF names another file.
  */
 #ifndef XF_PLUGIN_CONFIG_H
 #define XF_PLUGIN_CONFIG_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "../../transport/compress_mode.h"
+#include "../../transport/on_busy.h"
 #include "config_keys.h"
 
 #define XF_CONFIG_PATH      "/etc/xen/xl-fast.conf"
@@ -37,6 +38,8 @@ struct xf_config {
     uint32_t mtu;               /* 0 = the largest that the port takes */
     unsigned connect_timeout_s; /* offer -> answer, and answer -> ready */
     uint64_t max_downtime_us;
+    enum xf_on_busy on_busy;        /* if that cannot be kept */
+    bool throttle;                  /* slow the guest down before that */
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
     enum xf_compress_mode compress;
     bool verify; /* compare all pages before the guest starts at the target */

@@ -28,6 +28,7 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
+#include "cap.h"
 #include "config.h"
 #include "guest_source.h"
 #include "marks.h"
@@ -122,6 +123,7 @@ struct stock_save_arguments {
     uint32_t dom;
     uint32_t flags;
     int recv_fd;
+    struct xf_cap cap;
 };
 
 static int call_stock_save(void *arg, int io_fd, bool verify, struct save_callbacks *callbacks)
@@ -139,8 +141,14 @@ static int unsteady_pv(void *arg, uint64_t pages[XF_UNSTEADY_MAX])
     return xf_unsteady_pv(a->xch, a->dom, pages);
 }
 
-static int save_pv(const struct stock_save_arguments *a, int io_fd,
-                   struct save_callbacks *callbacks)
+static int throttle_pv(void *arg, unsigned percent)
+{
+    struct stock_save_arguments *a = arg;
+
+    return xf_cap_throttle(&a->cap, percent);
+}
+
+static int save_pv(struct stock_save_arguments *a, int io_fd, struct save_callbacks *callbacks)
 {
     int version = xc_version(a->xch, XENVER_version, NULL);
     struct xf_tunnel_save save = {
@@ -152,7 +160,8 @@ static int save_pv(const struct stock_save_arguments *a, int io_fd,
         .verify = a->flags & XCFLAGS_DEBUG,
         .stock = call_stock_save,
         .unsteady = unsteady_pv,
-        .arg = (void *)a,
+        .throttle = throttle_pv,
+        .arg = a,
         .port = &xf_tunnel_dpdk_port,
     };
 
@@ -191,7 +200,13 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
     signal(SIGPIPE, SIG_IGN);
     if (!domain.hvm) {
         struct stock_save_arguments arguments = {
-            .stock = stock, .xch = xch, .dom = dom, .flags = flags, .recv_fd = recv_fd};
+            .stock = stock,
+            .xch = xch,
+            .dom = dom,
+            .flags = flags,
+            .recv_fd = recv_fd,
+            .cap = {.xch = xch, .domid = dom},
+        };
 
         return answer(save_pv(&arguments, io_fd, callbacks));
     }

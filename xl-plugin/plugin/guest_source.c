@@ -11,6 +11,7 @@
 
 #include "../../transport/bitmap.h"
 #include "../../transport/offer.h"
+#include "cap.h"
 #include "say.h"
 #include "unsteady.h"
 
@@ -33,6 +34,7 @@ struct xf_xen_source {
     xc_hypercall_buffer_t dirty_hbuf; /* the bitmap that Xen fills */
     int dirty_xen_pages;
     bool verify;
+    struct xf_cap cap;
     bool logdirty, qemu_logdirty;
     uint64_t start_next; /* gfn that start() goes on with */
     void *mapping;
@@ -205,6 +207,13 @@ static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **
     return 0;
 }
 
+static int source_throttle(void *ctx, unsigned percent)
+{
+    struct xf_xen_source *x = ctx;
+
+    return xf_cap_throttle(&x->cap, percent);
+}
+
 static int source_suspend(void *ctx)
 {
     struct xf_xen_source *x = ctx;
@@ -253,6 +262,7 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->domid = domid;
     x->callbacks = callbacks;
     x->verify = verify;
+    x->cap = (struct xf_cap){.xch = xch, .domid = domid};
     x->fmem = xenforeignmemory_open(NULL, 0);
     if (!x->fmem) {
         rc = fail(x, "cannot open the interface to map foreign memory");
@@ -295,6 +305,7 @@ struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x)
         .present = source_present,
         .map = source_map,
         .unmap = source_unmap,
+        .throttle = source_throttle,
         .suspend = source_suspend,
         .keep_still = source_keep_still,
     };

@@ -158,12 +158,12 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
             "%s: %u rounds, %llu pages (%llu zero, %llu compressed, %llu repaired), %.3f Gbit/s "
             "payload, "
             "%llu bytes over the link, port: %llu packets out, %llu in; memory %.1f ms, of it with "
-            "the guest suspended %.1f ms; total %.1f ms",
+            "the guest suspended %.1f ms (predicted %.1f); total %.1f ms",
             r->end, s->rounds, (unsigned long long)s->pages_sent, (unsigned long long)s->pages_zero,
             (unsigned long long)s->pages_compressed, (unsigned long long)s->pages_repaired, rate,
             (unsigned long long)(port->tx_bytes + port->rx_bytes),
             (unsigned long long)port->tx_packets, (unsigned long long)port->rx_packets,
-            ms(memory_us), ms(blackout_us), ms(now - r->start_us));
+            ms(memory_us), ms(blackout_us), ms(s->predicted_us), ms(now - r->start_us));
 
     if (ok && s->pages_verified)
         xf_say("%s: verified %llu pages", r->end, (unsigned long long)s->pages_verified);
@@ -178,7 +178,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            "\"packets_lost\":%llu,\"port_up_us\":%llu,"
            "\"port_down_us\":%llu,"
            "\"memory_us\":%llu,"
-           "\"blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":%llu,"
+           "\"blackout_us\":%llu,\"predicted_blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":"
+           "%llu,"
            "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
            "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
            "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,"
@@ -192,9 +193,9 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,
            (unsigned long long)r->port_up_us, (unsigned long long)r->port_down_us,
            (unsigned long long)memory_us, (unsigned long long)blackout_us,
-           (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
-           us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
-           (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
-           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, cycles,
-           rejects);
+           (unsigned long long)s->predicted_us, (unsigned long long)suspended_us,
+           (unsigned long long)(now - r->start_us), us_of(used.ru_utime), us_of(used.ru_stime),
+           (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,
+           (unsigned long long)port->rx_packets, (unsigned long long)port->rx_bytes,
+           (unsigned long long)port->rx_port_missed, cycles, rejects);
 }

@@ -200,6 +200,8 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     xf_source_config_init(&config);
     config.offer = s.offer;
     config.policy.max_downtime_us = s.config.max_downtime_us;
+    config.policy.on_busy = s.config.on_busy;
+    config.policy.throttle = s.config.throttle;
     config.answer_timeout_us = config.ready_timeout_us =
         (uint64_t)s.config.connect_timeout_s * 1000000;
     config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;

@@ -186,6 +186,8 @@ static void *engine_main(void *arg)
         pthread_cond_wait(&s->changed, &s->lock);
     pthread_mutex_unlock(&s->lock);
     s->stats.suspend_us = s->suspend_us;
+    s->stats.predicted_us = s->predicted_us;
+    s->stats.throttle_pct = s->throttled_pct;
     s->stats.suspended_us = s->suspended_us;
     return NULL;
 }
@@ -298,8 +300,11 @@ static int save(struct save *s)
     if (!rc && xf_tunnel_source_failed(s->tunnel))
         rc = -ECANCELED;
     s->policy.max_downtime_us = s->config.max_downtime_us;
+    s->policy.on_busy = s->config.on_busy;
+    s->policy.throttle = s->config.throttle;
     if (!rc)
         rc = run_stock(s);
+    xf_tunnel_save_unthrottle(s);
     if (diverted)
         replace_io_fd(s, s->real);
     pthread_mutex_lock(&s->lock);

@@ -24,6 +24,8 @@ struct xf_tunnel_save {
     xf_stock_save *stock; /* called once, in the caller's thread, if all else is ready */
     /* As xf_unsteady_pv(), in the caller's thread. */
     int (*unsteady)(void *arg, uint64_t pages[XF_UNSTEADY_MAX]);
+    /* As throttle() of transport/guest.h, in the caller's thread. */
+    int (*throttle)(void *arg, unsigned percent);
     void *arg;
     const struct xf_tunnel_port *port;
 };

@@ -57,13 +57,15 @@ struct save {
     struct {
         uint64_t began_us;
         struct xf_tunnel_counts before;
-        long dirty;    /* pages that it is to send */
-        uint64_t sent; /* pages that it has sent */
-        unsigned stalled;
+        long dirty;        /* pages that it is to send */
+        uint64_t sent, us; /* pages that it has sent, and how long that took */
     } round;
-    unsigned rounds; /* of which something was said */
-    uint64_t bytes_per_s, live_us;
-    _Atomic uint64_t suspend_us, suspended_us;
+    struct xf_rounds decided;
+    struct xf_speed speed;
+    unsigned throttle_pct; /* what the guest has of its CPU time; 0 = all */
+    unsigned rounds;       /* of which something was said */
+    _Atomic uint64_t suspend_us, suspended_us, predicted_us;
+    _Atomic uint32_t throttled_pct; /* the least that it had */
 };
 
 /* The first reason counts; whatever waits for the tunnel stops. Any thread; returns rc. */
@@ -83,6 +85,8 @@ void *xf_tunnel_save_pump(void *arg);
 
 /* Sets the callbacks that the stock function is to have. */
 void xf_tunnel_save_wrap(struct save *s, struct save_callbacks *wrapped);
+/* Gives the guest its CPU time back. */
+void xf_tunnel_save_unthrottle(struct save *s);
 /* Of what has landed since the last one. */
 void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_tunnel_counts *now,
                               uint64_t us);

@@ -11,9 +11,6 @@
 #include "../../transport/fault.h"
 #include "say.h"
 
-/* A rate taken from fewer pages than this says little. */
-#define RATE_PAGES_MIN 256u
-
 /* All that the stock function has written so far has landed at the target. */
 static int wait_landed(struct save *s, struct xf_tunnel_counts *counts)
 {
@@ -23,21 +20,6 @@ static int wait_landed(struct save *s, struct xf_tunnel_counts *counts)
     if (write(s->mark_fd, &one, sizeof(one)) != sizeof(one))
         return xf_tunnel_save_fail(s, -errno, "eventfd: %s", strerror(errno));
     return xf_tunnel_source_wait_landed(s->tunnel, s->marks, counts);
-}
-
-static void measure_rate(struct save *s, const struct xf_tunnel_counts *now, uint64_t now_us)
-{
-    uint64_t raw = (now->pages - now->zero) - (s->round.before.pages - s->round.before.zero);
-    uint64_t us = now_us - s->round.began_us;
-
-    if (raw < RATE_PAGES_MIN && s->bytes_per_s)
-        return;
-    if (raw < RATE_PAGES_MIN) {
-        raw = now->pages;
-        us = now_us - s->live_us;
-    }
-    if (us)
-        s->bytes_per_s = (uint64_t)((double)raw * (double)XF_PAGE_BYTES * 1e6 / (double)us);
 }
 
 void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_tunnel_counts *now,
@@ -70,44 +52,73 @@ static int round_over(struct save *s)
     uint64_t now = xf_now_us();
 
     s->round.sent = counts.pages - s->round.before.pages;
-    measure_rate(s, &counts, now);
-    xf_tunnel_save_say_round(s, "", &counts, now - s->round.began_us);
+    s->round.us = now - s->round.began_us;
+    xf_speed_take(&s->speed, s->round.sent, s->round.sent - (counts.zero - s->round.before.zero),
+                  s->round.us);
+    xf_tunnel_save_say_round(s, "", &counts, s->round.us);
     s->round.before = counts;
     return XGS_POLICY_CONTINUE_PRECOPY;
 }
 
-/* How many pages are dirty is known: another live round, or the last before the stop? The stock
-   function sends what is dirty now in either case while the guest runs; what a stop then has to
-   send is what gets dirty meanwhile, and that is less. */
-static int next_round(struct save *s, unsigned iteration, long dirty)
+/* What is dirty is sent once more while the guest runs, whatever is decided: a stop has to send
+   what gets dirty meanwhile. */
+static uint64_t left_pages(const struct xf_round *r)
 {
-    struct xf_round_result r = {
-        .round = iteration,
+    double sending_us, left;
+
+    if (!r->bytes_per_s || !r->us)
+        return r->dirty_pages;
+    sending_us = (double)r->dirty_pages * (double)XF_PAGE_BYTES * 1e6 / (double)r->bytes_per_s;
+    left = (double)r->dirty_pages * sending_us / (double)r->us;
+    return left < (double)r->dirty_pages ? (uint64_t)left : r->dirty_pages;
+}
+
+static void slow_down(struct save *s, unsigned percent)
+{
+    if (percent == 100 || percent == s->throttle_pct)
+        return;
+    /* Also if it fails: it is given back in any case. */
+    s->throttle_pct = percent;
+    if (s->p->throttle(s->p->arg, percent))
+        s->policy.throttle = false; /* a guest that cannot be slowed down is busy */
+    else
+        s->throttled_pct = percent;
+}
+
+void xf_tunnel_save_unthrottle(struct save *s)
+{
+    if (s->throttle_pct)
+        s->p->throttle(s->p->arg, 100);
+    s->throttle_pct = 0;
+}
+
+/* How many pages are dirty is known: another live round, or the last before the stop? */
+static int next_round(struct save *s, long dirty)
+{
+    struct xf_round r = {
+        .pages = s->round.sent,
         .dirty_pages = (uint64_t)dirty,
-        .sent_pages = s->round.sent,
-        .bytes_per_s = s->bytes_per_s,
+        .us = s->round.us,
+        .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
     };
     uint64_t predicted_us;
+    char line[XF_BUSY_BYTES];
 
-    s->round.stalled = iteration > 1 && xf_policy_stalled((uint64_t)s->round.dirty, (uint64_t)dirty)
-                           ? s->round.stalled + 1
-                           : 0;
+    r.left_pages = left_pages(&r);
     s->round.dirty = dirty;
     s->round.began_us = xf_now_us();
     tell_round_begins(s);
-    r.stalled_rounds = s->round.stalled;
-    switch (xf_policy_next(&s->policy, &r, &predicted_us)) {
+    enum xf_round_next next = xf_policy_next(&s->policy, &s->decided, &r, &predicted_us);
+    s->predicted_us = predicted_us == UINT64_MAX ? 0 : predicted_us;
+    switch (next) {
     case XF_ROUND_AGAIN:
+        slow_down(s, xf_rounds_throttle_pct(&s->decided));
         return XGS_POLICY_CONTINUE_PRECOPY;
     case XF_ROUND_STOP:
         return XGS_POLICY_STOP_AND_COPY;
     default:
-        xf_tunnel_save_fail(
-            s, -EBUSY,
-            "the guest writes memory faster than it can be moved: a stop now would take %llu ms of "
-            "at most %llu",
-            (unsigned long long)(predicted_us / 1000),
-            (unsigned long long)(s->policy.max_downtime_us / 1000));
+        xf_policy_say_busy(line, &s->policy, &r, predicted_us);
+        xf_tunnel_save_fail(s, -EBUSY, "%s", line);
         return XGS_POLICY_ABORT;
     }
 }
@@ -125,9 +136,9 @@ static int precopy_policy(struct precopy_stats stats, void *data)
     if (stats.dirty_count < 0)
         return round_over(s);
     if (stats.iteration > 0)
-        return next_round(s, stats.iteration, stats.dirty_count);
+        return next_round(s, stats.dirty_count);
     s->round.dirty = stats.dirty_count;
-    s->round.began_us = s->live_us = xf_now_us();
+    s->round.began_us = xf_now_us();
     tell_round_begins(s);
     return XGS_POLICY_CONTINUE_PRECOPY;
 }
@@ -142,9 +153,10 @@ static int suspend(void *data)
     if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_suspend))
         return 0;
     s->suspend_us = xf_now_us();
+    xf_tunnel_save_unthrottle(s); /* to suspend is the guest's own work */
     xf_tunnel_save_say_round(s, "", &counts, s->suspend_us - s->round.began_us);
     s->round.before = counts;
-    xf_events_suspend(&s->report.events, s->suspend_us);
+    xf_events_suspend(&s->report.events, s->suspend_us, s->predicted_us);
     xf_events_round_begin(&s->report.events, s->rounds + 1, 0, s->suspend_us);
     int ok = s->p->callbacks->suspend(s->p->callbacks->data);
     s->suspended_us = xf_now_us();

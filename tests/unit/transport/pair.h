@@ -22,7 +22,8 @@ struct pair_config {
     struct xf_simlink_config net;
     struct xf_fault_config faults; /* both ends; seeded from `seed` */
     struct xf_policy policy;
-    uint64_t ready_after_us; /* when the sink can populate */
+    uint64_t bandwidth_bytes_per_s; /* the user's limit; 0 = none */
+    uint64_t ready_after_us;        /* when the sink can populate */
     uint64_t step_us;
     uint64_t features;
     enum xf_compress_mode compress;
@@ -106,6 +107,7 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
 
     xf_source_config_init(&sc);
     sc.policy = config->policy;
+    sc.bandwidth_bytes_per_s = config->bandwidth_bytes_per_s;
     sc.compress = config->compress;
     sc.cpu_ns = config->cpu_ns;
     sc.progress = config->progress;

@@ -190,8 +190,9 @@ static void test_compressed_over_bad_links(void **state)
         assert_true(from->pages_repaired > 0);
         assert_true(to->pages_compressed > to->pages_total / 10);
         assert_true(to->pages_compressed <= from->pages_compressed);
+        /* Three to one; and of a zero page that was written to, a line is left. */
         assert_in_range(from->bytes_saved, from->pages_compressed * XF_PAGE_BYTES / 4,
-                        from->pages_compressed * XF_PAGE_BYTES * 3 / 4);
+                        from->pages_compressed * XF_PAGE_BYTES * 7 / 8);
         pair_close(&p);
     }
 }

@@ -373,7 +373,7 @@ static void test_too_busy_gives_up_if_told(void **state)
     (void)state;
     c.net.bytes_per_s = 20000000;
     c.writes_per_ms = 100;
-    c.policy.abort_if_busy = true;
+    c.policy.on_busy = XF_ON_BUSY_ABORT;
     pair_open(&p, &c);
     pair_run(&p, LIMIT_US);
     assert_int_equal(p.source_rc, -EBUSY);

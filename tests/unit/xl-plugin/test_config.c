@@ -35,6 +35,8 @@ static void defaults_hold(void **state)
     assert_int_equal(c.mtu, 0);
     assert_int_equal(c.connect_timeout_s, 30);
     assert_int_equal(c.max_downtime_us, 300000);
+    assert_int_equal(c.on_busy, XF_ON_BUSY_GO);
+    assert_false(c.throttle);
     assert_int_equal(c.bandwidth_bytes_per_s, 0);
     assert_int_equal(c.compress, XF_COMPRESS_AUTO);
 }
@@ -49,7 +51,7 @@ static void every_key_is_taken(void **state)
         parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
               "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nqueues=2\nmtu=1500\n"
               "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
-              "compress = \"lz4\"\nverify = 1\n"
+              "compress = \"lz4\"\non_busy = \"abort\"\nthrottle = 1\nverify = 1\n"
               "libvirt = \"tunnelled\"\n"
               "stock_helper = \"/x/libxl-save-helper\"\n",
               &c, err),
@@ -64,6 +66,8 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.max_downtime_us, 50000);
     assert_int_equal(c.bandwidth_bytes_per_s, 1000000000);
     assert_int_equal(c.compress, XF_COMPRESS_LZ4);
+    assert_int_equal(c.on_busy, XF_ON_BUSY_ABORT);
+    assert_true(c.throttle);
     assert_true(c.verify);
     assert_int_equal(c.libvirt, XF_UNASKED_TUNNELLED);
     assert_string_equal(c.stock_helper, "/x/libxl-save-helper");
@@ -133,6 +137,8 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "bandwidth = \"8T\"\n", "bandwidth must be"},
         {REQUIRED "compress = \"zip\"\n", "compress must be"},
         {REQUIRED "compress = 1\n", "compress must be"},
+        {REQUIRED "throttle = 2\n", "throttle must be"},
+        {REQUIRED "on_busy = \"wait\"\n", "on_busy must be"},
         {"port = \"\"\naddress = \"192.0.2.1/24\"\n", "port must be"},
         {"port = \"a b\"\naddress = \"192.0.2.1/24\"\n", "blank"},
         {"port = [ \"eth1\" ]\naddress = \"192.0.2.1/24\"\n", "port must be"},
@@ -164,18 +170,24 @@ static void the_environment_overrides(void **state)
     (void)state;
     setenv("XL_FAST_MAX_DOWNTIME", "20", 1);
     setenv("XL_FAST_BANDWIDTH", "80M", 1);
+    setenv("XL_FAST_ON_BUSY", "go", 1);
     setenv("XL_FAST_COMPRESS", "none", 1);
     setenv("XL_FAST_CONNECT_TIMEOUT", "7", 1);
     setenv("XL_FAST_VERIFY", "1", 1);
-    assert_int_equal(parse(REQUIRED "max_downtime = 50\n", &c, err), 0);
+    assert_int_equal(parse(REQUIRED "max_downtime = 50\non_busy = \"abort\"\n", &c, err), 0);
     assert_int_equal(c.max_downtime_us, 20000);
+    assert_int_equal(c.on_busy, XF_ON_BUSY_GO);
     assert_int_equal(c.bandwidth_bytes_per_s, 10000000);
     assert_int_equal(c.compress, XF_COMPRESS_NONE);
     assert_int_equal(c.connect_timeout_s, 7);
     assert_true(c.verify);
-    assert_int_equal(c.from_environment, 1u << XF_KEY_MAX_DOWNTIME | 1u << XF_KEY_BANDWIDTH |
-                                             1u << XF_KEY_COMPRESS | 1u << XF_KEY_CONNECT_TIMEOUT |
-                                             1u << XF_KEY_VERIFY);
+    assert_int_equal(c.from_environment, 1u << XF_KEY_MAX_DOWNTIME | 1u << XF_KEY_ON_BUSY |
+                                             1u << XF_KEY_BANDWIDTH | 1u << XF_KEY_COMPRESS |
+                                             1u << XF_KEY_CONNECT_TIMEOUT | 1u << XF_KEY_VERIFY);
+    setenv("XL_FAST_ON_BUSY", "perhaps", 1);
+    assert_int_equal(parse(REQUIRED, &c, err), -EINVAL);
+    assert_non_null(strstr(err, "XL_FAST_ON_BUSY"));
+    unsetenv("XL_FAST_ON_BUSY");
     setenv("XL_FAST_VERIFY", "0", 1);
     assert_int_equal(parse(REQUIRED "verify = 1\n", &c, err), 0);
     assert_false(c.verify);

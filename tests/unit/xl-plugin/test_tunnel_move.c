@@ -106,6 +106,39 @@ static void rounds_end_when_they_no_longer_shrink(void **state)
     move_free(&m);
 }
 
+/* It is slowed down until its rounds shrink; however that ends, it has its speed again. */
+static void a_busy_guest_is_slowed_down_or_stays(void **state)
+{
+    static const unsigned steps[] = {50, 25, 12, 100};
+    struct move m = small_move(5);
+
+    (void)state;
+    m.throttle = true;
+    for (unsigned i = 0; i < 4; i++)
+        m.dirty[i] = 1000;
+    m.dirty[4] = 0;
+    move_run(&m);
+    assert_moved(&m);
+    assert_int_equal(m.throttled_n, 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(m.throttled[i], steps[i]);
+    assert_int_equal(m.suspended_pct, 100);
+    move_free(&m);
+
+    m = small_move(6);
+    m.throttle = true;
+    m.on_busy = XF_ON_BUSY_ABORT;
+    for (unsigned i = 0; i < ROUNDS_MAX; i++)
+        m.dirty[i] = 1000;
+    move_run(&m);
+    assert_int_equal(m.save_rc, -EBUSY);
+    assert_int_equal(m.suspends, 0);
+    assert_int_equal(m.throttled_n, 7);
+    assert_int_equal(m.throttled[5], 1);
+    assert_int_equal(m.throttled[6], 100);
+    move_free(&m);
+}
+
 static void without_a_target_the_guest_is_not_touched(void **state)
 {
     struct move m = small_move(1);
@@ -260,6 +293,7 @@ int main(void)
         cmocka_unit_test(pages_go_compressed),
         cmocka_unit_test(both_ends_wait_for_the_slower_one),
         cmocka_unit_test(rounds_end_when_they_no_longer_shrink),
+        cmocka_unit_test(a_busy_guest_is_slowed_down_or_stays),
         cmocka_unit_test(without_a_target_the_guest_is_not_touched),
         cmocka_unit_test(what_ends_early_has_not_moved),
         cmocka_unit_test(events_tell_the_saves_rounds),

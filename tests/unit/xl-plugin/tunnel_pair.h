@@ -163,7 +163,9 @@ struct move {
     unsigned open_fails_at; /* bit 0 source, bit 1 target */
     /* Called by the save before record n, in its thread. False: it gives up there. */
     bool (*before_record)(struct move *m, unsigned n);
-    bool verify;           /* asked for */
+    bool verify;   /* asked for */
+    bool throttle; /* by the configuration */
+    enum xf_on_busy on_busy;
     bool save_forgets;     /* the save does not verify all the same */
     bool restore_is_quiet; /* the restore compares and does not tell */
     uint64_t damage[16]; /* frames of the restored guest that get a wrong bit, before the compare */
@@ -177,7 +179,9 @@ struct move {
     int save_rc, restore_rc;
     bool stock_save_called, stock_restore_called;
     unsigned suspends, live_rounds;
-    struct bytes sent, got; /* by the stock functions */
+    unsigned throttled[8], throttled_n; /* what the guest was left, one after the other ... */
+    unsigned suspended_pct;             /* ... and when it was suspended; 0 = not told */
+    struct bytes sent, got;             /* by the stock functions */
     bool got_end;
     unsigned reported; /* by the restore, as different */
     struct bytes rest; /* what came on io_fd after END */
@@ -370,7 +374,17 @@ static int suspend_guest(void *data)
     struct move *m = data;
 
     m->suspends++;
+    m->suspended_pct = m->throttled_n ? m->throttled[m->throttled_n - 1] : 0;
     return 1;
+}
+
+static int throttle_guest(void *arg, unsigned percent)
+{
+    struct move *m = arg;
+
+    assert_true(m->throttled_n < 8);
+    m->throttled[m->throttled_n++] = percent;
+    return 0;
 }
 
 static int unsteady_page(void *arg, uint64_t pages[XF_UNSTEADY_MAX])
@@ -450,6 +464,8 @@ static int open_end(struct move *m, unsigned end, struct xf_link **link, struct 
 {
     config->connect_timeout_s = m->hasty ? 1 : 30;
     config->max_downtime_us = 100;
+    config->throttle = m->throttle;
+    config->on_busy = m->on_busy;
     config->compress = m->compress;
     if (m->open_fails_at >> end & 1) {
         strcpy(err, "no such port");
@@ -489,6 +505,7 @@ static void *source_main(void *arg)
         .verify = m->verify,
         .stock = stock_save,
         .unsteady = unsteady_page,
+        .throttle = throttle_guest,
         .arg = m,
         .port = &port,
     };
