@@ -53,12 +53,12 @@ enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_roun
     return policy->on_busy == XF_ON_BUSY_ABORT ? XF_ROUND_GIVE_UP : XF_ROUND_STOP;
 }
 
-void xf_policy_say_busy(char line[XF_BUSY_BYTES], const struct xf_policy *policy,
+void xf_policy_say_busy(char why[XF_BUSY_BYTES], const struct xf_policy *policy,
                         const struct xf_round *r, uint64_t predicted_us)
 {
     double written = r->us ? (double)r->dirty_pages * (double)XF_PAGE_BYTES / (double)r->us : 0;
 
-    snprintf(line, XF_BUSY_BYTES,
+    snprintf(why, XF_BUSY_BYTES,
              "the guest dirties %.3f Gbit/s or more, the link carries %.3f: it would stand for "
              "%.0f ms, not %.0f: allow that by --max-downtime,%s or by --on-busy=go",
              written * 8 / 1e3, (double)r->bytes_per_s * 8 / 1e9, (double)predicted_us / 1e3,

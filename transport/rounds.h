@@ -72,7 +72,7 @@ enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_roun
                                   const struct xf_round *r, uint64_t *predicted_us);
 
 /* One line about XF_ROUND_GIVE_UP, for the user. */
-void xf_policy_say_busy(char line[XF_BUSY_BYTES], const struct xf_policy *policy,
+void xf_policy_say_busy(char why[XF_BUSY_BYTES], const struct xf_policy *policy,
                         const struct xf_round *r, uint64_t predicted_us);
 
 /* Takes a round's pages, those of them with content, and the time they took without the round trip

@@ -120,8 +120,9 @@ act_on() {
 # that was killed; then what it has left in writing says how (xl-plugin/plugin/cap.h).
 undo_cap() {
     [ -s "${XL_FAST_CAP:-}" ] || return 0
-    # shellcheck disable=SC2046  # words
-    set -- $(head -n 1 "$XL_FAST_CAP")
+    undo=$(head -n 1 "$XL_FAST_CAP")
+    # shellcheck disable=SC2086  # words
+    set -- $undo
     case $* in
     "sched-credit -d "[0-9]*" -c "[0-9]* | "sched-credit2 -d "[0-9]*" -c "[0-9]*) ;;
     *) set -- false ;;
@@ -130,7 +131,7 @@ undo_cap() {
         rm -f "$XL_FAST_CAP"
         note "$guest_name was slowed down, and has its CPU time again"
     else
-        say "$guest_name may still be slowed down: to undo it, xl $(head -n 1 "$XL_FAST_CAP")"
+        say "$guest_name may still be slowed down: to undo it, xl $undo"
     fi
 }
 

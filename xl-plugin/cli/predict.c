@@ -128,10 +128,9 @@ static void predict(struct predict *p)
     if (p->source.max_downtime_us)
         policy.max_downtime_us = p->source.max_downtime_us;
     p->fixed_known = past->there;
-    policy.fixed_costs_us = past->fixed_us;
-    xf_forecast(memory, p->rate, 0, &policy, &p->quiet);
+    xf_forecast(memory, p->rate, 0, past->fixed_us, &policy, &p->quiet);
     /* More than leaves in the same time makes no difference: no round gets any shorter. */
-    xf_forecast(memory, p->rate, p->rate, &policy, &p->restless);
+    xf_forecast(memory, p->rate, p->rate, past->fixed_us, &policy, &p->restless);
 }
 
 /* ---- as text ------------------------------------------------------------------------------- */

@@ -20,8 +20,7 @@ static struct xf_forecast forecast(uint64_t writes, uint64_t max_downtime_us, ui
 
     xf_policy_init(&policy);
     policy.max_downtime_us = max_downtime_us;
-    policy.fixed_costs_us = fixed_us;
-    xf_forecast(MEMORY, RATE, writes, &policy, &f);
+    xf_forecast(MEMORY, RATE, writes, fixed_us, &policy, &f);
     return f;
 }
 
@@ -72,7 +71,7 @@ static void a_guest_without_memory_takes_no_time(void **state)
 
     (void)state;
     xf_policy_init(&policy);
-    xf_forecast(0, RATE, RATE, &policy, &f);
+    xf_forecast(0, RATE, RATE, 0, &policy, &f);
     assert_int_equal(f.bytes, 0);
     assert_int_equal(f.time_us, 0);
 }
