@@ -155,7 +155,7 @@ static void note_failed(struct xf_evacuate_guest *g, const char *host, int statu
     char before[XF_EVACUATE_WHY];
 
     memcpy(before, g->failed, sizeof(before));
-    snprintf(g->failed, sizeof(g->failed), "%.110s%sxl migrate to %.40s %s (status %d)", before,
+    snprintf(g->failed, sizeof(g->failed), "%.100s%sxl migrate to %.40s %s (status %d)", before,
              before[0] ? ", " : "", host, cancelled ? "was cancelled" : "failed", status);
     g->tried |= 1u << g->to;
     /* Whoever has cancelled it does not want it to begin anew. */
