@@ -38,8 +38,9 @@ for name in "${names[@]}"; do
     before[$name]=$(guest_tick A "$name")
 done
 
-# At this rate a guest's memory is under way for most of a minute.
-on A '(xl-fast evacuate B -- --bandwidth 20M >/lab/out 2>&1; echo "status $?" >>/lab/out) </dev/null >/dev/null 2>&1 &'
+# At this rate a guest's memory is under way for most of a minute. Appended to: what outlives it would else write over
+# the status.
+on A '(xl-fast evacuate B -- --bandwidth 20M >>/lab/out 2>&1; echo "status $?" >>/lab/out) </dev/null >/dev/null 2>&1 &'
 # shellcheck disable=SC2016  # expanded on the host
 ON_TIMEOUT=620 on A 'i=0; until [ "$(xl list | grep -c "^ev-")" = 3 ] && xl-fast status | grep -q " live .*round"; do
     i=$((i + 1)); [ $i -lt 600 ] && ! grep -q "^status" /lab/out || exit 1; sleep 1; done' ||
