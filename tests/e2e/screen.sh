@@ -196,11 +196,12 @@ shows() { for _ in $(seq 1000); do ! grep -aq "$1" "$work/raw" || return 0; slee
 
 # on_terminal COLUMNS KEYS COMMAND: in $work/screen what it writes, lines where it begins anew at the left.
 # KEYS: a shell command whose output is typed. The keyboard stays there to the end, or script(1) would end first.
+# Its shell, which gets a Ctrl-C as well, has to live on to say the status: dash would not.
 on_terminal() {
     echo "+ $1 columns: $3"
     rm -f "$dir"/{signals,helper,held,go}
     : >"$work/raw"
-    { eval "$2"; shows 'status='; } | timeout 60 script -qec "stty cols $1 rows 24 -echo; $3; echo status=\$?" /dev/null >"$work/raw" 2>&1
+    { eval "$2"; shows 'status='; } | timeout 60 script -qec "stty cols $1 rows 24 -echo; trap : INT; $3; echo status=\$?" /dev/null >"$work/raw" 2>&1
     tr '\r' '\n' <"$work/raw" | sed '/^$/d' >"$work/err"
     sed 's/\x1b\[[0-9]*[mK]//g' "$work/err" >"$work/screen"
 }
