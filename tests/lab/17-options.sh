@@ -42,12 +42,12 @@ for how in "${hows[@]}"; do
 done
 
 # For -C, to each by stock and by --fast another.
-declare -A ON_REBOOT=([stock]=preserve [fast]=rename-restart)
+declare -A ON_REBOOT=([stock]=preserve [fast]=destroy)
 other_configuration() { # HOW
     guest_config opts memory=128 "conf=on_reboot = \"${ON_REBOOT[$1]}\"" | on "$at" "cat >/lab/other-$1.cfg"
 }
 has_other_configuration() { # HOW
-    expect_match "$1 -C: the configuration" "${ON_REBOOT[$1]/-/.}" "$(on "$at" xl list -l opts | grep on_reboot)"
+    expect_match "$1 -C: the configuration" "${ON_REBOOT[$1]}" "$(on "$at" xl list -l opts | grep on_reboot)"
 }
 nobody_looks_after_it() { # HOW
     expect_eq "$1 -e: processes that look after the guest" 0 "$(watchers "$at")"
