@@ -42,7 +42,7 @@ for how in "${hows[@]}"; do
 done
 
 # For -C, to each by stock and by --fast another.
-declare -A ON_REBOOT=([stock]=preserve [fast]=destroy)
+declare -A ON_REBOOT=([stock]=destroy [fast]=preserve)
 other_configuration() { # HOW
     guest_config opts memory=128 "conf=on_reboot = \"${ON_REBOOT[$1]}\"" | on "$at" "cat >/lab/other-$1.cfg"
 }
