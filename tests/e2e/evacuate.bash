@@ -16,13 +16,14 @@ boot=6f1c9a52-0000-4000-8000-00000000000
 cat >"$dir/tools/world" <<'END_WORLD'
 # For the stand-ins: where they are.
 end=${END_OF:-here}
-read_guest() { read -r domid uuid state cpu need <"$1"; }
+# Whom somebody has just moved away is not there.
+read_guest() { { read -r domid uuid state cpu need <"$1"; } 2>/dev/null; }
 put_guest() { echo "$domid $uuid $state $cpu $need" >"$1.new~" && mv "$1.new~" "$1"; }
 guests() { find "$DIR/$1" -maxdepth 1 -type f ! -name '*~' ! -name '.*' -printf '%f\n' | sort; }
 free_mib() {
     sum=$(cat "$DIR/$1/.total")
     for file in $(guests "$1"); do
-        read_guest "$DIR/$1/$file"
+        read_guest "$DIR/$1/$file" || continue
         sum=$((sum - need))
     done
     echo "$sum"
@@ -36,7 +37,7 @@ case $1 in
 guests)
     printf '%s\n' domain=0 uuid=00000000-0000-0000-0000-000000000000 name=Domain-0 state=running cpu_time_ns=999
     for file in $(guests here); do
-        read_guest "$DIR/here/$file"
+        read_guest "$DIR/here/$file" || continue
         printf '%s\n' "domain=$domid" "uuid=$uuid" "name=$file" "state=$state" "cpu_time_ns=$cpu" "need_kib=$((need * 1024))"
     done
     [ -e "$DIR/cut" ] || echo all=said ;;
@@ -46,7 +47,7 @@ host)
 source)
     for file in $(guests here); do
         [ "$file" = "$2" ] || continue
-        read_guest "$DIR/here/$file"
+        read_guest "$DIR/here/$file" || continue
         printf '%s\n' protocol=1 xen=4.17 "need_kib=$((need * 1024))" port=eth1 address=192.0.2.1/24 "uuid=$uuid" "name=$file" fast=ok
         exit
     done
@@ -74,7 +75,7 @@ look)
     printf '{"version":1,"host":"%s","boot_id":"%s%s","domains":[' "$end" "$BOOT" "$boot"
     sep=
     for place in $(places "$name"); do
-        read_guest "$DIR/$end/$place"
+        read_guest "$DIR/$end/$place" || continue
         printf '%s{"domid":%s,"name":"%s","uuid":"%s","state":"%s","cpu_time_ns":%s}' "$sep" "$domid" "$place" "$uuid" "$state" "$cpu"
         sep=,
     done
@@ -84,7 +85,7 @@ look)
     echo ']}' ;;
 left)
     for file in $(guests here); do
-        read_guest "$DIR/here/$file"
+        read_guest "$DIR/here/$file" || continue
         [ "$uuid" = "$2" ] && echo "$state" && exit
     done
     echo gone ;;
