@@ -170,7 +170,8 @@ static int conclude(struct evacuate *e, struct xf_evacuate_guest *g, const struc
     enum xf_mover_at at = xf_mover_look(&e->mover, j, why);
     int cancelled = xf_mover_cancelled();
 
-    if (cancelled && (at == XF_AT_UNSETTLED || (at == XF_AT_THERE && status)))
+    /* Who cancels does not wait for an answer of the target: that is for the next run. */
+    if (cancelled && at == XF_AT_THERE && status)
         at = XF_AT_CANCELLED;
     else if (!cancelled && (at == XF_AT_UNSETTLED || status))
         at = xf_mover_settle(&e->mover, j, why);
@@ -189,6 +190,7 @@ static int conclude(struct evacuate *e, struct xf_evacuate_guest *g, const struc
     }
     xf_say_end(&e->say, j, "unsettled", status);
     note_evacuated(e, j, g->need_kib, why[0] ? why : "start again, and it is settled first");
+    cancelled = xf_mover_cancelled(); /* perhaps only since */
     return cancelled ? cancelled : EXIT_UNSETTLED;
 }
 
