@@ -134,12 +134,13 @@ int xf_check_memory(struct preflight *p)
     if (libxl_get_free_memory(p->ctx, &free_kib))
         return xf_refuse(p, "cannot ask Xen for its free memory");
     printf("free_kib=%" PRIu64 "\n", free_kib);
-    if (free_kib < need_kib && !xl_makes_room(p))
+    bool makes_room = xl_makes_room(p);
+    if (free_kib < need_kib && !makes_room)
         return xf_refuse(
             p, "not enough free memory: the guest needs %" PRIu64 " MiB, %" PRIu64 " MiB are free",
             (need_kib + 1023) >> 10, free_kib >> 10);
     return xf_pass(p, "%" PRIu64 " MiB are free for guests%s", free_kib >> 10,
-                   xl_makes_room(p) ? ", and xl shrinks dom0 for more" : "");
+                   makes_room ? ", and xl shrinks dom0 for more" : "");
 }
 
 /* What one end can see of both; the rest `xl-fast doctor` compares by the same functions. */

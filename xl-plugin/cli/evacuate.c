@@ -51,6 +51,7 @@ struct evacuate {
     bool dry_run;
     struct xf_say say;
     struct xf_mover mover;
+    struct xf_reach preflight; /* as the mover's, for another program */
     struct xf_evacuate_self self;
     /* The newest look, and the one before it. */
     struct xf_evacuate_guest *guests, *before;
@@ -109,7 +110,7 @@ static void ask_hosts(struct evacuate *e)
 
     for (unsigned i = 0; i < e->hosts_n; i++)
         memcpy(said[i], e->hosts[i].why, sizeof(said[i]));
-    xf_evacuate_ask_hosts(&e->mover.reach, &e->self, e->hosts, e->hosts_n);
+    xf_evacuate_ask_hosts(&e->preflight, &e->self, e->hosts, e->hosts_n);
     for (unsigned i = 0; i < e->hosts_n && !xf_mover_cancelled(); i++)
         if (!e->hosts[i].usable && strcmp(said[i], e->hosts[i].why) != 0)
             xf_say_error("%s", e->hosts[i].why);
@@ -311,6 +312,11 @@ static int begin(struct evacuate *e)
     int rc = xf_mover_init(&e->mover, why);
 
     rc = rc ?: xf_evacuate_ask_self(&e->self, why);
+    if (!rc) {
+        e->preflight = e->mover.reach;
+        rc = xf_reach_find(&e->preflight, "xl-fast-preflight");
+        strcpy(why, "xl-fast-preflight is no longer there");
+    }
     if (rc) {
         xf_say_error("%s", why);
         return rc;

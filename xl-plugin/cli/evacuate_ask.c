@@ -148,12 +148,9 @@ static void ask_host(const struct xf_reach *reach, const struct xf_evacuate_self
                      struct xf_evacuate_host *h, char address[24])
 {
     const char *args[] = {"target", self->protocol, self->xen, "0", self->address, NULL};
-    struct xf_reach preflight = *reach;
+    struct xf_reach preflight = *reach; /* at that host */
     char answer[ANSWER_BYTES], fast[8], free_kib[24];
-    char *name = strrchr(preflight.program, '/') + 1;
 
-    snprintf(name, sizeof(preflight.program) - (size_t)(name - preflight.program),
-             "xl-fast-preflight");
     preflight.host = h->name;
     h->usable = false;
     h->free_kib = 0;

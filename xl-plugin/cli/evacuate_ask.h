@@ -24,7 +24,7 @@ int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS],
                            char why[XF_EVACUATE_WHY]);
 
 /* Fills all but the names, one after the other: one that is another's equal by its address is not
-   usable. reach: as found by xf_reach_find(), with its ssh. */
+   usable. reach: xl-fast-preflight, as found by xf_reach_find(), with its ssh. */
 void xf_evacuate_ask_hosts(const struct xf_reach *reach, const struct xf_evacuate_self *self,
                            struct xf_evacuate_host *hosts, unsigned n);
 

@@ -15,7 +15,7 @@ void xf_forecast(uint64_t memory_bytes, uint64_t rate, uint64_t writes, uint64_t
     struct xf_round r = {.left_pages = all, .bytes_per_s = rate, .fixed_us = fixed_us};
     struct xf_rounds rounds = {0};
     uint64_t predicted_us;
-    double time_us = 0, bytes = 0, last_us;
+    double time_us = 0, bytes = 0;
 
     do {
         double us = us_of(r.left_pages, rate);
@@ -26,9 +26,8 @@ void xf_forecast(uint64_t memory_bytes, uint64_t rate, uint64_t writes, uint64_t
         r.pages = r.left_pages;
         r.dirty_pages = r.left_pages = dirty < (double)all ? (uint64_t)dirty : all;
     } while (xf_policy_next(policy, &rounds, &r, &predicted_us) == XF_ROUND_AGAIN);
-    last_us = us_of(r.left_pages, rate) + (double)fixed_us;
-    f->time_us = (uint64_t)(time_us + last_us);
+    f->time_us = (uint64_t)(time_us + (double)predicted_us);
     f->bytes = (uint64_t)bytes + r.left_pages * XF_PAGE_BYTES;
-    f->blackout_us = (uint64_t)last_us;
+    f->blackout_us = predicted_us;
     f->rounds = rounds.done + 1;
 }

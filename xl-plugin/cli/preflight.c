@@ -3,35 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "recover_reach.h"
 
 #define COMMAND_BYTES 8192
-
-/* Beside this program (a build folder), or where `make install` puts it. */
-static bool find(char *path, size_t size)
-{
-    static const char *const places[] = {"", "/../lib/xl-fast"};
-    const char *lib = getenv("XL_FAST_LIBDIR");
-    char dir[512];
-    ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-
-    if (lib && *lib) {
-        snprintf(path, size, "%s/xl-fast-preflight", lib);
-        return !access(path, X_OK);
-    }
-    dir[n > 0 ? n : 0] = 0;
-    char *slash = strrchr(dir, '/');
-    if (slash)
-        *slash = 0;
-    for (unsigned i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-        snprintf(path, size, "%s%s/xl-fast-preflight", dir, places[i]);
-        if (!access(path, X_OK))
-            return true;
-    }
-    return false;
-}
 
 /* A word of a shell's command line. */
 static void put_word(FILE *to, const char *word)
@@ -49,9 +25,12 @@ static void put_word(FILE *to, const char *word)
 int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *arg,
                      char why[XF_PREFLIGHT_WHY_BYTES])
 {
-    char path[600], command[COMMAND_BYTES], line[768];
+    char command[COMMAND_BYTES], line[768];
+    struct xf_reach reach;
+    int rc = xf_reach_find(&reach, "xl-fast-preflight");
 
-    if (!find(path, sizeof(path))) {
+    /* -EINVAL: it is there, in a folder that another host's shell could not be told. */
+    if (rc && rc != -EINVAL) {
         snprintf(why, XF_PREFLIGHT_WHY_BYTES,
                  "xl-fast-preflight is not there: xl-fast was built or installed without its Xen "
                  "part");
@@ -59,7 +38,7 @@ int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *ar
     }
     FILE *words = fmemopen(command, sizeof(command), "w");
     if (words) {
-        put_word(words, path);
+        put_word(words, reach.program);
         for (; *args; args++)
             put_word(words, *args);
         fputs("2>/dev/null", words);
@@ -78,7 +57,7 @@ int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *ar
         }
     }
     if (!f || pclose(f)) {
-        snprintf(why, XF_PREFLIGHT_WHY_BYTES, "%s does not run", path);
+        snprintf(why, XF_PREFLIGHT_WHY_BYTES, "%s does not run", reach.program);
         return -EIO;
     }
     return 0;

@@ -16,6 +16,12 @@ static const char *record_path(void)
     return path && *path ? path : NULL;
 }
 
+/* The command of xl for it. */
+static const char *scheduler_name(const struct xf_cap *c)
+{
+    return c->scheduler == XEN_SCHEDULER_CREDIT ? "sched-credit" : "sched-credit2";
+}
+
 /* What cannot be written here is no reason not to move: only a helper that is killed leaves a cap.
  */
 static void write_record(const struct xf_cap *c)
@@ -26,9 +32,7 @@ static void write_record(const struct xf_cap *c)
     if (!path)
         return;
     if (file)
-        fprintf(file, "%s -d %u -c %u\n",
-                c->scheduler == XEN_SCHEDULER_CREDIT ? "sched-credit" : "sched-credit2", c->domid,
-                c->before);
+        fprintf(file, "%s -d %u -c %u\n", scheduler_name(c), c->domid, c->before);
     if (!file || fclose(file))
         xf_say("source: %s: %s", path, strerror(errno));
 }
@@ -99,9 +103,7 @@ static int undo(struct xf_cap *c)
     if (rc) {
         xf_say("source: domain %u: its cap of CPU time cannot be undone: %s; do so by xl %s -d %u "
                "-c %u",
-               c->domid, strerror(-rc),
-               c->scheduler == XEN_SCHEDULER_CREDIT ? "sched-credit" : "sched-credit2", c->domid,
-               c->before);
+               c->domid, strerror(-rc), scheduler_name(c), c->domid, c->before);
         return rc;
     }
     c->set = false;
