@@ -29,18 +29,17 @@ state() { on "$1" xl list | awk -v n="$2" '$1 == n { print $5 }'; }
 watchers() { on "$1" 'ps -eo args= | grep -c "[x]l migrate-receive" || true'; }
 
 # Stock is asked too, so that what is expected of --fast is what stock does.
-quick && hows=(fast) || hows=(stock fast)
+hows=(stock fast)
 
-for how in "${hows[@]}"; do
-    try "$how" -p
-    expect_match "$how -p: the guest's state" '^--p---$' "$(state "$at" opts)"
+left_paused() { # HOW
+    local paused
+    expect_match "$1 -p: the guest's state" '^--p---$' "$(state "$at" opts)"
     paused=$(guest_tick "$at" opts)
     sleep 3
-    expect_eq "$how -p: what a paused guest says" "$paused" "$(guest_tick "$at" opts)"
+    expect_eq "$1 -p: what a paused guest says" "$paused" "$(guest_tick "$at" opts)"
     on "$at" xl unpause opts
     expect_goes_on "$at" opts "$TICK"
-done
-
+}
 # For -C, to each by stock and by --fast another.
 declare -A ON_REBOOT=([stock]=destroy [fast]=preserve)
 other_configuration() { # HOW
@@ -52,51 +51,66 @@ has_other_configuration() { # HOW
 nobody_looks_after_it() { # HOW
     expect_eq "$1 -e: processes that look after the guest" 0 "$(watchers "$at")"
 }
+one_looks_after_it() {
+    expect_eq "without -e: processes that look after the guest" 1 "$(watchers "$at")"
+}
+all_was_compared() {
+    expect_ge "--debug: pages that were compared" 20000 "$(result target verified_pages)"
+}
 # libxl does not use a domid again for a minute, and the guest may have been there before.
 forget_domids() { on "$(other_host "$at")" rm -f /run/xen/domid-history; }
 
+# With -C stock takes the domid from the other configuration, which has none: -D is tried without it.
 if quick; then
     domid=$(on "$at" xl domid opts)
     forget_domids
+    try fast -p -D --debug
+    expect_eq "fast -D: the domid" "$domid" "$(on "$at" xl domid opts)"
+    all_was_compared
+    one_looks_after_it
+    left_paused fast
+
     other_configuration fast
-    try fast -e -D -C /lab/other-fast.cfg
+    try fast -e -C /lab/other-fast.cfg
     nobody_looks_after_it fast
     has_other_configuration fast
-    expect_eq "fast -D: the domid" "$domid" "$(on "$at" xl domid opts)"
     expect_goes_on "$at" opts "$TICK"
-else
-    for how in "${hows[@]}"; do
-        try "$how" -e
-        nobody_looks_after_it "$how"
-        expect_goes_on "$at" opts "$TICK"
-    done
-    for how in "${hows[@]}"; do
-        domid=$(on "$at" xl domid opts)
-        forget_domids
-        try "$how" -D
-        expect_eq "$how -D: the domid" "$domid" "$(on "$at" xl domid opts)"
-        expect_goes_on "$at" opts "$TICK"
-    done
-    for how in "${hows[@]}"; do
-        other_configuration "$how"
-        try "$how" -C "/lab/other-$how.cfg"
-        has_other_configuration "$how"
-        expect_goes_on "$at" opts "$TICK"
-    done
-fi
-try fast
-expect_eq "without -e: processes that look after the guest" 1 "$(watchers "$at")"
-expect_goes_on "$at" opts "$TICK"
-
-try fast --debug
-expect_ge "--debug: pages that were compared" 20000 "$(result target verified_pages)"
-expect_goes_on "$at" opts "$TICK"
-wait_pass "$at" opts
-
-if quick; then
+    wait_pass "$at" opts
     end_clean
     exit
 fi
+
+for how in "${hows[@]}"; do
+    try "$how" -p
+    left_paused "$how"
+done
+for how in "${hows[@]}"; do
+    try "$how" -e
+    nobody_looks_after_it "$how"
+    expect_goes_on "$at" opts "$TICK"
+done
+for how in "${hows[@]}"; do
+    domid=$(on "$at" xl domid opts)
+    forget_domids
+    try "$how" -D
+    expect_eq "$how -D: the domid" "$domid" "$(on "$at" xl domid opts)"
+    expect_goes_on "$at" opts "$TICK"
+done
+for how in "${hows[@]}"; do
+    other_configuration "$how"
+    try "$how" -C "/lab/other-$how.cfg"
+    has_other_configuration "$how"
+    expect_goes_on "$at" opts "$TICK"
+done
+try fast
+one_looks_after_it
+expect_goes_on "$at" opts "$TICK"
+
+try fast --debug
+all_was_compared
+expect_goes_on "$at" opts "$TICK"
+wait_pass "$at" opts
+
 # libxl asks a guest to suspend and a paused one cannot: it waits a minute for it.
 on "$at" xl pause opts
 for how in --fast ''; do

@@ -14,7 +14,8 @@ REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 CONSOLE_LOGS=/var/log/xen/console
 
-note() { printf '   %s\n' "$*"; }
+# With the seconds since the scenario's begin.
+note() { printf '   %4d %s\n' "$SECONDS" "$*"; }
 skip() { printf 'SKIP: %s\n' "$*"; exit 77; }
 fail() { printf 'FAIL: %s\n' "$*" >&2; exit 1; }
 
