@@ -24,7 +24,8 @@ linux_args() { # HOST
     # A PV dom0 can neither have hugepages nor let user space drive a PCI device: it has no physical
     # addresses. A PVH dom0 gets the 128 MiB of hugepages that DPDK asks for, and a few to spare.
     [ "${HOST_KIND[$1]}" != pvh ] || more="hugepages=72 xf.bypass=1"
-    echo "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off quiet systemd.show_status=no" \
+    echo "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off cryptomgr.notests=1 quiet" \
+        "systemd.show_status=no" \
         "systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]} $more"
 }
 

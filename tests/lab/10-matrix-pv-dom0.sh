@@ -14,9 +14,9 @@ begin
 
 MIGRATE_TIMEOUT=1200 # 768 MiB, and a machine that does other things as well
 if quick; then
-    cell pvh 1 192
-    cell pv 2 192 there
-    cell hvm 2 192 there
+    cell pvh 1 128
+    cell pv 2 128 there
+    cell hvm 1 128 there
 else
     cells pvh pv hvm
     # The widest that the lab's hosts are asked for.

@@ -43,12 +43,16 @@ less() {
     shuttle "less-$1" ''
 }
 
-balloon pvh
-less pvh
-churn pv
-if ! quick; then
-    churn pvh
-    balloon pv
-    less pv
+if quick; then
+    # Both in one guest.
+    make_guest A balloon memory=128 maxmem=192 args="xf.balloon=24"
+    shuttle balloon balloon
+    churn pv
+else
+    for type in pvh pv; do
+        balloon "$type"
+        less "$type"
+        churn "$type"
+    done
 fi
 end_clean

@@ -41,7 +41,7 @@ stop_watch() { for host in A B; do on "$host" '[ ! -f /lab/watch.pid ] || kill $
 # A PVH dom0 maps a page some twenty times as slowly as a PV dom0.
 quick && MIGRATE_TIMEOUT=900 || MIGRATE_TIMEOUT=3600
 if quick; then
-    make_guest A large memory=192 fill=32 write=20
+    make_guest A large memory=128 fill=32 write=20
 else
     make_guest A large memory=1024 fill=800 write=20
 fi

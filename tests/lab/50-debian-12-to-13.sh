@@ -28,7 +28,7 @@ no_way_back() {
 types=(pvh pv)
 quick || types+=(hvm)
 for type in "${types[@]}"; do
-    make_guest A "to13-$type" type="$type" memory=192
+    make_guest A "to13-$type" type="$type" memory=$(quick && echo 128 || echo 192)
     fast_move A "to13-$type"
     case $type in
     pv) no_way_back "to13-$type" "B: domain 'to13-pv' is a PV guest, and Xen here has no shadow paging" ;;

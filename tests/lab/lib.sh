@@ -139,7 +139,7 @@ maxmem = ${maxmem:-$memory}
 vcpus = $vcpus
 kernel = "/lab/$([ "$type" = hvm ] && echo vmlinuz || echo vmlinux)"
 ramdisk = "/lab/guest.cpio.gz"
-extra = "console=$console quiet mitigations=off xf.seed=$seed xf.write=$write${fill:+ xf.fill=$fill}${busy:+ xf.busy=$busy} $args"
+extra = "console=$console quiet mitigations=off cryptomgr.notests=1 xf.seed=$seed xf.write=$write${fill:+ xf.fill=$fill}${busy:+ xf.busy=$busy} $args"
 on_crash = "destroy"
 $conf
 CFG
