@@ -26,9 +26,10 @@ no_way_back() {
 
 # What an HVM guest has more is its device model, which 10 moves.
 types=(pvh pv)
-quick || types+=(hvm)
+memory=128
+quick || { types+=(hvm); memory=192; }
 for type in "${types[@]}"; do
-    make_guest A "to13-$type" type="$type" memory=$(quick && echo 128 || echo 192)
+    make_guest A "to13-$type" type="$type" memory="$memory"
     fast_move A "to13-$type"
     case $type in
     pv) no_way_back "to13-$type" "B: domain 'to13-pv' is a PV guest, and Xen here has no shadow paging" ;;
