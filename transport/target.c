@@ -20,60 +20,21 @@
  *        | <------------- FEEDBACK(COMPLETE) ---- |  DONE: go on answering until freed
  *
  *     CONNECT -> READY -> LIVE -> FINAL -> DONE
- *         \________\_______\_______\____-> FAILED (says REFUSE with a reason; nothing may be
- * started)
+ *         \________\_______\_______\____-> FAILED (says REFUSE with a reason; nothing may
+ *                                          be started)
  */
-#include "target.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fault.h"
-#include "landing.h"
 #include "page.h"
-#include "session.h"
+#include "target_impl.h"
 
-/* Feedback at the latest after so many packets or so much time since the first of them. */
-#define FEEDBACK_PACKETS 32u
-#define FEEDBACK_US      500u
 /* What a queue may have outstanding where the link does not say what it holds. */
 #define CREDIT_DEFAULT 1024u
 #define CREDIT_MAX     4096u
-/* An ANSWER that our own port did not take, as a memif's server does not before it has noticed that
-   its client is there: again so soon. */
-#define ANSWER_RETRY_US 500u
-
-struct queue {
-    uint64_t sequence; /* next to send */
-    uint64_t stamp_us; /* of the newest PING */
-    uint64_t told_us;  /* last feedback */
-    uint32_t news;     /* packets since then */
-    bool asked;        /* feedback is wanted at once */
-};
-
-struct xf_target {
-    struct xf_session session;
-    struct xf_target_config config;
-    uint64_t page_count;
-    enum xf_phase phase;
-    bool ready, idle, heard;
-    uint32_t credit;
-    uint64_t answer_due_us;   /* the next one */
-    uint64_t emptied_us;      /* when the link had nothing more for us ... */
-    uint64_t unseen_since_us; /* ... and that before the newest packets came */
-    unsigned answers;
-
-    uint32_t round;    /* the one being received; the first is 1 */
-    uint64_t round_us; /* when it began */
-    uint64_t progress_us;
-    struct xf_landing landing;
-    uint64_t want;       /* from its BARRIER */
-    bool barrier, final; /* the BARRIER has been seen; it is the last */
-
-    struct queue queues[XF_QUEUES_MAX];
-};
 
 void xf_target_config_init(struct xf_target_config *config)
 {
@@ -105,7 +66,7 @@ static void progress(struct xf_target *t, uint64_t now_us)
     t->config.progress(t->config.progress_arg, &p);
 }
 
-static void enter(struct xf_target *t, enum xf_phase phase, uint64_t now_us)
+void xf_target_enter(struct xf_target *t, enum xf_phase phase, uint64_t now_us)
 {
     t->phase = phase;
     progress(t, now_us);
@@ -189,7 +150,7 @@ static int differ(struct xf_target *t)
                            l->differ > XF_DIFFERING_MAX ? " ..." : "");
 }
 
-static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
+int xf_target_end_round(struct xf_target *t, uint64_t now_us)
 {
     if (!t->barrier || t->landing.landed < t->want)
         return 0;
@@ -233,232 +194,8 @@ static int end_round_if_complete(struct xf_target *t, uint64_t now_us)
     for (unsigned q = 0; q < t->session.queues; q++)
         t->queues[q].asked = true;
     if (t->final)
-        enter(t, XF_PHASE_DONE, now_us);
+        xf_target_enter(t, XF_PHASE_DONE, now_us);
     return 0;
-}
-
-/* Gives up what the source gave up on this queue. */
-static int lower_floor(struct xf_target *t, unsigned queue, uint64_t sequence, uint64_t floor)
-{
-    if (floor > sequence) {
-        xf_session_reject(&t->session, XF_REJECT_malformed);
-        return xf_session_fail(&t->session, -EPROTO, "the source gave up packets not yet sent");
-    }
-    xf_window_give_up(&t->session.windows[queue], floor);
-    return 0;
-}
-
-static int receive_data(struct xf_target *t, struct queue *q, const struct xf_wire_header *h,
-                        size_t len, uint64_t now_us)
-{
-    struct xf_session *s = &t->session;
-    const uint8_t *body = s->plain;
-    struct xf_wire_data head;
-    int rc = xf_wire_check_data(&s->shape, t->landing.lz4, body, len, t->page_count);
-
-    if (rc) {
-        xf_session_reject(s, rc == -ERANGE ? XF_REJECT_outside_guest : XF_REJECT_malformed);
-        return xf_session_fail(s, -EPROTO, "the source sent a packet that cannot be: %s",
-                               rc == -ERANGE ? "a page beyond the guest" : "malformed");
-    }
-    memcpy(&head, body, sizeof(head));
-    if (!t->ready) {
-        /* Not marked as received: it will be reported missing and come again. */
-        xf_session_reject(s, XF_REJECT_not_ready);
-        return 0;
-    }
-    /* Once all is there no round begins any more: the guest may be running. */
-    if (head.round > t->round || (head.round == t->round && t->phase == XF_PHASE_DONE)) {
-        xf_session_reject(s, XF_REJECT_future_round);
-        return xf_session_fail(s, -EPROTO, "the source sent pages of round %u during round %u",
-                               head.round, t->round);
-    }
-    xf_window_mark(&s->windows[h->queue], h->sequence);
-    rc = lower_floor(t, h->queue, h->sequence,
-                     head.floor_delta > h->sequence ? UINT64_MAX : h->sequence - head.floor_delta);
-    if (rc)
-        return rc;
-    q->news++;
-    if (head.round < t->round) {
-        xf_session_reject(s, XF_REJECT_stale_round);
-        return 0;
-    }
-    if (t->phase == XF_PHASE_READY) {
-        s->stats.live_us = now_us;
-        enter(t, XF_PHASE_LIVE, now_us);
-    }
-    const uint8_t *payload = body + sizeof(head) + head.records * sizeof(struct xf_wire_record);
-
-    xf_lap_packet(&s->stats.laps, XF_STAGE_bookkeeping);
-    for (unsigned i = 0; i < head.records; i++) {
-        struct xf_wire_record r;
-
-        memcpy(&r, body + sizeof(head) + i * sizeof(r), sizeof(r));
-        rc = xf_landing_write(&t->landing, &r, &payload);
-        if (rc)
-            return rc;
-    }
-    xf_lap_packet(&s->stats.laps, XF_STAGE_write);
-    return end_round_if_complete(t, now_us);
-}
-
-static int receive_barrier(struct xf_target *t, struct queue *q, const struct xf_wire_header *h,
-                           size_t len, uint64_t now_us)
-{
-    struct xf_session *s = &t->session;
-    struct xf_wire_barrier b = {0};
-
-    memcpy(&b, s->plain, len < sizeof(b) ? len : sizeof(b));
-    if (len != sizeof(b) || (b.flags & ~XF_BARRIER_FINAL) || b.reserved ||
-        b.pages > t->page_count || b.round > t->round) {
-        xf_session_reject(s, b.round > t->round ? XF_REJECT_future_round : XF_REJECT_malformed);
-        return xf_session_fail(s, -EPROTO, "the source sent a barrier that cannot be");
-    }
-    xf_window_mark(&s->windows[h->queue], h->sequence);
-    int rc = lower_floor(t, h->queue, h->sequence, b.floor);
-
-    if (rc)
-        return rc;
-    q->asked = true;
-    if (b.round < t->round || t->phase == XF_PHASE_DONE)
-        return 0; /* our answer to it was lost */
-    t->barrier = true;
-    t->want = b.pages;
-    if (b.flags & XF_BARRIER_FINAL) {
-        t->final = true;
-        if (t->phase == XF_PHASE_LIVE)
-            enter(t, XF_PHASE_FINAL, now_us);
-    }
-    return end_round_if_complete(t, now_us);
-}
-
-static int receive_ping(struct xf_target *t, struct queue *q, const struct xf_wire_header *h,
-                        size_t len)
-{
-    struct xf_wire_ping p;
-
-    if (len != sizeof(p) && len != t->session.shape.body_bytes) {
-        xf_session_reject(&t->session, XF_REJECT_malformed);
-        return xf_session_fail(&t->session, -EPROTO, "the source sent a ping that cannot be");
-    }
-    memcpy(&p, t->session.plain, sizeof(p));
-    xf_window_mark(&t->session.windows[h->queue], h->sequence);
-    q->stamp_us = p.stamp_us;
-    q->asked = true;
-    return lower_floor(t, h->queue, h->sequence, p.floor);
-}
-
-static int receive_abort(struct xf_target *t, size_t len)
-{
-    struct xf_wire_reason r;
-    char text[XF_REASON_BYTES + 1] = "";
-
-    if (len == sizeof(r)) {
-        memcpy(&r, t->session.plain, sizeof(r));
-        xf_wire_reason_text(text, &r);
-    }
-    return xf_session_fail(&t->session, -ECONNABORTED, "the source gave up: %s", text);
-}
-
-static int receive(struct xf_target *t, const struct xf_buf *buf, uint64_t now_us)
-{
-    struct xf_session *s = &t->session;
-    struct xf_wire_header h;
-    int len = xf_session_open(s, buf, &h, now_us);
-
-    xf_lap_packet(&s->stats.laps, XF_STAGE_open);
-    if (len < 0)
-        return 0;
-    struct queue *q = &t->queues[h.queue];
-
-    t->heard = true;
-    if (t->phase == XF_PHASE_CONNECT)
-        enter(t, XF_PHASE_READY, now_us);
-    switch (h.type) {
-    case XF_PACKET_DATA:
-        return XF_FAULT(target_data_seen) ?: receive_data(t, q, &h, (size_t)len, now_us);
-    case XF_PACKET_BARRIER:
-        return XF_FAULT(target_barrier_seen) ?: receive_barrier(t, q, &h, (size_t)len, now_us);
-    case XF_PACKET_PING:
-        return XF_FAULT(target_ping_seen) ?: receive_ping(t, q, &h, (size_t)len);
-    default:
-        return XF_FAULT(target_abort_seen) ?: receive_abort(t, (size_t)len);
-    }
-}
-
-/* ---- sending ------------------------------------------------------------------------------ */
-
-static void send_answer(struct xf_target *t, uint64_t now_us)
-{
-    struct xf_session *s = &t->session;
-    struct xf_wire_answer a = {
-        .version = XF_PROTOCOL_VERSION,
-        .queues = (uint16_t)s->queues,
-        .payload_bytes = s->shape.payload_bytes,
-        .page_count = t->page_count,
-        .udp_port = s->link->self.udp_port,
-        .ipv4 = s->link->self.ipv4,
-        .credit = t->credit,
-    };
-
-    memcpy(a.mac, s->link->self.mac, sizeof(a.mac));
-    t->answer_due_us = now_us + XF_HELLO_US;
-    if (XF_FAULT(target_answer_send))
-        return;
-    /* Every other one is as long as data will be: if only the short ones arrive, it is the MTU. */
-    if (xf_session_send(s, XF_PACKET_ANSWER, 0, t->queues[0].sequence++, &a, sizeof(a),
-                        t->answers % 2 ? 0 : s->shape.body_bytes))
-        t->answers++;
-    else
-        t->answer_due_us = now_us + ANSWER_RETRY_US;
-}
-
-static void send_feedback(struct xf_target *t, unsigned queue, uint64_t now_us)
-{
-    struct xf_session *s = &t->session;
-    struct queue *q = &t->queues[queue];
-    struct {
-        struct xf_wire_feedback fb;
-        struct xf_wire_range ranges[(XF_PAYLOAD_MIN - 96) / sizeof(struct xf_wire_range)];
-    } m;
-    const unsigned max = sizeof(m.ranges) / sizeof(m.ranges[0]);
-
-    if (XF_FAULT(target_feedback_send) ||
-        (t->phase == XF_PHASE_DONE && XF_FAULT(target_complete_send)))
-        return;
-    memset(&m.fb, 0, sizeof(m.fb));
-    m.fb.round = t->round;
-    m.fb.base = s->windows[queue].base;
-    m.fb.ranges = (uint16_t)xf_window_missing(&s->windows[queue], m.ranges, max, &m.fb.horizon);
-    m.fb.landed = t->landing.landed;
-    m.fb.stamp_us = q->stamp_us;
-    m.fb.credit = (uint16_t)t->credit;
-    m.fb.late = xf_wire_late(now_us - t->unseen_since_us);
-    m.fb.flags = (uint16_t)((t->ready ? XF_FEEDBACK_READY : 0) |
-                            (t->phase == XF_PHASE_DONE ? XF_FEEDBACK_COMPLETE : 0));
-    if (!xf_session_send(s, XF_PACKET_FEEDBACK, queue, q->sequence++, &m,
-                         sizeof(m.fb) + m.fb.ranges * sizeof(m.ranges[0]), 0))
-        return; /* asked stays: at the next step again */
-    q->asked = false;
-    q->news = 0;
-    q->told_us = now_us;
-}
-
-static void send_due(struct xf_target *t, uint64_t now_us)
-{
-    if (t->phase == XF_PHASE_CONNECT) {
-        if (now_us >= t->answer_due_us)
-            send_answer(t, now_us);
-        return;
-    }
-    for (unsigned i = 0; i < t->session.queues; i++) {
-        struct queue *q = &t->queues[i];
-        uint64_t since = now_us - q->told_us;
-
-        if (q->asked || q->news >= FEEDBACK_PACKETS || (q->news && since >= FEEDBACK_US) ||
-            since >= XF_HEARTBEAT_US)
-            send_feedback(t, i, now_us);
-    }
 }
 
 /* ---- the public functions ----------------------------------------------------------------- */
@@ -471,7 +208,7 @@ static int fail(struct xf_target *t, int rc, uint64_t now_us)
         xf_session_fail(s, rc, "%s", strerror(-rc));
         if (rc != -ECONNABORTED && !XF_FAULT(target_refuse_send))
             xf_session_send_reason(s, &t->queues[0].sequence, rc, s->error);
-        enter(t, XF_PHASE_FAILED, now_us);
+        xf_target_enter(t, XF_PHASE_FAILED, now_us);
     }
     return rc;
 }
@@ -519,7 +256,7 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
         }
         emptied = emptied && n < XF_BURST_MAX;
         for (unsigned i = 0; i < n && !rc; i++) {
-            rc = receive(t, &bufs[i], now_us);
+            rc = xf_target_receive(t, &bufs[i], now_us);
             xf_lap_packet(laps, XF_STAGE_bookkeeping);
         }
         if (n)
@@ -530,13 +267,13 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     if (emptied)
         t->emptied_us = now_us;
     if (!rc)
-        rc = end_round_if_complete(t, now_us); /* a sink may have asked to wait */
+        rc = xf_target_end_round(t, now_us); /* a sink may have asked to wait */
     if (!rc && t->phase != XF_PHASE_DONE)
         rc = check_times(t, now_us);
     if (rc)
         return fail(t, rc, now_us);
     xf_lap(laps, XF_STAGE_bookkeeping);
-    send_due(t, now_us);
+    xf_target_send_due(t, now_us);
     xf_lap(laps, XF_STAGE_transmit);
     if (now_us - t->progress_us >= XF_PROGRESS_US)
         progress(t, now_us);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Fuzzes the control stream of a PV guest as the target reads it: the pump of tunnel_restore.c
- * itself (included for its static functions), with files in place of io_fd and of the socketpair to
- * Xen's restore, and with batches that have landed before. Checked: Xen's restore gets the headers,
- * then whole records that it knows, each PAGE_DATA with exactly the pages of its frames, nothing of
- * ours; END comes only after all landed pages were handed on and counted; not a byte beyond END is
- * read; and what fails has a reason.
+ * Fuzzes the control stream of a PV guest as the target reads it: the pump itself
+ * (tunnel_restore_pump.c is included for its static functions, and with it tunnel_restore.c), with
+ * files in place of io_fd and of the socketpair to Xen's restore, and with batches that have landed
+ * before. Checked: Xen's restore gets the headers, then whole records that it knows, each PAGE_DATA
+ * with exactly the pages of its frames, nothing of ours; END comes only after all landed pages were
+ * handed on and counted; not a byte beyond END is read; and what fails has a reason.
  */
 #include "fuzz_control.h"
 
-#define xf_say                fuzz_say
-#define xf_tunnel_restore_run fuzz_tunnel_restore_run
+#define xf_say                          fuzz_say
+#define xf_tunnel_restore_run           fuzz_tunnel_restore_run
+#define xf_tunnel_restore_fail          fuzz_tunnel_restore_fail
+#define xf_tunnel_restore_stream_failed fuzz_tunnel_restore_stream_failed
+#define xf_tunnel_restore_pump          fuzz_tunnel_restore_pump
 #include "../../xl-plugin/plugin/tunnel_restore.c"
+#include "../../xl-plugin/plugin/tunnel_restore_pump.c"
 
 /* What Xen's restore gets. Returns how many pages. */
 static uint64_t check_output(const struct restore *r, bool ended)
