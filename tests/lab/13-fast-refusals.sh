@@ -48,13 +48,16 @@ on B 'rm /etc/xen/xl-fast.conf'
 refused "no configuration at the target" 'B: /etc/xen/xl-fast.conf: No such file'
 restore_hosts
 
-on A "sed -i 's/eth1/eth7/' /etc/xen/xl-fast.conf"
-refused "wrong port at the source" 'A: port eth7: there is no such network interface'
-on A "printf 'port = \"eth1\"\naddress = \"10.90.0.1/24\"\nmax_downtme = 5\n' >/etc/xen/xl-fast.conf"
-refused "mistyped key" "A: /etc/xen/xl-fast.conf: line 3: unknown key 'max_downtme'"
-on A "printf 'port = \"eth1\"\naddress = \"10.90.0.2/24\"\n' >/etc/xen/xl-fast.conf"
-refused "one address twice" 'B: has the same address 10.90.0.2'
-restore_hosts
+# The source asks itself in the same words; tests/e2e walks through more.
+if ! quick; then
+    on A "sed -i 's/eth1/eth7/' /etc/xen/xl-fast.conf"
+    refused "wrong port at the source" 'A: port eth7: there is no such network interface'
+    on A "printf 'port = \"eth1\"\naddress = \"10.90.0.1/24\"\nmax_downtme = 5\n' >/etc/xen/xl-fast.conf"
+    refused "mistyped key" "A: /etc/xen/xl-fast.conf: line 3: unknown key 'max_downtme'"
+    on A "printf 'port = \"eth1\"\naddress = \"10.90.0.2/24\"\n' >/etc/xen/xl-fast.conf"
+    refused "one address twice" 'B: has the same address 10.90.0.2'
+    restore_hosts
+fi
 
 on B 'ip link set eth1 down'
 refused "port down" 'B: port eth1: down'
