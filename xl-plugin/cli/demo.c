@@ -26,7 +26,7 @@
  */
 #define SILENCE_US           (60 * UINT64_C(1000000))
 #define SILENCE_BYTES_PER_US 50u
-#define QUIT_US              (10 * UINT64_C(1000000))
+#define QUIT_US              SILENCE_US
 #define BLAME_US             (UINT64_C(500000))
 #define POLL_MS              100
 
