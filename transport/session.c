@@ -114,6 +114,18 @@ void xf_session_send_reason(struct xf_session *s, uint64_t *sequence, int code, 
                         (*sequence)++, &reason, sizeof(reason), 0);
 }
 
+const char *xf_session_reason(const struct xf_session *s, size_t len, char *text)
+{
+    struct xf_wire_reason r;
+
+    text[0] = '\0';
+    if (len == sizeof(r)) {
+        memcpy(&r, s->plain, sizeof(r));
+        xf_wire_reason_text(text, &r);
+    }
+    return text;
+}
+
 static int type_is_for(enum xf_role role, uint8_t type)
 {
     if (role == XF_ROLE_TARGET)

@@ -61,6 +61,12 @@ int xf_session_send(struct xf_session *s, enum xf_packet_type type, unsigned que
 void xf_session_send_reason(struct xf_session *s, uint64_t *sequence, int code, const char *text);
 
 /*
+ * The reason in the peer's ABORT or REFUSE, which was opened into s->plain, len bytes; "" in one of
+ * another length. Returns text, which has room for XF_REASON_BYTES + 1.
+ */
+const char *xf_session_reason(const struct xf_session *s, size_t len, char *text);
+
+/*
  * Checks the header of a received packet against the queue's window, authenticates and opens it
  * into s->plain. Returns the body's length, or -1 when it was refused and counted. Marks nothing.
  */

@@ -135,21 +135,10 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     return 0;
 }
 
-static int receive_refuse(struct xf_source *s, size_t len)
-{
-    struct xf_wire_reason r;
-    char text[XF_REASON_BYTES + 1] = "";
-
-    if (len == sizeof(r)) {
-        memcpy(&r, s->session.plain, sizeof(r));
-        xf_wire_reason_text(text, &r);
-    }
-    return xf_session_fail(&s->session, -ECONNABORTED, "the target refuses: %s", text);
-}
-
 int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t now_us)
 {
     struct xf_wire_header h;
+    char text[XF_REASON_BYTES + 1];
     int len = xf_session_open(&s->session, buf, &h, now_us);
 
     if (len < 0)
@@ -166,7 +155,9 @@ int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t no
     case XF_PACKET_FEEDBACK:
         return XF_FAULT(source_feedback_seen) ?: receive_feedback(s, h.queue, (size_t)len, now_us);
     default:
-        return XF_FAULT(source_refuse_seen) ?: receive_refuse(s, (size_t)len);
+        return XF_FAULT(source_refuse_seen)
+                   ?: xf_session_fail(&s->session, -ECONNABORTED, "the target refuses: %s",
+                                      xf_session_reason(&s->session, (size_t)len, text));
     }
 }
 

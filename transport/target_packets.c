@@ -125,22 +125,11 @@ static int receive_ping(struct xf_target *t, struct xf_target_queue *q,
     return lower_floor(t, h->queue, h->sequence, p.floor);
 }
 
-static int receive_abort(struct xf_target *t, size_t len)
-{
-    struct xf_wire_reason r;
-    char text[XF_REASON_BYTES + 1] = "";
-
-    if (len == sizeof(r)) {
-        memcpy(&r, t->session.plain, sizeof(r));
-        xf_wire_reason_text(text, &r);
-    }
-    return xf_session_fail(&t->session, -ECONNABORTED, "the source gave up: %s", text);
-}
-
 int xf_target_receive(struct xf_target *t, const struct xf_buf *buf, uint64_t now_us)
 {
     struct xf_session *s = &t->session;
     struct xf_wire_header h;
+    char text[XF_REASON_BYTES + 1];
     int len = xf_session_open(s, buf, &h, now_us);
 
     xf_lap_packet(&s->stats.laps, XF_STAGE_open);
@@ -159,7 +148,9 @@ int xf_target_receive(struct xf_target *t, const struct xf_buf *buf, uint64_t no
     case XF_PACKET_PING:
         return XF_FAULT(target_ping_seen) ?: receive_ping(t, q, &h, (size_t)len);
     default:
-        return XF_FAULT(target_abort_seen) ?: receive_abort(t, (size_t)len);
+        return XF_FAULT(target_abort_seen)
+                   ?: xf_session_fail(&t->session, -ECONNABORTED, "the source gave up: %s",
+                                      xf_session_reason(&t->session, (size_t)len, text));
     }
 }
 

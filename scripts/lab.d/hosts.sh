@@ -25,8 +25,7 @@ linux_args() { # HOST
     # addresses. A PVH dom0 gets the 128 MiB of hugepages that DPDK asks for, and a few to spare.
     [ "${HOST_KIND[$1]}" != pvh ] || more="hugepages=72 xf.bypass=1"
     echo "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off cryptomgr.notests=1 quiet" \
-        "systemd.show_status=no" \
-        "systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]} $more"
+        "systemd.show_status=no systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]} $more"
 }
 
 # Xen can be a PVH dom0's only with an IOMMU, and virtio devices go through one only if told to.

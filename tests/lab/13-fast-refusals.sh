@@ -48,7 +48,7 @@ on B 'rm /etc/xen/xl-fast.conf'
 refused "no configuration at the target" 'B: /etc/xen/xl-fast.conf: No such file'
 restore_hosts
 
-# The source asks itself in the same words; tests/e2e walks through more.
+# What the source finds at home, config.sh, test_portcheck and test_peers find without Xen.
 if ! quick; then
     on A "sed -i 's/eth1/eth7/' /etc/xen/xl-fast.conf"
     refused "wrong port at the source" 'A: port eth7: there is no such network interface'

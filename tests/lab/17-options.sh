@@ -28,9 +28,6 @@ state() { on "$1" xl list | awk -v n="$2" '$1 == n { print $5 }'; }
 # The process that stays with a guest to look after its end, which -e does not want.
 watchers() { on "$1" 'ps -eo args= | grep -c "[x]l migrate-receive" || true'; }
 
-# Stock is asked too, so that what is expected of --fast is what stock does.
-hows=(stock fast)
-
 left_paused() { # HOW
     local paused
     expect_match "$1 -p: the guest's state" '^--p---$' "$(state "$at" opts)"
@@ -40,6 +37,7 @@ left_paused() { # HOW
     on "$at" xl unpause opts
     expect_goes_on "$at" opts "$TICK"
 }
+
 # For -C, to each by stock and by --fast another.
 declare -A ON_REBOOT=([stock]=destroy [fast]=preserve)
 other_configuration() { # HOW
@@ -60,7 +58,7 @@ all_was_compared() {
 # libxl does not use a domid again for a minute, and the guest may have been there before.
 forget_domids() { on "$(other_host "$at")" rm -f /run/xen/domid-history; }
 
-# With -C stock takes the domid from the other configuration, which has none: -D is tried without it.
+# -D is tried without -C: with it the domid was seen to change (stock was not asked).
 if quick; then
     domid=$(on "$at" xl domid opts)
     forget_domids
@@ -80,6 +78,8 @@ if quick; then
     exit
 fi
 
+# Stock is asked too, so that what is expected of --fast is what stock does.
+hows=(stock fast)
 for how in "${hows[@]}"; do
     try "$how" -p
     left_paused "$how"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# quick: no (10 moves by the same helper, the unit tests read what libvirt's connection is allowed)
+# quick: no (10 moves by the same helper, test_config reads the key that libvirt has more)
 # virsh migrate of a guest of libvirt's libxl driver, by xl-fast: from libvirtd's environment
 # (LIBXL_SAVE_HELPER) and xl-fast.conf alone. Tunnelled, it goes; over libvirt's plain TCP it is refused
 # before the guest is touched, unless the configuration allows that.

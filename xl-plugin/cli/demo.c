@@ -20,13 +20,12 @@
 #include "story.h"
 
 /*
- * The longest silence of an end. The transport's own limits (30 s) come first when packets do not
- * pass; this one is for an end that hangs. To fill or hash much memory is silent work, so it grows
- * with it.
+ * The longest silence of an end, and the longest that it may take to end. The transport's own
+ * limits (30 s) come first when packets do not pass; this one is for an end that hangs. To fill or
+ * hash much memory is silent work, so it grows with it.
  */
 #define SILENCE_US           (60 * UINT64_C(1000000))
 #define SILENCE_BYTES_PER_US 50u
-#define QUIT_US              SILENCE_US
 #define BLAME_US             (UINT64_C(500000))
 #define POLL_MS              100
 
@@ -232,7 +231,7 @@ static void on_death(struct demo *d, struct child *c)
 
     close(c->fd);
     c->fd = -1;
-    if (wait_for(c, QUIT_US, &status))
+    if (wait_for(c, SILENCE_US, &status))
         say_how_it_ended(d, c, status);
     else
         give_up(d, "the %s process broke off its talk and hangs", c->name);
@@ -361,7 +360,7 @@ static void quit_children(struct demo *d)
         int status = 0;
 
         order(c, DEMO_QUIT);
-        if (!wait_for(c, QUIT_US, &status))
+        if (!wait_for(c, SILENCE_US, &status))
             give_up(d, "the %s process does not end", c->name);
         else if (!WIFEXITED(status) || WEXITSTATUS(status))
             give_up(d, "the %s process ended badly (%s %d)", c->name,

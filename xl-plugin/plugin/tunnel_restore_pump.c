@@ -2,7 +2,6 @@
 /* What the source's xl wrote becomes what the stock function reads: batches get their
    pages back. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
