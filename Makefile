@@ -120,9 +120,9 @@ check: setup
 tests: $(UNIT_TESTS) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%) test-build
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
-# The test build with fault points, and the soak, which is made of it.
+# The test build with fault points, whole, as the lab installs it, and the soak, which is made of it.
 test-build:
-	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults $(BUILD)/faults/soak $(BUILD)/faults/xl-fast
+	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults all $(BUILD)/faults/soak
 
 soak: setup test-build
 	$(BUILD)/faults/soak -v $(RUNS)00 -r $(RUNS) -o $(BUILD)/soak.json $(if $(SEED),-s $(SEED))
@@ -254,7 +254,8 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 # Asks what can be known before a migration; needs no DPDK to run.
 $(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
 			bin/preflight_guests.o bin/preflight_here.o bin/preflight_xen.o cli/number.o cli/peers.o plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
-		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o)
+		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o) \
+		$(filter %/fault.o,$(TRANSPORT_OBJS))
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog -lxenctrl -lxenguest
 
