@@ -18,12 +18,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* X(name, what it is) */
+/* X(name, what it is: 43 characters at most, for a table of 80 columns) */
 #define XF_STAGES(X)                                                                               \
-    X(guest, "mapping, populating, dirty bitmap, suspending")                                      \
+    X(guest, "map, populate, dirty bitmap, suspend")                                               \
     X(read, "zero test and encoding")                                                              \
-    X(seal, "encrypting, which reads the page and writes the packet")                              \
-    X(transmit, "packets to the port; at the target its feedback")                                 \
+    X(seal, "encrypting: reads the page, writes packet")                                           \
+    X(transmit, "packets to the port; at the target feedback")                                     \
     X(receive, "packets from the port")                                                            \
     X(open, "checking and decrypting")                                                             \
     X(write, "pages into the guest")                                                               \

@@ -28,3 +28,5 @@ demo --memory 32M --seed 5 --timing
 for stage in guest read seal transmit receive open write bookkeeping all busy; do
     grep -q "^    $stage " "$work/out" || fail "no line of $stage"
 done
+wide=$(awk 'length > 80' "$work/out")
+[ -z "$wide" ] || fail "wider than a terminal of 80 columns: $wide"

@@ -253,9 +253,10 @@ void demo_report_table(const struct demo_outcome *o)
            opt->seed, xf_number_show_size(rate, sizeof(rate), opt->dirty_bytes_per_s), opt->writers,
            opt->writers == 1 ? "" : "s");
     printf("  rounds      %" PRIu32 ", the last one while paused\n", s->rounds);
-    printf("  pages       %" PRIu64 " of the guest, %" PRIu64 " sent, %" PRIu64
-           " of them zero, %" PRIu64 " compressed, %" PRIu64 " repaired\n",
-           s->pages_total, s->pages_sent, s->pages_zero, s->pages_compressed, s->pages_repaired);
+    printf("  pages       %" PRIu64 " of the guest, %" PRIu64 " sent\n", s->pages_total,
+           s->pages_sent);
+    printf("              of them %" PRIu64 " zero, %" PRIu64 " compressed, %" PRIu64 " repaired\n",
+           s->pages_zero, s->pages_compressed, s->pages_repaired);
     printf("  on the wire %s in %" PRIu64 " packets, %s less by compression\n",
            xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent,
            xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
