@@ -24,3 +24,21 @@ nothing_left
 grep -q ' 0 moved, 1 stayed' "$work/err" || fail "it should have stayed"
 "$soak" -V 5 -f 'owner_started=kill' >"$work/err" 2>&1 || fail "a run that dies when the target runs"
 grep -q ' 1 moved, 0 stayed, of these 1 settled' "$work/err" || fail "recovery should have settled it"
+
+# Told to end, it ends the runs that are under way, and leaves nothing.
+if [ "$real" != 0 ]; then
+    mkdir "$work/tmp"
+    TMPDIR=$work/tmp setsid "$soak" -r 100000 -s 1 >"$work/err" 2>&1 &
+    pid=$!
+    until ls "$work"/tmp/xl-fast-soak-*/source.log >/dev/null 2>&1; do
+        kill -0 "$pid" 2>/dev/null || fail "it has ended by itself"
+        sleep 0.1
+    done
+    kill -INT "-$pid"
+    status=0
+    wait "$pid" || status=$?
+    [ "$status" = 1 ] || fail "interrupted, it ends with status $status"
+    grep -Eq '^soak: real: interrupted: [0-9]+ of 100000 runs$' "$work/err" || fail "it does not say that it was interrupted"
+    grep -q ' wrong_bytes 0, double_owner 0, lost 0, hangs 0, leaks 0, crashes 0,' "$work/err" || fail "it has found something"
+    [ -z "$(ls "$work/tmp")" ] || fail "it leaves $(ls "$work/tmp")"
+fi

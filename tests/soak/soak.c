@@ -8,6 +8,7 @@
  *         one run again, of that kind and with its own seed (and other faults: transport/fault.h)
  *
  * Exit status: 0 all runs were as they should be, 1 not, 2 the command line makes no sense.
+ * Interrupted, it ends the runs that are under way, tells what it has seen, and that is 1.
  */
 #include "soak.h"
 
@@ -34,6 +35,7 @@
 /* Shared by the jobs. */
 struct tally {
     struct soak_counts counts;
+    atomic_bool stop; /* told to end: no run is begun any more */
     atomic_uint_fast64_t unrunnable, fired, moved, settled, longest_wait_us, faulty;
     atomic_uint_fast64_t passed[XF_FAULT_POINT_COUNT];
 };
@@ -141,13 +143,23 @@ static bool do_run(const struct options *o, const struct kind *k, uint64_t seed)
 /* ---- all runs of a kind ------------------------------------------------------------------------
  */
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    interrupted = number;
+}
+
 static void __attribute__((noreturn))
 be_job(const struct options *o, const struct kind *k, unsigned job, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Whoever ends the soak may tell all its processes; a run is told only what is in its plan. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
     if (getppid() != parent)
         _exit(1);
-    for (uint64_t i = job; i < k->runs; i += k->jobs)
+    for (uint64_t i = job; i < k->runs && !k->tally->stop; i += k->jobs)
         do_run(o, k, seed_of(o->seed, i));
     fflush(stdout);
     _exit(0);
@@ -199,6 +211,8 @@ static int run_all(const struct options *o, struct kind *k)
     while (left) {
         pid_t pid = waitpid(-1, &status, WNOHANG);
 
+        if (interrupted)
+            k->tally->stop = true;
         if (pid > 0) {
             left--;
             /* It takes the rest of its runs with it. */
@@ -244,6 +258,9 @@ static bool report(const struct kind *k, uint64_t seed, uint64_t took_us)
     const struct tally *t = k->tally;
     bool right = is_right(&t->counts) && !t->unrunnable && t->counts.runs == k->runs;
 
+    if (interrupted)
+        printf("soak: %s: interrupted: %" PRIuFAST64 " of %" PRIu64 " runs\n", k->name,
+               t->counts.runs, k->runs);
     printf("soak: %s: runs %" PRIuFAST64 ", ", k->name, t->counts.runs);
     print_counts(&t->counts, stdout);
     printf(", seed %" PRIu64 "\n", seed);
@@ -376,15 +393,18 @@ int main(int argc, char **argv)
     if (again >= 0)
         return repeat(&o, &kinds[again], again_seed);
 
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
     printf("soak: seed %" PRIu64 "\n", o.seed);
     for (unsigned i = 0; i < 2; i++) {
         uint64_t began_us = xf_now_us();
 
-        if (!kinds[i].runs)
+        if (!kinds[i].runs || interrupted)
             continue;
         right = !run_all(&o, &kinds[i]) && right;
         right = report(&kinds[i], o.seed, xf_now_us() - began_us) && right;
     }
+    right = right && !interrupted;
     if (o.json && write_json(&o, &kinds[1], &kinds[0])) {
         perror(o.json);
         right = false;
