@@ -22,7 +22,7 @@ struct xf_landing {
     uint64_t *populated; /* a bit a page */
     uint64_t *bits;      /* stride bits a page: which fragments have landed in this round */
     bool has_pages;      /* this round's records are of pages: not of memory or hashes */
-    bool lz4;            /* was offered */
+    uint64_t features;   /* the offer's */
     uint64_t hash_seed;
     uint64_t differ;                      /* pages whose hash was another one */
     uint64_t differing[XF_DIFFERING_MAX]; /* the first of them */

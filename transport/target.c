@@ -110,7 +110,7 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
     rc = xf_landing_init(&t->landing, &t->session, guest);
     if (rc)
         goto fail;
-    t->landing.lz4 = config->offer.features & XF_FEATURE_LZ4;
+    t->landing.features = config->offer.features;
     t->landing.hash_seed = xf_page_hash_seed(config->offer.session_id);
     t->credit = credit_of(link, t->session.queues);
     t->round = 1;

@@ -31,7 +31,7 @@ static int receive_data(struct xf_target *t, struct xf_target_queue *q,
     struct xf_session *s = &t->session;
     const uint8_t *body = s->plain;
     struct xf_wire_data head;
-    int rc = xf_wire_check_data(&s->shape, t->landing.lz4, body, len, t->page_count);
+    int rc = xf_wire_check_data(&s->shape, t->landing.features, body, len, t->page_count);
 
     if (rc) {
         xf_session_reject(s, rc == -ERANGE ? XF_REJECT_outside_guest : XF_REJECT_malformed);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "offer.h"
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -103,8 +105,8 @@ static int check_payload(const struct xf_wire_shape *shape, const struct xf_wire
     return *bytes <= len ? 0 : -EBADMSG;
 }
 
-static int check_record(const struct xf_wire_shape *shape, bool lz4, const struct xf_wire_record *r,
-                        uint64_t page_count)
+static int check_record(const struct xf_wire_shape *shape, uint64_t features,
+                        const struct xf_wire_record *r, uint64_t page_count)
 {
     if (r->space != 0 || r->count == 0 || r->count > XF_RUN_PAGES_MAX)
         return -EBADMSG;
@@ -123,7 +125,7 @@ static int check_record(const struct xf_wire_shape *shape, bool lz4, const struc
             return -EBADMSG;
         break;
     case XF_RECORD_LZ4:
-        if (!lz4 || r->frag != 0)
+        if (!(features & XF_FEATURE_LZ4) || r->frag != 0)
             return -EBADMSG;
         break;
     case XF_RECORD_ZERO:
@@ -140,8 +142,8 @@ static int check_record(const struct xf_wire_shape *shape, bool lz4, const struc
     return 0;
 }
 
-int xf_wire_check_data(const struct xf_wire_shape *shape, bool lz4, const uint8_t *body, size_t len,
-                       uint64_t page_count)
+int xf_wire_check_data(const struct xf_wire_shape *shape, uint64_t features, const uint8_t *body,
+                       size_t len, uint64_t page_count)
 {
     struct xf_wire_data head;
     struct xf_wire_record records[XF_RECORDS_MAX];
@@ -158,7 +160,7 @@ int xf_wire_check_data(const struct xf_wire_shape *shape, bool lz4, const uint8_
         return -EBADMSG;
     memcpy(records, body + sizeof(head), head.records * sizeof(records[0]));
     for (unsigned i = 0; i < head.records; i++) {
-        rc = check_record(shape, lz4, &records[i], page_count);
+        rc = check_record(shape, features, &records[i], page_count);
         if (rc)
             return rc;
     }

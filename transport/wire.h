@@ -16,7 +16,6 @@
 #define XF_TRANSPORT_WIRE_H
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -183,11 +182,11 @@ uint32_t xf_wire_lz4_bytes_max(const struct xf_wire_shape *shape);
 
 /*
  * Checks an opened DATA body: lengths (those of compressed pages too), counts, kinds, ranges inside
- * `page_count`, reserved fields. lz4: that kind was offered. 0; -EBADMSG if it is malformed;
+ * `page_count`, reserved fields. features: the offer's. 0; -EBADMSG if it is malformed;
  * -ERANGE if a page lies beyond the guest. What is in a compressed page is not looked at.
  */
-int xf_wire_check_data(const struct xf_wire_shape *shape, bool lz4, const uint8_t *body, size_t len,
-                       uint64_t page_count);
+int xf_wire_check_data(const struct xf_wire_shape *shape, uint64_t features, const uint8_t *body,
+                       size_t len, uint64_t page_count);
 
 /* Checks an opened FEEDBACK body: lengths, ranges ascending and below the horizon. 0 or -EBADMSG.
  */

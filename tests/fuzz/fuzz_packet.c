@@ -20,7 +20,7 @@ struct harness {
     struct fuzz_in in;
     struct xf_session session;
     struct xf_seal *peer, *own, *stranger; /* keys: the peer's, ours, of another session */
-    bool lz4;                              /* was offered */
+    uint64_t features;                     /* the offer's */
     uint64_t next[QUEUES];
     struct { /* packets that were sent before, to be replayed */
         size_t len;
@@ -70,7 +70,7 @@ static void check_data(const struct harness *h, size_t len)
             payload += UINT64_C(16) * r.count;
             break;
         case 7:
-            FUZZ_CHECK(h->lz4 && r.frag == 0);
+            FUZZ_CHECK((h->features & XF_FEATURE_LZ4) && r.frag == 0);
             for (uint32_t page = 0; page < r.count; page++) {
                 uint16_t bytes;
                 uint64_t at = 16 + 16u * records + payload;
@@ -128,7 +128,7 @@ static void receive(struct harness *h, size_t len, bool may_open, size_t body_le
     FUZZ_CHECK(!memcmp(h->session.plain, h->body, body_len));
     xf_window_mark(&h->session.windows[head.queue], head.sequence);
     if (head.type == XF_PACKET_DATA &&
-        !xf_wire_check_data(&h->session.shape, h->lz4, h->session.plain, body_len, PAGES))
+        !xf_wire_check_data(&h->session.shape, h->features, h->session.plain, body_len, PAGES))
         check_data(h, body_len);
     if (head.type == XF_PACKET_FEEDBACK && !xf_wire_check_feedback(h->session.plain, body_len))
         check_feedback(h, body_len);
@@ -217,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     fuzz_link_init(&link, QUEUES, payload);
     h.session.link = &link.link;
-    h.lz4 = settings & 8;
+    h.features = settings & 8 ? XF_FEATURE_LZ4 : 0;
     h.session.role = role;
     h.session.queues = QUEUES;
     h.session.seal = fuzz_keys(role);

@@ -206,8 +206,8 @@ static void test_lz4(void **state)
     }
     check("data_lz4", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 14, body, n);
     assert_int_equal(xf_wire_shape(&shape, 8972), 0);
-    assert_int_equal(xf_wire_check_data(&shape, true, body, n, 1000), 0);
-    assert_int_equal(xf_wire_check_data(&shape, false, body, n, 1000), -EBADMSG);
+    assert_int_equal(xf_wire_check_data(&shape, XF_FEATURE_LZ4, body, n, 1000), 0);
+    assert_int_equal(xf_wire_check_data(&shape, ~XF_FEATURE_LZ4, body, n, 1000), -EBADMSG);
 }
 
 static void test_control(void **state)
