@@ -183,7 +183,7 @@ at_fault() { # HOST WORDS
     start '' "$NAME"
     wait_out '^status ' 300 || fail "xl does not end: $(on A tail -n 20 /lab/out)"
     on "$1" rm -f $FAULTS_FILE
-    on A grep -aqx 'status 0' /lab/out && fail "the move succeeded: the point was not reached"
+    on A "grep -aqx 'status 0' /lab/out" && fail "the move succeeded: the point was not reached"
     return 0
 }
 
