@@ -17,7 +17,7 @@ make_guest A stays memory=128 type="${XF_LAB_TYPE:-pvh}"
 
 # Without an end of its own: the guest writes faster than this rate. Left alone, it would move for minutes.
 start_slow_move() {
-    on A "rm -f /lab/out; (XL_FAST_VERBOSE=1 XL_FAST_CONNECT_TIMEOUT=60 xl migrate --fast --bandwidth 4M stays B >/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
+    on A "rm -f /lab/out; (XL_FAST_VERBOSE=1 XL_FAST_CONNECT_TIMEOUT=60 xl migrate --fast --bandwidth 4M stays B >>/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
     wait_out 'source: connected' 60
     sleep 3
 }

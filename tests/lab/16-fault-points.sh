@@ -67,7 +67,7 @@ start() {
     local rule=$1 name=$2 options=
     shift 2
     [ -z "$rule" ] || options="-s '/lab/cut $rule'"
-    on A "rm -f /lab/out; (XL_FAST_VERBOSE=1 XL_FAST_CONNECT_TIMEOUT=60 xl migrate --fast $options $* $name B >/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
+    on A "rm -f /lab/out; (XL_FAST_VERBOSE=1 XL_FAST_CONNECT_TIMEOUT=60 xl migrate --fast $options $* $name B >>/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
 }
 
 wait_out() { # REGEX SECONDS

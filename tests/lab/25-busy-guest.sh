@@ -32,7 +32,7 @@ for type in ${XF_LAB_TYPES:-pvh pv}; do
 
     # Slowed down, and then the helper is killed: what it cannot undo any more, the shim does.
     before=$(guest_tick A busy)
-    on A "rm -f /lab/out; (xl migrate --fast --bandwidth $RATE --throttle busy B >/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
+    on A "rm -f /lab/out; (xl migrate --fast --bandwidth $RATE --throttle busy B >>/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
     # shellcheck disable=SC2016  # expanded on the host
     ON_TIMEOUT=200 on A 'i=0; until [ "$(xl sched-credit2 -d busy | awk "NR == 2 { print \$NF }")" != 0 ]; do
         i=$((i + 1)); [ $i -lt 180 ] && ! grep -q "^status" /lab/out || exit 1; sleep 1; done' ||
