@@ -117,12 +117,18 @@ check: setup
 	@XF_BUILD=$(BUILD) XEN=$(XEN) scripts/run-tests $(TESTS)
 
 .PHONY: tests fuzzers test-build
-tests: $(UNIT_TESTS) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%) test-build
+# Of some tests those that TESTS names, as scripts/run-tests does; without TESTS all.
+wanted = $(if $(TESTS),$(foreach test,$(1),$(if $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test)))),$(test))),$(1))
+tests: $(addprefix $(BUILD)/tests/,$(call wanted,$(UNIT_TESTS:$(BUILD)/tests/%=%))) \
+	$(if $(strip $(call wanted,e2e/fuzz-corpus)),$(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)) \
+	$(if $(strip $(call wanted,e2e/faults e2e/soak)),test-build)
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
-# The test build with fault points, whole, as the lab installs it, and the soak, which is made of it.
+# The test build with fault points, whole, as the lab installs it (of a sanitizer's, what is run), and the soak,
+# which is made of it.
 test-build:
-	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults all $(BUILD)/faults/soak
+	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults \
+		$(if $(SAN),$(BUILD)/faults/xl-fast,all) $(BUILD)/faults/soak
 
 soak: setup test-build
 	$(BUILD)/faults/soak -v $(RUNS)00 -r $(RUNS) -o $(BUILD)/soak.json $(if $(SEED),-s $(SEED))
