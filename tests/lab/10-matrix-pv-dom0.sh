@@ -13,8 +13,7 @@
 begin
 
 MIGRATE_TIMEOUT=1200 # 768 MiB, and a machine that does other things as well
-if quick; then
-    cell pvh 1 128 there
+if quick; then # 15 moves a PVH guest
     cell pv 2 128 there
     cell hvm 1 128 there
 else

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
 . "$(dirname "$0")/fast.sh"
+# shellcheck source=tests/lab/matrix.sh
+. "$(dirname "$0")/matrix.sh"
 
 restore_link() { on B ip link set eth1 up; }
 restore_link
@@ -60,3 +62,4 @@ on A "kill -TERM \$($helper_pid)"
 ends "the source is told to stop" 'source: cancelled by the toolstack' 30 "$before"
 
 fast_move A stays
+enter "${XF_LAB_TYPE:-pvh}" 1 128 A B "moved in $MIGRATE_SECONDS s, verified"
