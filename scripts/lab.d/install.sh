@@ -5,8 +5,6 @@
 lab_install() {
     local host release stage
     all_running || die "the hosts are not running: lab up first"
-    exec 6>"$REPO/build/install.lock" # there may be hosts of another LAB_DIR
-    flock 6
     for release in $(printf '%s\n' "${HOST_RELEASE[@]}" | sort -u); do
         # In the tree, whose path is the same in the folder that it is built in.
         stage=$REPO/build/stage-$release
@@ -19,7 +17,6 @@ lab_install() {
         copy_guest "$host"
         say "installed on host $host"
     done
-    exec 6>&-
 }
 
 install_on() {

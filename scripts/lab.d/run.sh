@@ -8,23 +8,11 @@ LAB_SCENARIO_TIMEOUT=${LAB_SCENARIO_TIMEOUT:-$([ -n "$LAB_QUICK" ] && echo 1800 
 export LAB_QUICK
 
 # By file, by name or by number; without any: all, or with LAB_QUICK those without a line "# quick: no".
-# With --default-hosts or --other-hosts only those, of all, that do without a line "# lab:", or have one.
 find_scenarios() {
-    local wanted file found only=
-    case ${1:-} in
-    --default-hosts | --other-hosts)
-        only=$1
-        shift
-        [ $# -eq 0 ] || die "run $only: which scenarios, is already said"
-        ;;
-    esac
+    local wanted file found
     if [ $# -eq 0 ]; then
         for file in "$REPO"/tests/lab/[0-9][0-9]-*.sh; do
-            [ -n "$LAB_QUICK" ] && grep -q '^# quick: no' "$file" && continue
-            case $only$(grep -o '^# lab:' "$file") in
-            '--default-hosts# lab:' | --other-hosts) ;;
-            *) echo "$file" ;;
-            esac
+            [ -n "$LAB_QUICK" ] && grep -q '^# quick: no' "$file" || echo "$file"
         done
         return
     fi
