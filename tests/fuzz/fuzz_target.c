@@ -212,7 +212,7 @@ static void op_data(struct harness *h)
     for (unsigned i = 0; i < head.records; i++) {
         uint8_t kind = fuzz_u8(&h->in);
 
-        r[i].kind = kind % (XF_RECORD_LZ4 + 1); /* the last of them, and one that is none */
+        r[i].kind = kind % (XF_RECORD_LZ4 + 1); /* any, and 0, which is none */
         r[i].space = kind == 0xff;
         r[i].frag = fuzz_u8(&h->in);
         r[i].index = fuzz_u16(&h->in);

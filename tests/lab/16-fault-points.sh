@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# quick: no (58 moves and what comes after them: two hours; 15 breaks the move at three points, the unit tests walk through all of them)
+# quick: no (72 moves and what comes after them: two hours; 15 breaks the move at three points, the unit tests walk through all of them)
 # Something fails at each point of a move, at either end, before and after the go: a PVH guest, then a PV
 # guest. After it exactly one copy of the guest runs and is right, or none, and `xl-fast recover` settles
 # which; a table says for each point who ran and what recover found. cut.c, in the place of ssh, fails at

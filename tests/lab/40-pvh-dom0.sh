@@ -42,7 +42,6 @@ stop_watch() { for host in A B; do on "$host" '[ ! -f /lab/watch.pid ] || kill $
 quick && MIGRATE_TIMEOUT=900 || MIGRATE_TIMEOUT=3600
 if quick; then
     make_guest A large memory=128 fill=32 write=20
-    MOVE_OPTIONS=() # to map all pages once more takes half a minute here
 else
     make_guest A large memory=1024 fill=800 write=20
 fi
