@@ -43,11 +43,12 @@ CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -fPIC -pthread $(OPT) $(WARN) -MMD -MP \
 LDFLAGS_ALL = -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
 # Each room may use its own libraries and no others (`make lint` checks the includes).
-TRANSPORT_LIBS = -lm -lIPSec_MB $(shell $(PKG_CONFIG) --libs liblz4 libxxhash)
+XXHASH_LIBS = $(shell $(PKG_CONFIG) --libs libxxhash)
+TRANSPORT_LIBS = -lm -lIPSec_MB $(shell $(PKG_CONFIG) --libs liblz4) $(XXHASH_LIBS)
 DPDK_CFLAGS = $(subst -I,-isystem ,$(shell $(PKG_CONFIG) --cflags libdpdk))
 DPDK_LIBS = $(shell $(PKG_CONFIG) --libs libdpdk)
 XEN_LIBS = -lxenctrl -lxenguest -lxenforeignmemory -lxentoollog -lxlutil -lxentoolcore
-CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c libxxhash)
+CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c) $(XXHASH_LIBS)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # What only a test build has.
@@ -263,7 +264,7 @@ $(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o 
 		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/host.o dpdk/args.o) \
 		$(filter %/fault.o,$(TRANSPORT_OBJS))
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lxenlight -lxlutil -lxentoollog -lxenctrl -lxenguest
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(XXHASH_LIBS) -lxenlight -lxlutil -lxentoollog -lxenctrl -lxenguest
 
 # What recover needs of Xen at one end, and what it shares with xl-fast.
 $(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/recover_actors.o \

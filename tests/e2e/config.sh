@@ -75,14 +75,14 @@ for words in '"errors":[]' '"queues":{"value":4,"origin":"file"}' '"mtu":{"value
     tr -d ' \n' <"$work/out" | grep -qF "$words" || fail "no $words"
 done
 
-printf '%s\n' 'port = "eth1"' 'max_downtme = 5' 'mtu = 100' >"$conf"
+printf '%s\n' 'port = "eth1"' 'address = "192.0.2.1"' 'max_downtme = 5' 'mtu = 100' >"$conf"
 check "$conf"
 [ "$status" = 1 ] || fail "exit status $status of a wrong file"
 [ ! -s "$work/out" ] || fail "something on stdout"
 sed -i "s|$conf|FILE|" "$work/err"
 cat >"$work/expected" <<'WORDS'
-xl-fast: FILE: line 2: unknown key 'max_downtme': did you mean 'max_downtime'?
-xl-fast: FILE: address is missing, such as address = "192.0.2.1/24"
+xl-fast: FILE: line 3: unknown key 'max_downtme': did you mean 'max_downtime'?
+xl-fast: FILE: address must be "IP/PREFIX", such as "192.0.2.1/24"
 xl-fast: FILE: mtu must be a number from 576 to 9000
 WORDS
 diff "$work/expected" "$work/err" || fail "other errors than expected"

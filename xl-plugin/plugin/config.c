@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <libxlutil.h>
+#include <xxhash.h>
 
 #include "../../transport/rate.h"
 
@@ -143,13 +144,31 @@ static int get_port(struct reading *r)
     return 0;
 }
 
+uint32_t xf_config_link_local(const char *host)
+{
+    uint64_t hash = XXH3_64bits(host, strlen(host));
+
+    return 0xa9fe0000 | (uint32_t)(1 + hash % 254) << 8 | (uint32_t)(1 + hash / 254 % 254);
+}
+
+static void default_address(struct xf_config *c)
+{
+    char host[256] = "";
+
+    gethostname(host, sizeof(host) - 1);
+    c->ipv4 = xf_config_link_local(host);
+    c->prefix = 16;
+}
+
 static int get_address(struct reading *r)
 {
     const char *text;
     int rc = xlu_cfg_get_string(r->cfg, "address", &text, 1);
 
-    if (rc == ESRCH)
-        return refuse(r, "%s: address is missing, such as address = \"192.0.2.1/24\"", r->name);
+    if (rc == ESRCH) {
+        default_address(r->config);
+        return 0;
+    }
 
     char ip[INET_ADDRSTRLEN] = "";
     unsigned prefix = 0;

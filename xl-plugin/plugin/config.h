@@ -31,7 +31,7 @@ enum xf_unasked {
 
 struct xf_config {
     char port[256];             /* as dpdk/eal.h takes it */
-    uint32_t ipv4;              /* ours on that port; host order */
+    uint32_t ipv4;              /* ours on that port; host order; default: link-local */
     unsigned prefix;            /* of the network that both ends are in */
     uint16_t udp_port;          /* 0 = the default */
     unsigned queues;            /* 0 = 1 */
@@ -61,6 +61,10 @@ int xf_config_load(struct xf_config *config, const char *path, char err[XF_CONFI
 
 /* The same, but all errors are said, a line each; in `config` is what is right. */
 int xf_config_check(struct xf_config *config, const char *path, xf_config_say *say, void *arg);
+
+/* The default address: link-local (RFC 3927), made of the host's name, since two hosts that reach
+   each other differ in that. Should two names share one, the preflight refuses. Host order. */
+uint32_t xf_config_link_local(const char *host);
 
 /* The path that is read where xf_config_load() and xf_config_check() are given none. */
 const char *xf_config_path(void);

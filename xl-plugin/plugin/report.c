@@ -178,8 +178,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            "\"packets_lost\":%llu,\"port_up_us\":%llu,"
            "\"port_down_us\":%llu,"
            "\"memory_us\":%llu,"
-           "\"blackout_us\":%llu,\"predicted_blackout_us\":%llu,\"suspended_us\":%llu,\"total_us\":"
-           "%llu,"
+           "\"blackout_us\":%llu,\"predicted_blackout_us\":%llu,"
+           "\"throttle_pct\":%u,\"suspended_us\":%llu,\"total_us\":%llu,"
            "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
            "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
            "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,"
@@ -193,7 +193,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,
            (unsigned long long)r->port_up_us, (unsigned long long)r->port_down_us,
            (unsigned long long)memory_us, (unsigned long long)blackout_us,
-           (unsigned long long)s->predicted_us, (unsigned long long)suspended_us,
+           (unsigned long long)s->predicted_us, s->throttle_pct, (unsigned long long)suspended_us,
            (unsigned long long)(now - r->start_us), us_of(used.ru_utime), us_of(used.ru_stime),
            (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,
            (unsigned long long)port->rx_packets, (unsigned long long)port->rx_bytes,

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +40,28 @@ static void defaults_hold(void **state)
     assert_false(c.throttle);
     assert_int_equal(c.bandwidth_bytes_per_s, 0);
     assert_int_equal(c.compress, XF_COMPRESS_AUTO);
+}
+
+static void an_address_is_made_of_the_hosts_name(void **state)
+{
+    struct xf_config c;
+    char err[XF_CONFIG_ERR_BYTES], host[256] = "";
+
+    (void)state;
+    assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
+    assert_int_equal(parse("port = \"eth1\"\n", &c, err), 0);
+    assert_int_equal(c.ipv4, xf_config_link_local(host));
+    assert_int_equal(c.prefix, 16);
+    assert_int_not_equal(xf_config_link_local("xen1"), xf_config_link_local("xen2"));
+    for (unsigned i = 0; i < 100000; i++) {
+        snprintf(host, sizeof(host), "host%u", i);
+        uint32_t a = xf_config_link_local(host);
+
+        assert_int_equal(a >> 16, 0xa9fe);
+        /* The first and last 256 addresses are reserved, and .0 and .255 confuse people. */
+        assert_in_range(a >> 8 & 0xff, 1, 254);
+        assert_in_range(a & 0xff, 1, 254);
+    }
 }
 
 static void every_key_is_taken(void **state)
@@ -119,7 +142,6 @@ static void what_cannot_be_is_refused(void **state)
         const char *text, *word;
     } cases[] = {
         {"", "port is missing"},
-        {"port = \"eth1\"\n", "address is missing"},
         {REQUIRED "max_downtme = 5\n", "unknown key 'max_downtme': did you mean 'max_downtime'?"},
         {REQUIRED "\n\nmtux = 5\n", "line 5: unknown key 'mtux': did you mean 'mtu'?"},
         {REQUIRED "color = 5\n", "line 3: unknown key 'color'"},
@@ -218,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold),
+        cmocka_unit_test(an_address_is_made_of_the_hosts_name),
         cmocka_unit_test(every_key_is_taken),
         cmocka_unit_test(a_check_names_every_error),
         cmocka_unit_test(what_cannot_be_is_refused),
