@@ -10,6 +10,10 @@
 #include "fault.h"
 #include "page.h"
 
+/* How far ahead guest pages are fetched, and how much of each. */
+#define PREFETCH_PAGES 2u
+#define PREFETCH_LINES 8u
+
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
                      const struct xf_wire_shape *shape, struct xf_laps *laps,
                      enum xf_compress_mode compress, uint64_t (*clock_ns)(void))
@@ -201,6 +205,14 @@ static bool add_compressed(struct xf_encoder *e, struct xf_packet *p, uint64_t g
     return true;
 }
 
+/* The first lines of a page: the CPU fetches the others by itself once it sees them read in turn.
+   Of one that is not there nothing happens. */
+static void prefetch(const uint8_t *page)
+{
+    for (unsigned line = 0; line < PREFETCH_LINES; line++)
+        __builtin_prefetch(page + 64 * line);
+}
+
 /* The page at batch_pos into the packet. False: it does not fit any more. */
 static bool add_page(struct xf_encoder *e, struct xf_packet *p)
 {
@@ -208,6 +220,8 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
     const uint64_t gfn = e->gfns[i];
     const uint8_t *page = e->pages[i];
 
+    if (i + PREFETCH_PAGES < e->batch_n)
+        prefetch(e->pages[i + PREFETCH_PAGES]);
     if (!page) {
         /* Gone since the round began: the target must not wait for it. */
         if (!add(e, p, gfn, XF_RECORD_DEFER, 0, NULL, 0))

@@ -205,7 +205,7 @@ static int decompress(struct xf_landing *l, uint64_t i, const uint8_t **payload)
                                (unsigned long long)i);
     }
     *payload += bytes;
-    memcpy(page, l->decoded, XF_PAGE_BYTES);
+    xf_page_write(page, l->decoded);
     if (land_pages(l, i, 1)) {
         st->pages_sent++;
         st->pages_compressed++;
@@ -226,7 +226,7 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
 
             if (!page)
                 return rc;
-            memcpy(page, *payload, XF_PAGE_BYTES);
+            xf_page_write(page, *payload);
             *payload += XF_PAGE_BYTES;
         }
         st->pages_sent += land_pages(l, r->index, r->count);

@@ -3,6 +3,7 @@
  * pages' are. */
 #include "page.h"
 
+#include <emmintrin.h>
 #include <stdint.h>
 #include <string.h>
 #include <xxhash.h>
@@ -31,6 +32,15 @@ bool xf_page_is_zero(const void *page)
             return false;
     }
     return true;
+}
+
+void xf_page_write(void *page, const void *from)
+{
+    __m128i *to = page;
+
+    for (unsigned i = 0; i < XF_PAGE_BYTES / sizeof(*to); i++)
+        _mm_stream_si128(to + i, _mm_loadu_si128((const __m128i *)from + i));
+    _mm_sfence();
 }
 
 void xf_page_hash(const void *page, uint64_t seed, uint8_t out[XF_HASH_BYTES])

@@ -13,6 +13,10 @@
  */
 bool xf_page_is_zero(const void *page);
 
+/* Copies a page into the guest's memory, past the caches: it is not read here again, and what was
+   there need not be fetched first. `page` is aligned. */
+void xf_page_write(void *page, const void *from);
+
 /* XXH3-128 of a page, low half first, little-endian: what both ends compare when asked to verify.
  */
 void xf_page_hash(const void *page, uint64_t seed, uint8_t out[XF_HASH_BYTES]);
