@@ -34,6 +34,7 @@ assert r["payload_gbps"] == s["ours-random"][0]["payload_gbps"] > 0
 assert abs(r["of_seal_limit"] - r["payload_gbps"] / r["seal_limit_gbps"]) < 1e-9
 assert r["vs_qemu_plain_best"] is None and r["vs_qemu_tls"] is None and "qemu" in s["skipped"]
 assert r["blackout_hits_of_100"] in (0, 100) and len(s["blackout-30"]) == 1
+assert 0 < s["ours-random"][0]["resident_bytes"] < 256 << 20
 assert r["source_seal_cycles"] > 0 and r["target_write_cycles"] > 0
 xml.dom.minidom.parse(sys.argv[1] + "/plot.svg")
 END
@@ -45,8 +46,10 @@ sys.dont_write_bytecode = True
 loader = importlib.machinery.SourceFileLoader("bench", "scripts/bench")
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
 loader.exec_module(bench)
-a = argparse.Namespace(runs=3, blackouts=4, memory=1 << 30, bandwidth=("4G", 4e9), quick=False)
+a = argparse.Namespace(runs=3, blackouts=4, memory=1 << 30, bandwidth=("4G", 4e9), quick=False,
+                       sizes=[256 << 20, 1 << 30, 8 << 30])
 totals = lambda *t: [{"total_s": x, "gbps": 1 / x} for x in t]
+stood = lambda *pairs: [{"blackout_ms": p[0], "predicted_ms": p[1]} if p else {"error": "gave up"} for p in pairs]
 cycles = {e: {"seal": 5.0, "busy_pct": 90.0} for e in ("source", "target")}
 ours = [{"total_s": t, "payload_gbps": 40.0, "cycles_per_page": cycles} for t in (2.0, 1.0, 9.0)]
 r = bench.summarize(a, {
@@ -54,11 +57,16 @@ r = bench.summarize(a, {
     "qemu-plain-1": totals(30, 1, 31), "qemu-plain-2": totals(12, 12, 12), "qemu-plain-4": totals(14, 14, 14),
     "qemu-tls-1": totals(60, 60, 60), "qemu-tls-4": totals(40, 40, 40),
     "compress-none-3to1": totals(4, 4, 4), "compress-auto-3to1": totals(2, 2, 2),
-    "blackout-30": [{"blackout_ms": 30.0}, {"blackout_ms": 30.1}, {"error": "gave up"}, {"blackout_ms": 1.0}],
-    "blackout-100": [{"blackout_ms": 99.0}] * 4, "blackout-300": [{"blackout_ms": 99.0}] * 4}, 0.5)
+    "size-256M": [{"payload_gbps": 10.0, "resident_bytes": 64 << 20}] * 3,
+    "size-1024M": [{"payload_gbps": 8.0, "resident_bytes": 65 << 20}] * 3,
+    "blackout-30": stood((30.0, 22.5), (30.1, 37.7), None, (1.0, 1.0)),
+    "blackout-100": stood(*[(99.0, 99.0)] * 4), "blackout-300": stood(*[(99.0, 74.0)] * 4)}, 0.5)
 want = {"total_s": 2.0, "of_seal_limit": 0.5, "vs_qemu_plain_best": 6.0, "qemu_plain_best": "qemu-plain-2",
         "vs_qemu_tls": 20.0, "zero_vs_random": 4.0, "mixed_vs_random": None, "auto_vs_none_3to1_1g": 2.0,
-        "blackout_hits_30": 50.0, "blackout_hits_of_100": 50.0, "source_seal_cycles": 5.0, "target_busy_pct": 90.0}
+        "blackout_hits_30": 50.0, "blackout_hits_of_100": 50.0, "blackout_predicted_100": 100.0,
+        "blackout_predicted_300": 0.0, "size_1024m_resident_mib": 65.0, "size_8192m_payload_gbps": None,
+        "sizes_least_of_most": 0.8, "source_seal_cycles": 5.0, "target_busy_pct": 90.0}
+assert round(r["blackout_predicted_30"]) == 67
 wrong = {k: r.get(k) for k, v in want.items() if r.get(k) != v}
 assert not wrong and "auto_vs_none_random" not in r, wrong
 END
