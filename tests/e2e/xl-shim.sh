@@ -281,7 +281,7 @@ check "target writes to the terminal" 1 '' "xl-fast: B: [2J\\033[2Jno" \
 check "target does not stop talking" 1 '' "h: cannot be asked" env FAKE_FLOOD=1 xl migrate --fast d h
 check "ssh fails" 1 '' "h: cannot be asked: ssh ended with status 255" env FAKE_SSH_STATUS=255 xl migrate --fast d h
 check "xl-fast is not there" 1 '' "xl-fast: h: xl-fast is not installed there; mend: apt install ./xl-fast_*.deb" \
-    sh -c "cd '$dir' && FAKE_GONE=1 xl migrate --fast d h"
+    sh -c "cd '$dir' && touch xl-fast_1_amd64.deb && FAKE_GONE=1 xl migrate --fast d h"
 mv "$lib/xl-fast-preflight" "$lib/gone"
 check "no preflight here" 1 '' "xl-fast-preflight is missing" xl migrate --fast d h
 mv "$lib/gone" "$lib/xl-fast-preflight"
