@@ -69,9 +69,9 @@ doctor 0
 
 note '--- a port in use'
 make_guest A slow memory=128
-on A '(xl migrate --fast --bandwidth 20M slow B >/lab/out 2>&1) </dev/null >/dev/null 2>&1 &'
+on A '(xl migrate --fast --bandwidth 8M slow B >/lab/out 2>&1) </dev/null >/dev/null 2>&1 &'
 # shellcheck disable=SC2016  # expanded on the host
-on A 'i=0; until xl-fast status | grep -q slow && [ -s /run/xl-fast/port-eth1.lock ]; do i=$((i + 1)); [ $i -lt 60 ] || exit 1; sleep 1; done' ||
+on A 'i=0; until xl-fast doctor | grep -q "note  lock"; do i=$((i + 1)); [ $i -lt 60 ] || exit 1; done' ||
     fail "it does not begin: $(on A 'cat /lab/out; xl-fast status')"
 doctor 0
 doctor_names note 'lock +another migration has eth1'
