@@ -12,7 +12,7 @@
 . "$(dirname "$0")/mended.sh"
 
 restore_hosts() {
-    for host in "${HOSTS[@]}"; do on "$host" 'ip link set eth1 mtu 9000'; done
+    for host in "${HOSTS[@]}"; do on "$host" 'ip link set eth1 mtu 9000; rm -f ~/xl-fast_*.deb'; done
     give_back
 }
 trap restore_hosts EXIT
@@ -23,7 +23,7 @@ for host in "${HOSTS[@]}"; do
     install_package "$host" "$WORK/xl-fast.deb"
     edit_one_line "$host"
     # Where apt finds it, who types that command.
-    on "$host" "cp $PACKAGE_DIR/xl-fast_*.deb ~"
+    on "$host" "rm -f ~/xl-fast_*.deb; cp $PACKAGE_DIR/xl-fast_*.deb ~"
 done
 doctor 0
 make_guest A one memory=128
