@@ -12,10 +12,12 @@ begin
 
 names=(ev-hvm ev-pv ev-pvh1 ev-pvh2)
 on A rm -f /run/xl-fast/evacuate /lab/out
-make_guest A ev-hvm memory=128 type=hvm
-make_guest A ev-pv memory=128 type=pv seed=2
-make_guest A ev-pvh1 memory=128 seed=3
-make_guest A ev-pvh2 memory=128 seed=4
+# Four on one emulated CPU: each takes little of it, or the last one does not get to boot.
+light=(memory=128 busy=4 write=5)
+make_guest A ev-hvm "${light[@]}" type=hvm
+make_guest A ev-pv "${light[@]}" type=pv seed=2
+make_guest A ev-pvh1 "${light[@]}" seed=3
+make_guest A ev-pvh2 "${light[@]}" seed=4
 
 # At how many hosts each guest runs, under its own name: once.
 expect_each_once() { # WHEN
