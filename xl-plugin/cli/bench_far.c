@@ -95,7 +95,7 @@ static int make_sink(struct far *f, struct xf_guest_sink *sink)
 
 static int bring_up(struct far *f)
 {
-    struct bench_up up = {.zero = 0};
+    struct bench_up up;
     char why[BENCH_WHY_BYTES], err[XF_DPDK_ERR_BYTES];
     int rc = bench_port_start(&f->port, &f->order, true, why);
 

@@ -222,6 +222,7 @@ static bool take_news(struct bench *b, const struct bench_setup *setup, struct b
         b->heard_us = xf_now_us();
         switch (m.kind) {
         case BENCH_NEWS_PROGRESS:
+            xf_ends_dir_remove(&b->dir); /* they are joined */
             show_progress(b, setup, &m.progress);
             break;
         case BENCH_NEWS_RUN:

@@ -13,6 +13,7 @@
 
 #include "../../transport/clock.h"
 #include "../../transport/source.h"
+#include "../../transport/wire.h"
 #include "bench_port.h"
 #include "cli.h"
 
@@ -86,6 +87,8 @@ static const struct xf_guest_source_ops again_ops = {
 
 /* ---- the life of the end -------------------------------------------------------------------- */
 
+static const char cannot_be[] = "figures that cannot be: install the same xl-fast at both ends";
+
 struct end {
     const struct bench_near *near;
     struct bench_port port;
@@ -147,6 +150,8 @@ static int bring_up(struct end *e)
     rc = bench_receive(&near->far, BENCH_UP, &up, sizeof(up), patience_us, why);
     if (rc)
         return fail(near, rc, "%s", why);
+    if (up.payload_bytes < XF_PAYLOAD_MIN)
+        return fail(near, -EBADMSG, "%s: %s", near->far.peer, cannot_be);
     rc = xf_memif_open(&e->port.memif, &e->link, err);
     if (rc)
         return fail(near, rc, "source: %s", err);
@@ -207,6 +212,10 @@ static int take_result(struct end *e, const struct xf_stats *stats)
     rc = rc
              ?: bench_receive(&near->far, BENCH_RESULT, &r->target, sizeof(r->target),
                               xf_ends_patience_us(near->here.memory_bytes), why);
+    if (!rc && bench_end_check(&r->target)) {
+        snprintf(why, sizeof(why), "%s: %s", near->far.peer, cannot_be);
+        rc = -EBADMSG;
+    }
     return rc ? fail(near, rc, "%s", why) : 0;
 }
 

@@ -67,6 +67,9 @@ enum {
 };
 
 static const struct option options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {"serve", no_argument, NULL, 'S'},
+    {"timing", no_argument, NULL, 't'},
     {"memory", required_argument, NULL, MEMORY},
     {"seconds", required_argument, NULL, SECONDS},
     {"passes", required_argument, NULL, PASSES},
@@ -78,9 +81,6 @@ static const struct option options[] = {
     {"queues", required_argument, NULL, QUEUES},
     {"compress", required_argument, NULL, COMPRESS},
     {"fill", required_argument, NULL, FILL},
-    {"timing", no_argument, NULL, 't'},
-    {"json", no_argument, NULL, 'j'},
-    {"serve", no_argument, NULL, 'S'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -88,24 +88,14 @@ static const struct option options[] = {
 /* A value of a list. */
 typedef int parse_value(const char *text, uint32_t *value);
 
-static int parse_within(const char *text, uint64_t min, uint64_t max, uint32_t *value)
-{
-    uint64_t v;
-    int rc = xf_number_u64(text, min, max, &v);
-
-    if (!rc)
-        *value = (uint32_t)v;
-    return rc;
-}
-
 static int parse_mtu(const char *text, uint32_t *value)
 {
-    return parse_within(text, MTU_MIN, XF_SPEC_MTU_MAX, value);
+    return xf_number_unsigned(text, MTU_MIN, XF_SPEC_MTU_MAX, value);
 }
 
 static int parse_queues(const char *text, uint32_t *value)
 {
-    return parse_within(text, 1, XF_ENDS_QUEUES_MAX, value);
+    return xf_number_unsigned(text, 1, XF_ENDS_QUEUES_MAX, value);
 }
 
 static int parse_compress(const char *text, uint32_t *value)
@@ -155,12 +145,9 @@ static int parse_sink(const char *text, enum bench_sink *sink)
 /* NULL, or what the option wants instead. */
 static const char *take(struct bench_options *o, int option, const char *text)
 {
-    uint32_t n;
-
     switch (option) {
     case MEMORY:
-        return xf_number_size(text, &o->memory_bytes) || o->memory_bytes < XF_PAGE_BYTES ||
-                       o->memory_bytes % XF_PAGE_BYTES
+        return xf_ends_memory_parse(text, &o->memory_bytes)
                    ? "a size of whole 4K pages, such as 512M"
                    : NULL;
     case SECONDS:
@@ -177,10 +164,8 @@ static const char *take(struct bench_options *o, int option, const char *text)
                    ? "[NETNS/]PORT"
                    : NULL;
     case RUNS:
-        if (parse_within(text, 1, BENCH_RUNS_MAX, &n))
-            return "a number from 1 to 100";
-        o->runs = n;
-        return NULL;
+        return xf_number_unsigned(text, 1, BENCH_RUNS_MAX, &o->runs) ? "a number from 1 to 100"
+                                                                     : NULL;
     case MTU:
         return parse_list(text, parse_mtu, &o->mtus) ? "numbers from 1260 to 9000" : NULL;
     case QUEUES:

@@ -118,11 +118,11 @@ static int read_lines(struct bars *bars, FILE *from, const char *name)
         json_object_put(j);
     }
     free(line);
-    if (!wrong && !bars->n)
-        wrong = "there is no run with figures in it";
     if (wrong)
         fprintf(stderr, "xl-fast bench plot: %s: line %u: %s\n", name, number, wrong);
-    return wrong ? -EINVAL : 0;
+    else if (!bars->n)
+        fprintf(stderr, "xl-fast bench plot: %s: there is no run with figures in it\n", name);
+    return wrong || !bars->n ? -EINVAL : 0;
 }
 
 /* ---- the picture ---------------------------------------------------------------------------- */

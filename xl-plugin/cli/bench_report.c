@@ -150,7 +150,7 @@ void bench_report_head(const struct bench_options *o)
     printf("%s to %s, into %s%s\n\n", xf_number_show_size(size, sizeof(size), o->memory_bytes),
            o->host ? o->host : "a process of this machine",
            o->sink == BENCH_SINK_NULL ? "nothing" : "memory",
-           o->runs > 1 ? ", the run in the middle of each combination" : "");
+           o->runs > 1 ? ", the run in the middle" : "");
     if (!o->timing)
         print_columns();
 }

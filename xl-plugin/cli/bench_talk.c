@@ -104,8 +104,8 @@ static int read_header(const struct bench_channel *c, struct header *h, uint64_t
 
             memcpy(text, h, at);
             snprintf(why, BENCH_WHY_BYTES,
-                     "%s does not answer as xl-fast bench link does, but '%s': what its shell "
-                     "starts with must print nothing",
+                     "%s answers '%s', and not as xl-fast bench link does: what its shell starts "
+                     "with must print nothing",
                      c->peer, xf_live_plain(plain, sizeof(plain), text));
             return -EPROTO;
         }
@@ -178,4 +178,22 @@ int bench_order_check(const struct bench_order *o)
               ends_in_0(o->netns, sizeof(o->netns)) && !strchr(o->netns, '/');
 
     return ok ? 0 : -EBADMSG;
+}
+
+/* Cycles that no machine has counted yet, and of which sums and shares are numbers too. */
+static bool cycles_ok(const uint64_t *cycles, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (cycles[i] >> 56)
+            return false;
+    return true;
+}
+
+int bench_end_check(const struct bench_end *e)
+{
+    const struct xf_laps *l = &e->stats.laps;
+
+    return cycles_ok(l->spent, XF_STAGE_COUNT + 1) && cycles_ok(l->split, XF_STAGE_COUNT)
+               ? 0
+               : -EBADMSG;
 }

@@ -51,14 +51,13 @@ struct bench_order {
     uint32_t queues;
     uint32_t sink;
     uint32_t zero;
-    char memif[108]; /* socket of a memif that it is to serve; "": its port, in netns, or "": */
+    char memif[112]; /* socket of a memif that it is to serve; "": its port, in netns, or "": */
     char port[256];  /* what its own xl-fast.conf says */
     char netns[NAME_MAX + 1];
 };
 
 struct bench_up {
     uint32_t payload_bytes; /* its link's */
-    uint32_t zero;
 };
 
 /* What an end knows when all has landed. */
@@ -90,7 +89,8 @@ int bench_receive(const struct bench_channel *c, enum bench_kind kind, void *bod
 /* Something has come, or the other end has gone. */
 bool bench_pending(const struct bench_channel *c);
 
-/* Checks an order that has come. 0 or -EBADMSG. */
+/* Checks of what has come, beyond kind and size. 0 or -EBADMSG. */
 int bench_order_check(const struct bench_order *o);
+int bench_end_check(const struct bench_end *e);
 
 #endif

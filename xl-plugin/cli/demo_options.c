@@ -95,17 +95,6 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* A number up to max into an unsigned. */
-static int parse_unsigned(const char *text, uint64_t min, uint64_t max, unsigned *out)
-{
-    uint64_t v;
-    int rc = xf_number_u64(text, min, max, &v);
-
-    if (!rc)
-        *out = (unsigned)v;
-    return rc;
-}
-
 /* NULL, or what the option wants instead. */
 static const char *take(struct demo_options *o, int option, const char *text)
 {
@@ -113,8 +102,7 @@ static const char *take(struct demo_options *o, int option, const char *text)
 
     switch (option) {
     case MEMORY:
-        return xf_number_size(text, &o->memory_bytes) || o->memory_bytes < XF_PAGE_BYTES ||
-                       o->memory_bytes % XF_PAGE_BYTES
+        return xf_ends_memory_parse(text, &o->memory_bytes)
                    ? "a size of whole 4K pages, such as 512M"
                    : NULL;
     case FILL:
@@ -122,7 +110,8 @@ static const char *take(struct demo_options *o, int option, const char *text)
     case RATE:
         return xf_number_size(text, &o->dirty_bytes_per_s) ? "a size, such as 50M" : NULL;
     case WRITERS:
-        return parse_unsigned(text, 0, WRITERS_MAX, &o->writers) ? "a number from 0 to 64" : NULL;
+        return xf_number_unsigned(text, 0, WRITERS_MAX, &o->writers) ? "a number from 0 to 64"
+                                                                     : NULL;
     case DOWNTIME:
         if (xf_number_u64(text, 1, 3600000, &ms))
             return "milliseconds from 1 to 3600000";
@@ -139,8 +128,8 @@ static const char *take(struct demo_options *o, int option, const char *text)
     case TARGET_PORT:
         return xf_ends_port_parse(text, &o->ports[option - SOURCE_PORT]) ? "[NETNS/]PORT" : NULL;
     case QUEUES:
-        return parse_unsigned(text, 1, XF_ENDS_QUEUES_MAX, &o->queues) ? "a number from 1 to 16"
-                                                                       : NULL;
+        return xf_number_unsigned(text, 1, XF_ENDS_QUEUES_MAX, &o->queues) ? "a number from 1 to 16"
+                                                                           : NULL;
     case LOSS:
         return xf_number_percent(text, &o->faults.loss_pct) ? "a percentage" : NULL;
     case REORDER:

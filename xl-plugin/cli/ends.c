@@ -14,6 +14,7 @@
 
 #include "../../transport/clock.h"
 #include "cli.h"
+#include "number.h"
 
 /* How long an end looks for packets in vain before it lets others have the processor. */
 #define IDLE_STEPS_YIELD 64u
@@ -41,6 +42,15 @@ int xf_ends_fill_parse(const char *text, enum xf_simguest_fill *fill)
             return 0;
         }
     return -EINVAL;
+}
+
+int xf_ends_memory_parse(const char *text, uint64_t *bytes)
+{
+    int rc = xf_number_size(text, bytes);
+
+    if (!rc && (!*bytes || *bytes % XF_PAGE_BYTES))
+        rc = -EINVAL;
+    return rc;
 }
 
 /* A port's own name may have a slash too, but only after a comma (a vdev's socket). */
