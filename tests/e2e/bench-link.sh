@@ -161,12 +161,12 @@ failed 'xl-fast-preflight is not there.*--source-port'
 
 # An end that is no end: a script in ssh's place.
 there() { # the script, what is said
-    echo "$1" >"$work/not-ssh"
+    printf '%s\n' "$1" >"$work/not-ssh"
     bench link --memory "$memory" "${ports[@]}" -s "sh $work/not-ssh" hostb
     failed "$2"
 }
 message() { # version, kind, bytes of the body, and the body for printf
-    echo "printf 'xf-bench\\00$1\\000\\00$2\\000\\00$3\\000\\000\\000${4:-}'; sleep 1"
+    printf '%s\n' "printf 'xf-bench\\00$1\\000\\00$2\\000\\00$3\\000\\000\\000${4:-}'; sleep 1"
 }
 there false 'hostb ended before it had answered'
 there 'exit 255' 'hostb ended before it had answered: ssh ended with status 255'
@@ -174,7 +174,7 @@ there 'kill -9 $$' 'ssh was killed by signal 9'
 there 'echo Welcome to hostb; sleep 1' "hostb answers 'Welcome to hostb', and not as"
 there "$(message 2 2 4)" 'hostb has an xl-fast bench link of version 2, this one is 1'
 there "$(message 1 4 7)" 'hostb says what makes no sense there'
-there "$(message 1 2 4 '\001\000\000\000')" 'hostb: figures that cannot be'
+there "$(message 1 2 4 '\001\000\000\000')" 'hostb says figures that cannot be'
 there "printf 'xf-bench\\001\\000\\006\\000\\000\\001\\000\\000no\\033[2J%0251d' 0; sleep 1" 'hostb: no?\[2J0'
 
 # To serve is to check what one is told.

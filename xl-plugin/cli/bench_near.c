@@ -87,8 +87,6 @@ static const struct xf_guest_source_ops again_ops = {
 
 /* ---- the life of the end -------------------------------------------------------------------- */
 
-static const char cannot_be[] = "figures that cannot be: install the same xl-fast at both ends";
-
 struct end {
     const struct bench_near *near;
     struct bench_port port;
@@ -115,6 +113,13 @@ fail(const struct bench_near *near, int rc, const char *fmt, ...)
     va_end(ap);
     tell(near, &news, 0);
     return rc;
+}
+
+static int fail_figures(const struct bench_near *near)
+{
+    return fail(near, -EBADMSG,
+                "%s says figures that cannot be: install the same xl-fast at both ends",
+                near->far.peer);
 }
 
 static void on_progress(void *arg, const struct xf_progress *progress)
@@ -151,7 +156,7 @@ static int bring_up(struct end *e)
     if (rc)
         return fail(near, rc, "%s", why);
     if (up.payload_bytes < XF_PAYLOAD_MIN)
-        return fail(near, -EBADMSG, "%s: %s", near->far.peer, cannot_be);
+        return fail_figures(near);
     rc = xf_memif_open(&e->port.memif, &e->link, err);
     if (rc)
         return fail(near, rc, "source: %s", err);
@@ -212,11 +217,9 @@ static int take_result(struct end *e, const struct xf_stats *stats)
     rc = rc
              ?: bench_receive(&near->far, BENCH_RESULT, &r->target, sizeof(r->target),
                               xf_ends_patience_us(near->here.memory_bytes), why);
-    if (!rc && bench_end_check(&r->target)) {
-        snprintf(why, sizeof(why), "%s: %s", near->far.peer, cannot_be);
-        rc = -EBADMSG;
-    }
-    return rc ? fail(near, rc, "%s", why) : 0;
+    if (rc)
+        return fail(near, rc, "%s", why);
+    return bench_end_check(&r->target) ? fail_figures(near) : 0;
 }
 
 static int run(struct end *e)
