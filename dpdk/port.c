@@ -163,6 +163,10 @@ static void port_stats(const struct xf_link *link, struct xf_link_stats *out)
         out->rx_bytes += q->rx_bytes;
         out->rx_not_ours += q->rx_not_ours;
         out->rx_bad_frame += q->rx_bad_frame;
+        if (i < XF_LINK_STATS_QUEUES) {
+            out->queues[i].tx_packets = q->tx_packets;
+            out->queues[i].rx_packets = q->rx_packets;
+        }
     }
     if (!rte_eth_stats_get(p->id, &dev))
         out->rx_port_missed = dev.imissed + dev.rx_nombuf;

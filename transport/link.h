@@ -31,6 +31,9 @@ struct xf_link_addr {
     uint32_t ipv4;     /* host order */
 };
 
+/* Of so many queues, the first ones, packets are counted each by itself. */
+#define XF_LINK_STATS_QUEUES 16u
+
 struct xf_link_stats {
     uint64_t tx_packets, tx_bytes; /* bytes of UDP payload handed to the port */
     uint64_t rx_packets, rx_bytes;
@@ -38,6 +41,9 @@ struct xf_link_stats {
     uint64_t rx_not_ours;    /* frames that are not UDP to our address */
     uint64_t rx_bad_frame;   /* frames cut short, or with a wrong checksum */
     uint64_t rx_port_missed; /* the port's own count of frames that it dropped */
+    struct {
+        uint64_t tx_packets, rx_packets;
+    } queues[XF_LINK_STATS_QUEUES]; /* a DPDK port's; else 0 */
 };
 
 struct xf_link;

@@ -119,8 +119,13 @@ offers 'xl-fast demo --' --memory --fill --source-port --target-port --loss --re
 completes 'xl-fast demo --fill ' compressible mixed random zero
 completes 'xl-fast demo --compress ' auto lz4 none
 completes 'xl-fast demo --on-busy ' abort go
-completes 'xl-fast bench ' seal
+completes 'xl-fast bench ' link plot seal
 completes 'xl-fast bench seal --' --help --json --memory --seconds
+completes 'xl-fast bench link --s' --seconds --serve --sink --source-port
+completes 'xl-fast bench link --sink ' memory null
+completes 'xl-fast bench link --runs 2 h' hosta hostb
+completes 'xl-fast bench link hosta ' ''
+completes 'xl-fast bench plot CONTRIB' CONTRIBUTING.md
 completes 'xl-fast config --' --check --help --json
 completes 'xl-fast config --check CONTRIB' CONTRIBUTING.md
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,15 +18,8 @@
 #include "cli.h"
 #include "story.h"
 
-/*
- * The longest silence of an end, and the longest that it may take to end. The transport's own
- * limits (30 s) come first when packets do not pass; this one is for an end that hangs. To fill or
- * hash much memory is silent work, so it grows with it.
- */
-#define SILENCE_US           (60 * UINT64_C(1000000))
-#define SILENCE_BYTES_PER_US 50u
-#define BLAME_US             (UINT64_C(500000))
-#define POLL_MS              100
+#define BLAME_US (UINT64_C(500000))
+#define POLL_MS  100
 
 enum { SOURCE, TARGET, ENDS };
 
@@ -43,20 +35,11 @@ struct demo {
     struct demo_options options;
     struct demo_outcome outcome;
     struct child children[ENDS];
-    char dir[64]; /* "" once it is gone */
-    char socket_path[80];
+    struct xf_ends_dir dir;
     struct demo_progress_line line;
     struct xf_events events; /* the start and the end; the source writes what is between */
     FILE *reported;          /* the same, to be read for the report; NULL: none is asked for */
 };
-
-/* A signal ends the demo as any failure does: by the loop, so that everything is cleaned up. */
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
-{
-    interrupted = sig;
-}
 
 /* The first reason is the one that counts: what fails after it fails because of it. */
 static void __attribute__((format(printf, 2, 3))) give_up(struct demo *d, const char *fmt, ...)
@@ -70,38 +53,6 @@ static void __attribute__((format(printf, 2, 3))) give_up(struct demo *d, const 
     va_end(ap);
 }
 
-/* ---- the private directory of the memif's socket ----------------------------------------------
- */
-
-static int make_dir(struct demo *d)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    /* A socket's path holds 107 bytes. */
-    if (!tmp || strlen(tmp) > 30)
-        tmp = "/tmp";
-    snprintf(d->dir, sizeof(d->dir), "%s/xl-fast-demo-XXXXXX", tmp);
-    if (!mkdtemp(d->dir)) {
-        int rc = -errno;
-
-        give_up(d, "no directory %s: %s", d->dir, strerror(errno));
-        d->dir[0] = 0;
-        return rc;
-    }
-    snprintf(d->socket_path, sizeof(d->socket_path), "%s/memif", d->dir);
-    return 0;
-}
-
-/* Both ends hold the connection itself, so the directory can go as soon as they are joined. */
-static void remove_dir(struct demo *d)
-{
-    if (!d->dir[0])
-        return;
-    unlink(d->socket_path);
-    rmdir(d->dir);
-    d->dir[0] = 0;
-}
-
 /* ---- children ---------------------------------------------------------------------------------
  */
 
@@ -111,19 +62,12 @@ be_child(struct demo *d, unsigned which, int parent, int peer, pid_t parent_pid)
 {
     struct demo_end end = {.options = &d->options,
                            .events = which == SOURCE ? &d->events : NULL,
-                           .memif_socket = d->socket_path,
+                           .memif_socket = d->dir.socket,
                            .parent = parent,
                            .peer = peer};
     int status;
 
-    /* The parent is to be the only one that must clean up; if it dies, so do we, at once. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent_pid)
-        _exit(XF_EXIT_FAILED);
-    prctl(PR_SET_NAME, which == SOURCE ? "xl-fast source" : "xl-fast target");
-    signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C goes to all; the parent sees to it */
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGHUP, SIG_DFL);
+    xf_ends_be_child(parent_pid, which == SOURCE ? "xl-fast source" : "xl-fast target");
     dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
     status = which == SOURCE ? demo_source_main(&end) : demo_target_main(&end);
     fflush(stderr);
@@ -189,15 +133,9 @@ static void order(struct child *c, enum demo_order what)
     }
 }
 
-/* Waits for a child that is ending; false if it does not end by itself in time. */
 static bool wait_for(struct child *c, uint64_t limit_us, int *status)
 {
-    uint64_t end = xf_now_us() + limit_us;
-    pid_t rc;
-
-    while ((rc = waitpid(c->pid, status, WNOHANG)) == 0 && xf_now_us() < end && !interrupted)
-        usleep(1000);
-    if (rc == 0)
+    if (!xf_ends_wait(c->pid, limit_us, status))
         return false;
     c->pid = 0;
     return true;
@@ -231,7 +169,7 @@ static void on_death(struct demo *d, struct child *c)
 
     close(c->fd);
     c->fd = -1;
-    if (wait_for(c, SILENCE_US, &status))
+    if (wait_for(c, xf_ends_patience_us(0), &status))
         say_how_it_ended(d, c, status);
     else
         give_up(d, "the %s process broke off its talk and hangs", c->name);
@@ -264,7 +202,7 @@ static void on_message(struct demo *d, unsigned which, const struct demo_message
     case DEMO_UP:
         c->up = true;
         if (d->children[SOURCE].up && d->children[TARGET].up)
-            remove_dir(d);
+            xf_ends_dir_remove(&d->dir);
         break;
     case DEMO_PROGRESS:
         if (which == SOURCE && !d->options.json)
@@ -318,7 +256,7 @@ static void listen_to(struct demo *d, unsigned which)
 static void check_silence(struct demo *d)
 {
     uint64_t now = xf_now_us();
-    uint64_t limit = SILENCE_US + d->options.memory_bytes / SILENCE_BYTES_PER_US;
+    uint64_t limit = xf_ends_patience_us(d->options.memory_bytes);
 
     for (unsigned i = 0; i < ENDS; i++) {
         struct child *c = &d->children[i];
@@ -335,8 +273,10 @@ static void talk(struct demo *d)
     while (!d->outcome.error[0] && !d->children[TARGET].resumed) {
         struct pollfd pfd[ENDS];
 
-        if (interrupted) {
-            give_up(d, "interrupted by signal %d (%s)", (int)interrupted, strsignal(interrupted));
+        int sig = xf_ends_interrupted();
+
+        if (sig) {
+            give_up(d, "interrupted by signal %d (%s)", sig, strsignal(sig));
             return;
         }
         for (unsigned i = 0; i < ENDS; i++)
@@ -360,22 +300,13 @@ static void quit_children(struct demo *d)
         int status = 0;
 
         order(c, DEMO_QUIT);
-        if (!wait_for(c, SILENCE_US, &status))
+        if (!wait_for(c, xf_ends_patience_us(0), &status))
             give_up(d, "the %s process does not end", c->name);
         else if (!WIFEXITED(status) || WEXITSTATUS(status))
             give_up(d, "the %s process ended badly (%s %d)", c->name,
                     WIFSIGNALED(status) ? "signal" : "status",
                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     }
-}
-
-static void catch_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction sa = {.sa_handler = on_signal};
-
-    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        sigaction(signals[i], &sa, NULL);
 }
 
 static bool events_on_stdout(const struct demo_options *o)
@@ -421,7 +352,7 @@ static int open_events(struct demo *d)
 int xf_cli_demo(int argc, char **argv)
 {
     struct demo *d = calloc(1, sizeof(*d));
-    int status;
+    int status, rc;
 
     if (!d) {
         fputs("xl-fast demo: no memory\n", stderr);
@@ -439,14 +370,17 @@ int xf_cli_demo(int argc, char **argv)
     xf_live_init(&d->line.live);
     d->line.pages_total = d->options.memory_bytes / XF_PAGE_BYTES;
 
-    catch_signals();
-    if (!make_dir(d) && !start_children(d))
+    xf_ends_catch_signals();
+    rc = xf_ends_dir_make(&d->dir, "xl-fast-demo");
+    if (rc)
+        give_up(d, "no directory for the memif's socket: %s", strerror(-rc));
+    else if (!start_children(d))
         talk(d);
     if (!d->outcome.error[0])
         quit_children(d);
     for (unsigned i = 0; i < ENDS; i++)
         kill_child(&d->children[i]);
-    remove_dir(d);
+    xf_ends_dir_remove(&d->dir);
 
     xf_live_end(&d->line.live);
     demo_report_events(&d->outcome, &d->events);

@@ -30,7 +30,6 @@
 #ifndef XF_CLI_DEMO_H
 #define XF_CLI_DEMO_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,15 +38,9 @@
 #include "../../transport/faultlink.h"
 #include "../../transport/link.h"
 #include "../../transport/on_busy.h"
-#include "../../transport/simguest.h"
 #include "../../transport/stats.h"
+#include "ends.h"
 #include "live.h"
-
-/* A port of this machine in place of an end of the memif. */
-struct demo_port {
-    const char *port;         /* as in xl-fast.conf */
-    char netns[NAME_MAX + 1]; /* ip-netns(8)'s name of the namespace that it is in; "": ours */
-};
 
 struct demo_options {
     uint64_t memory_bytes;
@@ -62,16 +55,15 @@ struct demo_options {
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned queues;
-    struct demo_port ports[2]; /* of source and target; their names are NULL: memif */
-    const char *events;        /* file of events, "-": stdout; NULL: none */
-    const char *report;        /* a page to write; NULL: none */
+    struct xf_ends_port ports[2]; /* of source and target; their names are NULL: memif */
+    const char *events;           /* file of events, "-": stdout; NULL: none */
+    const char *report;           /* a page to write; NULL: none */
     bool json;
     bool timing; /* where the cycles went, too */
 };
 
 /* 0: go on; otherwise the process's exit status is *status (--help, or an error that was shown). */
 int demo_options_parse(struct demo_options *o, int argc, char **argv, int *status);
-const char *demo_fill_name(enum xf_simguest_fill fill);
 
 enum demo_kind {
     DEMO_UP,

@@ -3,9 +3,7 @@
 #include "demo.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +17,6 @@
 #include "../../transport/source.h"
 #include "../../transport/target.h"
 #include "memif.h"
-
-/* How long an end looks for packets in vain before it lets others have the processor. */
-#define IDLE_STEPS_YIELD 64u
-#define IDLE_STEPS_SLEEP 512u
-#define IDLE_SLEEP_US    20u
-#define LOOK_EVERY       1024u /* steps between two looks for the parent's orders */
 
 #define PEER_WAIT_MS                                                                               \
     300000 /* to come up, or to fill much memory: the parent's patience ends first */
@@ -87,18 +79,6 @@ static int next_order(const struct demo_end *end, bool wait)
     return n == 1 ? c : wait ? DEMO_QUIT : 0;
 }
 
-static void idle(unsigned *steps, bool was_idle)
-{
-    if (!was_idle) {
-        *steps = 0;
-        return;
-    }
-    if (++*steps >= IDLE_STEPS_SLEEP)
-        usleep(IDLE_SLEEP_US);
-    else if (*steps >= IDLE_STEPS_YIELD)
-        sched_yield();
-}
-
 /* A memif's server listens before its client comes; so the target is up first and says so. */
 static int wait_for_target(const struct demo_end *end)
 {
@@ -110,35 +90,18 @@ static int wait_for_target(const struct demo_end *end)
     return 0;
 }
 
-/* Before DPDK starts: its ports belong to the namespace that they were opened in. */
-static int enter_netns(const struct demo_end *end, const char *name)
-{
-    char path[NAME_MAX + 32];
-    int fd, rc = 0;
-
-    if (!name[0])
-        return 0;
-    snprintf(path, sizeof(path), "/run/netns/%s", name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || setns(fd, CLONE_NEWNET))
-        rc = fail(end, -errno, "network namespace %s: %s", name, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
 static int bring_up(struct parts *p, bool source)
 {
     const struct demo_options *o = p->end->options;
-    const struct demo_port *port = &o->ports[source ? 0 : 1];
+    const struct xf_ends_port *port = &o->ports[source ? 0 : 1];
     char err[XF_DPDK_ERR_BYTES];
     struct xf_memif memif;
     struct xf_fault_config faults = o->faults;
     int rc;
 
-    rc = enter_netns(p->end, port->netns);
+    rc = xf_ends_enter_netns(port->netns);
     if (rc)
-        return rc;
+        return fail(p->end, rc, "network namespace %s: %s", port->netns, strerror(-rc));
     xf_memif_init(&memif, !source, p->end->memif_socket, o->queues);
     if (port->port)
         memif.port = port->port;
@@ -284,7 +247,7 @@ static int run_source(struct parts *p)
         }
     }
     while ((rc = xf_source_step(source, xf_now_us())) == 0)
-        idle(&idle_steps, xf_source_idle(source));
+        xf_ends_idle(&idle_steps, xf_source_idle(source));
     if (rc == -EBUSY && !xf_source_stats(source)->suspend_us) {
         tell_stayed(p, xf_source_error(source));
         goto out;
@@ -376,9 +339,9 @@ static int run_target(struct parts *p)
             landed = true;
             tell_kind(p->end, DEMO_LANDED);
         }
-        if (landed && ++look % LOOK_EVERY == 0 && next_order(p->end, false) == DEMO_SEEN)
+        if (landed && ++look % XF_ENDS_LOOK_EVERY == 0 && next_order(p->end, false) == DEMO_SEEN)
             break;
-        idle(&idle_steps, xf_target_idle(target));
+        xf_ends_idle(&idle_steps, xf_target_idle(target));
     }
     if (rc == -ECONNABORTED) {
         next_order(p->end, true); /* the source says why */
@@ -404,7 +367,7 @@ static int end_main(const struct demo_end *end, int (*run)(struct parts *))
     struct parts p = {.end = end};
     int rc;
 
-    /* Sleeps of IDLE_SLEEP_US should be about that long, not 50 us more. */
+    /* Sleeps of xf_ends_idle() should be about as long as it says, not 50 us more. */
     prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
     rc = run(&p);
     bring_down(&p);

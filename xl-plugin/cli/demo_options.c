@@ -13,7 +13,6 @@
 #include "number.h"
 
 #define WRITERS_MAX 64u /* simguest's */
-#define QUEUES_MAX  16u
 
 static const char help[] =
     "usage: xl-fast demo [OPTION...]\n"
@@ -96,54 +95,6 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const char *const fills[] = {[XF_FILL_RANDOM] = "random",
-                                    [XF_FILL_ZERO] = "zero",
-                                    [XF_FILL_MIXED] = "mixed",
-                                    [XF_FILL_COMPRESSIBLE] = "compressible"};
-
-const char *demo_fill_name(enum xf_simguest_fill fill)
-{
-    return fills[fill];
-}
-
-static int parse_fill(const char *text, enum xf_simguest_fill *fill)
-{
-    for (unsigned i = 0; i < sizeof(fills) / sizeof(fills[0]); i++)
-        if (!strcmp(text, fills[i])) {
-            *fill = (enum xf_simguest_fill)i;
-            return 0;
-        }
-    return -1;
-}
-
-/* A number up to max into an unsigned. */
-static int parse_unsigned(const char *text, uint64_t min, uint64_t max, unsigned *out)
-{
-    uint64_t v;
-    int rc = xf_number_u64(text, min, max, &v);
-
-    if (!rc)
-        *out = (unsigned)v;
-    return rc;
-}
-
-/* A port's own name may have a slash too, but only after a comma (a vdev's socket). */
-static int parse_port(const char *text, struct demo_port *to)
-{
-    size_t n = strcspn(text, "/,");
-
-    to->port = text;
-    to->netns[0] = 0;
-    if (text[n] == '/') {
-        if (!n || n >= sizeof(to->netns))
-            return -1;
-        memcpy(to->netns, text, n);
-        to->netns[n] = 0;
-        to->port = text + n + 1;
-    }
-    return to->port[0] ? 0 : -1;
-}
-
 /* NULL, or what the option wants instead. */
 static const char *take(struct demo_options *o, int option, const char *text)
 {
@@ -151,16 +102,16 @@ static const char *take(struct demo_options *o, int option, const char *text)
 
     switch (option) {
     case MEMORY:
-        return xf_number_size(text, &o->memory_bytes) || o->memory_bytes < XF_PAGE_BYTES ||
-                       o->memory_bytes % XF_PAGE_BYTES
+        return xf_ends_memory_parse(text, &o->memory_bytes)
                    ? "a size of whole 4K pages, such as 512M"
                    : NULL;
     case FILL:
-        return parse_fill(text, &o->fill) ? "random, zero, compressible or mixed" : NULL;
+        return xf_ends_fill_parse(text, &o->fill) ? "random, zero, compressible or mixed" : NULL;
     case RATE:
         return xf_number_size(text, &o->dirty_bytes_per_s) ? "a size, such as 50M" : NULL;
     case WRITERS:
-        return parse_unsigned(text, 0, WRITERS_MAX, &o->writers) ? "a number from 0 to 64" : NULL;
+        return xf_number_unsigned(text, 0, WRITERS_MAX, &o->writers) ? "a number from 0 to 64"
+                                                                     : NULL;
     case DOWNTIME:
         if (xf_number_u64(text, 1, 3600000, &ms))
             return "milliseconds from 1 to 3600000";
@@ -175,9 +126,10 @@ static const char *take(struct demo_options *o, int option, const char *text)
         return xf_compress_mode_parse(text, &o->compress) ? "auto, lz4 or none" : NULL;
     case SOURCE_PORT:
     case TARGET_PORT:
-        return parse_port(text, &o->ports[option - SOURCE_PORT]) ? "[NETNS/]PORT" : NULL;
+        return xf_ends_port_parse(text, &o->ports[option - SOURCE_PORT]) ? "[NETNS/]PORT" : NULL;
     case QUEUES:
-        return parse_unsigned(text, 1, QUEUES_MAX, &o->queues) ? "a number from 1 to 16" : NULL;
+        return xf_number_unsigned(text, 1, XF_ENDS_QUEUES_MAX, &o->queues) ? "a number from 1 to 16"
+                                                                           : NULL;
     case LOSS:
         return xf_number_percent(text, &o->faults.loss_pct) ? "a percentage" : NULL;
     case REORDER:

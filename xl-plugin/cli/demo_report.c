@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 
 #include "number.h"
+#include "timing.h"
 
 bool demo_verified(const struct demo_outcome *o)
 {
@@ -62,17 +63,6 @@ static double wire_gbps(const struct demo_outcome *o)
     return (double)(s->bytes_wire + s->packets_sent * o->source.frame_bytes) * 8 / (double)us / 1e3;
 }
 
-static double per_page(uint64_t cycles, const struct xf_stats *s)
-{
-    return s->pages_sent ? (double)cycles / (double)s->pages_sent : 0;
-}
-
-/* How much of its time an end had something to do. */
-static double busy_pct(const struct xf_laps *l, uint64_t cycles)
-{
-    return l->ended > l->began ? 100.0 * (double)cycles / (double)(l->ended - l->began) : 0;
-}
-
 static uint64_t rejects(const struct demo_outcome *o, unsigned i)
 {
     return o->source.stats.rejects[i] + o->target.stats.rejects[i];
@@ -97,7 +87,7 @@ static void put_settings(struct json_object *to, const struct demo_options *o)
 {
     put_u64(to, "seed", o->seed);
     put_u64(to, "memory_bytes", o->memory_bytes);
-    json_object_object_add(to, "fill", json_object_new_string(demo_fill_name(o->fill)));
+    json_object_object_add(to, "fill", json_object_new_string(xf_ends_fill_name(o->fill)));
     put_u64(to, "dirty_bytes_per_s", o->dirty_bytes_per_s);
     put_u64(to, "writers", o->writers);
     put_u64(to, "queues", o->queues);
@@ -108,25 +98,11 @@ static void put_settings(struct json_object *to, const struct demo_options *o)
                            json_object_new_string(xf_compress_mode_name(o->compress)));
 }
 
-static struct json_object *timing_of(const struct xf_stats *s)
-{
-    struct json_object *j = json_object_new_object();
-    uint64_t cycles[XF_STAGE_COUNT], all = xf_laps_read(&s->laps, cycles);
-
-    for (unsigned i = 0; i < XF_STAGE_COUNT; i++)
-        json_object_object_add(j, xf_stage_names[i],
-                               json_object_new_double(per_page(cycles[i], s)));
-    json_object_object_add(j, "all", json_object_new_double(per_page(all, s)));
-    json_object_object_add(j, "busy_pct", json_object_new_double(busy_pct(&s->laps, all)));
-    return j;
-}
-
 static void put_results(struct json_object *to, const struct demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
     struct json_object *injected = json_object_new_object();
     struct json_object *rejected = json_object_new_object();
-    struct json_object *timing = json_object_new_object();
 
     put_u64(to, "pages_total", s->pages_total);
     put_u64(to, "pages_sent", s->pages_sent);
@@ -157,9 +133,8 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         put_u64(rejected, xf_reject_names[i], rejects(o, i));
     json_object_object_add(to, "rejects", rejected);
-    json_object_object_add(timing, "source", timing_of(&o->source.stats));
-    json_object_object_add(timing, "target", timing_of(&o->target.stats));
-    json_object_object_add(to, "cycles_per_page", timing);
+    json_object_object_add(to, "cycles_per_page",
+                           xf_timing_json(&o->source.stats, &o->target.stats));
     put_hash(to, "hash_source", o->source.hash);
     put_hash(to, "hash_target", o->target.hash);
 }
@@ -219,22 +194,6 @@ static void print_rejects(const struct demo_outcome *o)
     puts(any ? "" : "none");
 }
 
-static void print_timing(const struct demo_outcome *o)
-{
-    const struct xf_stats *s = &o->source.stats, *t = &o->target.stats;
-    uint64_t source[XF_STAGE_COUNT], target[XF_STAGE_COUNT];
-    uint64_t source_all = xf_laps_read(&s->laps, source),
-             target_all = xf_laps_read(&t->laps, target);
-
-    puts("\n  cycles a page   source   target");
-    for (unsigned i = 0; i < XF_STAGE_COUNT; i++)
-        printf("    %-12s %8.0f %8.0f   %s\n", xf_stage_names[i], per_page(source[i], s),
-               per_page(target[i], t), xf_stage_what[i]);
-    printf("    all          %8.0f %8.0f\n", per_page(source_all, s), per_page(target_all, t));
-    printf("    busy         %7.0f%% %7.0f%%   of its time\n\n", busy_pct(&s->laps, source_all),
-           busy_pct(&t->laps, target_all));
-}
-
 void demo_report_table(const struct demo_outcome *o)
 {
     const struct demo_options *opt = o->options;
@@ -249,7 +208,7 @@ void demo_report_table(const struct demo_outcome *o)
     if (!o->have_source || !o->have_target)
         return;
     printf("\n  guest       %s, %s, seed %" PRIu64 ", %s/s written by %u writer%s\n",
-           xf_number_show_size(size, sizeof(size), opt->memory_bytes), demo_fill_name(opt->fill),
+           xf_number_show_size(size, sizeof(size), opt->memory_bytes), xf_ends_fill_name(opt->fill),
            opt->seed, xf_number_show_size(rate, sizeof(rate), opt->dirty_bytes_per_s), opt->writers,
            opt->writers == 1 ? "" : "s");
     printf("  rounds      %" PRIu32 ", the last one while paused\n", s->rounds);
@@ -280,7 +239,7 @@ void demo_report_table(const struct demo_outcome *o)
         printf("  resumed     the target's writers went on: %" PRIu64 " pages in 50 ms\n",
                o->resumed_pages);
     if (opt->timing)
-        print_timing(o);
+        xf_timing_print(s, &o->target.stats);
     printf("  source      xxh3 %016" PRIx64 "%016" PRIx64 "\n", o->source.hash[0],
            o->source.hash[1]);
     printf("  target      xxh3 %016" PRIx64 "%016" PRIx64 "\n\n", o->target.hash[0],

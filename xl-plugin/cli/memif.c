@@ -11,7 +11,11 @@
 
 void xf_memif_init(struct xf_memif *m, bool server, const char *socket, unsigned queues)
 {
-    *m = (struct xf_memif){.server = server, .queues = queues};
+    *m = (struct xf_memif){
+        .server = server,
+        .ipv4 = server ? 0xc0000202 : 0xc0000201 /* 192.0.2.2, .1: RFC 5737 */,
+        .queues = queues,
+    };
     /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */
     snprintf(m->vdev, sizeof(m->vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s",
              server ? "server" : "client", server ? 2 : 1, socket, MEMIF_ARGS);
@@ -31,8 +35,9 @@ int xf_memif_open(const struct xf_memif *m, struct xf_link **out, char err[XF_DP
 {
     const struct xf_port_config config = {
         .port = spec(m),
-        .ipv4 = m->server ? 0xc0000202 : 0xc0000201 /* 192.0.2.2, .1: RFC 5737 */,
+        .ipv4 = m->ipv4,
         .queues = m->queues,
+        .mtu = m->mtu,
     };
 
     return xf_port_open(out, &config, err);

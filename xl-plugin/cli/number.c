@@ -54,6 +54,16 @@ int xf_number_size(const char *text, uint64_t *bytes)
     return 0;
 }
 
+int xf_number_unsigned(const char *text, unsigned min, unsigned max, unsigned *value)
+{
+    uint64_t v;
+    int rc = xf_number_u64(text, min, max, &v);
+
+    if (!rc)
+        *value = (unsigned)v;
+    return rc;
+}
+
 int xf_number_percent(const char *text, double *value)
 {
     char *end;

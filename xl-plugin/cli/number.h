@@ -12,6 +12,9 @@ int xf_number_size(const char *text, uint64_t *bytes);
 /* A whole number from min to max; decimal, or hexadecimal after 0x. */
 int xf_number_u64(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
+/* The same, of what fits the type. */
+int xf_number_unsigned(const char *text, unsigned min, unsigned max, unsigned *value);
+
 /* A percentage from 0 to 100, such as "0.5". */
 int xf_number_percent(const char *text, double *value);
 

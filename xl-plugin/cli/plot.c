@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plot: axes, marks and one line. */
+/* Plot: colours, axes, marks and one line. */
 #include "plot.h"
 
 #include <math.h>
@@ -15,6 +15,46 @@
 /* Nearer to the one before, a mark has no number, or is not drawn. */
 #define MARK_LABELS_APART 16.0
 #define MARKS_APART       3.0
+
+/* One hue for data, one for what is bad; a part of the blackout is told by its place and name too.
+ */
+const char xf_plot_style[] =
+    ":root { --back: #fff; --card: #f6f7f9; --text: #1b1f24; --soft: #59636e; --rule: #d5dae0;\n"
+    "  --line: #0b63b8; --mark: #8a939d; --band: #f4d9b0; --good: #17693a; --bad: #b3261e;\n"
+    "  --p0: #0b63b8; --p1: #c96a00; --p2: #7a4fb0; --p3: #5f6b76; }\n"
+    "@media (prefers-color-scheme: dark) { :root { --back: #14171b; --card: #1d2126;\n"
+    "  --text: #e6e9ed; --soft: #9aa5b1; --rule: #39414a; --line: #6cb2ff; --mark: #78838f;\n"
+    "  --band: #54401f; --good: #63c98b; --bad: #ff8a80; --p0: #6cb2ff; --p1: #f0a04b;\n"
+    "  --p2: #b795e8; --p3: #98a4b0; } }\n"
+    "svg text { font: 13px system-ui, sans-serif; fill: var(--soft); }\n"
+    "svg path { fill: none; } .grid { stroke: var(--rule); } .axis { stroke: var(--soft); }\n"
+    ".line { stroke: var(--line); stroke-width: 2; stroke-linejoin: round; }\n"
+    ".mark { stroke: var(--mark); stroke-dasharray: 3 4; } .band { fill: var(--band); }\n";
+
+void xf_plot_put_text(const char *text, FILE *to)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '&':
+            fputs("&amp;", to);
+            break;
+        case '<':
+            fputs("&lt;", to);
+            break;
+        case '>':
+            fputs("&gt;", to);
+            break;
+        case '"':
+            fputs("&quot;", to);
+            break;
+        case '\'':
+            fputs("&#39;", to);
+            break;
+        default:
+            fputc((unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text, to);
+        }
+    }
+}
 
 double xf_plot_step(double max, unsigned n)
 {

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plot: a line of values over time as an SVG for a page, which has the colours as CSS classes. */
+/*
+ * Plot: a line of values over time as an SVG for a page; and what all our pictures have in common.
+ */
 #ifndef XF_CLI_PLOT_H
 #define XF_CLI_PLOT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+
+/* CSS of the page or SVG that the plot is in: colours, light and dark, and the classes of its
+ * parts.
+ */
+extern const char xf_plot_style[];
+
+/* Text of others, escaped. */
+void xf_plot_put_text(const char *text, FILE *to);
 
 /* An x and a y, in the plot's units. */
 struct xf_plot_point {

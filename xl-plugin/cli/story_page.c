@@ -25,17 +25,7 @@ static const char head[] =
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
     "'unsafe-inline'\">\n";
 
-/* One hue for data, one for what is bad; a part of the blackout is told by its place and name too.
- */
 static const char style[] =
-    "<style>\n"
-    ":root { --back: #fff; --card: #f6f7f9; --text: #1b1f24; --soft: #59636e; --rule: #d5dae0;\n"
-    "  --line: #0b63b8; --mark: #8a939d; --band: #f4d9b0; --good: #17693a; --bad: #b3261e;\n"
-    "  --p0: #0b63b8; --p1: #c96a00; --p2: #7a4fb0; --p3: #5f6b76; }\n"
-    "@media (prefers-color-scheme: dark) { :root { --back: #14171b; --card: #1d2126;\n"
-    "  --text: #e6e9ed; --soft: #9aa5b1; --rule: #39414a; --line: #6cb2ff; --mark: #78838f;\n"
-    "  --band: #54401f; --good: #63c98b; --bad: #ff8a80; --p0: #6cb2ff; --p1: #f0a04b;\n"
-    "  --p2: #b795e8; --p3: #98a4b0; } }\n"
     "* { box-sizing: border-box; }\n"
     "body { margin: 0 auto; padding: 1rem; max-width: 66rem; background: var(--back);\n"
     "  color: var(--text); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }\n"
@@ -54,10 +44,6 @@ static const char style[] =
     "  gap: .75rem; align-items: start; }\n"
     ".wide { grid-column: 1 / -1; }\n"
     "svg { display: block; width: 100%; height: auto; }\n"
-    "svg text { font: 13px system-ui, sans-serif; fill: var(--soft); }\n"
-    "svg path { fill: none; } .grid { stroke: var(--rule); } .axis { stroke: var(--soft); }\n"
-    ".line { stroke: var(--line); stroke-width: 2; stroke-linejoin: round; }\n"
-    ".mark { stroke: var(--mark); stroke-dasharray: 3 4; } .band { fill: var(--band); }\n"
     ".p0 { --part: var(--p0); } .p1 { --part: var(--p1); } .p2 { --part: var(--p2); }\n"
     ".p3 { --part: var(--p3); } rect[class^=p] { fill: var(--part); }\n"
     "ul { list-style: none; margin: .5rem 0 0; padding: 0; }\n"
@@ -78,27 +64,7 @@ static const char style[] =
 static void put_text(const char *text, FILE *to)
 {
     fputs("<bdi>", to);
-    for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            fputs("&amp;", to);
-            break;
-        case '<':
-            fputs("&lt;", to);
-            break;
-        case '>':
-            fputs("&gt;", to);
-            break;
-        case '"':
-            fputs("&quot;", to);
-            break;
-        case '\'':
-            fputs("&#39;", to);
-            break;
-        default:
-            fputc((unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text, to);
-        }
-    }
+    xf_plot_put_text(text, to);
     fputs("</bdi>", to);
 }
 
@@ -477,7 +443,7 @@ void xf_story_write_html(const struct xf_story *s, FILE *to)
 {
     fputs(head, to);
     fputs("<title>xl-fast: migration report</title>\n", to);
-    fputs(style, to);
+    fprintf(to, "<style>\n%s%s", xf_plot_style, style);
     fputs("</head>\n<body>\n<header>\n<h1>", to);
     put_title(s, to);
     fputs("</h1>\n", to);
