@@ -69,13 +69,13 @@ doctor 0
 
 note '--- a port in use'
 make_guest A slow memory=128
+make_guest A two memory=128
 on A '(xl migrate --fast --bandwidth 8M slow B >/lab/out 2>&1) </dev/null >/dev/null 2>&1 &'
 # shellcheck disable=SC2016  # expanded on the host
 on A 'i=0; until xl-fast doctor | grep -q "note  lock"; do i=$((i + 1)); [ $i -lt 60 ] || exit 1; done' ||
     fail "it does not begin: $(on A 'cat /lab/out; xl-fast status')"
 doctor 0
 doctor_names note 'lock +another migration has eth1'
-make_guest A two memory=128
 before=$(guest_tick A two)
 migrate A two --fast || fail "xl migrate --fast after another"
 expect_match migrate 'two waits for its turn: another migration has eth1' "$MIGRATE_OUTPUT"
