@@ -173,6 +173,7 @@ there 'exit 255' 'hostb ended before it had answered: ssh ended with status 255'
 there 'kill -9 $$' 'ssh was killed by signal 9'
 there 'echo Welcome to hostb; sleep 1' "hostb answers 'Welcome to hostb', and not as"
 there "$(message 2 2 4)" 'hostb has an xl-fast bench link of version 2, this one is 1'
+there "$(message 1 2 7)" 'hostb says what makes no sense there'
 there "$(message 1 4 4 '\050\043\000\000')" 'hostb says what makes no sense there'
 there "$(message 1 2 4 '\001\000\000\000')" 'hostb says figures that cannot be'
 there "printf 'xf-bench\\001\\000\\006\\000\\000\\001\\000\\000no\\033[2J%0251d' 0; sleep 1" 'hostb: no?\[2J0'
