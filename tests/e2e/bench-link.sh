@@ -8,12 +8,6 @@
 
 memory=$(size 32M 8M)
 
-bench() {
-    echo "+ xl-fast bench $*"
-    "$XL_FAST" bench "$@" >"$work/out" 2>"$work/err"
-    status=$?
-}
-
 measured() {
     [ "$status" = 0 ] || fail "exit status $status"
     [ ! -s "$work/err" ] || fail "something on stderr"
@@ -27,13 +21,8 @@ failed() { # what the line must hold
 }
 
 refused() { # what the line must hold, arguments
-    local expect=$1
-    shift
-    bench "$@"
-    [ "$status" = 2 ] || fail "exit status $status"
-    [ ! -s "$work/out" ] || fail "something on stdout"
-    [ "$(wc -l <"$work/err")" = 1 ] || fail "not one line"
-    grep -q -e "$expect" "$work/err" || fail "the line does not say $expect"
+    bench "${@:2}"
+    wrong_usage "$1"
 }
 
 # The lines in $work/out as `runs`, one by one; then what python3 is given on stdin.
@@ -207,13 +196,8 @@ ended() { # what is said
     wait "$pid"
     status=$?
     failed "$1"
-    for p in $children; do
-        for _ in $(seq 100); do
-            grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$p/status" 2>/dev/null || continue 2
-            sleep 0.05
-        done
-        fail "process $p still runs"
-    done
+    # shellcheck disable=SC2086  # words
+    all_gone $children
 }
 
 start

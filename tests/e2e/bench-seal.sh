@@ -4,20 +4,9 @@
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "$0")/common.bash"
 
-bench() {
-    echo "+ xl-fast bench $*"
-    "$XL_FAST" bench "$@" >"$work/out" 2>"$work/err"
-    status=$?
-}
-
 refused() { # what the line must hold, arguments
-    local expect=$1
-    shift
-    bench "$@"
-    [ "$status" = 2 ] || fail "exit status $status"
-    [ ! -s "$work/out" ] || fail "something on stdout"
-    [ "$(wc -l <"$work/err")" = 1 ] || fail "not one line"
-    grep -q -e "$expect" "$work/err" || fail "the line does not say $expect"
+    bench "${@:2}"
+    wrong_usage "$1"
 }
 
 bench seal --memory 16M --seconds 1 --json

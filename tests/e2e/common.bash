@@ -31,6 +31,33 @@ demo() {
     status=$?
 }
 
+# The same of xl-fast bench.
+bench() {
+    echo "+ xl-fast bench $*"
+    "$XL_FAST" bench "$@" >"$work/out" 2>"$work/err"
+    status=$?
+}
+
+# What ran has refused its command line, by one line with these words.
+wrong_usage() {
+    [ "$status" = 2 ] || fail "exit status $status"
+    [ ! -s "$work/out" ] || fail "something on stdout"
+    [ "$(wc -l <"$work/err")" = 1 ] || fail "not one line"
+    grep -q -e "$1" "$work/err" || fail "the line does not say $1"
+}
+
+# all_gone PID...: none of them runs any more, or they end soon.
+all_gone() {
+    local p
+    for p; do
+        for _ in $(seq 100); do
+            grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$p/status" 2>/dev/null || continue 2
+            sleep 0.1
+        done
+        fail "process $p still runs"
+    done
+}
+
 # Of the JSON in $work/out: the value of a key, which occurs once in it.
 get() {
     sed -n 's/^ *"'"$1"'": *\(.*[^,]\),\{0,1\}$/\1/p' "$work/out"

@@ -6,13 +6,8 @@
 . "$(dirname "$0")/common.bash"
 
 refused() { # what the line must hold, arguments
-    local expect=$1
-    shift
-    demo "$@"
-    [ "$status" = 2 ] || fail "exit status $status"
-    [ ! -s "$work/out" ] || fail "something on stdout"
-    [ "$(wc -l <"$work/err")" = 1 ] || fail "not one line"
-    grep -q -e "$expect" "$work/err" || fail "the line does not say $expect"
+    demo "${@:2}"
+    wrong_usage "$1"
 }
 
 refused --memory --memory 0

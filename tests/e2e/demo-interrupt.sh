@@ -83,11 +83,6 @@ done
 [ "$(wc -w <<<"$children")" = 2 ] || fail "not two children"
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null
-for p in $children; do
-    for _ in $(seq 100); do
-        grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$p/status" 2>/dev/null || continue 2
-        sleep 0.1
-    done
-    fail "process $p outlived its parent"
-done
+# shellcheck disable=SC2086  # words
+all_gone $children
 nothing_left
