@@ -205,10 +205,12 @@ static bool add_compressed(struct xf_encoder *e, struct xf_packet *p, uint64_t g
     return true;
 }
 
-/* The first lines of a page: the CPU fetches the others by itself once it sees them read in turn.
-   Of one that is not there nothing happens. */
+/* The first lines of a page, if it is there: the CPU fetches the others by itself once it sees them
+ * read in turn. */
 static void prefetch(const uint8_t *page)
 {
+    if (!page)
+        return;
     for (unsigned line = 0; line < PREFETCH_LINES; line++)
         __builtin_prefetch(page + 64 * line);
 }
