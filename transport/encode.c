@@ -205,16 +205,6 @@ static bool add_compressed(struct xf_encoder *e, struct xf_packet *p, uint64_t g
     return true;
 }
 
-/* The first lines of a page, if it is there: the CPU fetches the others by itself once it sees them
- * read in turn. */
-static void prefetch(const uint8_t *page)
-{
-    if (!page)
-        return;
-    for (unsigned line = 0; line < PREFETCH_LINES; line++)
-        __builtin_prefetch(page + 64 * line);
-}
-
 /* The page at batch_pos into the packet. False: it does not fit any more. */
 static bool add_page(struct xf_encoder *e, struct xf_packet *p)
 {
@@ -223,7 +213,7 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
     const uint8_t *page = e->pages[i];
 
     if (i + PREFETCH_PAGES < e->batch_n)
-        prefetch(e->pages[i + PREFETCH_PAGES]);
+        xf_page_prefetch(e->pages[i + PREFETCH_PAGES], PREFETCH_LINES);
     if (!page) {
         /* Gone since the round began: the target must not wait for it. */
         if (!add(e, p, gfn, XF_RECORD_DEFER, 0, NULL, 0))

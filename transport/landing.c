@@ -11,6 +11,9 @@
 #include "fault.h"
 #include "page.h"
 
+/* Of the next page of a run, while one is looked at. */
+#define PREFETCH_LINES 16u
+
 int xf_landing_init(struct xf_landing *l, struct xf_session *session,
                     const struct xf_guest_sink *guest)
 {
@@ -237,6 +240,8 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
 
             if (!page)
                 return rc;
+            if (i + 1 < r->index + r->count && (i + 1) % XF_CHUNK_PAGES)
+                xf_page_prefetch(page + XF_PAGE_BYTES, PREFETCH_LINES);
             /* Reading first leaves memory that is still untouched untouched. */
             if (!xf_page_is_zero(page))
                 memset(page, 0, XF_PAGE_BYTES);

@@ -13,6 +13,16 @@
  */
 bool xf_page_is_zero(const void *page);
 
+/* Fetches the first lines of a page into the cache, if it is there (not NULL): the CPU fetches the
+   others by itself once it sees them read in turn. */
+static inline void xf_page_prefetch(const void *page, unsigned lines)
+{
+    if (!page)
+        return;
+    for (unsigned line = 0; line < lines; line++)
+        __builtin_prefetch((const char *)page + 64 * line);
+}
+
 /* Copies a page into the guest's memory, past the caches: it is not read here again, and what was
    there need not be fetched first. `page` is aligned. */
 void xf_page_write(void *page, const void *from);
