@@ -23,8 +23,8 @@ static inline void xf_page_prefetch(const void *page, unsigned lines)
         __builtin_prefetch((const char *)page + 64 * line);
 }
 
-/* Copies a page into the guest's memory, past the caches: it is not read here again, and what was
-   there need not be fetched first. `page` is aligned. */
+/* Copies a page into the guest's memory, past the caches: it is not read here again soon, and what
+   was there need not be fetched first. `page` is aligned. */
 void xf_page_write(void *page, const void *from);
 
 /* XXH3-128 of a page, low half first, little-endian: what both ends compare when asked to verify.
