@@ -221,3 +221,10 @@ void xf_dpdk_stop(void)
     rte_eal_cleanup();
     eal.started = false;
 }
+
+void xf_dpdk_leave(void)
+{
+    if (rte_eal_has_hugepages())
+        xf_dpdk_stop();
+    eal.started = false;
+}

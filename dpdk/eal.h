@@ -40,6 +40,10 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
 /* Gives back all that xf_dpdk_start() took; close ports first. Safe if never started. */
 void xf_dpdk_stop(void);
 
+/* The same for a process that ends next, and whose memory may outlive it: gives back at once only
+   what the next process could be waiting for, hugepages. */
+void xf_dpdk_leave(void);
+
 /*
  * Holds back DPDK's warnings (stderr) while something is tried that may fail. The environment's
  * XF_DPDK_LOG=LEVEL (debug, info, notice, warning, ...) overrides this and sets what DPDK logs.

@@ -31,6 +31,7 @@
 #include "cap.h"
 #include "config.h"
 #include "guest_source.h"
+#include "linger.h"
 #include "marks.h"
 #include "restore.h"
 #include "save.h"
@@ -106,6 +107,14 @@ static enum choice choose(int io_fd, xc_stream_type_t stream_type)
     if (stream_type != XC_STREAM_PLAIN || fstat(io_fd, &st) || S_ISREG(st.st_mode))
         return STOCK;
     return fast && !strcmp(fast, "1") ? OURS : unasked(io_fd);
+}
+
+/* Of a migration of ours, at either end. */
+static void begin(void)
+{
+    /* The helper leaves it at its default, and the peer's end may close at any time. */
+    signal(SIGPIPE, SIG_IGN);
+    xf_linger_start();
 }
 
 /* -errno to libxc's way. */
@@ -196,8 +205,7 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
         xf_say("source: domain %u: --fast moves running guests only", dom);
         return answer(-EOPNOTSUPP);
     }
-    /* The helper leaves it at its default, and the peer's end may close at any time. */
-    signal(SIGPIPE, SIG_IGN);
+    begin();
     if (!domain.hvm) {
         struct stock_save_arguments arguments = {
             .stock = stock,
@@ -295,7 +303,7 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
         .memflags = memflags,
 #endif
     };
-    signal(SIGPIPE, SIG_IGN);
+    begin();
     int rc = xf_xen_domain(xch, dom, &domain);
     if (rc) {
         xf_say("target: domain %u: %s", dom, strerror(-rc));

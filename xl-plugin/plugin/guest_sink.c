@@ -9,6 +9,7 @@
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 
+#include "linger.h"
 #include "say.h"
 
 #define CHUNK_ORDER    9u
@@ -22,6 +23,7 @@ struct xf_xen_sink {
     uint32_t domid;
     uint64_t page_count;
     struct xf_xen_sink_stats stats;
+    bool complete;
     xen_pfn_t gfns[POPULATE_BATCH];
     int errors[XF_CHUNK_PAGES];
 };
@@ -106,7 +108,8 @@ static void sink_unmap_chunk(void *ctx, uint64_t chunk, void *base)
     struct xf_xen_sink *x = ctx;
 
     (void)chunk;
-    xenforeignmemory_unmap(x->fmem, base, XF_CHUNK_PAGES);
+    if (!x->complete || !xf_linger_unmap(base, XF_CHUNK_PAGES * XF_PAGE_BYTES))
+        xenforeignmemory_unmap(x->fmem, base, XF_CHUNK_PAGES);
 }
 
 int xf_xen_sink_new(struct xf_xen_sink **out, uint32_t domid, uint64_t page_count)
@@ -144,6 +147,11 @@ struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x)
 const struct xf_xen_sink_stats *xf_xen_sink_stats(const struct xf_xen_sink *x)
 {
     return &x->stats;
+}
+
+void xf_xen_sink_complete(struct xf_xen_sink *x)
+{
+    x->complete = true;
 }
 
 void xf_xen_sink_free(struct xf_xen_sink *x)

@@ -23,6 +23,10 @@ int xf_xen_sink_new(struct xf_xen_sink **out, uint32_t domid, uint64_t page_coun
 struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x);
 const struct xf_xen_sink_stats *xf_xen_sink_stats(const struct xf_xen_sink *x);
 
+/* The memory is complete: what is unmapped from now on may stay mapped until after the process's
+   end (linger.h). */
+void xf_xen_sink_complete(struct xf_xen_sink *x);
+
 /* Every chunk must have been unmapped. */
 void xf_xen_sink_free(struct xf_xen_sink *x);
 

@@ -12,6 +12,7 @@
 #include "../../transport/clock.h"
 #include "../../transport/fault.h"
 #include "../../transport/faultlink.h"
+#include "linger.h"
 #include "portlock.h"
 
 _Static_assert(XF_DPDK_ERR_BYTES == 256, "the size that ports.h promises");
@@ -123,7 +124,10 @@ void xf_ports_close(struct xf_link *link)
         link = unwrap(link);
     if (link)
         link->ops->close(link);
-    xf_dpdk_stop();
+    if (xf_lingers())
+        xf_dpdk_leave();
+    else
+        xf_dpdk_stop();
     unlock();
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Ports: from the configuration to a running link, and back: EAL start, port open, and no DPDK
- * thread left when the helper exits. The port is locked meanwhile (portlock.h). Once per process;
- * the thread that opens is the one that steps.
+ * Ports: from the configuration to a running link, and back: EAL start, port open, and nothing
+ * of a NIC's left when the helper exits. The port is locked meanwhile (portlock.h). Once per
+ * process; the thread that opens is the one that steps.
  */
 #ifndef XF_PLUGIN_PORTS_H
 #define XF_PLUGIN_PORTS_H

@@ -7,7 +7,7 @@
  *   stock xc_domain_restore(pair)   <- pair  headers, static data, STATIC_DATA_END
  *     static_data_done(): libxl has
  *     set max_pages and paging pool -> done  target ready: memory lands, populated as it comes
- *     (blocked: reads pair)                  io_fd: XF_PAGES; its counts are ours; all unmapped
+ *     (blocked: reads pair)                  io_fd: XF_PAGES; its counts are ours
  *                                   <- pair  TSC, context, parameters, END
  *   returns; joins the worker                port down
  *
@@ -285,7 +285,10 @@ static void *worker_main(void *arg)
     struct xf_stats stats = {0};
     if (r->target) {
         stats = *xf_target_stats(r->target);
-        /* Gives back every mapping: nothing may hold the guest's pages when it starts. */
+        /* That a page is mapped here does not keep a guest from running, as its device model shows,
+           but unmapping them all keeps it waiting. */
+        if (!rc)
+            xf_xen_sink_complete(r->sink);
         xf_target_free(r->target);
     }
     xf_xen_sink_free(r->sink);
