@@ -113,10 +113,11 @@ static void wait_heeded(pid_t pid)
     unsigned long long pending = 1;
 
     snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    while (pending) {
+    for (unsigned i = 0; pending; i++) {
         FILE *f = fopen(path, "r");
 
         assert_non_null(f);
+        assert_true(i < 10000);
         pending = 0;
         while (fgets(line, sizeof(line), f))
             sscanf(line, "ShdPnd: %llx", &pending);
