@@ -9,7 +9,7 @@
 /* Of how many pages one is timed and counted. */
 #define EVERY_ON      16u
 #define EVERY_OFF     64u
-#define EVERY_OFF_MAX 1024u
+#define EVERY_OFF_MAX 4096u
 #define TIMED_BURSTS  16u
 /* A sample's weight; and what a sample of time may be of the average at most, since a process that
    loses its CPU in the middle says nothing about the page. */

@@ -8,7 +8,7 @@
  *      raw       link_ns                      send_ns
  *      lz4       share * link_ns              cost_ns + share * send_ns
  *
- * While it does not pay, one page in 64 and at last in 1024 is tried, so that a change is noticed.
+ * While it does not pay, one page in 64 and at last in 4096 is tried, so that a change is noticed.
  * And while it does and the CPU is what keeps the link waiting, nobody knows how fast that is: so
  * now and then pages go raw for a moment, in which pace finds out.
  * Private to transport/.

@@ -46,11 +46,11 @@ marked() { # WHAT: microseconds, by the clock of the host that said it
     printf '%s\n' "$MIGRATE_OUTPUT" | sed -n "s/^xl-fast: mark $1 \([0-9]*\)\.\([0-9]*\)$/\1\2/p" | tail -n 1
 }
 
-# The longest gap that the guest saw since then, in ms.
+# The longest gap that the guest saw since then, in ms. Earlier guests of that name are in the same log.
 paused_ms() { # HOST NAME TICK
     on "$1" "cat \$(ls -t $CONSOLE_LOGS/guest-$2.log $CONSOLE_LOGS/guest-$2--incoming.log 2>/dev/null | head -n 1)" |
         tr -d '\r' | sed -n 's/^xf-guest tick=\([0-9]*\) .* gap_ms=\([0-9]*\)$/\1 \2/p' |
-        awk -v from="$3" '$1 > from && $2 > max { max = $2 } END { print max + 0 }'
+        awk -v from="$3" '$1 < tick { max = 0 } { tick = $1 } $1 > from && $2 > max { max = $2 } END { print max + 0 }'
 }
 
 # one_move HOW FROM NAME KIND: a line of the raw times.
