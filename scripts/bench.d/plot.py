@@ -5,6 +5,10 @@ from xml.sax.saxutils import escape
 
 ROW, LABEL, BAR, VALUE, TOP = 26, 250, 420, 70, 46
 COLOURS = {"ours": "#1f6feb", "limit": "#8b949e", "other": "#d29922"}
+# Light or dark, as the reader's system is.
+STYLE = """<style>:root { --back: #fff; --ink: #24292f; --dim: #57606a }
+@media (prefers-color-scheme: dark) { :root { --back: #14171b; --ink: #e6e8eb; --dim: #9aa4af } }
+text { fill: var(--ink) } .dim { fill: var(--dim) } .back { fill: var(--back) } path { stroke: var(--ink) }</style>"""
 
 
 def svg(title, unit, rows):
@@ -15,9 +19,10 @@ def svg(title, unit, rows):
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         ' font-family="sans-serif" font-size="13" role="img">',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        STYLE,
+        f'<rect class="back" width="{width}" height="{height}"/>',
         f'<text x="10" y="20" font-size="15">{escape(title)}</text>',
-        f'<text x="10" y="37" fill="#57606a">{escape(unit)}</text>',
+        f'<text class="dim" x="10" y="37">{escape(unit)}</text>',
     ]
     for i, (label, kind, s) in enumerate(rows):
         y = TOP + ROW * i
@@ -29,7 +34,7 @@ def svg(title, unit, rows):
             f' fill="{COLOURS[kind]}"/>'
         )
         out.append(
-            f'<path d="M{LABEL + s[0] * scale:.1f} {y + 12}H{LABEL + s[-1] * scale:.1f}" stroke="#24292f"'
+            f'<path d="M{LABEL + s[0] * scale:.1f} {y + 12}H{LABEL + s[-1] * scale:.1f}"'
             ' stroke-width="2"/>'
         )
         out.append(f'<text x="{LABEL + s[-1] * scale + 6:.1f}" y="{y + 16}">{median:.1f}</text>')

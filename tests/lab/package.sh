@@ -29,6 +29,7 @@ give_back() {
 # The package of this tree, in $WORK/xl-fast.deb.
 build_package() {
     [ "$(own_release)" = "${HOST_RELEASE[A]}" ] || skip "a package for this machine's release is none for the hosts'"
+    "$REPO/scripts/setup" deb
     DEB_VERSION=1.0 "$REPO/scripts/deb/build" "$WORK/build" >/dev/null
     mv "$WORK"/build/xl-fast_*.deb "$WORK/xl-fast.deb"
 }
