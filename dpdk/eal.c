@@ -25,8 +25,9 @@
  */
 static struct {
     bool started;
-    bool quiet;      /* hold back DPDK's lines: xf_dpdk_start() reports what matters */
-    char error[192]; /* the first line of level error or worse: the others follow from it */
+    bool packet_socket; /* is what the port is */
+    bool quiet;         /* hold back DPDK's lines: xf_dpdk_start() reports what matters */
+    char error[192];    /* the first line of level error or worse: the others follow from it */
     FILE *log;
 } eal;
 
@@ -185,6 +186,7 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
         goto out;
     }
     eal.started = true;
+    eal.packet_socket = spec.kind == XF_PORT_AF_PACKET;
     if (rte_eth_dev_get_port_by_name(spec.device, &id)) {
         explain_missing(&spec, &host, port, args.no_huge, err);
         rc = -ENODEV;
@@ -220,6 +222,11 @@ void xf_dpdk_stop(void)
         return;
     rte_eal_cleanup();
     eal.started = false;
+}
+
+bool xf_dpdk_port_goes_with_memory(void)
+{
+    return eal.packet_socket && !rte_eal_has_hugepages();
 }
 
 void xf_dpdk_leave(void)

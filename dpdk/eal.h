@@ -44,6 +44,10 @@ void xf_dpdk_stop(void);
    what the next process could be waiting for, hugepages. */
 void xf_dpdk_leave(void);
 
+/* Whether the port may be left open for that: a packet socket goes when the memory goes that its
+   rings are in, for which the kernel takes its time. */
+bool xf_dpdk_port_goes_with_memory(void);
+
 /*
  * Holds back DPDK's warnings (stderr) while something is tried that may fail. The environment's
  * XF_DPDK_LOG=LEVEL (debug, info, notice, warning, ...) overrides this and sets what DPDK logs.

@@ -77,7 +77,11 @@ static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_bu
         xf_frame_write(&q->frame, rte_pktmbuf_mtod(b, uint8_t *), bufs[i].len);
         m[i] = b;
     }
+    if (p->tx_waits)
+        xf_alarm_set(&q->alarm);
     sent = rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
+    if (p->tx_waits)
+        xf_alarm_clear(&q->alarm);
     for (unsigned i = 0; i < sent; i++)
         q->tx_bytes += bufs[i].len;
     q->tx_packets += sent;
@@ -194,6 +198,8 @@ static void port_close(struct xf_link *link)
     struct xf_port *p = xf_port_of(link);
 
     xf_portdev_close(p);
+    for (unsigned i = 0; i < link->queues; i++)
+        xf_alarm_free(&p->queues[i].alarm);
     free(p->queues);
     free(p);
 }

@@ -300,6 +300,7 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
                  config->port, queues, min_u32(info.max_rx_queues, info.max_tx_queues));
         return -EINVAL;
     }
+    p->tx_waits = !strcmp(info.driver_name, "net_af_packet");
     rc = make_plan(p, &info, config, &plan, err);
     if (rc)
         return rc;

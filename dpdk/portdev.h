@@ -12,6 +12,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "alarm.h"
 #include "frame.h"
 #include "port.h"
 #include "spec.h"
@@ -19,6 +20,7 @@
 /* Each queue is written by its own thread only: no cache line is shared. */
 struct xf_port_queue {
     struct xf_frame_template frame;
+    struct xf_alarm alarm;
     uint64_t tx_packets, tx_bytes, tx_unsent;
     uint64_t rx_packets, rx_bytes, rx_not_ours, rx_bad_frame;
 } __rte_cache_aligned;
@@ -28,6 +30,7 @@ struct xf_port {
     struct xf_port_spec spec;
     uint16_t id;
     bool started, has_peer, has_callback;
+    bool tx_waits; /* transmit may, without a limit */
     struct xf_frame_offload offload;
     uint64_t tx_flags; /* RTE_MBUF_F_TX_* of each packet */
     struct rte_mempool *pool;

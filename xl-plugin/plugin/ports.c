@@ -122,7 +122,7 @@ void xf_ports_close(struct xf_link *link)
 {
     if (link)
         link = unwrap(link);
-    if (link)
+    if (link && !(xf_lingers() && xf_dpdk_port_goes_with_memory()))
         link->ops->close(link);
     if (xf_lingers())
         xf_dpdk_leave();
