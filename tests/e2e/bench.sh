@@ -56,13 +56,15 @@ r = bench.summarize(a, {
     "seal": [{"gbps": 80.0}] * 3, "ours-random": ours, "ours-zero": totals(0.5, 0.5, 0.5),
     "qemu-plain-1": totals(30, 1, 31), "qemu-plain-2": totals(12, 12, 12), "qemu-plain-4": totals(14, 14, 14),
     "qemu-tls-1": totals(60, 60, 60), "qemu-tls-4": totals(40, 40, 40),
-    "compress-none-3to1": totals(4, 4, 4), "compress-auto-3to1": totals(2, 2, 2),
+    "compress-none-compressible-1G": totals(4, 4, 4), "compress-auto-compressible-1G": totals(2, 2, 2),
+    "compress-none-random-10G": totals(3, 3, 3), "compress-auto-random-10G": totals(4, 4, 4),
     "size-256M": [{"payload_gbps": 10.0, "resident_bytes": 64 << 20}] * 3,
     "size-1024M": [{"payload_gbps": 8.0, "resident_bytes": 65 << 20}] * 3,
     "blackout-30": stood((30.0, 22.5), (30.1, 37.7), None, (1.0, 1.0)),
     "blackout-100": stood(*[(99.0, 99.0)] * 4), "blackout-300": stood(*[(99.0, 74.0)] * 4)}, 0.5)
 want = {"total_s": 2.0, "of_seal_limit": 0.5, "vs_qemu_plain_best": 6.0, "qemu_plain_best": "qemu-plain-2",
         "vs_qemu_tls": 20.0, "zero_vs_random": 4.0, "mixed_vs_random": None, "auto_vs_none_3to1_1g": 2.0,
+        "auto_vs_none_random_10g": 0.75,
         "blackout_hits_30": 50.0, "blackout_hits_of_100": 50.0, "blackout_predicted_100": 100.0,
         "blackout_predicted_300": 0.0, "size_1024m_resident_mib": 65.0, "size_8192m_payload_gbps": None,
         "sizes_least_of_most": 0.8, "source_seal_cycles": 5.0, "target_busy_pct": 90.0}
