@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* EAL: starts and stops DPDK in this process. */
+/* DPDK 22.11 calls so what makes an interrupt's handle; stable since 23.11. */
+#define ALLOW_EXPERIMENTAL_API
+
 #include "eal.h"
 
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_log.h>
 #include <rte_version.h>
 
@@ -34,6 +40,9 @@ static struct {
 /* Where no directory can be made: see init_without_directory(). What DPDK says of it is no error.
  */
 #define NOWHERE "/dev/null"
+
+/* However busy the machine is; after that, all is left to the process's end. */
+#define ALONE_S 10
 
 /*
  * DPDK logs to this instead of to stderr and syslog at once. Never to stdout: the plug-in's stdout
@@ -216,10 +225,80 @@ const char *xf_dpdk_version(void)
     return rte_version();
 }
 
+/* What runs on the interrupt thread, one at a time: it is woken by an event of its own. */
+static struct {
+    struct rte_intr_handle *handle;
+    int event_fd;
+    void (*what)(void *);
+    void *arg;
+    sem_t done;
+} alone;
+
+static void run_alone(void *arg)
+{
+    eventfd_t n;
+
+    (void)arg;
+    eventfd_read(alone.event_fd, &n);
+    alone.what(alone.arg);
+    sem_post(&alone.done);
+}
+
+static bool make_event(void)
+{
+    if (alone.handle)
+        return true;
+    alone.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    alone.handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+    if (alone.event_fd >= 0 && alone.handle && !rte_intr_fd_set(alone.handle, alone.event_fd) &&
+        !rte_intr_type_set(alone.handle, RTE_INTR_HANDLE_EXT) &&
+        !rte_intr_callback_register(alone.handle, run_alone, NULL))
+        return true;
+    rte_intr_instance_free(alone.handle);
+    alone.handle = NULL;
+    if (alone.event_fd >= 0)
+        close(alone.event_fd);
+    return false;
+}
+
+/* False: it is not woken. */
+static bool on_interrupt_thread(void (*what)(void *), void *arg)
+{
+    struct timespec until;
+
+    alone.what = what;
+    alone.arg = arg;
+    if (!make_event() || sem_init(&alone.done, 0, 0) || eventfd_write(alone.event_fd, 1))
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ALONE_S;
+    while (sem_clockwait(&alone.done, CLOCK_MONOTONIC, &until) && errno == EINTR)
+        continue;
+    return true;
+}
+
+void xf_dpdk_alone(void (*what)(void *), void *arg)
+{
+    if (!on_interrupt_thread(what, arg))
+        what(arg);
+}
+
+/* The interrupt thread does not come back from this. */
+static void halt(void *arg)
+{
+    (void)arg;
+    sem_post(&alone.done);
+    for (;;)
+        pause();
+}
+
 void xf_dpdk_stop(void)
 {
     if (!eal.started)
         return;
+    /* The clean-up wakes the interrupt thread, which would look for the reason in memory that is
+       gone by then. */
+    on_interrupt_thread(halt, NULL);
     rte_eal_cleanup();
     eal.started = false;
 }

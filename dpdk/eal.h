@@ -37,6 +37,10 @@ const char *xf_dpdk_version(void);
  */
 int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]);
 
+/* Does it on DPDK's interrupt thread, and waits: what takes down devices does not meet that thread
+   doing the same, for a peer that has left. */
+void xf_dpdk_alone(void (*what)(void *), void *arg);
+
 /* Gives back all that xf_dpdk_start() took; close ports first. Safe if never started. */
 void xf_dpdk_stop(void);
 

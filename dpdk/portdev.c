@@ -28,8 +28,6 @@
 #define LINK_WAIT_US (15 * 1000000u)
 #define LINK_POLL_US 2000u
 
-#define MEMIF_DOWN_US 20000u
-
 #define RING_PACKETS 1024u
 #define POOL_CACHE   256u
 
@@ -351,27 +349,30 @@ out:
     return rc;
 }
 
+static void take_down(void *port)
+{
+    struct xf_port *p = port;
+
+    if (p->started)
+        rte_eth_dev_stop(p->id);
+    if (p->pool)
+        rte_eth_dev_close(p->id); /* lets go of the pool's packets */
+}
+
 void xf_portdev_close(struct xf_port *p)
 {
     if (p->has_callback)
         rte_eth_dev_callback_unregister(p->id, RTE_ETH_EVENT_INTR_RMV, removal_event, p);
     /* A memif whose peer or socket is gone already closes as well, but not without complaint. */
     xf_dpdk_quiet(p->spec.kind == XF_PORT_MEMIF);
-    if (p->started) {
-        /*
-         * When its peer leaves, net_memif's interrupt thread takes the connection down. It must
-         * have finished before we do the same, or both free the same memory.
-         */
-        if (p->spec.kind == XF_PORT_MEMIF && xf_portdev_link_state(p))
-            usleep(MEMIF_DOWN_US);
-        rte_eth_dev_stop(p->id);
-        p->started = false;
-    }
-    if (p->pool) {
-        rte_eth_dev_close(p->id); /* lets go of the pool's packets */
-        /* The pool goes with the EAL's memory. To free it would only fill it with zeros before
-           that, which takes tens of milliseconds of a guest's pause. */
-        p->pool = NULL;
-    }
+    /* When its peer leaves, the interrupt thread takes a memif's connection down. */
+    if (p->spec.kind == XF_PORT_MEMIF)
+        xf_dpdk_alone(take_down, p);
+    else
+        take_down(p);
     xf_dpdk_quiet(false);
+    p->started = false;
+    /* The pool goes with the EAL's memory. To free it would only fill it with zeros before that,
+       which takes tens of milliseconds of a guest's pause. */
+    p->pool = NULL;
 }
