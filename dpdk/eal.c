@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static struct {
  */
 #define NOWHERE "/dev/null"
 
-/* However busy the machine is; after that, all is left to the process's end. */
+/* For the interrupt thread to begin, however busy the machine is. */
 #define ALONE_S 10
 
 /*
@@ -229,18 +230,21 @@ const char *xf_dpdk_version(void)
 static struct {
     struct rte_intr_handle *handle;
     int event_fd;
-    void (*what)(void *);
+    void (*_Atomic what)(void *); /* who takes it, runs it */
     void *arg;
     sem_t done;
 } alone;
 
 static void run_alone(void *arg)
 {
+    void (*what)(void *) = atomic_exchange(&alone.what, NULL);
     eventfd_t n;
 
     (void)arg;
     eventfd_read(alone.event_fd, &n);
-    alone.what(alone.arg);
+    if (!what)
+        return;
+    what(alone.arg);
     sem_post(&alone.done);
 }
 
@@ -261,19 +265,26 @@ static bool make_event(void)
     return false;
 }
 
-/* False: it is not woken. */
+/* False: that thread does not come to it, and will not. */
 static bool on_interrupt_thread(void (*what)(void *), void *arg)
 {
     struct timespec until;
+    int rc;
 
-    alone.what = what;
     alone.arg = arg;
+    alone.what = what;
     if (!make_event() || sem_init(&alone.done, 0, 0) || eventfd_write(alone.event_fd, 1))
         return false;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ALONE_S;
-    while (sem_clockwait(&alone.done, CLOCK_MONOTONIC, &until) && errno == EINTR)
-        continue;
+    do
+        rc = sem_clockwait(&alone.done, CLOCK_MONOTONIC, &until);
+    while (rc && errno == EINTR);
+    if (rc && atomic_exchange(&alone.what, NULL))
+        return false;
+    /* It has begun: what it uses must last until it is through. */
+    while (rc)
+        rc = sem_wait(&alone.done);
     return true;
 }
 
