@@ -115,6 +115,12 @@ class Guests:
 
     def migrate(self, channels, tls):
         """One move; channels: 1 is the plain stream, more are multifd's. What QEMU says of it."""
+        try:
+            return self.move(channels, tls)
+        except (OSError, ValueError, KeyError) as e:  # a monitor that went, hung or said something else
+            raise Failed(f"{type(e).__name__}: {e}") from None
+
+    def move(self, channels, tls):
         with self.qemu("target", tls) as target, self.qemu("source", tls) as source:
             for end in target, source:
                 if channels > 1:
@@ -127,9 +133,14 @@ class Guests:
             target("migrate-incoming", uri=uri)
             source("migrate", uri=uri)
             info = wait(source)
+            end = time.monotonic() + START_S
             while target("query-status")["status"] == "inmigrate":
+                if time.monotonic() > end:
+                    raise Failed("the target does not see the end of the move")
                 time.sleep(0.01)
-        seconds = info["total-time"] / 1e3
+        seconds = info.get("total-time", 0) / 1e3
+        if seconds <= 0:  # seen once in a long row of runs
+            raise Failed(f"it says that the move took {info.get('total-time')} ms")
         # Not what went over the wire: pages of zeros, if there are any, flatter nobody here either.
         return {
             "total_s": seconds,

@@ -71,4 +71,28 @@ want = {"total_s": 2.0, "of_seal_limit": 0.5, "vs_qemu_plain_best": 6.0, "qemu_p
 assert round(r["blackout_predicted_30"]) == 67
 wrong = {k: r.get(k) for k, v in want.items() if r.get(k) != v}
 assert not wrong and "auto_vs_none_random" not in r, wrong
+
+# A measurement that fails costs neither the others nor what was measured before: a QEMU that says it took 0 ms,
+# one that ends in the middle, a demo of ours that took no time.
+import contextlib, qemu
+def qemu_saying(**info):
+    @contextlib.contextmanager
+    def end(self, which, tls):
+        yield lambda command, **_: {"status": "completed", "ram": {"transferred": 1}, **info}
+    guests = object.__new__(qemu.Guests)
+    guests.memory_bytes = 1 << 30
+    type(guests).qemu = end
+    return guests.migrate(1, False)
+answers = iter([{"total-time": 2000}, {"total-time": 0}, {}, {"total-time": 4000}])
+samples = bench.Samples()
+for run in range(4):
+    samples.take("qemu-plain-1", lambda: qemu_saying(**next(answers)))
+    samples.take("seal", lambda: {"gbps": 80.0})
+assert [s["total_s"] for s in samples["qemu-plain-1"]] == [2.0], samples["qemu-plain-1"]
+assert len(samples.failed["qemu-plain-1"]) == 2 and "0 ms" in samples.failed["qemu-plain-1"][0]
+assert len(samples["seal"]) == 4 and not samples.ours_failed
+r = bench.summarize(a, samples, 0.5)
+assert r["qemu_plain_1_s"] == 2.0 and r["seal_limit_gbps"] == 80.0
+samples.take("ours-zero", lambda: 1 / 0)
+assert samples.ours_failed and "ZeroDivisionError" in samples.failed["ours-zero"][0]
 END

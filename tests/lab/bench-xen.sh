@@ -85,6 +85,33 @@ one_move() {
     note "RAW $(tail -n 1 "$RAW")"
 }
 
+# What was measured is written also where a later move fails.
+summarize() {
+    [ -s "$RAW" ] || return 0
+    python3 - "$RAW" "$OUT/xen.json" "$MEMORY" "$WRITE" "$DOWNTIME" <<'PY'
+import json, statistics, sys
+raw = [line.split() for line in open(sys.argv[1])]
+out = {"memory_mib": int(sys.argv[3]), "written_pages_per_s": int(sys.argv[4]), "max_downtime_ms": int(sys.argv[5])}
+for kind in dict.fromkeys(r[0] for r in raw):
+    name = kind.replace(":random", "").replace(":", "_")
+    if {r[1] for r in raw if r[0] == kind} != {"stock", "fast"}:
+        print(f"   {name}: only one of stock and ours was measured")
+        continue
+    for column, what in ((2, "total"), (3, "blackout"), (4, "pause")):
+        median = {how: statistics.median(int(r[column]) for r in raw if r[0] == kind and r[1] == how)
+                  for how in ("stock", "fast")}
+        out[f"{name}_{what}_ratio"] = round(median["stock"] / max(median["fast"], 1), 3)
+        out[f"{name}_{what}_stock_ms"], out[f"{name}_{what}_fast_ms"] = median["stock"], median["fast"]
+out["raw"] = [dict(zip(("guest", "how", "total_ms", "blackout_ms", "pause_ms", "clock_error_ms"),
+                       r[:2] + [int(x) for x in r[2:]])) for r in raw]
+json.dump(out, open(sys.argv[2], "w"), indent=1)
+for key, value in out.items():
+    if key != "raw":
+        print(f"   {key}: {value}")
+PY
+}
+trap summarize EXIT
+
 for word in ${XF_BENCH_GUESTS:-pvh:random pv:random pvh:zero}; do
     type=${word%:*}
     content=${word#*:}
@@ -103,22 +130,3 @@ for word in ${XF_BENCH_GUESTS:-pvh:random pv:random pvh:zero}; do
     for host in "${HOSTS[@]}"; do destroy_all "$host"; done
 done
 end_clean
-
-python3 - "$RAW" "$OUT/xen.json" "$MEMORY" "$WRITE" "$DOWNTIME" <<'PY'
-import json, statistics, sys
-raw = [line.split() for line in open(sys.argv[1])]
-out = {"memory_mib": int(sys.argv[3]), "written_pages_per_s": int(sys.argv[4]), "max_downtime_ms": int(sys.argv[5])}
-for kind in dict.fromkeys(r[0] for r in raw):
-    name = kind.replace(":random", "").replace(":", "_")
-    for column, what in ((2, "total"), (3, "blackout"), (4, "pause")):
-        median = {how: statistics.median(int(r[column]) for r in raw if r[0] == kind and r[1] == how)
-                  for how in ("stock", "fast")}
-        out[f"{name}_{what}_ratio"] = round(median["stock"] / max(median["fast"], 1), 3)
-        out[f"{name}_{what}_stock_ms"], out[f"{name}_{what}_fast_ms"] = median["stock"], median["fast"]
-out["raw"] = [dict(zip(("guest", "how", "total_ms", "blackout_ms", "pause_ms", "clock_error_ms"),
-                       r[:2] + [int(x) for x in r[2:]])) for r in raw]
-json.dump(out, open(sys.argv[2], "w"), indent=1)
-for key, value in out.items():
-    if key != "raw":
-        print(f"   {key}: {value}")
-PY
