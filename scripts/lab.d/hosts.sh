@@ -23,7 +23,7 @@ linux_args() { # HOST
     local more=
     # A PV dom0 can neither have hugepages nor let user space drive a PCI device: it has no physical
     # addresses. A PVH dom0 gets the 128 MiB of hugepages that DPDK asks for, and a few to spare.
-    [ "${HOST_KIND[$1]}" != pvh ] || more="hugepages=72 xf.bypass=1"
+    [ "${HOST_KIND[$1]}" != pvh ] || more="hugepages=72 xf.bypass=$PORT_PCI"
     echo "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off cryptomgr.notests=1 quiet" \
         "systemd.show_status=no systemd.hostname=$1 xf.host=${HOST_NUMBER[$1]} $more"
 }
@@ -88,20 +88,24 @@ free_port() {
 }
 
 start_host() {
-    local host=$1 image port n=${HOST_NUMBER[$1]} server=off link links=() machine virtio
+    local host=$1 image port n=${HOST_NUMBER[$1]} server=off link mtu=host_mtu=9000, links=() machine virtio
     read -ra machine <<<"$(machine_args "$host")"
     virtio=$(virtio_args "$host")
     image=$(image_dir "${HOST_RELEASE[$host]}")
     port=$(free_port)
     [ "$n" != 1 ] || server=on
-    for link in 1 2; do
+    for link in 1 2 3; do
         [ "$server" = off ] || rm -f "$LAB_DIR/link$link.sock"
+        [ "$link" != 3 ] || mtu= # guests have 1500
         links+=(-netdev "stream,id=n$link,server=$server,addr.type=unix,addr.path=link$link.sock"
-            -device "virtio-net-pci,netdev=n$link,mac=52:54:00:0a:0$link:0$n,host_mtu=9000,addr=0x$((4 + link)),romfile=$virtio")
+            -device "virtio-net-pci,netdev=n$link,mac=52:54:00:0a:0$link:0$n,${mtu}addr=0x$((4 + link)),romfile=$virtio")
     done
     # The NIC's number is the fifth byte of its address, for lab-net to check.
     write_ssh_config "$host" "$port"
     rm -f "$LAB_DIR/$host".{log,pid,monitor}
+    # What guests have as their disk: /dev/vdb of both hosts, as storage that both reach would be. Both QEMUs see
+    # it through the one page cache of this machine.
+    [ -f "$LAB_DIR/shared.img" ] || truncate -s 64M "$LAB_DIR/shared.img"
     say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}; console: $LAB_DIR/$host.log)"
     # Relative paths for the sockets, for the same reason as in ssh_dir.
     (
@@ -115,6 +119,8 @@ start_host() {
             -netdev "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" \
             -device "virtio-net-pci,netdev=n0,mac=52:54:00:0a:00:0$n,addr=0x4,romfile=$virtio" \
             "${links[@]}" \
+            -drive "file=shared.img,format=raw,if=none,id=shared,cache=unsafe,file.locking=off" \
+            -device "virtio-blk-pci,drive=shared,share-rw=on,addr=0x8$virtio" \
             -serial "file:$host.log" -monitor "unix:$host.monitor,server=on,wait=off" \
             </dev/null >"$host.qemu.log" 2>&1 9>&- &
         echo $! >"$host.pid"
@@ -128,7 +134,7 @@ wait_started() {
     local host=$1 i link
     for ((i = 0; i < 600; i++)); do
         kill -0 "$(cat "$LAB_DIR/$host.pid")" 2>/dev/null || break
-        for link in link1.sock link2.sock "$host.monitor"; do
+        for link in link{1,2,3}.sock "$host.monitor"; do
             [ -S "$LAB_DIR/$link" ] || { sleep 0.1; continue 2; }
         done
         return 0

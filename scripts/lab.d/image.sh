@@ -5,7 +5,7 @@
 
 image_packages() {
     echo linux-image-amd64 systemd-sysv udev kmod initramfs-tools xen-utils-common xenstore-utils \
-        qemu-system-xen openssh-server iproute2 ethtool procps liblz4-1 libxxhash0 libjson-c5
+        qemu-system-xen openssh-server iproute2 ethtool procps tcsh liblz4-1 libxxhash0 libjson-c5
     release_packages "$1"
 }
 
@@ -15,6 +15,11 @@ unneeded_modules() {
         drivers/staging drivers/infiniband drivers/scsi drivers/usb drivers/hwmon drivers/input \
         drivers/bluetooth drivers/isdn drivers/mtd drivers/comedi drivers/target fs/ocfs2 fs/xfs fs/btrfs
 }
+# Of those, what `lab up --nic` gives a host. (vmxnet3 is elsewhere.)
+needed_modules() { echo drivers/net/ethernet/intel/e1000e; }
+
+# What a guest's disk and network card need; Debian's kernels have them as modules.
+guest_modules() { echo xen-blkfront xen-netfront; }
 
 image_dir() { echo "$LAB_DIR/image-$1"; }
 
@@ -56,7 +61,10 @@ make_image() {
 make_packages() {
     local release=$1 root=$2 packages m
     mkdir -p "$root/etc/initramfs-tools/"{conf.d,hooks}
-    for m in $(unneeded_modules); do echo "path-exclude=/lib/modules/*/kernel/$m/*"; done >>"$root/etc/dpkg/dpkg.cfg.d/lab"
+    {
+        for m in $(unneeded_modules); do echo "path-exclude=/lib/modules/*/kernel/$m/*"; done
+        for m in $(needed_modules); do echo "path-include=/lib/modules/*/kernel/$m/*"; done
+    } >>"$root/etc/dpkg/dpkg.cfg.d/lab"
     # A small initramfs is quickly unpacked: only what finds the disk.
     printf 'MODULES=list\nCOMPRESS=gzip\n' >"$root/etc/initramfs-tools/conf.d/lab"
     cat >"$root/etc/initramfs-tools/hooks/lab" <<'HOOK'
@@ -126,30 +134,38 @@ make_units() {
     local root=$1
     cat >"$root/usr/local/sbin/lab-net" <<'NET'
 #!/bin/sh
-# The three interfaces, known by their addresses; xf.host=N on the kernel command line says which host.
+# The four interfaces, known by the fifth byte of their addresses, as start_host gives it: which driver came first
+# says nothing. xf.host=N on the kernel command line says which host this is.
 set -eu
 n=$(sed -n 's/.*xf\.host=\([0-9]*\).*/\1/p' /proc/cmdline)
-i=0
-while [ "$i" -lt 3 ]; do
-    [ "$(cut -c 13-14 "/sys/class/net/eth$i/address")" = "0$i" ] || { echo "eth$i is not NIC $i"; exit 1; }
-    i=$((i + 1))
-done
+pci=$(sed -n 's/.*xf\.bypass=\([^ ]*\).*/\1/p' /proc/cmdline)
 sysctl -q -w net.ipv6.conf.all.disable_ipv6=1
+if [ -n "$pci" ]; then
+    # Kernel bypass: NIC 1 leaves the kernel's driver, and its interface with it, for DPDK's own.
+    modprobe uio_pci_generic
+    echo uio_pci_generic >"/sys/bus/pci/devices/$pci/driver_override"
+    [ ! -e "/sys/bus/pci/devices/$pci/driver" ] || echo "$pci" >"/sys/bus/pci/devices/$pci/driver/unbind"
+    echo "$pci" >/sys/bus/pci/drivers_probe
+fi
+misnamed=
+for dev in /sys/class/net/eth*; do
+    [ "eth$(cut -c 14 "$dev/address")" = "${dev##*/}" ] || misnamed=1
+done
+if [ -n "$misnamed" ]; then
+    for dev in /sys/class/net/eth*; do ip link set "${dev##*/}" name "nic$(cut -c 14 "$dev/address")"; done
+    for dev in /sys/class/net/nic*; do ip link set "${dev##*/}" name "eth${dev##*/nic}"; done
+fi
 ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
-if grep -qw xf.bypass=1 /proc/cmdline; then
-    # Kernel bypass: NIC 1 leaves the kernel's driver, and eth1 with it, for DPDK's own.
-    pci=$(basename "$(readlink -f /sys/class/net/eth1/device/..)")
-    modprobe uio_pci_generic
-    echo uio_pci_generic >"/sys/bus/pci/devices/$pci/driver_override"
-    echo "$pci" >"/sys/bus/pci/devices/$pci/driver/unbind"
-    echo "$pci" >/sys/bus/pci/drivers_probe
-else
-    ip link set eth1 mtu 9000 up
-fi
+[ -n "$pci" ] || ip link set eth1 mtu 9000 up
 ip addr add "10.91.0.$n/24" dev eth2
 ip link set eth2 mtu 9000 up
+# The guests' network. A bridge makes its address from the machine's id, which is one and the same in all hosts.
+ip link add br0 address "52:54:00:0b:00:0$n" type bridge
+ip link set eth3 master br0 up
+ip addr add "10.92.0.$n/24" dev br0
+ip link set br0 up
 NET
     chmod +x "$root/usr/local/sbin/lab-net"
     cat >"$root/etc/systemd/system/lab-net.service" <<'UNIT'
@@ -201,8 +217,25 @@ make_boot_files() {
     # An HVM guest's BIOS boots only the packed form.
     cp "$dir/vmlinux" "$root/boot/vmlinux"
     ln -s "/boot/${kernel##*/}" "$root/lab/vmlinuz"
+    # Both forms and the modules also for guests of another release's hosts.
+    cp "$kernel" "$dir/vmlinuz"
+    make_guest_modules "$root" "${kernel##*/vmlinuz-}" "$dir/guest-modules"
     # QEMU's multiboot loader wants the hypervisor as the plain ELF file.
     find "$root/boot" -name 'xen-*.gz' -exec gzip -dc {} \; >"$dir/xen"
+}
+
+# Unpacked, with names that sort as they are to be loaded.
+make_guest_modules() { # ROOT KERNEL DIR
+    local root=$1 version=$2 dir=$3 m file n=10
+    mkdir -p "$dir"
+    for m in $(guest_modules); do
+        for file in $(in_root "$root" modprobe -S "$version" --show-depends "$m" | awk '$1 == "insmod" { print $2 }'); do
+            m=${file##*/}
+            m=${m%%.*}
+            [ ! -e "$(echo "$dir"/*-"$m.ko")" ] || continue
+            decompress <"$root$file" >"$dir/$((n++))-$m.ko"
+        done
+    done
 }
 
 # The ELF kernel inside a bzImage; where it starts is in the setup header (Documentation/arch/x86/boot.rst).
@@ -225,7 +258,8 @@ decompress() {
     fd377a58) xz -dc --single-stream "$file" ;;
     28b52ffd) zstd -dcq "$file" ;;
     1f8b*) gzip -dc "$file" ;;
-    *) echo "unknown compression of the kernel: $magic" >&2; return 1 ;;
+    7f454c46) cat "$file" ;;
+    *) echo "unknown compression: $magic" >&2; return 1 ;;
     esac
     rm -f "$file"
 }

@@ -16,6 +16,7 @@ release_packages() {
     *) die "image: which packages are Xen and DPDK in $1 is not known yet" ;;
     esac
     printf "librte-%s$dpdk\n" eal ethdev mempool-ring net-af-packet net-memif net-af-xdp net-virtio bus-vdev bus-pci
+    printf "librte-%s-$dpdk\n" net-e1000 net-vmxnet3 # names that end in a digit
 }
 
 # This machine's own release.
