@@ -42,10 +42,13 @@ void xf_encoder_fini(struct xf_encoder *e)
     e->repairs_n = e->repairs_cap = 0;
 }
 
-void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind)
+void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind,
+                      uint64_t *deferred)
 {
     drop_batch(e);
     e->todo = todo;
+    e->deferred = deferred;
+    e->deferred_n = 0;
     e->cursor = xf_bitmap_next(todo, e->guest->page_count, 0);
     e->kind = kind;
     e->repairs_n = 0;
@@ -167,8 +170,25 @@ static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
     return true;
 }
 
+/* Whether the page at batch_pos was there. Where not, who steps the session asks if that is so. */
+static void note_deferred(struct xf_encoder *e)
+{
+    const uint64_t gfn = e->gfns[e->batch_pos];
+
+    if (e->pages[e->batch_pos]) {
+        if (e->deferred_n) /* what was lost and is repaired may be there again */
+            xf_bitmap_clear(e->deferred, gfn);
+        return;
+    }
+    if (!e->deferred_n++)
+        memset(e->deferred, 0, xf_bitmap_words(e->guest->page_count) * sizeof(e->deferred[0]));
+    xf_bitmap_set(e->deferred, gfn);
+    e->pages_deferred += !e->batch_repairs;
+}
+
 static void next_page(struct xf_encoder *e)
 {
+    note_deferred(e);
     e->pages_sent++;
     if (e->batch_repairs)
         e->pages_repaired++;
@@ -275,6 +295,7 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
         if (page)
             xf_page_hash(page, e->hash_seed, e->made + n++ * XF_HASH_BYTES);
         e->pages_hashed += page && !e->batch_repairs;
+        note_deferred(e);
         e->batch_pos++;
     }
     if (n) {

@@ -48,6 +48,9 @@ struct xf_encoder {
     uint64_t cursor;      /* the next of them to look at */
     enum xf_round_kind kind;
     uint64_t hash_seed;
+    uint64_t *deferred; /* pages that map() gave nothing for in this round; the caller's, whose
+                           bits mean something only if deferred_n */
+    uint64_t deferred_n;
 
     struct xf_wire_record *repairs; /* what was lost, to be sent again; last in, first out */
     size_t repairs_n, repairs_cap;
@@ -71,7 +74,7 @@ struct xf_encoder {
 
     uint64_t pages_compressed, bytes_saved;
     uint64_t pages_sent, pages_zero, pages_raw, pages_repaired; /* counted as they are encoded */
-    uint64_t pages_hashed;                                      /* each once */
+    uint64_t pages_hashed, pages_deferred;                      /* each once a round */
 };
 
 void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
@@ -79,8 +82,10 @@ void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
                      enum xf_compress_mode compress, uint64_t (*clock_ns)(void));
 void xf_encoder_fini(struct xf_encoder *e);
 
-/* Begins a round. Drops what is left to repair of the one before. */
-void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind);
+/* Begins a round. Drops what is left to repair of the one before. deferred: a bitmap as long as
+   todo, to be written to while pages go; not todo itself, unless the round is of POPULATE. */
+void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind,
+                      uint64_t *deferred);
 
 /* A packet with these records was lost. -ENOMEM. */
 int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records, unsigned n);

@@ -405,7 +405,9 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
     add_u64(&l, "pages_compressed", s->pages_compressed);
     add_u64(&l, "bytes_saved", s->bytes_saved);
     add_u64(&l, "pages_repaired", s->pages_repaired);
+    add_u64(&l, "pages_deferred", s->pages_deferred);
     add_u64(&l, "pages_verified", s->pages_verified);
+    add_u64(&l, "pages_unverified", s->pages_unverified);
     add_u64(&l, "bytes", s->bytes_wire);
     add_u64(&l, "packets_sent", s->packets_sent);
     add_u64(&l, "packets_lost", s->packets_lost);

@@ -272,7 +272,7 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         l->has_pages = false;
         return populate(l, r->index, r->count);
     default: /* DEFER: xf_wire_check_data() lets no other kind through */
-        land_pages(l, r->index, r->count);
+        st->pages_deferred += land_pages(l, r->index, r->count);
         return 0;
     }
 }

@@ -38,6 +38,7 @@ struct xf_simguest {
     size_t map_bytes;
     uint64_t unsteady;
     bool has_unsteady;
+    uint64_t refusals; /* maps of pages that are to fail once it stands */
     uint64_t pages;
     uint64_t *present;
     _Atomic uint64_t *dirty;
@@ -326,6 +327,11 @@ void xf_simguest_unsteady(struct xf_simguest *g, uint64_t gfn)
     g->has_unsteady = true;
 }
 
+void xf_simguest_refuse_maps(struct xf_simguest *g, uint64_t pages)
+{
+    g->refusals = pages;
+}
+
 /* ---- as a source -------------------------------------------------------------------------- */
 
 static int source_start(void *ctx, uint64_t *present)
@@ -364,8 +370,15 @@ static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **
 {
     struct xf_simguest *g = ctx;
 
-    for (unsigned i = 0; i < n; i++)
-        pages[i] = xf_bitmap_test(g->present, gfns[i]) ? g->memory + gfns[i] * XF_PAGE_BYTES : NULL;
+    for (unsigned i = 0; i < n; i++) {
+        bool there = xf_bitmap_test(g->present, gfns[i]);
+
+        if (there && g->refusals && atomic_load(&g->paused)) {
+            g->refusals--;
+            there = false;
+        }
+        pages[i] = there ? g->memory + gfns[i] * XF_PAGE_BYTES : NULL;
+    }
     return 0;
 }
 

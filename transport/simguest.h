@@ -60,6 +60,8 @@ void xf_simguest_remove_page(struct xf_simguest *g, uint64_t gfn);
 void xf_simguest_flip_bit(struct xf_simguest *g, uint64_t gfn);
 /* Tests only: a page that is not the guest's alone, and so not verified. */
 void xf_simguest_unsteady(struct xf_simguest *g, uint64_t gfn);
+/* Tests only: once it is suspended, so many pages do not map, though they have content. */
+void xf_simguest_refuse_maps(struct xf_simguest *g, uint64_t pages);
 
 struct xf_guest_source xf_simguest_source(struct xf_simguest *g);
 struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g);

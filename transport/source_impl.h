@@ -43,7 +43,8 @@ struct xf_source {
     unsigned throttle_pct; /* what the guest has of its CPU time */
     enum xf_round_kind kind;
     bool verify;
-    bool waiting; /* for a tunnel's next batch */
+    bool waiting;            /* for a tunnel's next batch */
+    uint64_t deferred_asked; /* of the encoder's deferred_n, those that were asked about */
     uint64_t round_us, round_pages, round_full_before;
     uint64_t predicted_us, dirty_pages;
     bool barrier_sent;
@@ -64,6 +65,8 @@ void xf_source_enter(struct xf_source *s, enum xf_phase phase, uint64_t now_us);
 int xf_source_start_rounds(struct xf_source *s, uint64_t now_us);
 /* The target has counted every page of the round: on to the next, or to the end. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us);
+/* Once the guest stands, what is not sent or compared never is: it must not be there. */
+int xf_source_check_deferred(struct xf_source *s);
 /* Gives the guest its CPU time back. */
 void xf_source_unthrottle(struct xf_source *s);
 /* A tunnel's next batch, if there is one yet. */

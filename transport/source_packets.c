@@ -377,8 +377,12 @@ int xf_source_send(struct xf_source *s, uint64_t now_us)
         if (xf_pace_allowance(&s->pace, now_us))
             xf_pace_limited(&s->pace); /* by us: data, CPU, port; or by the receiver's credit */
         if (xf_encoder_empty(&s->encoder) &&
-            (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us))
+            (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us)) {
+            rc = xf_source_check_deferred(s);
+            if (rc)
+                return rc;
             send_barrier(s, now_us);
+        }
     }
     uint64_t every = s->phase == XF_PHASE_READY ? XF_HELLO_US
                      : s->rtt_us > PING_US      ? s->rtt_us

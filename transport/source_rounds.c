@@ -26,7 +26,9 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t no
     s->round_full_before = full_pages(s);
     s->barrier_sent = false;
     s->barrier_wait_us = 0;
-    xf_encoder_round(&s->encoder, pages, kind);
+    s->deferred_asked = 0;
+    /* fresh is a round of POPULATE's, or free. */
+    xf_encoder_round(&s->encoder, pages, kind, s->fresh);
     s->round_pages = xf_bitmap_count(pages, s->guest.page_count);
     xf_source_progress(s, now_us);
     return 0;
@@ -150,6 +152,41 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     return begin_rounds_of_todo(s, now_us);
 }
 
+/*
+ * Of the pages that map() gave nothing for in this round, leaves in s->fresh those that have
+ * content all the same, *count of them.
+ */
+static int ask_deferred(struct xf_source *s, uint64_t *count)
+{
+    *count = 0;
+    if (s->encoder.deferred_n == s->deferred_asked)
+        return 0;
+    s->deferred_asked = s->encoder.deferred_n;
+    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
+
+    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    if (rc)
+        return xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
+                               strerror(-rc));
+    *count = xf_bitmap_count(s->fresh, s->guest.page_count);
+    return 0;
+}
+
+int xf_source_check_deferred(struct xf_source *s)
+{
+    uint64_t count;
+    int rc = s->phase == XF_PHASE_FINAL ? ask_deferred(s, &count) : 0;
+
+    if (rc || s->phase != XF_PHASE_FINAL || !count)
+        return rc;
+    return xf_session_fail(
+        &s->session, -EFAULT,
+        "the guest has %llu pages whose memory cannot be read, the first of them %#llx",
+        (unsigned long long)count,
+        (unsigned long long)xf_bitmap_next(s->fresh, s->guest.page_count, 0));
+}
+
 static void measure_speed(struct xf_source *s, uint64_t now_us)
 {
     uint64_t us = now_us - s->round_us, rtt_us = xf_pace_rtt_us(&s->pace);
@@ -166,12 +203,18 @@ static int after_live_round(struct xf_source *s, uint64_t now_us)
         .us = now_us - s->round_us,
         .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
     };
-    uint64_t fetching_ns = s->encoder.compress.clock_ns();
+    uint64_t fetching_ns = s->encoder.compress.clock_ns(), back;
     char line[XF_BUSY_BYTES];
     int rc = fetch_dirty(s, s->todo, false, &r.dirty_pages);
 
+    rc = rc ?: ask_deferred(s, &back);
     if (rc)
         return rc;
+    if (back) { /* those come once more */
+        for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++)
+            s->todo[w] |= s->fresh[w];
+        r.dirty_pages = xf_bitmap_count(s->todo, s->guest.page_count);
+    }
     fetching_ns = s->encoder.compress.clock_ns() - fetching_ns;
     r.fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace);
     s->dirty_pages = r.left_pages = r.dirty_pages;
@@ -197,6 +240,7 @@ void xf_source_take_counts(struct xf_source *s)
     st->bytes_saved = s->encoder.bytes_saved;
     st->pages_repaired = s->encoder.pages_repaired;
     st->pages_verified = s->encoder.pages_hashed;
+    st->pages_deferred = s->encoder.pages_deferred;
 }
 
 /* The last round of pages has landed: the hashes of all that will not change any more. */
@@ -241,6 +285,9 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
     for (unsigned q = 0; q < s->session.queues; q++)
         xf_inflight_settle(&s->queues[q].inflight);
     xf_pace_settle(&s->pace, now_us);
+    rc = xf_source_check_deferred(s); /* of what was repaired after the barrier */
+    if (rc)
+        return rc;
     if (s->kind == XF_ROUND_POPULATE) {
         if (s->guest.ops->next_batch)
             return xf_source_next_batch(s, now_us);
@@ -262,6 +309,9 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
     if (rc)
         return rc;
     xf_source_take_counts(s);
+    if (s->verify)
+        st->pages_unverified =
+            xf_bitmap_count(s->populated, s->guest.page_count) - st->pages_verified;
     st->done_us = now_us;
     xf_source_enter(s, XF_PHASE_DONE, now_us);
     return 0;

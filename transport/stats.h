@@ -56,6 +56,9 @@ struct xf_stats {
     uint64_t pages_compressed; /* of pages_sent, those that went compressed ... */
     uint64_t bytes_saved;      /* ... and what they would have taken besides */
     uint64_t pages_repaired;   /* pages sent again because the target missed them */
+    uint64_t pages_deferred;   /* pages that the guest had given back when they were due */
+    uint64_t pages_unverified; /* pages of the target's that no hash was sent of: given back, or
+                                  written by others than the guest (source) */
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
     uint32_t throttle_pct; /* CPU time that was left to the guest, at the least; 0 = all (source) */

@@ -110,6 +110,7 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     put_u64(to, "pages_compressed", s->pages_compressed);
     put_u64(to, "bytes_saved", s->bytes_saved);
     put_u64(to, "pages_repaired", s->pages_repaired);
+    put_u64(to, "pages_deferred", s->pages_deferred);
     put_u64(to, "rounds", s->rounds);
     put_u64(to, "bytes_wire", s->bytes_wire);
     put_u64(to, "packets_sent", s->packets_sent);
@@ -216,6 +217,9 @@ void demo_report_table(const struct demo_outcome *o)
            s->pages_sent);
     printf("              of them %" PRIu64 " zero, %" PRIu64 " compressed, %" PRIu64 " repaired\n",
            s->pages_zero, s->pages_compressed, s->pages_repaired);
+    if (s->pages_deferred)
+        printf("              %" PRIu64 " deferred: the guest had given them back\n",
+               s->pages_deferred);
     printf("  on the wire %s in %" PRIu64 " packets, %s less by compression\n",
            xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent,
            xf_number_show_size(saved, sizeof(saved), s->bytes_saved));

@@ -108,7 +108,15 @@ static void print_table(const struct xf_story *s)
     if (s->payload_bps)
         fprintf(stderr, "  rate       %.2f Gbit/s of pages\n", (double)s->payload_bps / 1e9);
     fprintf(stderr, "  repaired   %" PRIu64 " pages\n", t->pages_repaired);
-    if (s->have_verified && s->verified && t->pages_verified)
+    if (t->pages_deferred)
+        fprintf(stderr, "  deferred   %" PRIu64 " pages, which the guest had given back\n",
+                t->pages_deferred);
+    if (s->have_verified && s->verified && t->pages_unverified)
+        fprintf(stderr,
+                "  verified   %" PRIu64 " pages are the same; not compared: %" PRIu64
+                ", given back or written by dom0\n",
+                t->pages_verified, t->pages_unverified);
+    else if (s->have_verified && s->verified && t->pages_verified)
         fprintf(stderr, "  verified   all %" PRIu64 " pages are the same\n", t->pages_verified);
     else
         fprintf(stderr, "  verified   %s\n",

@@ -31,7 +31,7 @@ enum { MOVED, FAILED, CANCELLED, RESULTS };
 static const char *const results[RESULTS] = {"moved", "failed", "cancelled"};
 
 struct metrics {
-    uint64_t count[RESULTS], bytes, pages, repaired, lost;
+    uint64_t count[RESULTS], bytes, pages, repaired, deferred, lost;
     int in_progress;
     struct xf_story last; /* its status is there */
 };
@@ -50,6 +50,7 @@ static void add_one(void *arg, struct xf_story *s)
     m->bytes += s->totals.bytes_wire;
     m->pages += s->totals.pages_sent;
     m->repaired += s->totals.pages_repaired;
+    m->deferred += s->totals.pages_deferred;
     m->lost += s->totals.packets_lost;
     xf_story_free(&m->last);
     m->last = *s;
@@ -107,6 +108,8 @@ static void put_all(FILE *to, const struct metrics *m)
     put(to, "sent_pages_total", "counter", "Pages sent, in all rounds.", m->pages);
     put(to, "repaired_pages_total", "counter", "Pages sent again because they got lost.",
         m->repaired);
+    put(to, "deferred_pages_total", "counter",
+        "Pages that the guest had given back when they were due.", m->deferred);
     put(to, "lost_packets_total", "counter", "Packets found lost.", m->lost);
     put(to, "in_progress", "gauge", "Migrations from this host now.", (uint64_t)m->in_progress);
     put_last(to, &m->last);

@@ -130,7 +130,9 @@ static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us
     t->pages_sent = get_u64(o, "pages_sent", NULL);
     t->pages_zero = get_u64(o, "pages_zero", NULL);
     t->pages_repaired = get_u64(o, "pages_repaired", NULL);
+    t->pages_deferred = get_u64(o, "pages_deferred", NULL);
     t->pages_verified = get_u64(o, "pages_verified", NULL);
+    t->pages_unverified = get_u64(o, "pages_unverified", NULL);
     t->rounds = (uint32_t)get_u64(o, "rounds", NULL);
     t->throttle_pct = (uint32_t)get_u64(o, "throttle_pct", NULL);
     t->bytes_wire = get_u64(o, "bytes", NULL);

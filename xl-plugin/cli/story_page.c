@@ -428,6 +428,11 @@ static void put_repair(const struct xf_story *s, FILE *to)
             "<p>%" PRIu64 " of %" PRIu64 " packets were found lost, and %" PRIu64 " of %" PRIu64
             " pages sent again for it.</p>\n",
             t->packets_lost, t->packets_sent, t->pages_repaired, t->pages_sent);
+    if (t->pages_deferred)
+        fprintf(to,
+                "<p>%" PRIu64 " pages were deferred: the guest had given them back when they were "
+                "due.</p>\n",
+                t->pages_deferred);
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++) {
         if (!t->rejects[i])
             continue;

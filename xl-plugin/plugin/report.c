@@ -165,7 +165,13 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
             (unsigned long long)port->tx_packets, (unsigned long long)port->rx_packets,
             ms(memory_us), ms(blackout_us), ms(s->predicted_us), ms(now - r->start_us));
 
-    if (ok && s->pages_verified)
+    if (ok && s->pages_deferred)
+        xf_say("%s: %llu pages were deferred: the guest had given them back", r->end,
+               (unsigned long long)s->pages_deferred);
+    if (ok && s->pages_verified && s->pages_unverified)
+        xf_say("%s: verified %llu pages; not compared: %llu, given back or written by dom0", r->end,
+               (unsigned long long)s->pages_verified, (unsigned long long)s->pages_unverified);
+    else if (ok && s->pages_verified)
         xf_say("%s: verified %llu pages", r->end, (unsigned long long)s->pages_verified);
 
     /* blackout_us: suspend to the last page landed; suspended_us: to where libxl takes over again.
@@ -173,7 +179,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
            "\"pages_compressed\":%llu,\"bytes_saved\":%llu,"
-           "\"verified_pages\":%llu,\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"path_bps\":%llu,"
+           "\"deferred_pages\":%llu,\"verified_pages\":%llu,\"unverified_pages\":%llu,"
+           "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"path_bps\":%llu,"
            "\"rtt_us\":%llu,\"bandwidth_bps\":%llu,"
            "\"packets_lost\":%llu,\"port_up_us\":%llu,"
            "\"port_down_us\":%llu,"
@@ -188,7 +195,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
            (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
            (unsigned long long)s->pages_compressed, (unsigned long long)s->bytes_saved,
-           (unsigned long long)s->pages_verified, (unsigned long long)s->bytes_wire, rate,
+           (unsigned long long)s->pages_deferred, (unsigned long long)s->pages_verified,
+           (unsigned long long)s->pages_unverified, (unsigned long long)s->bytes_wire, rate,
            (unsigned long long)s->path_bytes_per_s * 8, (unsigned long long)s->rtt_us,
            (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,
            (unsigned long long)r->port_up_us, (unsigned long long)r->port_down_us,

@@ -244,6 +244,64 @@ static void test_page_that_vanishes_does_not_stop_the_round(void **state)
     pair_close(&p);
 }
 
+/* Pages of the last round that cannot be mapped, though the guest has them: neither end may say
+   that it has moved. */
+static void test_maps_refused_after_the_suspend(void **state)
+{
+    (void)state;
+    for (unsigned verify = 0; verify < 2; verify++) {
+        struct pair p;
+        struct pair_config c = pair_defaults(5);
+
+        c.features = verify ? XF_FEATURE_VERIFY : 0;
+        c.fill = XF_FILL_RANDOM;
+        c.writes_per_ms = 400;
+        c.policy.max_downtime_us = 1000000;
+        c.faults.loss_pct = verify ? 5 : 0;
+        pair_open(&p, &c);
+        xf_simguest_refuse_maps(p.from, 374);
+        pair_run(&p, LIMIT_US);
+        assert_int_equal(p.source_rc, -EFAULT);
+        assert_int_equal(p.target_rc, -ECONNABORTED);
+        assert_non_null(strstr(xf_source_error(p.source), "374 pages whose memory cannot be read"));
+        assert_int_equal(xf_source_stats(p.source)->pages_deferred, 374);
+        pair_close(&p);
+    }
+}
+
+/* The same of pages that are only to be compared: they must not be left out. */
+static void test_maps_refused_while_verifying(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(6);
+
+    (void)state;
+    c.features = XF_FEATURE_VERIFY;
+    c.writes_per_ms = 0;
+    c.pages = 12000; /* whose hashes do not go in one step */
+    c.net.payload_bytes = 1472;
+    pair_open(&p, &c);
+    while (!xf_source_stats(p.source)->copied_us)
+        pair_step(&p);
+    xf_simguest_refuse_maps(p.from, 3);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, -EFAULT);
+    assert_int_equal(p.target_rc, -ECONNABORTED);
+    pair_close(&p);
+
+    /* What the guest has given back is not there to be compared, and that is told. */
+    pair_open(&p, &c);
+    while (!xf_source_stats(p.source)->copied_us)
+        pair_step(&p);
+    for (uint64_t gfn = 11000; gfn < 11007; gfn++)
+        xf_simguest_remove_page(p.from, gfn);
+    pair_run(&p, LIMIT_US);
+    assert_int_equal(p.source_rc, XF_SESSION_DONE);
+    assert_int_equal(xf_source_stats(p.source)->pages_unverified, 7);
+    assert_int_equal(xf_target_stats(p.target)->pages_deferred, 7);
+    pair_close(&p);
+}
+
 /* Long packets do not pass: the user hears of the MTU, not of cables. */
 static void test_small_mtu_on_the_way(void **state)
 {
@@ -443,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_overrun_receiver),
         cmocka_unit_test(test_pages_come_and_go),
         cmocka_unit_test(test_page_that_vanishes_does_not_stop_the_round),
+        cmocka_unit_test(test_maps_refused_after_the_suspend),
+        cmocka_unit_test(test_maps_refused_while_verifying),
         cmocka_unit_test(test_small_mtu_on_the_way),
         cmocka_unit_test(test_link_goes_down),
         cmocka_unit_test(test_heavy_loss_ends_in_time),
