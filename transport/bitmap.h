@@ -37,6 +37,18 @@ static inline void xf_bitmap_clear(uint64_t *map, uint64_t bit)
     map[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
 }
 
+/* Sets `count` bits from `first` on. */
+static inline void xf_bitmap_set_range(uint64_t *map, uint64_t first, uint64_t count)
+{
+    for (uint64_t i = first; i < first + count;) {
+        uint64_t shift = i % 64, left = first + count - i;
+        uint64_t n = left < 64 - shift ? left : 64 - shift;
+
+        map[i / 64] |= (~UINT64_C(0) >> (64 - n)) << shift;
+        i += n;
+    }
+}
+
 static inline uint64_t xf_bitmap_count(const uint64_t *map, uint64_t bits)
 {
     uint64_t n = 0;
@@ -58,6 +70,23 @@ static inline uint64_t xf_bitmap_next(const uint64_t *map, uint64_t bits, uint64
         if (++w >= xf_bitmap_words(bits))
             return bits;
         word = map[w];
+    }
+    uint64_t bit = w * 64 + (uint64_t)__builtin_ctzll(word);
+    return bit < bits ? bit : bits;
+}
+
+/* The first clear bit at or after `from`, or `bits` if there is none. */
+static inline uint64_t xf_bitmap_next_clear(const uint64_t *map, uint64_t bits, uint64_t from)
+{
+    if (from >= bits)
+        return bits;
+    uint64_t w = from / 64;
+    uint64_t word = ~map[w] & (~UINT64_C(0) << (from % 64));
+
+    while (!word) {
+        if (++w >= xf_bitmap_words(bits))
+            return bits;
+        word = ~map[w];
     }
     uint64_t bit = w * 64 + (uint64_t)__builtin_ctzll(word);
     return bit < bits ? bit : bits;

@@ -317,17 +317,15 @@ static int next_runs(struct xf_encoder *e, struct xf_packet *p)
     }
     while (e->cursor < end && p->records_n < XF_RECORDS_MAX) {
         struct xf_wire_record *r = &p->records[p->records_n++];
-        uint64_t last = e->cursor;
+        uint64_t most = e->cursor + XF_RUN_PAGES_MAX < end ? e->cursor + XF_RUN_PAGES_MAX : end;
+        uint64_t after = xf_bitmap_next_clear(e->todo, most, e->cursor);
 
-        while (last + 1 < end && last + 1 - e->cursor < XF_RUN_PAGES_MAX &&
-               xf_bitmap_test(e->todo, last + 1))
-            last++;
         *r = (struct xf_wire_record){
             .index = e->cursor,
-            .count = (uint32_t)(last + 1 - e->cursor),
+            .count = (uint32_t)(after - e->cursor),
             .kind = XF_RECORD_POPULATE,
         };
-        e->cursor = xf_bitmap_next(e->todo, end, last + 1);
+        e->cursor = xf_bitmap_next(e->todo, end, after);
     }
     return p->records_n > 0;
 }

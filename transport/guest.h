@@ -23,6 +23,13 @@
 /* A chunk is what the sink maps at once: 2 MiB of guest memory, aligned. */
 #define XF_CHUNK_PAGES 512u
 
+/*
+ * The most chunks that are mapped at once where the sink does not say (64 GiB of guest): half of
+ * what Linux lets a process map (vm.max_map_count), and 128 MiB of page tables. A smaller guest is
+ * mapped once and for all.
+ */
+#define XF_CHUNKS_MAX 32768u
+
 /* The most pages that one map() of the source is asked for. */
 #define XF_MAP_BATCH_PAGES 1024u
 
@@ -99,6 +106,7 @@ struct xf_guest_sink_ops {
     /*
      * Maps chunk number `chunk` (gfns chunk * XF_CHUNK_PAGES and on) for writing and returns it
      * in *base; stays valid until unmap_chunk() of it. The caller touches only populated gfns.
+     * -ENOMEM: not so many at once; asked again when others have been unmapped.
      */
     int (*map_chunk)(void *ctx, uint64_t chunk, void **base);
     void (*unmap_chunk)(void *ctx, uint64_t chunk, void *base);
@@ -114,6 +122,7 @@ struct xf_guest_sink {
     const struct xf_guest_sink_ops *ops;
     void *ctx;
     uint64_t page_count;
+    uint32_t chunks_max; /* mapped at once; 0: XF_CHUNKS_MAX */
 };
 
 #endif

@@ -14,6 +14,9 @@
 /* Of the next page of a run, while one is looked at. */
 #define PREFETCH_LINES 16u
 
+/* Words of bits that are cleared at once: a few cache lines. */
+#define BLOCK_WORDS 64u
+
 int xf_landing_init(struct xf_landing *l, struct xf_session *session,
                     const struct xf_guest_sink *guest)
 {
@@ -22,26 +25,26 @@ int xf_landing_init(struct xf_landing *l, struct xf_session *session,
     l->has_pages = true;
     l->guest = *guest;
     l->stride = session->shape.frags == 1 ? 1 : session->shape.frags == 2 ? 2 : 4;
+    l->round = 1;
+    uint64_t blocks = xf_bitmap_words(guest->page_count * l->stride) / BLOCK_WORDS + 1;
+
     l->populated = xf_bitmap_new(guest->page_count);
-    l->bits = xf_bitmap_new(guest->page_count * l->stride);
-    l->chunk_count = (guest->page_count + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
-    l->chunks = calloc(l->chunk_count, sizeof(l->chunks[0]));
-    return l->populated && l->bits && l->chunks ? 0 : -ENOMEM;
+    l->bits = calloc(blocks, BLOCK_WORDS * sizeof(l->bits[0]));
+    l->block_round = calloc(blocks, sizeof(l->block_round[0]));
+    int rc = xf_chunks_init(&l->chunks, guest);
+
+    return rc ? rc : l->populated && l->bits && l->block_round ? 0 : -ENOMEM;
 }
 
 void xf_landing_unmap(struct xf_landing *l)
 {
-    for (uint64_t c = 0; l->chunks && c < l->chunk_count; c++) {
-        if (l->chunks[c])
-            l->guest.ops->unmap_chunk(l->guest.ctx, c, l->chunks[c]);
-        l->chunks[c] = NULL;
-    }
+    xf_chunks_unmap_all(&l->chunks);
 }
 
 void xf_landing_fini(struct xf_landing *l)
 {
-    xf_landing_unmap(l);
-    free(l->chunks);
+    xf_chunks_fini(&l->chunks);
+    free(l->block_round);
     free(l->bits);
     free(l->populated);
     memset(l, 0, sizeof(*l));
@@ -49,25 +52,60 @@ void xf_landing_fini(struct xf_landing *l)
 
 void xf_landing_next_round(struct xf_landing *l)
 {
+    if (l->has_pages)
+        xf_chunks_next_round(&l->chunks);
     l->landed = 0;
     l->has_pages = true;
-    memset(l->bits, 0, xf_bitmap_words(l->guest.page_count * l->stride) * sizeof(l->bits[0]));
+    l->round++;
+}
+
+bool xf_landing_rest(struct xf_landing *l)
+{
+    return xf_chunks_rest(&l->chunks);
+}
+
+/* The word of bits that page i's are in, as this round has left it. */
+static uint64_t *word_of(struct xf_landing *l, uint64_t i)
+{
+    uint64_t w = i * l->stride / 64, block = w / BLOCK_WORDS;
+
+    if (l->block_round[block] != l->round) {
+        memset(l->bits + block * BLOCK_WORDS, 0, BLOCK_WORDS * sizeof(l->bits[0]));
+        l->block_round[block] = l->round;
+        l->blocks_cleared++;
+    }
+    return &l->bits[w];
+}
+
+static uint64_t full_of(const struct xf_landing *l)
+{
+    return (UINT64_C(1) << l->session->shape.frags) - 1;
 }
 
 /* Whole pages have landed: counts those that had not. Returns how many. */
 static uint64_t land_pages(struct xf_landing *l, uint64_t first, uint64_t count)
 {
-    const uint64_t full = (UINT64_C(1) << l->session->shape.frags) - 1;
+    const uint64_t full = full_of(l), end = first + count;
     uint64_t fresh = 0;
 
-    for (uint64_t i = first; i < first + count; i++) {
-        uint64_t *word = &l->bits[i * l->stride / 64];
+    for (uint64_t i = first; i < end;) {
+        uint64_t *word = word_of(l, i);
         unsigned shift = (unsigned)(i * l->stride % 64);
 
+        if (l->stride == 1) { /* a word at a time */
+            uint64_t n = end - i < 64 - shift ? end - i : 64 - shift;
+            uint64_t mask = (~UINT64_C(0) >> (64 - n)) << shift;
+
+            fresh += (uint64_t)__builtin_popcountll(mask & ~*word);
+            *word |= mask;
+            i += n;
+            continue;
+        }
         if ((*word >> shift & full) != full) {
             *word |= full << shift;
             fresh++;
         }
+        i++;
     }
     l->landed += fresh;
     return fresh;
@@ -75,15 +113,16 @@ static uint64_t land_pages(struct xf_landing *l, uint64_t first, uint64_t count)
 
 static bool has_landed(const struct xf_landing *l, uint64_t i)
 {
-    const uint64_t full = (UINT64_C(1) << l->session->shape.frags) - 1;
+    uint64_t w = i * l->stride / 64;
 
-    return (l->bits[i * l->stride / 64] >> (i * l->stride % 64) & full) == full;
+    return l->block_round[w / BLOCK_WORDS] == l->round &&
+           (l->bits[w] >> (i * l->stride % 64) & full_of(l)) == full_of(l);
 }
 
 static void land_frag(struct xf_landing *l, uint64_t i, unsigned frag)
 {
-    const uint64_t full = (UINT64_C(1) << l->session->shape.frags) - 1;
-    uint64_t *word = &l->bits[i * l->stride / 64];
+    const uint64_t full = full_of(l);
+    uint64_t *word = word_of(l, i);
     unsigned shift = (unsigned)(i * l->stride % 64);
 
     if ((*word >> shift & full) == full)
@@ -106,17 +145,20 @@ static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
                               (unsigned long long)i);
         return NULL;
     }
-    if (!l->chunks[c]) {
+    uint8_t *chunk = xf_chunks_at(&l->chunks, c);
+
+    if (!chunk) {
         xf_lap_packets(&l->session->stats.laps, XF_STAGE_write);
-        *rc = XF_FAULT(target_map_chunk) ?: l->guest.ops->map_chunk(l->guest.ctx, c, &l->chunks[c]);
+        *rc = XF_FAULT(target_map_chunk) ?: xf_chunks_map(&l->chunks, c);
         xf_lap(&l->session->stats.laps, XF_STAGE_guest);
         if (*rc) {
             xf_session_fail(l->session, *rc, "cannot map the guest's memory at page %#llx: %s",
                             (unsigned long long)i, strerror(-*rc));
             return NULL;
         }
+        chunk = xf_chunks_at(&l->chunks, c);
     }
-    return (uint8_t *)l->chunks[c] + (i % XF_CHUNK_PAGES) * XF_PAGE_BYTES;
+    return chunk + (i % XF_CHUNK_PAGES) * XF_PAGE_BYTES;
 }
 
 /* Gives memory to those pages of a run that have none. A repaired run may come twice in a round. */
@@ -127,8 +169,7 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
     for (uint64_t i = first; i < end;) {
         uint64_t from = i;
 
-        while (i < end && !xf_bitmap_test(l->populated, i))
-            i++;
+        i = xf_bitmap_next(l->populated, end, from);
         if (i > from) {
             xf_lap_packets(&l->session->stats.laps, XF_STAGE_write);
             int rc =
@@ -139,15 +180,10 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
                 return xf_session_fail(
                     l->session, rc, "no memory for pages %#llx-%#llx of the guest: %s",
                     (unsigned long long)from, (unsigned long long)(i - 1), strerror(-rc));
-            for (uint64_t p = from; p < i; p++)
-                xf_bitmap_set(l->populated, p);
+            xf_bitmap_set_range(l->populated, from, i - from);
             /* A mapping made before does not show them. */
-            for (uint64_t c = from / XF_CHUNK_PAGES; c <= (i - 1) / XF_CHUNK_PAGES; c++) {
-                if (l->chunks[c]) {
-                    l->guest.ops->unmap_chunk(l->guest.ctx, c, l->chunks[c]);
-                    l->chunks[c] = NULL;
-                }
-            }
+            for (uint64_t c = from / XF_CHUNK_PAGES; c <= (i - 1) / XF_CHUNK_PAGES; c++)
+                xf_chunks_unmap(&l->chunks, c);
         }
         for (; i < end && xf_bitmap_test(l->populated, i); i++) {
             /* A repaired run comes again in its own round; anything else is a lie. */

@@ -9,6 +9,7 @@
 #ifndef XF_TRANSPORT_LANDING_H
 #define XF_TRANSPORT_LANDING_H
 
+#include "chunks.h"
 #include "guest.h"
 #include "session.h"
 
@@ -20,15 +21,20 @@ struct xf_landing {
     struct xf_guest_sink guest;
     uint64_t landed;     /* distinct pages of this round */
     uint64_t *populated; /* a bit a page */
-    uint64_t *bits;      /* stride bits a page: which fragments have landed in this round */
-    bool has_pages;      /* this round's records are of pages: not of memory or hashes */
-    uint64_t features;   /* the offer's */
+    /* stride bits a page: which fragments have landed in this round. Cleared a block at a time,
+       when a round first looks at it: to clear all of a large guest's would be felt, in its pause
+       too. */
+    uint64_t *bits;
+    uint32_t *block_round; /* of each block, the round that its bits are of */
+    uint32_t round;        /* counted here */
+    bool has_pages;        /* this round's records are of pages: not of memory or hashes */
+    uint64_t features;     /* the offer's */
     uint64_t hash_seed;
     uint64_t differ;                      /* pages whose hash was another one */
     uint64_t differing[XF_DIFFERING_MAX]; /* the first of them */
     unsigned stride;
-    void **chunks; /* mapped chunks of guest memory, NULL until touched */
-    uint64_t chunk_count;
+    struct xf_chunks chunks;
+    uint64_t blocks_cleared; /* of bits: what rounds have cost besides their pages */
     _Alignas(64) uint8_t decoded[XF_PAGE_BYTES]; /* a page, before it is known to be one */
 };
 
@@ -42,6 +48,9 @@ void xf_landing_next_round(struct xf_landing *l);
 
 /* Unmaps what is mapped; pages map again when they are touched. */
 void xf_landing_unmap(struct xf_landing *l);
+
+/* For a moment in which nothing else is to be done. False: nor was there anything to do. */
+bool xf_landing_rest(struct xf_landing *l);
 
 /*
  * Writes one checked record (xf_wire_check_data) of the current round; *payload moves over the

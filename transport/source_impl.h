@@ -51,9 +51,11 @@ struct xf_source {
     uint64_t barrier_us, barrier_wait_us;
     uint64_t unsent_us; /* when this round last had a page or its barrier still to be sent */
 
-    uint64_t *populated; /* pages that the target has memory for */
-    uint64_t *todo;      /* pages of this round, or of the one after this round of POPULATE */
-    uint64_t *fresh;     /* pages to populate */
+    uint64_t *populated;   /* pages that the target has memory for */
+    uint64_t *todo;        /* pages of this round, or of the one after this round of POPULATE */
+    uint64_t *fresh;       /* pages to populate */
+    uint64_t todo_pages;   /* in todo */
+    uint64_t words_passed; /* of bitmaps, at the ends of rounds */
     struct xf_source_queue *queues;
 };
 

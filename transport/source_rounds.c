@@ -13,7 +13,9 @@ static uint64_t full_pages(const struct xf_source *s)
     return s->encoder.pages_raw + s->encoder.pages_compressed;
 }
 
-static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t now_us)
+/* count: of the round's pages. */
+static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t count,
+                       uint64_t now_us)
 {
     const uint64_t *pages = kind == XF_ROUND_POPULATE ? s->fresh : s->todo;
     int rc = XF_FAULT(source_round_begin);
@@ -29,25 +31,42 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t no
     s->deferred_asked = 0;
     /* fresh is a round of POPULATE's, or free. */
     xf_encoder_round(&s->encoder, pages, kind, s->fresh);
-    s->round_pages = xf_bitmap_count(pages, s->guest.page_count);
+    s->round_pages = count;
     xf_source_progress(s, now_us);
     return 0;
 }
 
 /*
- * Pages of todo for which the target has no memory: those with content get a round of POPULATE
- * first, the others leave todo.
+ * The bitmaps of a large guest are many megabytes, and a stop goes through them while the guest
+ * stands: so they are gone through together and once, and what has not changed is not written.
  */
-static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
+static void passed(struct xf_source *s)
+{
+    s->words_passed += xf_bitmap_words(s->guest.page_count);
+}
+
+/*
+ * Pages of todo for which the target has no memory: those with content get a round of POPULATE
+ * first, the others leave todo. joined: what is in fresh joins todo before.
+ */
+static int begin_rounds_of_todo(struct xf_source *s, bool joined, uint64_t now_us)
 {
     const uint64_t words = xf_bitmap_words(s->guest.page_count);
-    uint64_t any = 0;
+    uint64_t fresh_pages = 0;
 
+    s->todo_pages = 0;
     for (uint64_t w = 0; w < words; w++) {
-        s->fresh[w] = s->todo[w] & ~s->populated[w];
-        any |= s->fresh[w];
+        uint64_t todo = s->todo[w] | (joined ? s->fresh[w] : 0), fresh = todo & ~s->populated[w];
+
+        s->todo_pages += (uint64_t)__builtin_popcountll(todo);
+        fresh_pages += (uint64_t)__builtin_popcountll(fresh);
+        if (todo != s->todo[w])
+            s->todo[w] = todo;
+        if (fresh != s->fresh[w])
+            s->fresh[w] = fresh;
     }
-    if (any) {
+    passed(s);
+    if (fresh_pages) {
         xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
         int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
 
@@ -55,14 +74,21 @@ static int begin_rounds_of_todo(struct xf_source *s, uint64_t now_us)
         if (rc)
             return xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
                                    strerror(-rc));
-        any = 0;
+        fresh_pages = s->todo_pages = 0;
         for (uint64_t w = 0; w < words; w++) {
-            s->populated[w] |= s->fresh[w];
-            s->todo[w] &= s->populated[w];
-            any |= s->fresh[w];
+            if (s->fresh[w]) {
+                s->populated[w] |= s->fresh[w];
+                fresh_pages += (uint64_t)__builtin_popcountll(s->fresh[w]);
+            }
+            if (s->todo[w]) {
+                s->todo[w] &= s->populated[w];
+                s->todo_pages += (uint64_t)__builtin_popcountll(s->todo[w]);
+            }
         }
+        passed(s);
     }
-    return begin_round(s, any ? XF_ROUND_POPULATE : XF_ROUND_PAGES, now_us);
+    return fresh_pages ? begin_round(s, XF_ROUND_POPULATE, fresh_pages, now_us)
+                       : begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us);
 }
 
 int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
@@ -78,14 +104,18 @@ int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot start logging dirty pages: %s",
                                strerror(-rc));
-    const uint64_t words = xf_bitmap_words(s->guest.page_count);
-
-    memcpy(s->populated, s->todo, words * sizeof(s->todo[0]));
-    memcpy(s->fresh, s->todo, words * sizeof(s->todo[0]));
-    s->session.stats.pages_total = xf_bitmap_count(s->todo, s->guest.page_count);
+    s->todo_pages = 0;
+    for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++) {
+        if (!s->todo[w])
+            continue;
+        s->populated[w] = s->fresh[w] = s->todo[w];
+        s->todo_pages += (uint64_t)__builtin_popcountll(s->todo[w]);
+    }
+    passed(s);
+    s->session.stats.pages_total = s->todo_pages;
     s->session.stats.live_us = now_us;
     xf_source_enter(s, XF_PHASE_LIVE, now_us);
-    return begin_round(s, XF_ROUND_POPULATE, now_us);
+    return begin_round(s, XF_ROUND_POPULATE, s->todo_pages, now_us);
 }
 
 static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t *count)
@@ -147,9 +177,7 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     rc = fetch_dirty(s, s->fresh, true, &count);
     if (rc)
         return rc;
-    for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++)
-        s->todo[w] |= s->fresh[w];
-    return begin_rounds_of_todo(s, now_us);
+    return begin_rounds_of_todo(s, true, now_us);
 }
 
 /*
@@ -221,7 +249,7 @@ static int after_live_round(struct xf_source *s, uint64_t now_us)
     switch (xf_policy_next(&s->config.policy, &s->rounds, &r, &s->predicted_us)) {
     case XF_ROUND_AGAIN:
         slow_down(s, xf_rounds_throttle_pct(&s->rounds));
-        return begin_rounds_of_todo(s, now_us);
+        return begin_rounds_of_todo(s, false, now_us);
     case XF_ROUND_STOP:
         return stop_and_copy(s, now_us);
     default:
@@ -254,7 +282,7 @@ static int begin_hashes(struct xf_source *s, uint64_t now_us)
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot tell which pages to verify: %s",
                                strerror(-rc));
-    return begin_round(s, XF_ROUND_HASHES, now_us);
+    return begin_round(s, XF_ROUND_HASHES, xf_bitmap_count(s->todo, s->guest.page_count), now_us);
 }
 
 int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
@@ -271,7 +299,8 @@ int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
         return xf_session_fail(&s->session, rc, "cannot read the guest: %s", strerror(-rc));
     if (!count)
         xf_source_enter(s, XF_PHASE_FINAL, now_us);
-    return begin_round(s, XF_ROUND_PAGES, now_us);
+    s->todo_pages = xf_bitmap_count(s->todo, s->guest.page_count);
+    return begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us);
 }
 
 /* The target has counted every page of the round. */
@@ -291,7 +320,7 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
     if (s->kind == XF_ROUND_POPULATE) {
         if (s->guest.ops->next_batch)
             return xf_source_next_batch(s, now_us);
-        return begin_round(s, XF_ROUND_PAGES, now_us);
+        return begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us);
     }
     if (s->kind == XF_ROUND_PAGES) {
         st->rounds++;

@@ -275,6 +275,9 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     xf_lap(laps, XF_STAGE_bookkeeping);
     xf_target_send_due(t, now_us);
     xf_lap(laps, XF_STAGE_transmit);
+    /* At the end what is mapped is the owner's to unmap, when nobody waits. */
+    if (t->idle && t->phase < XF_PHASE_DONE && xf_landing_rest(&t->landing))
+        xf_lap(laps, XF_STAGE_guest);
     if (now_us - t->progress_us >= XF_PROGRESS_US)
         progress(t, now_us);
     xf_laps_end(laps, t->idle);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Chunks: a bounded number of them is mapped. */
+#include "chunks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In `place`: it is passing. */
+#define PASSING (UINT32_C(1) << 31)
+/* In passing: it was unmapped meanwhile. */
+#define NONE UINT32_MAX
+/* One in so many mappings is for those that pass. */
+#define PASSING_SHARE 8u
+/* Kept chunks that are looked at for one that is not touched any more. */
+#define LOOKS 4u
+
+static void set_most(struct xf_chunks *c, uint32_t most)
+{
+    c->passing_max = most / PASSING_SHARE ? most / PASSING_SHARE : 1;
+    c->kept_max = most < c->count ? most - c->passing_max : most; /* all of the guest is kept */
+}
+
+int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest)
+{
+    uint64_t most = guest->chunks_max ? guest->chunks_max : XF_CHUNKS_MAX;
+
+    memset(c, 0, sizeof(*c));
+    c->guest = *guest;
+    c->count = (guest->page_count + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
+    c->round = 1;
+    if (most > c->count)
+        most = c->count;
+    if (c->count >= PASSING)
+        return -EFBIG;
+    set_most(c, (uint32_t)most);
+    c->table = calloc(c->count, sizeof(c->table[0]));
+    c->kept = calloc(most, sizeof(c->kept[0]));
+    c->passing = calloc(most / PASSING_SHARE + 1, sizeof(c->passing[0]));
+    return c->table && c->kept && c->passing ? 0 : -ENOMEM;
+}
+
+void xf_chunks_fini(struct xf_chunks *c)
+{
+    if (c->table && c->kept && c->passing)
+        xf_chunks_unmap_all(c);
+    free(c->passing);
+    free(c->kept);
+    free(c->table);
+    memset(c, 0, sizeof(*c));
+}
+
+static void unmap(struct xf_chunks *c, uint32_t chunk)
+{
+    struct xf_chunk *k = &c->table[chunk];
+
+    c->guest.ops->unmap_chunk(c->guest.ctx, chunk, k->base);
+    k->base = NULL;
+    c->mapped--;
+}
+
+/* The passing chunk that has been mapped the longest goes. */
+static void drop_oldest(struct xf_chunks *c)
+{
+    uint32_t chunk = c->passing[c->passing_at];
+
+    if (chunk != NONE)
+        unmap(c, chunk);
+    c->passing_at = (c->passing_at + 1) % c->passing_max;
+    c->passing_n--;
+}
+
+static void drop_kept(struct xf_chunks *c, uint32_t place)
+{
+    uint32_t last = c->kept[--c->kept_n];
+
+    unmap(c, c->kept[place]);
+    if (place < c->kept_n) {
+        c->kept[place] = last;
+        c->table[last].place = place;
+    }
+}
+
+void xf_chunks_unmap(struct xf_chunks *c, uint64_t chunk)
+{
+    struct xf_chunk *k = &c->table[chunk];
+
+    if (!k->base)
+        return;
+    if (k->place & PASSING) {
+        c->passing[k->place & ~PASSING] = NONE;
+        unmap(c, (uint32_t)chunk);
+    } else {
+        drop_kept(c, k->place);
+    }
+}
+
+void xf_chunks_unmap_all(struct xf_chunks *c)
+{
+    while (c->passing_n)
+        drop_oldest(c);
+    while (c->kept_n)
+        drop_kept(c, c->kept_n - 1);
+}
+
+/* One that the round has come by without touching it, or that the round before did not touch. */
+static bool is_left(const struct xf_chunks *c, uint32_t kept, uint64_t wanted)
+{
+    uint32_t round = c->table[kept].round;
+
+    return round + 1 < c->round || (round < c->round && kept < wanted);
+}
+
+/* Makes room among the kept ones if there is or may be some. */
+static bool room_in_kept(struct xf_chunks *c, uint64_t wanted)
+{
+    if (c->kept_n < c->kept_max)
+        return true;
+    for (unsigned i = 0; i < LOOKS && c->kept_n; i++) {
+        c->hand = (c->hand + 1) % c->kept_n;
+        if (is_left(c, c->kept[c->hand], wanted)) {
+            drop_kept(c, c->hand);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The kernel has no more: an eighth of what there is goes, and does not come back. */
+static void shrink(struct xf_chunks *c)
+{
+    uint32_t most = c->mapped - (c->mapped + PASSING_SHARE - 1) / PASSING_SHARE;
+
+    while (c->passing_n) /* its size changes */
+        drop_oldest(c);
+    c->passing_at = 0;
+    set_most(c, most ? most : 1);
+    while (c->kept_n > c->kept_max)
+        drop_kept(c, c->kept_n - 1);
+}
+
+int xf_chunks_map(struct xf_chunks *c, uint64_t chunk)
+{
+    struct xf_chunk *k = &c->table[chunk];
+    bool keeps = room_in_kept(c, chunk);
+    int rc;
+
+    if (!keeps && c->passing_n == c->passing_max)
+        drop_oldest(c);
+    while ((rc = c->guest.ops->map_chunk(c->guest.ctx, chunk, &k->base)) == -ENOMEM && c->mapped) {
+        shrink(c);
+        keeps = false;
+    }
+    if (rc) {
+        k->base = NULL;
+        return rc;
+    }
+    c->maps++;
+    if (++c->mapped > c->mapped_most)
+        c->mapped_most = c->mapped;
+    if (keeps) {
+        k->place = c->kept_n;
+        c->kept[c->kept_n++] = (uint32_t)chunk;
+        return 0;
+    }
+    uint32_t at = (c->passing_at + c->passing_n++) % c->passing_max;
+
+    k->place = PASSING | at;
+    c->passing[at] = (uint32_t)chunk;
+    return 0;
+}
+
+void xf_chunks_next_round(struct xf_chunks *c)
+{
+    c->round++;
+}
+
+bool xf_chunks_rest(struct xf_chunks *c)
+{
+    /* The newer half may be where the round is now. */
+    if (c->passing_n <= c->passing_max / 2)
+        return false;
+    drop_oldest(c);
+    return true;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Chunks: which chunks of the sink's guest memory are mapped, and which of them goes when another
+ * is wanted and there are as many as may be. Each is a mapping of the kernel's, which a host has
+ * only so many of, and in a PVH dom0 each of its pages costs dom0 memory of its own.
+ *
+ * A round goes through the guest in ascending order, so a guest that writes all over touches every
+ * chunk once in each round: there the least recently used is always the next to be wanted, and to
+ * throw it out would map all of the guest anew in every round. So most mappings are kept as they
+ * are as long as rounds touch them ("kept"; the share of the guest that they cover costs nothing),
+ * and the others go through the rest, first in, first out ("passing"). What is kept and was not
+ * touched when the round came by is given to another, so that the kept ones become those that the
+ * guest writes to.
+ *
+ * Private to transport/. Threads: the stepping one.
+ */
+#ifndef XF_TRANSPORT_CHUNKS_H
+#define XF_TRANSPORT_CHUNKS_H
+
+#include "guest.h"
+
+struct xf_chunk {
+    void *base;     /* NULL: not mapped */
+    uint32_t round; /* when it was last touched */
+    uint32_t place; /* in kept, or PASSING and in passing */
+};
+
+struct xf_chunks {
+    struct xf_guest_sink guest;
+    struct xf_chunk *table; /* of all chunks */
+    uint64_t count;
+    uint32_t round;
+    uint32_t *kept, kept_n, kept_max, hand; /* chunk numbers */
+    uint32_t *passing, passing_at, passing_n, passing_max;
+    uint32_t mapped, mapped_most; /* now, and ever at once */
+    uint64_t maps;                /* that were made */
+};
+
+/* On failure too, call fini. */
+int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest);
+/* Unmaps all. */
+void xf_chunks_fini(struct xf_chunks *c);
+
+/* Where chunk number `chunk` is mapped; NULL: it is not. */
+static inline uint8_t *xf_chunks_at(struct xf_chunks *c, uint64_t chunk)
+{
+    c->table[chunk].round = c->round;
+    return c->table[chunk].base;
+}
+
+/* Maps one that is not. If the kernel has no room for it, others go, and from then on there are
+   fewer at once. 0 or the sink's -errno. */
+int xf_chunks_map(struct xf_chunks *c, uint64_t chunk);
+
+/* Unmaps one, if it is mapped, or all of them. */
+void xf_chunks_unmap(struct xf_chunks *c, uint64_t chunk);
+void xf_chunks_unmap_all(struct xf_chunks *c);
+
+/* Another round of pages begins. */
+void xf_chunks_next_round(struct xf_chunks *c);
+
+/* For a moment in which nothing else is to be done: unmaps one that will not be wanted soon, so
+   that later ones, of the last round above all, need not wait for that. False: there was none. */
+bool xf_chunks_rest(struct xf_chunks *c);
+
+#endif
