@@ -125,6 +125,13 @@ old=$domid
 domid=$((100 + old)) state=paused cpu=0 put_guest "$DIR/$host/$name--incoming"
 domid=$old
 hold memory
+# It may have ended meanwhile, or be another domain by now.
+[ ! -e "$DIR/reboots" ] || { read_guest "$DIR/here/$name" && domid=$((old + 10)) put_guest "$DIR/here/$name"; }
+if ! read_guest "$DIR/here/$name" || [ "$domid $state" != "$old running" ]; then
+    rm -f "$DIR/$host/$name--incoming"
+    echo "migration sender: libxl_domain_suspend failed (rc=-3)" >&2
+    exit 1
+fi
 # From now on the shim does not end it.
 echo '{"version":1,"event":"start","t_us":0,"time_us":1700000000000000,"program":"migrate"}' >>"$XL_FAST_EVENTS"
 state=suspended
@@ -161,7 +168,7 @@ guest() { # NAME NEED_MIB [STATE]
 
 # Four guests of which the largest fits hostb alone.
 world() {
-    rm -rf "$dir"/{here,hostb,hostc,run,log} "$dir"/{hold,held,later,cut,no-port,xl.pid}
+    rm -rf "$dir"/{here,hostb,hostc,run,log} "$dir"/{hold,held,later,cut,no-port,xl.pid,reboots}
     mkdir "$dir"/{here,hostb,hostc,run,log}
     n=0
     touch "$dir"/log/{started,moves,steps}

@@ -71,6 +71,17 @@ static uint64_t now_ns(void)
 
 /* ---- looking ------------------------------------------------------------------------------- */
 
+/* Each time it was gone for long, and then was here again. */
+static bool ends_each_time(const struct evacuate *e, const struct xf_evacuate_guest *g)
+{
+    unsigned ended = 0;
+
+    for (unsigned i = 0; i < e->evacuated_n; i++)
+        ended += e->evacuated[i].result == XF_EVACUATED_ENDED &&
+                 !strcmp(e->evacuated[i].uuid, g->uuid);
+    return ended > XF_EVACUATE_REBOOTS;
+}
+
 static int look(struct evacuate *e)
 {
     struct xf_evacuate_guest *newest = e->before;
@@ -88,6 +99,12 @@ static int look(struct evacuate *e)
     e->guests_n = (unsigned)n;
     xf_evacuate_carry_over(e->guests, e->guests_n, e->before, e->before_n, at_ns - e->looked_ns);
     e->looked_ns = at_ns;
+    for (unsigned i = 0; i < e->guests_n; i++) {
+        if (!ends_each_time(e, &e->guests[i]))
+            continue;
+        e->guests[i].tries = XF_EVACUATE_TRIES;
+        strcpy(e->guests[i].failed, "ends each time that it moves");
+    }
     xf_evacuate_sort_out(e->guests, e->guests_n, e->keep);
     return 0;
 }
@@ -119,7 +136,7 @@ static void ask_hosts(struct evacuate *e)
 /* ---- moving -------------------------------------------------------------------------------- */
 
 static void note_evacuated(struct evacuate *e, const struct xf_journal *j, uint64_t need_kib,
-                           const char *unsettled)
+                           int result, const char *why)
 {
     struct xf_evacuated *grown =
         realloc(e->evacuated, (e->evacuated_n + 1) * sizeof(*e->evacuated));
@@ -136,8 +153,17 @@ static void note_evacuated(struct evacuate *e, const struct xf_journal *j, uint6
     memcpy(v->uuid, j->uuid, sizeof(v->uuid));
     memcpy(v->host, j->host, sizeof(v->host));
     v->need_kib = need_kib;
-    v->moved = !unsettled;
-    snprintf(v->why, sizeof(v->why), "%s", unsettled ? unsettled : "");
+    v->result = result;
+    snprintf(v->why, sizeof(v->why), "%s", why);
+}
+
+/* Said whatever is to be said: it is no longer what the user believes it to be. */
+static void note_ended(struct evacuate *e, const struct xf_journal *j, uint64_t need_kib)
+{
+    xf_say_error("%s has ended while it moved to %s: it has shut down, crashed or been destroyed, "
+                 "and %s does not have it",
+                 j->guest, j->host, j->host);
+    note_evacuated(e, j, need_kib, XF_EVACUATED_ENDED, "");
 }
 
 /* Where the guest is, is known: the journal has done its work. */
@@ -179,7 +205,16 @@ static int conclude(struct evacuate *e, struct xf_evacuate_guest *g, const struc
     switch (at) {
     case XF_AT_THERE:
         xf_say_end(&e->say, j, "moved", status);
-        note_evacuated(e, j, g->need_kib, NULL);
+        note_evacuated(e, j, g->need_kib, XF_EVACUATED_MOVED, "");
+        return forget() ? XF_EXIT_FAILED : cancelled;
+    case XF_AT_ENDED:
+        xf_say_end(&e->say, j, "ended", status);
+        note_ended(e, j, g->need_kib);
+        return forget() ? XF_EXIT_FAILED : cancelled;
+    case XF_AT_REBOOTED:
+        xf_say_note(&e->say, "%s has rebooted while it moved to %s", j->guest, j->host);
+        xf_say_end(&e->say, j, "rebooted", status);
+        note_failed(g, j->host, status);
         return forget() ? XF_EXIT_FAILED : cancelled;
     case XF_AT_HERE:
         xf_say_end(&e->say, j, cancelled ? "cancelled" : "failed", status);
@@ -190,14 +225,15 @@ static int conclude(struct evacuate *e, struct xf_evacuate_guest *g, const struc
         break;
     }
     xf_say_end(&e->say, j, "unsettled", status);
-    note_evacuated(e, j, g->need_kib, why[0] ? why : "start again, and it is settled first");
+    note_evacuated(e, j, g->need_kib, XF_EVACUATED_UNSETTLED,
+                   why[0] ? why : "start again, and it is settled first");
     cancelled = xf_mover_cancelled(); /* perhaps only since */
     return cancelled ? cancelled : EXIT_UNSETTLED;
 }
 
 static int move_one(struct evacuate *e, struct xf_evacuate_guest *g)
 {
-    struct xf_journal j = {0};
+    struct xf_journal j = {.domid = g->domid};
     int status;
 
     memcpy(j.guest, g->name, sizeof(j.guest));
@@ -249,16 +285,21 @@ static int settle_last(struct evacuate *e)
     }
     xf_say_note(&e->say, "%s was on its way to %s", j.guest, j.host);
     at = xf_mover_settle(&e->mover, &j, why);
+    if (at == XF_AT_ENDED) {
+        xf_say_end(&e->say, &j, "settled-ended", -1);
+        note_ended(e, &j, 0);
+        return forget() ? XF_EXIT_FAILED : xf_mover_cancelled();
+    }
     if (at == XF_AT_HERE || at == XF_AT_THERE) {
         xf_say_note(&e->say, "%s is %s%s", j.guest, at == XF_AT_HERE ? "here" : "at ",
                     at == XF_AT_HERE ? "" : j.host);
         xf_say_end(&e->say, &j, at == XF_AT_HERE ? "settled-here" : "settled-there", -1);
         if (at == XF_AT_THERE)
-            note_evacuated(e, &j, 0, NULL);
+            note_evacuated(e, &j, 0, XF_EVACUATED_MOVED, "");
         return forget() ? XF_EXIT_FAILED : xf_mover_cancelled();
     }
     xf_say_end(&e->say, &j, "unsettled", -1);
-    note_evacuated(e, &j, 0, why);
+    note_evacuated(e, &j, 0, XF_EVACUATED_UNSETTLED, why);
     if (at == XF_AT_CANCELLED)
         return xf_mover_cancelled();
     xf_moving_path(path, sizeof(path), XF_JOURNAL_FILE);

@@ -25,6 +25,7 @@ struct xf_journal {
     char host[XF_NAME_SIZE]; /* as the user gave it */
     pid_t pid;               /* of xl migrate --fast */
     uint64_t started;        /* when, by xf_moving_started() */
+    uint32_t domid;          /* when it began; not written: 0 in what was read, not known */
 };
 
 /* As text, with a 0 after it. Returns its bytes, or -EINVAL for what could not be read back, or

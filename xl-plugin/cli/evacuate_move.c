@@ -18,6 +18,12 @@
 
 #define ANSWER_BYTES    (256u << 10)
 #define RECOVER_LIMIT_S 900
+/* Between a guest's end and its next beginning xl itself sleeps 2 s; then the new domain is built,
+   paused, which takes its device scripts' time. */
+#define REBOOT_S        10u
+#define BUILD_S         60u
+#define PRESERVED_S     3u /* until xl has destroyed what has shut down */
+#define RECEIVER_S      60u /* for the target's receiver to see that the source is gone */
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
@@ -206,21 +212,32 @@ static bool is_busy(const struct xf_look *look)
     return false;
 }
 
+static const struct xf_look_domain *domain_of(const struct xf_journal *j,
+                                              const struct xf_look *look)
+{
+    for (unsigned i = 0; i < look->domains_n; i++)
+        if (!strcmp(look->domains[i].uuid, j->uuid))
+            return &look->domains[i];
+    return NULL;
+}
+
+static bool is_new(const struct xf_journal *j, const struct xf_look_domain *d)
+{
+    return j->domid && d && d->domid != j->domid;
+}
+
 static enum xf_mover_at place_of(const struct xf_journal *j, const struct xf_look *look, char *why)
 {
-    for (unsigned i = 0; i < look->domains_n; i++) {
-        const struct xf_look_domain *d = &look->domains[i];
+    const struct xf_look_domain *d = domain_of(j, look);
 
-        if (strcmp(d->uuid, j->uuid) != 0)
-            continue;
-        if (xf_look_place(j->guest, d->name) == XF_PLACE_NAME &&
-            (d->state == XF_STATE_RUNNING || d->state == XF_STATE_PAUSED) && !is_busy(look))
-            return XF_AT_HERE;
-        snprintf(why, XF_EVACUATE_WHY, "it is %s here%s", xf_recover_state_name(d->state),
-                 is_busy(look) ? ", and being moved" : "");
-        return XF_AT_UNSETTLED;
-    }
-    return XF_AT_THERE;
+    if (!d)
+        return XF_AT_THERE;
+    if (xf_look_place(j->guest, d->name) == XF_PLACE_NAME &&
+        (d->state == XF_STATE_RUNNING || d->state == XF_STATE_PAUSED) && !is_busy(look))
+        return is_new(j, d) ? XF_AT_REBOOTED : XF_AT_HERE;
+    snprintf(why, XF_EVACUATE_WHY, "it is %s here%s", xf_recover_state_name(d->state),
+             is_busy(look) ? ", and being moved" : "");
+    return XF_AT_UNSETTLED;
 }
 
 enum xf_mover_at xf_mover_look(const struct xf_mover *m, const struct xf_journal *j,
@@ -268,6 +285,85 @@ static int wait_for_others(const struct xf_mover *m, const struct xf_journal *j,
     }
 }
 
+enum target_has {
+    HAS_NOTHING, /* neither a domain of the guest's UUID nor a receiver that may still make one */
+    HAS_BUSY,    /* that ends by itself */
+    HAS_GUEST,
+    HAS_NO_ANSWER,
+};
+
+static enum target_has look_there(const struct xf_mover *m, const struct xf_journal *j,
+                                  char *answer)
+{
+    const char *args[] = {"look", j->guest, j->uuid, NULL};
+    struct xf_reach reach = m->reach;
+    struct xf_look *look = calloc(1, sizeof(*look));
+    enum target_has has = HAS_NO_ANSWER;
+    char bad[128];
+
+    reach.host = j->host;
+    if (look && !xf_reach_run(&reach, true, args, answer, ANSWER_BYTES) &&
+        !xf_look_parse(answer, strlen(answer), look, bad)) {
+        const struct xf_look_domain *d = domain_of(j, look);
+
+        has = !d ? HAS_NOTHING : d->state == XF_STATE_DYING ? HAS_BUSY : HAS_GUEST;
+        for (unsigned i = 0; i < look->processes_n; i++)
+            if (look->processes[i].receives &&
+                (!look->processes[i].uuid[0] || !strcmp(look->processes[i].uuid, j->uuid)))
+                has = HAS_BUSY;
+    }
+    free(look);
+    return has;
+}
+
+/* The guest is shut down here under its own name (so no target was told to start it), is being
+   destroyed, or is not here at all. */
+static bool may_have_ended(const struct xf_journal *j, const struct xf_look *look)
+{
+    const struct xf_look_domain *d = domain_of(j, look);
+
+    return !d || d->state == XF_STATE_DYING ||
+           (d->state == XF_STATE_ENDED && xf_look_place(j->guest, d->name) == XF_PLACE_NAME);
+}
+
+/* A new domain that is still being built: it has no name yet, or is paused. */
+static bool is_being_built(const struct xf_journal *j, const struct xf_look *look)
+{
+    const struct xf_look_domain *d = domain_of(j, look);
+
+    return d && d->state == XF_STATE_PAUSED && (is_new(j, d) || !d->name[0]);
+}
+
+/* Looks until a guest that may have ended is seen to have, or is back: XF_AT_ENDED, XF_AT_CANCELLED,
+   or XF_AT_UNSETTLED: ask recover. */
+static enum xf_mover_at wait_for_end(const struct xf_mover *m, const struct xf_journal *j,
+                                     struct xf_look *look, char *answer, char *why)
+{
+    unsigned gone_s = 0, built_s = 0;
+
+    for (;; sleep(1)) {
+        if (caught)
+            return XF_AT_CANCELLED;
+        if (look_here(m, j, look, answer, why))
+            return XF_AT_UNSETTLED;
+        if (is_being_built(j, look) && built_s++ < BUILD_S)
+            continue;
+        if (!may_have_ended(j, look))
+            return XF_AT_UNSETTLED;
+        const struct xf_look_domain *d = domain_of(j, look);
+        bool preserved = d && d->state == XF_STATE_ENDED;
+        enum target_has has = look_there(m, j, answer);
+
+        /* Where nothing is here, only the target's word counts. */
+        if (has == HAS_GUEST || (has == HAS_NO_ANSWER && !preserved))
+            return XF_AT_UNSETTLED;
+        if (gone_s >= (preserved ? PRESERVED_S : REBOOT_S) &&
+            (has != HAS_BUSY || gone_s >= RECEIVER_S))
+            return has == HAS_BUSY ? XF_AT_UNSETTLED : XF_AT_ENDED;
+        gone_s++;
+    }
+}
+
 static const char *text_of(struct json_object *o, const char *key)
 {
     struct json_object *value;
@@ -298,7 +394,11 @@ static enum xf_mover_at run_recover(const struct xf_mover *m, const struct xf_jo
     if (!status && !strcmp(text_of(o, "settled"), "true"))
         at = strcmp(text_of(o, "verdict"), "target-owns") ? XF_AT_HERE : XF_AT_THERE;
     else if (!strcmp(text_of(o, "reason"), "no-answer"))
-        at = xf_mover_look(m, j, unused) == XF_AT_HERE ? XF_AT_HERE : XF_AT_UNSETTLED;
+        at = xf_mover_look(m, j, unused);
+    if (at == XF_AT_HERE && xf_mover_look(m, j, unused) == XF_AT_REBOOTED)
+        at = XF_AT_REBOOTED;
+    if (at == XF_AT_THERE && strcmp(text_of(o, "verdict"), "target-owns") != 0)
+        at = XF_AT_UNSETTLED; /* it is not here, which says nothing of there */
     snprintf(why, XF_EVACUATE_WHY, "xl-fast recover: %s",
              o            ? text_of(o, "text")
              : status < 0 ? strerror(-status)
@@ -321,6 +421,8 @@ enum xf_mover_at xf_mover_settle(const struct xf_mover *m, const struct xf_journ
         if (rc)
             at = rc == -ECANCELED ? XF_AT_CANCELLED : XF_AT_UNSETTLED;
         else
+            at = wait_for_end(m, j, look, answer, why);
+        if (!rc && at == XF_AT_UNSETTLED)
             at = run_recover(m, j, answer, why);
     }
     free(answer);

@@ -27,6 +27,9 @@ struct xf_mover {
 enum xf_mover_at {
     XF_AT_HERE,  /* under its own name, alive, and no process moves it */
     XF_AT_THERE, /* nothing of it is here */
+    XF_AT_REBOOTED, /* as HERE, but a new domain of its UUID */
+    XF_AT_ENDED, /* shut down, crashed or destroyed while it moved: what is left, if anything, is
+                    here, under its own name */
     XF_AT_UNSETTLED,
     XF_AT_CANCELLED, /* unsettled, because the user did not want to wait */
 };
@@ -52,7 +55,7 @@ enum xf_mover_at xf_mover_look(const struct xf_mover *m, const struct xf_journal
 
 /* Waits for a migration of it that still runs here; then recover. A guest that is alive here counts
    as here also if its target does not answer: it was never told to start it, or has given it back.
- */
+   Of a guest that neither end has, it is waited for whether a reboot brings it back. */
 enum xf_mover_at xf_mover_settle(const struct xf_mover *m, const struct xf_journal *j,
                                  char why[XF_EVACUATE_WHY]);
 

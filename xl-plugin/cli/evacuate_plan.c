@@ -166,10 +166,22 @@ static void carry_over(struct xf_evacuate_guest *now, const struct xf_evacuate_g
 {
     now->tried = before->tried;
     now->tries = before->tries;
+    now->reboots = before->reboots;
     memcpy(now->failed, before->failed, sizeof(now->failed));
     if (elapsed_ns && now->cpu_time_ns >= before->cpu_time_ns)
         now->busy_permille = (uint64_t)((double)(now->cpu_time_ns - before->cpu_time_ns) * 1000 /
                                         (double)elapsed_ns);
+}
+
+/* It may reboot each time, for ever. */
+static void carry_over_reboot(struct xf_evacuate_guest *now, const struct xf_evacuate_guest *before)
+{
+    now->reboots = before->reboots + (before->tries > 0);
+    if (now->reboots <= XF_EVACUATE_REBOOTS)
+        return;
+    now->tries = XF_EVACUATE_TRIES;
+    snprintf(now->failed, sizeof(now->failed), "has rebooted %u times while it moved",
+             now->reboots);
 }
 
 void xf_evacuate_carry_over(struct xf_evacuate_guest *now, unsigned n,
@@ -178,6 +190,10 @@ void xf_evacuate_carry_over(struct xf_evacuate_guest *now, unsigned n,
 {
     for (unsigned i = 0; i < n; i++)
         for (unsigned k = 0; k < before_n; k++)
-            if (now[i].domid == before[k].domid && !strcmp(now[i].uuid, before[k].uuid))
+            if (strcmp(now[i].uuid, before[k].uuid) != 0)
+                continue;
+            else if (now[i].domid == before[k].domid)
                 carry_over(&now[i], &before[k], elapsed_ns);
+            else
+                carry_over_reboot(&now[i], &before[k]);
 }

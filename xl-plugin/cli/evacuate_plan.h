@@ -23,6 +23,8 @@
 #define XF_EVACUATE_WHY    200
 /* A move that has failed is tried once more, at another host. */
 #define XF_EVACUATE_TRIES 2u
+/* One that has rebooted meanwhile begins anew with them, so many times. */
+#define XF_EVACUATE_REBOOTS 3u
 
 enum xf_evacuate_fate {
     XF_FATE_MOVES,
@@ -43,6 +45,7 @@ struct xf_evacuate_guest {
     /* What this run has tried: a bit for each host by its index, and how often. */
     uint32_t tried;
     unsigned tries;
+    unsigned reboots; /* while it moved */
     char failed[XF_EVACUATE_WHY]; /* the last one */
     /* What is decided. */
     enum xf_evacuate_fate fate;
@@ -66,7 +69,8 @@ void xf_evacuate_plan(struct xf_evacuate_guest *guests, unsigned n,
                       const struct xf_evacuate_host *hosts, unsigned hosts_n);
 
 /* From a look that is elapsed_ns older: what this run has tried with a guest, and how busy the
-   guest was since. */
+   guest was since. One of the same UUID in a new domain has rebooted: what was tried counts no
+   more. */
 void xf_evacuate_carry_over(struct xf_evacuate_guest *now, unsigned n,
                             const struct xf_evacuate_guest *before, unsigned before_n,
                             uint64_t elapsed_ns);

@@ -212,7 +212,7 @@ void xf_say_end(const struct xf_say *s, const struct xf_journal *j, const char *
 /* ---- the end ------------------------------------------------------------------------------- */
 
 struct totals {
-    unsigned moved, left, kept;
+    unsigned moved, left, kept, ended;
 };
 
 static void sum_one(const struct xf_say *s, struct json_object *list, const char *name,
@@ -229,22 +229,34 @@ static void sum_one(const struct xf_say *s, struct json_object *list, const char
 static void sum_evacuated(const struct xf_say *s, const struct xf_evacuated *v,
                           struct json_object *list, struct totals *t)
 {
-    char where[XF_NAME_SIZE + 16];
+    static const char *const formats[] = {
+        [XF_EVACUATED_MOVED] = "moved to %s",
+        [XF_EVACUATED_ENDED] = "ended while it moved to %s",
+        [XF_EVACUATED_UNSETTLED] = "unsettled",
+    };
+    static const char *const results[] = {
+        [XF_EVACUATED_MOVED] = "moved",
+        [XF_EVACUATED_ENDED] = "ended",
+        [XF_EVACUATED_UNSETTLED] = "unsettled",
+    };
+    bool unsettled = v->result == XF_EVACUATED_UNSETTLED;
+    char where[XF_NAME_SIZE + 32];
     struct json_object *o;
 
-    snprintf(where, sizeof(where), v->moved ? "moved to %s" : "unsettled", v->host);
-    sum_one(s, list, v->name, v->need_kib, where, v->moved ? "" : v->why);
-    t->moved += v->moved;
-    t->left += !v->moved;
-    if (!v->moved)
+    snprintf(where, sizeof(where), formats[v->result], v->host);
+    sum_one(s, list, v->name, v->need_kib, where, unsettled ? v->why : "");
+    t->moved += v->result == XF_EVACUATED_MOVED;
+    t->ended += v->result == XF_EVACUATED_ENDED;
+    t->left += unsettled;
+    if (unsettled)
         xf_say_error("%s: not settled: %s", v->name, v->why);
     if (!list)
         return;
     json_object_array_add(list, o = json_object_new_object());
     put_guest(o, v->name, v->uuid);
-    put_text(o, "result", v->moved ? "moved" : "unsettled");
+    put_text(o, "result", results[v->result]);
     put_text(o, "host", v->host);
-    if (!v->moved)
+    if (unsettled)
         put_text(o, "why", v->why);
 }
 
@@ -265,11 +277,26 @@ static void sum_guest(const struct xf_say *s, const struct xf_evacuate_guest *g,
         json_object_array_add(list, guest_object(g, "result", fate, why));
 }
 
-/* What was seen of it here before says less. */
+/* What was seen of it here before says less, unless it had ended and is here again. */
 static bool was_told(const struct xf_evacuated *v, unsigned n, const char *uuid)
 {
     for (unsigned i = 0; i < n; i++)
-        if (!strcmp(v[i].uuid, uuid))
+        if (!strcmp(v[i].uuid, uuid) && v[i].result != XF_EVACUATED_ENDED)
+            return true;
+    return false;
+}
+
+/* One that had ended, and was or is here again, is told of by that. */
+static bool is_over(const struct xf_evacuated *v, unsigned n, unsigned which,
+                    const struct xf_evacuate_guest *guests, unsigned guests_n)
+{
+    if (v[which].result != XF_EVACUATED_ENDED)
+        return false;
+    for (unsigned i = which + 1; i < n; i++)
+        if (!strcmp(v[i].uuid, v[which].uuid))
+            return true;
+    for (unsigned i = 0; i < guests_n; i++)
+        if (!strcmp(guests[i].uuid, v[which].uuid) && guests[i].fate != XF_FATE_ALONE)
             return true;
     return false;
 }
@@ -283,7 +310,8 @@ unsigned xf_say_summary(const struct xf_say *s, const struct xf_evacuated *evacu
     struct totals t = {0};
 
     for (unsigned i = 0; i < evacuated_n; i++)
-        sum_evacuated(s, &evacuated[i], list, &t);
+        if (!is_over(evacuated, evacuated_n, i, guests, n))
+            sum_evacuated(s, &evacuated[i], list, &t);
     for (unsigned i = 0; i < n; i++)
         if (!was_told(evacuated, evacuated_n, guests[i].uuid))
             sum_guest(s, &guests[i], list, &t);
@@ -292,7 +320,10 @@ unsigned xf_say_summary(const struct xf_say *s, const struct xf_evacuated *evacu
         json_object_object_add(o, "guests", list);
         print_event(o);
     } else if (!s->quiet) {
-        printf("%u moved, %u left, %u kept\n", t.moved, t.left, t.kept);
+        printf("%u moved, %u left, %u kept", t.moved, t.left, t.kept);
+        if (t.ended)
+            printf(", %u ended", t.ended);
+        printf("\n");
         fflush(stdout);
     }
     return t.left;

@@ -17,8 +17,8 @@ struct xf_say {
 struct xf_evacuated {
     char name[XF_NAME_SIZE], uuid[XF_UUID_SIZE], host[XF_NAME_SIZE];
     uint64_t need_kib; /* 0: not known */
-    bool moved;        /* else where it is is not settled: */
-    char why[XF_EVACUATE_WHY];
+    enum { XF_EVACUATED_MOVED, XF_EVACUATED_ENDED, XF_EVACUATED_UNSETTLED } result;
+    char why[XF_EVACUATE_WHY]; /* if it is not settled */
 };
 
 /* A line on stderr, after "xl-fast: evacuate: "; a note is none of --quiet's, and none of --json's.
@@ -33,8 +33,10 @@ void xf_say_plan(const struct xf_say *s, const struct xf_evacuate_guest *guests,
 /* A guest is about to move. */
 void xf_say_begin(const struct xf_say *s, const struct xf_journal *j);
 
-/* It has: result is "moved", "failed", "cancelled", "unsettled"; or, of one that an earlier run has
-   begun to move, "settled-here", "settled-there". status: xl migrate's, -1 where it was not run. */
+/* It has: result is "moved", "failed", "cancelled", "rebooted" (it is tried again), "ended" (shut
+   down, crashed or destroyed meanwhile), "unsettled"; or, of one that an earlier run has begun to
+   move, "settled-here", "settled-there", "settled-ended". status: xl migrate's, -1 where it was not
+   run. */
 void xf_say_end(const struct xf_say *s, const struct xf_journal *j, const char *result, int status);
 
 /* The table, and how many moved and did not. Returns how many are left. status: the exit status,

@@ -184,6 +184,39 @@ static void test_carry_over(void **state)
     assert_int_equal(now.guests[0].tries, 0);
 }
 
+/* A guest in a new domain begins anew; one that reboots each time does not for ever. */
+static void test_carry_over_reboot(void **state)
+{
+    struct plan before = {0}, now = {0};
+    struct xf_evacuate_guest *then, *g;
+
+    (void)state;
+    then = add(&before, "one", 10);
+    g = add(&now, "one", 10);
+    for (unsigned i = 0; i <= XF_EVACUATE_REBOOTS; i++) {
+        assert_int_equal(g->tries, 0);
+        *then = *g;
+        then->tries = 1;
+        then->tried = 2;
+        memset(&g->tried, 0, sizeof(g->tried));
+        g->domid++;
+        xf_evacuate_carry_over(g, 1, then, 1, 2000000000);
+        assert_int_equal(g->reboots, i + 1);
+        assert_int_equal(g->tried, 0);
+    }
+    assert_int_equal(g->tries, XF_EVACUATE_TRIES);
+    assert_string_equal(g->failed, "has rebooted 4 times while it moved");
+
+    /* One that reboots while others move has not been disturbed. */
+    memset(&now, 0, sizeof(now));
+    memset(&before, 0, sizeof(before));
+    then = add(&before, "one", 10);
+    g = add(&now, "one", 10);
+    g->domid++;
+    xf_evacuate_carry_over(g, 1, then, 1, 2000000000);
+    assert_int_equal(g->reboots, 0);
+}
+
 /* ---- to where ------------------------------------------------------------------------------ */
 
 /* While there is room: where there is most of it. */
@@ -327,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_kept_comes_first),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_carry_over),
+        cmocka_unit_test(test_carry_over_reboot),
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_tight),
         cmocka_unit_test(test_no_better),
