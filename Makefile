@@ -286,6 +286,12 @@ $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) -lcmocka
 
+# Those over stand-ins for Xen, the port and the configuration (tests/unit/standins).
+STANDIN_WRAPS = xf_ports_open xf_ports_close_begin xf_ports_close_end xf_config_load xf_say dlsym
+XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))
+$(XEN_TESTS): $(call objects,tests/unit/standins)
+$(XEN_TESTS): private LDFLAGS_ALL += $(STANDIN_WRAPS:%=-Wl,--wrap=%)
+
 $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)

@@ -57,8 +57,9 @@ struct xf_guest_source_ops {
 
     /*
      * Makes n gfns (1 <= n <= XF_MAP_BATCH_PAGES) readable until the next map() or unmap();
-     * pages[i] is set to the page, or to NULL where the gfn has no content any more. The pages are
-     * the guest's own: their bytes may change while they are being read.
+     * pages[i] is set to the page, or to NULL where the gfn has no content any more. Content that
+     * cannot be read is an error; once the guest stands, the caller has present() confirm each
+     * NULL. The pages are the guest's own: their bytes may change while they are being read.
      */
     int (*map)(void *ctx, const uint64_t *gfns, unsigned n, const void **pages);
     void (*unmap)(void *ctx);
@@ -105,7 +106,8 @@ struct xf_guest_sink_ops {
 
     /*
      * Maps chunk number `chunk` (gfns chunk * XF_CHUNK_PAGES and on) for writing and returns it
-     * in *base; stays valid until unmap_chunk() of it. The caller touches only populated gfns.
+     * in *base; stays valid until unmap_chunk() of it. The caller touches only populated gfns, and
+     * if one of them cannot be written to, that is an error.
      * -ENOMEM: not so many at once; asked again when others have been unmapped.
      */
     int (*map_chunk)(void *ctx, uint64_t chunk, void **base);

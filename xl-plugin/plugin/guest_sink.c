@@ -9,6 +9,7 @@
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 
+#include "../../transport/bitmap.h"
 #include "linger.h"
 #include "say.h"
 
@@ -24,9 +25,16 @@ struct xf_xen_sink {
     uint64_t page_count;
     struct xf_xen_sink_stats stats;
     bool complete;
+    uint64_t *populated; /* a bit a page: what has memory by us */
     xen_pfn_t gfns[POPULATE_BATCH];
     int errors[XF_CHUNK_PAGES];
 };
+
+static void note_populated(struct xf_xen_sink *x, uint64_t first, uint64_t count)
+{
+    for (uint64_t gfn = first; gfn < first + count; gfn++)
+        xf_bitmap_set(x->populated, gfn);
+}
 
 static int populate_small(struct xf_xen_sink *x, uint64_t first, uint64_t count)
 {
@@ -36,14 +44,22 @@ static int populate_small(struct xf_xen_sink *x, uint64_t first, uint64_t count)
         for (unsigned i = 0; i < n; i++)
             x->gfns[i] = first + i;
         int done = xc_domain_populate_physmap(x->xch, x->domid, n, 0, 0, x->gfns);
+        if (done < 0) {
+            int error = errno ? errno : EIO;
+
+            xf_say("target: domain %u: cannot give it memory from page %#llx on: %s", x->domid,
+                   (unsigned long long)first, strerror(error));
+            return -error;
+        }
         if (done != (int)n) {
             xf_say("target: domain %u: no memory for page %#llx after %llu MiB", x->domid,
-                   (unsigned long long)first,
+                   (unsigned long long)first + (unsigned)done,
                    (unsigned long long)((x->stats.superpages * XF_CHUNK_PAGES +
-                                         x->stats.small_pages) >>
+                                         x->stats.small_pages + (unsigned)done) >>
                                         (20 - XF_PAGE_SHIFT)));
             return -ENOMEM;
         }
+        note_populated(x, first, n);
         x->stats.small_pages += n;
         first += n;
         count -= n;
@@ -67,6 +83,7 @@ static int sink_populate(void *ctx, uint64_t first, uint64_t count)
             /* A superpage costs a tenth of its pages one by one, and the guest runs faster on it.
              */
             if (xc_domain_populate_physmap(x->xch, x->domid, 1, CHUNK_ORDER, 0, &extent) == 1) {
+                note_populated(x, first, n);
                 x->stats.superpages++;
                 first += n;
                 count -= n;
@@ -83,6 +100,16 @@ static int sink_populate(void *ctx, uint64_t first, uint64_t count)
     return 0;
 }
 
+/* The first page of a chunk that has memory and did not map; XF_CHUNK_PAGES: there is none. Gfns
+   without memory fail too; the caller does not touch those. */
+static unsigned find_refused(const struct xf_xen_sink *x, uint64_t first)
+{
+    for (unsigned i = 0; i < XF_CHUNK_PAGES; i++)
+        if (x->errors[i] && first + i < x->page_count && xf_bitmap_test(x->populated, first + i))
+            return i;
+    return XF_CHUNK_PAGES;
+}
+
 static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
 {
     struct xf_xen_sink *x = ctx;
@@ -90,7 +117,6 @@ static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
 
     for (unsigned i = 0; i < XF_CHUNK_PAGES; i++)
         x->gfns[i] = first + i;
-    /* Gfns without memory fail one by one, in errors[]; the caller does not touch those. */
     *base = xenforeignmemory_map(x->fmem, x->domid, PROT_READ | PROT_WRITE, XF_CHUNK_PAGES, x->gfns,
                                  x->errors);
     if (!*base) {
@@ -99,6 +125,16 @@ static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
         xf_say("target: domain %u: cannot map its pages at %#llx: %s", x->domid,
                (unsigned long long)first, strerror(error));
         return -error;
+    }
+    /* In a PVH dom0 such a page can be written to all the same, and what is written is lost. */
+    unsigned refused = find_refused(x, first);
+
+    if (refused < XF_CHUNK_PAGES) {
+        xf_say("target: domain %u: cannot map page %#llx, which has memory: %s", x->domid,
+               (unsigned long long)first + refused, strerror(x->errors[refused]));
+        xenforeignmemory_unmap(x->fmem, *base, XF_CHUNK_PAGES);
+        *base = NULL;
+        return -x->errors[refused];
     }
     return 0;
 }
@@ -120,6 +156,11 @@ int xf_xen_sink_new(struct xf_xen_sink **out, uint32_t domid, uint64_t page_coun
         return -ENOMEM;
     x->domid = domid;
     x->page_count = page_count;
+    x->populated = xf_bitmap_new(page_count);
+    if (!x->populated) {
+        xf_xen_sink_free(x);
+        return -ENOMEM;
+    }
     x->xch = xc_interface_open(NULL, NULL, 0);
     x->fmem = xenforeignmemory_open(NULL, 0);
     if (!x->xch || !x->fmem) {
@@ -162,5 +203,6 @@ void xf_xen_sink_free(struct xf_xen_sink *x)
         xenforeignmemory_close(x->fmem);
     if (x->xch)
         xc_interface_close(x->xch);
+    free(x->populated);
     free(x);
 }

@@ -15,15 +15,18 @@
 #include "say.h"
 #include "unsteady.h"
 
-/* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time. */
+/* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time, but
+   libxencall keeps buffers of one page, with a header of 16 bytes, for the next call; more than fit
+   in one are an mmap() and a munmap() each time, dear in a PV dom0. */
 int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen_pfn_t *types);
-#define TYPE_BATCH 1024u
+#define TYPE_BATCH ((unsigned)((XF_PAGE_BYTES - 16) / sizeof(xen_pfn_t)))
 
 /* What start() asks about before it lets the session speak: less than a second's worth even where a
    query is dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn. */
-#define START_PAGES (16u * TYPE_BATCH)
+#define START_PAGES (32u * TYPE_BATCH)
 
-_Static_assert(XF_MAP_BATCH_PAGES <= TYPE_BATCH, "a map batch fits the arrays");
+/* A page that did not map and has content may have come back in between: so often it is tried. */
+#define MAP_TRIES 3u
 
 struct xf_xen_source {
     xc_interface *xch;
@@ -39,9 +42,9 @@ struct xf_xen_source {
     uint64_t start_next; /* gfn that start() goes on with */
     void *mapping;
     unsigned mapped;
-    xen_pfn_t gfns[TYPE_BATCH];
-    xen_pfn_t types[TYPE_BATCH];
-    int errors[TYPE_BATCH];
+    xen_pfn_t gfns[XF_MAP_BATCH_PAGES];
+    xen_pfn_t types[XF_MAP_BATCH_PAGES];
+    int errors[XF_MAP_BATCH_PAGES];
 };
 
 int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out)
@@ -80,13 +83,27 @@ static bool has_content(xen_pfn_t type)
     }
 }
 
-/* Clears of the gfns in x->gfns[0..n) those without content from `bitmap`. Asking has an effect: it
-   gives memory to pages that populate-on-demand still owes the guest. */
+/* Of the gfns in x->types[0..n) makes types. Asking has an effect: it gives memory to pages that
+   populate-on-demand still owes the guest. */
+static int ask_types(struct xf_xen_source *x, unsigned n)
+{
+    for (unsigned first = 0; first < n; first += TYPE_BATCH) {
+        unsigned batch = n - first < TYPE_BATCH ? n - first : TYPE_BATCH;
+
+        if (xc_get_pfn_type_batch(x->xch, x->domid, batch, x->types + first))
+            return fail(x, "cannot query the types of its pages");
+    }
+    return 0;
+}
+
+/* Clears of the gfns in x->gfns[0..n) those without content from `bitmap`. */
 static int drop_empty(struct xf_xen_source *x, unsigned n, uint64_t *bitmap)
 {
     memcpy(x->types, x->gfns, n * sizeof(*x->types));
-    if (xc_get_pfn_type_batch(x->xch, x->domid, n, x->types))
-        return fail(x, "cannot query the types of its pages");
+    int rc = ask_types(x, n);
+
+    if (rc)
+        return rc;
     for (unsigned i = 0; i < n; i++)
         if (!has_content(x->types[i]))
             xf_bitmap_clear(bitmap, x->gfns[i]);
@@ -190,21 +207,63 @@ static void source_unmap(void *ctx)
     x->mapping = NULL;
 }
 
-static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+/*
+ * Some of the n frames did not map, and NULL stands for them in `pages`. That is right for what the
+ * guest has given back since it was queried, and for nothing else: Xen is asked again. *refused is
+ * how many have content all the same, *first the place of the first.
+ */
+static int ask_refused(struct xf_xen_source *x, unsigned n, unsigned *refused, unsigned *first)
 {
-    struct xf_xen_source *x = ctx;
+    unsigned bad = 0, at = 0;
 
-    source_unmap(x);
     for (unsigned i = 0; i < n; i++)
-        x->gfns[i] = gfns[i];
+        if (x->errors[i])
+            x->types[bad++] = x->gfns[i];
+    int rc = ask_types(x, bad);
+
+    *refused = 0;
+    for (unsigned i = 0; i < n && !rc; i++)
+        if (x->errors[i] && has_content(x->types[at++]) && !(*refused)++)
+            *first = i;
+    return rc;
+}
+
+static int map_once(struct xf_xen_source *x, unsigned n, const void **pages, unsigned *bad)
+{
+    source_unmap(x);
     x->mapping = xenforeignmemory_map(x->fmem, x->domid, PROT_READ, n, x->gfns, x->errors);
     if (!x->mapping)
         return fail(x, "cannot map its pages");
     x->mapped = n;
-    /* A page that does not map is one that the guest has given back since it was queried. */
-    for (unsigned i = 0; i < n; i++)
+    *bad = 0;
+    for (unsigned i = 0; i < n; i++) {
         pages[i] = x->errors[i] ? NULL : (const char *)x->mapping + i * XF_PAGE_BYTES;
+        *bad += x->errors[i] != 0;
+    }
     return 0;
+}
+
+static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+{
+    struct xf_xen_source *x = ctx;
+    unsigned bad, refused, first = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        x->gfns[i] = gfns[i];
+    for (unsigned tries = 0; tries < MAP_TRIES; tries++) {
+        int rc = map_once(x, n, pages, &bad);
+
+        if (rc || !bad)
+            return rc;
+        rc = ask_refused(x, n, &refused, &first);
+        if (rc || !refused)
+            return rc;
+    }
+    xf_say(
+        "source: domain %u: cannot map page %#llx, which has content (of %u in one call, %u such "
+        "pages): %s",
+        x->domid, (unsigned long long)x->gfns[first], n, refused, strerror(x->errors[first]));
+    return -x->errors[first];
 }
 
 static int source_throttle(void *ctx, unsigned percent)

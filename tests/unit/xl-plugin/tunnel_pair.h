@@ -32,103 +32,12 @@
 #include "../../../xl-plugin/plugin/tunnel_restore.h"
 #include "../../../xl-plugin/plugin/tunnel_save.h"
 #include "../../../xl-plugin/plugin/verify.h"
+#include "wire.h"
 
 #define PAGE        4096u
 #define ROUNDS_MAX  40
 #define AFTER_END   "what libxl writes next"
 #define RECORD_MOST ((size_t)8 << 20)
-
-/* ---- a link that two threads may use ----------------------------------------------------------
- */
-
-struct wire {
-    struct xf_simlink *net;
-    struct xf_link *fault[2];
-    pthread_mutex_t lock;
-};
-
-struct wire_end {
-    struct xf_link link; /* first */
-    struct xf_link *below;
-    struct wire *wire;
-};
-
-static struct wire_end *enter(struct xf_link *link)
-{
-    struct wire_end *e = (struct wire_end *)link;
-
-    pthread_mutex_lock(&e->wire->lock);
-    xf_simlink_advance(e->wire->net, xf_now_us());
-    return e;
-}
-
-static void leave(struct wire_end *e)
-{
-    pthread_mutex_unlock(&e->wire->lock);
-}
-
-#define WIRE_BURST(name)                                                                           \
-    static unsigned wire_##name(struct xf_link *link, unsigned queue, struct xf_buf *bufs,         \
-                                unsigned n)                                                        \
-    {                                                                                              \
-        struct wire_end *e = enter(link);                                                          \
-        unsigned got = e->below->ops->name(e->below, queue, bufs, n);                              \
-                                                                                                   \
-        leave(e);                                                                                  \
-        return got;                                                                                \
-    }
-#define WIRE_FREE(name)                                                                            \
-    static void wire_##name(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n) \
-    {                                                                                              \
-        struct wire_end *e = enter(link);                                                          \
-                                                                                                   \
-        e->below->ops->name(e->below, queue, bufs, n);                                             \
-        leave(e);                                                                                  \
-    }
-
-WIRE_BURST(tx_alloc)
-WIRE_BURST(tx_burst)
-WIRE_BURST(rx_burst)
-WIRE_FREE(tx_free)
-WIRE_FREE(rx_free)
-
-static void wire_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
-{
-    (void)link;
-    (void)peer;
-}
-
-static void wire_stats(const struct xf_link *link, struct xf_link_stats *out)
-{
-    (void)link;
-    memset(out, 0, sizeof(*out));
-}
-
-static int wire_health(struct xf_link *link)
-{
-    struct wire_end *e = enter(link);
-    int rc = e->below->ops->health(e->below);
-
-    leave(e);
-    return rc;
-}
-
-static void wire_close(struct xf_link *link)
-{
-    (void)link;
-}
-
-static const struct xf_link_ops wire_ops = {
-    .tx_alloc = wire_tx_alloc,
-    .tx_burst = wire_tx_burst,
-    .tx_free = wire_tx_free,
-    .rx_burst = wire_rx_burst,
-    .rx_free = wire_rx_free,
-    .set_peer = wire_set_peer,
-    .stats = wire_stats,
-    .health = wire_health,
-    .close = wire_close,
-};
 
 /* ---- what is tried ----------------------------------------------------------------------------
  */
@@ -573,17 +482,7 @@ static void move_run(struct move *m)
 
     signal(SIGPIPE, SIG_IGN);
     m->random.state = m->seed;
-    pthread_mutex_init(&m->wire.lock, NULL);
-    assert_int_equal(xf_simlink_new(&m->wire.net, &net), 0);
-    for (unsigned i = 0; i < 2; i++) {
-        struct xf_fault_config faults = m->faults;
-        struct xf_link *end = xf_simlink_end(m->wire.net, i);
-
-        faults.seed = 2 * m->seed + i;
-        assert_int_equal(xf_faultlink_new(&m->wire.fault[i], end, &faults), 0);
-        m->ends[i] = (struct wire_end){.link = *end, .below = m->wire.fault[i], .wire = &m->wire};
-        m->ends[i].link.ops = &wire_ops;
-    }
+    assert_int_equal(wire_open(&m->wire, m->ends, &net, &m->faults), 0);
     assert_int_equal(pipe2(m->from, O_CLOEXEC), 0);
     assert_int_equal(pipe2(m->to, O_CLOEXEC), 0);
     struct xf_tunnel_restore restore = {
@@ -613,10 +512,7 @@ static void move_run(struct move *m)
 
 static void move_free(struct move *m)
 {
-    for (unsigned i = 0; i < 2; i++)
-        m->wire.fault[i]->ops->close(m->wire.fault[i]);
-    xf_simlink_free(m->wire.net);
-    pthread_mutex_destroy(&m->wire.lock);
+    wire_free(&m->wire);
     for (unsigned i = 0; i < 2; i++) {
         free(m->memory[i].type);
         free(m->memory[i].page);
