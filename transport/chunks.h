@@ -21,7 +21,7 @@
 
 struct xf_chunk {
     void *base;     /* NULL: not mapped */
-    uint32_t round; /* when it was last touched */
+    uint32_t round; /* when it was last touched; 0: never */
     uint32_t place; /* in kept, or PASSING and in passing */
 };
 
@@ -46,6 +46,12 @@ static inline uint8_t *xf_chunks_at(struct xf_chunks *c, uint64_t chunk)
 {
     c->table[chunk].round = c->round;
     return c->table[chunk].base;
+}
+
+/* Nobody has seen it yet. */
+static inline bool xf_chunks_untouched(const struct xf_chunks *c, uint64_t chunk)
+{
+    return !c->table[chunk].round;
 }
 
 /* Maps one that is not. If the kernel has no room for it, others go, and from then on there are

@@ -125,6 +125,7 @@ struct xf_guest_sink {
     void *ctx;
     uint64_t page_count;
     uint32_t chunks_max; /* mapped at once; 0: XF_CHUNKS_MAX */
+    bool gives_zeros; /* what populate() gives is zeros: until it is mapped, it need not be read */
 };
 
 #endif

@@ -223,6 +223,21 @@ static int compare(struct xf_landing *l, const struct xf_wire_record *r, const u
     return 0;
 }
 
+/* Pages from i to below end are to be zeros: the first that has to be looked at. */
+static uint64_t skip_zeros(const struct xf_landing *l, uint64_t i, uint64_t end)
+{
+    while (i < end && xf_chunks_untouched(&l->chunks, i / XF_CHUNK_PAGES)) {
+        uint64_t next = (i / XF_CHUNK_PAGES + 1) * XF_CHUNK_PAGES;
+
+        if (next > end)
+            next = end;
+        if (xf_bitmap_next_clear(l->populated, next, i) < next)
+            break;
+        i = next;
+    }
+    return i;
+}
+
 /* One page that came compressed. It is decoded beside the guest: either all of it lands or nothing.
  */
 static int decompress(struct xf_landing *l, uint64_t i, const uint8_t **payload)
@@ -272,6 +287,11 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         return 0;
     case XF_RECORD_ZERO:
         for (uint64_t i = r->index; i < r->index + r->count; i++) {
+            if (l->guest.gives_zeros) {
+                i = skip_zeros(l, i, r->index + r->count);
+                if (i == r->index + r->count)
+                    break;
+            }
             uint8_t *page = page_at(l, i, &rc);
 
             if (!page)

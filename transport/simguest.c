@@ -17,6 +17,7 @@
 
 #include "bitmap.h"
 #include "clock.h"
+#include "page.h"
 #include "random.h"
 
 #define WRITERS_MAX 64
@@ -42,6 +43,8 @@ struct xf_simguest {
     uint64_t pages;
     uint64_t *present;
     _Atomic uint64_t *dirty;
+    bool sparse;
+    _Atomic uint64_t *touched; /* of a sparse one: pages that may be something else than zero */
     struct xf_random random;
     atomic_bool paused, stopping;
     atomic_uint throttle_pct;
@@ -55,13 +58,15 @@ struct xf_simguest {
 /* As a guest's memory is on a host. */
 #define HUGE_BYTES ((size_t)2 << 20)
 
-/* All of it in one mapping: the guest, its two bitmaps, its memory. */
+static const _Alignas(XF_PAGE_BYTES) uint8_t zero_page[XF_PAGE_BYTES];
+
+/* All of it in one mapping: the guest, its three bitmaps, its memory. */
 static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed, bool shared)
 {
     const uint64_t chunks = (pages + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
     const size_t bitmap_bytes = xf_bitmap_words(pages) * sizeof(uint64_t);
     const size_t head_bytes =
-        (sizeof(struct xf_simguest) + 2 * bitmap_bytes + XF_PAGE_BYTES - 1) & ~(XF_PAGE_BYTES - 1);
+        (sizeof(struct xf_simguest) + 3 * bitmap_bytes + XF_PAGE_BYTES - 1) & ~(XF_PAGE_BYTES - 1);
     const size_t bytes = head_bytes + HUGE_BYTES + chunks * XF_CHUNK_PAGES * XF_PAGE_BYTES;
     struct xf_simguest *g =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -77,6 +82,7 @@ static int guest_new(struct xf_simguest **out, uint64_t pages, uint64_t seed, bo
     pthread_rwlock_init(&g->writing, NULL);
     g->present = (uint64_t *)(g + 1);
     g->dirty = (_Atomic uint64_t *)(g->present + xf_bitmap_words(pages));
+    g->touched = g->dirty + xf_bitmap_words(pages);
     g->memory =
         (uint8_t *)(((uintptr_t)g + head_bytes + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1));
     /* Best effort. */
@@ -145,6 +151,40 @@ int xf_simguest_new_empty(struct xf_simguest **out, uint64_t pages)
     return guest_new(out, pages, 0, false);
 }
 
+/* A large page for each small one that is written to would be the whole guest soon. */
+static int sparse_new(struct xf_simguest **out, uint64_t pages, uint64_t seed)
+{
+    int rc = guest_new(out, pages, seed, false);
+    size_t bytes;
+
+    if (rc)
+        return rc;
+    (*out)->sparse = true;
+    (void)xf_simguest_memory(*out, &bytes);
+    (void)madvise((*out)->memory, bytes, MADV_NOHUGEPAGE);
+    return 0;
+}
+
+int xf_simguest_new_sparse(struct xf_simguest **out, uint64_t pages, uint64_t seed)
+{
+    int rc = sparse_new(out, pages, seed);
+
+    if (!rc)
+        xf_bitmap_set_range((*out)->present, 0, pages);
+    return rc;
+}
+
+int xf_simguest_new_empty_sparse(struct xf_simguest **out, uint64_t pages)
+{
+    return sparse_new(out, pages, 0);
+}
+
+const void *xf_simguest_memory(const struct xf_simguest *g, size_t *bytes)
+{
+    *bytes = (g->pages + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES * XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    return g->memory;
+}
+
 void xf_simguest_prefault(struct xf_simguest *g)
 {
     /* Kernels before 5.14 do not know it. */
@@ -165,6 +205,22 @@ void xf_simguest_free(struct xf_simguest *g)
     munmap(g, g->map_bytes);
 }
 
+/* To read a page that nobody has written to would cost an entry of a page table. */
+static const uint8_t *page_of(const struct xf_simguest *g, uint64_t page)
+{
+    if (g->sparse &&
+        !(atomic_load_explicit(&g->touched[page / 64], memory_order_acquire) >> (page % 64) & 1))
+        return zero_page;
+    return g->memory + page * XF_PAGE_BYTES;
+}
+
+/* Before its dirty bit, as its contents: who has seen that bit reads what was written. */
+static void touch(struct xf_simguest *g, uint64_t page)
+{
+    if (g->sparse)
+        atomic_fetch_or(&g->touched[page / 64], UINT64_C(1) << (page % 64));
+}
+
 /* ---- writers ------------------------------------------------------------------------------ */
 
 RACES_BY_DESIGN static void write_page(struct xf_simguest *g, struct xf_random *r)
@@ -178,6 +234,7 @@ RACES_BY_DESIGN static void write_page(struct xf_simguest *g, struct xf_random *
 
     for (unsigned i = 0; i < LINE_WORDS; i++)
         line[i] = xf_random_next(r);
+    touch(g, page);
     atomic_fetch_or(&g->dirty[page / 64], UINT64_C(1) << (page % 64));
 }
 
@@ -288,13 +345,25 @@ uint64_t xf_simguest_differing_bytes(const struct xf_simguest *a, const struct x
 
 void xf_simguest_hash(const struct xf_simguest *g, uint64_t out[2])
 {
+    const XXH128_hash_t of_zeros = XXH3_128bits(zero_page, XF_PAGE_BYTES);
     XXH3_state_t *state = XXH3_createState();
 
     XXH3_128bits_reset(state);
     XXH3_128bits_update(state, g->present, xf_bitmap_words(g->pages) * sizeof(uint64_t));
     for (uint64_t p = 0; p < g->pages; p++) {
-        if (xf_bitmap_test(g->present, p))
-            XXH3_128bits_update(state, g->memory + p * XF_PAGE_BYTES, XF_PAGE_BYTES);
+        if (!xf_bitmap_test(g->present, p))
+            continue;
+        /* One call for what would be a fault for each of many pages. Best effort. */
+        if (p % XF_CHUNK_PAGES == 0 && page_of(g, p) != zero_page && g->sparse)
+            (void)madvise(g->memory + p * XF_PAGE_BYTES, XF_CHUNK_PAGES * XF_PAGE_BYTES,
+                          MADV_POPULATE_READ);
+        const uint8_t *page = page_of(g, p);
+        /* Zeros are found out faster than they are hashed. */
+        XXH128_hash_t h = page == zero_page || xf_page_is_zero(page)
+                              ? of_zeros
+                              : XXH3_128bits(page, XF_PAGE_BYTES);
+
+        XXH3_128bits_update(state, &h, sizeof(h));
     }
     XXH128_hash_t h = XXH3_128bits_digest(state);
 
@@ -307,6 +376,7 @@ void xf_simguest_add_page(struct xf_simguest *g, uint64_t gfn)
 {
     xf_bitmap_set(g->present, gfn);
     fill_random(&g->random, (uint64_t *)(g->memory + gfn * XF_PAGE_BYTES));
+    touch(g, gfn);
     atomic_fetch_or(&g->dirty[gfn / 64], UINT64_C(1) << (gfn % 64));
 }
 
@@ -319,6 +389,7 @@ void xf_simguest_remove_page(struct xf_simguest *g, uint64_t gfn)
 void xf_simguest_flip_bit(struct xf_simguest *g, uint64_t gfn)
 {
     g->memory[gfn * XF_PAGE_BYTES] ^= 1;
+    touch(g, gfn);
 }
 
 void xf_simguest_unsteady(struct xf_simguest *g, uint64_t gfn)
@@ -377,7 +448,7 @@ static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **
             g->refusals--;
             there = false;
         }
-        pages[i] = there ? g->memory + gfns[i] * XF_PAGE_BYTES : NULL;
+        pages[i] = there ? page_of(g, gfns[i]) : NULL;
     }
     return 0;
 }
@@ -432,8 +503,7 @@ static int sink_populate(void *ctx, uint64_t first, uint64_t count)
 {
     struct xf_simguest *g = ctx;
 
-    for (uint64_t p = first; p < first + count; p++)
-        xf_bitmap_set(g->present, p);
+    xf_bitmap_set_range(g->present, first, count);
     return 0;
 }
 
@@ -442,6 +512,10 @@ static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
     struct xf_simguest *g = ctx;
 
     *base = g->memory + chunk * XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    for (uint64_t p = chunk * XF_CHUNK_PAGES; g->sparse && p < (chunk + 1) * XF_CHUNK_PAGES;
+         p += 64)
+        if (p < g->pages)
+            atomic_store(&g->touched[p / 64], ~UINT64_C(0)); /* by whoever maps it */
     return 0;
 }
 
@@ -460,5 +534,6 @@ struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g)
         .unmap_chunk = sink_unmap_chunk,
     };
 
-    return (struct xf_guest_sink){.ops = &ops, .ctx = g, .page_count = g->pages};
+    return (struct xf_guest_sink){
+        .ops = &ops, .ctx = g, .page_count = g->pages, .gives_zeros = g->sparse};
 }

@@ -23,6 +23,14 @@ int xf_simguest_new(struct xf_simguest **out, uint64_t pages, enum xf_simguest_f
 /* An empty one, to be the sink: memory appears by populate(). */
 int xf_simguest_new_empty(struct xf_simguest **out, uint64_t pages);
 
+/* Of zeros, and one to be its sink. Their pages take memory only when something else is written to
+   them, and 4 KiB each then: such guests may be larger than the machine. */
+int xf_simguest_new_sparse(struct xf_simguest **out, uint64_t pages, uint64_t seed);
+int xf_simguest_new_empty_sparse(struct xf_simguest **out, uint64_t pages);
+
+/* Where its memory is mapped, *bytes of it. */
+const void *xf_simguest_memory(const struct xf_simguest *g, size_t *bytes);
+
 /* Gives it all its memory now, as a host does before a guest moves in: what is measured then is the
    move, and not this machine's first touch of a page. Best effort. */
 void xf_simguest_prefault(struct xf_simguest *g);
@@ -47,7 +55,7 @@ void xf_simguest_resume(struct xf_simguest *g);
 /* What its writers have of their speed, in percent: the source's throttle() sets it. */
 unsigned xf_simguest_throttle_pct(const struct xf_simguest *g);
 
-/* XXH3-128 of all memory and of which pages there are; meaningful while paused. */
+/* XXH3-128 of which pages there are and of the XXH3-128 of each; meaningful while paused. */
 void xf_simguest_hash(const struct xf_simguest *g, uint64_t out[2]);
 
 /* Bytes that are not the same in two guests of one size; a page that only one has counts whole. */

@@ -82,7 +82,8 @@ struct demo_result {
     struct xf_link_stats link;
     uint32_t frame_bytes; /* of the link */
     uint64_t hash[2];
-    uint64_t began_us; /* the source's: it turned to the target */
+    uint64_t began_us;     /* the source's: it turned to the target */
+    uint64_t resident_kib; /* memory of the end's process, without its guest's */
 };
 
 struct demo_progress {

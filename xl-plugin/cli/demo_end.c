@@ -17,6 +17,7 @@
 #include "../../transport/source.h"
 #include "../../transport/target.h"
 #include "memif.h"
+#include "memory.h"
 
 #define PEER_WAIT_MS                                                                               \
     300000 /* to come up, or to fill much memory: the parent's patience ends first */
@@ -144,7 +145,10 @@ static void bring_down(struct parts *p)
 static void tell_result(struct parts *p, const struct xf_stats *stats)
 {
     struct demo_message m = {.kind = DEMO_RESULT};
+    size_t bytes;
+    const void *memory = xf_simguest_memory(p->guest, &bytes);
 
+    m.result.resident_kib = xf_memory_resident_kib(memory, bytes);
     m.result.stats = *stats;
     m.result.began_us = p->began_us;
     if (p->faulty)
@@ -212,7 +216,10 @@ static int run_source(struct parts *p)
     unsigned idle_steps = 0;
     int rc;
 
-    rc = xf_simguest_new(&p->guest, o->memory_bytes / XF_PAGE_BYTES, o->fill, o->seed, 0);
+    if (o->fill == XF_FILL_ZERO)
+        rc = xf_simguest_new_sparse(&p->guest, o->memory_bytes / XF_PAGE_BYTES, o->seed);
+    else
+        rc = xf_simguest_new(&p->guest, o->memory_bytes / XF_PAGE_BYTES, o->fill, o->seed, 0);
     if (rc)
         return fail(p->end, rc, "no memory for the guest: %s", strerror(-rc));
     rc = bring_up(p, true);
@@ -311,10 +318,14 @@ static int run_target(struct parts *p)
     bool landed = false;
     int rc;
 
-    rc = xf_simguest_new_empty(&p->guest, o->memory_bytes / XF_PAGE_BYTES);
+    if (o->fill == XF_FILL_ZERO)
+        rc = xf_simguest_new_empty_sparse(&p->guest, o->memory_bytes / XF_PAGE_BYTES);
+    else
+        rc = xf_simguest_new_empty(&p->guest, o->memory_bytes / XF_PAGE_BYTES);
     if (rc)
         return fail(p->end, rc, "no memory for the guest: %s", strerror(-rc));
-    xf_simguest_prefault(p->guest);
+    if (o->fill != XF_FILL_ZERO)
+        xf_simguest_prefault(p->guest);
     xf_simguest_pause(p->guest); /* nobody writes before the proof */
     rc = bring_up(p, false);
     if (rc)

@@ -14,6 +14,12 @@
 
 #define WRITERS_MAX 64u /* simguest's */
 
+/* What an end needs besides its guest: itself, and of bitmaps for each page. */
+#define ENDS_BYTES    (128.0 * (1 << 20))
+#define BITMAPS_BYTES 2.0
+/* A guest of zeros moves faster. */
+#define SLOW_BYTES_PER_S (2.0 * (1 << 30))
+
 static const char help[] =
     "usage: xl-fast demo [OPTION...]\n"
     "\n"
@@ -149,17 +155,36 @@ static const char *take(struct demo_options *o, int option, const char *text)
     }
 }
 
+/* What both ends will need, in bytes. A guest of zeros costs what is written to it while it moves,
+   at both ends, and page tables for that, which may come to be those of all its memory. */
+static double need_bytes(const struct demo_options *o)
+{
+    const double memory = (double)o->memory_bytes;
+    double each = ENDS_BYTES + memory / XF_PAGE_BYTES * BITMAPS_BYTES;
+    double written = (double)o->dirty_bytes_per_s * (1 + memory / SLOW_BYTES_PER_S);
+
+    if (o->fill != XF_FILL_ZERO)
+        return 2 * (each + memory);
+    if (written > memory)
+        written = memory;
+    return 2 * (each + written + (written < memory / 512 ? written : memory / 512));
+}
+
 /* Both ends live here; to find that out from the kernel's OOM killer would be rude. */
 static int check_memory(const struct demo_options *o)
 {
-    uint64_t kib = xf_memory_available_kib();
-    char have[32], want[32];
+    const double have = (double)xf_memory_available_kib() * 1024, need = need_bytes(o);
+    char size[32], free[32];
 
-    if (!kib || o->fill == XF_FILL_ZERO || o->memory_bytes / 512 < kib)
+    if (have <= 0 || need < have)
         return 0;
-    fprintf(stderr, "xl-fast demo: two guests of %s do not fit into the %s that this machine has\n",
-            xf_number_show_size(want, sizeof(want), o->memory_bytes),
-            xf_number_show_size(have, sizeof(have), kib * 1024));
+    fprintf(stderr,
+            "xl-fast demo: two guests of %s do not fit: %.1f GiB are needed, and %s are free: take "
+            "a smaller --memory, or %s\n",
+            xf_number_show_size(size, sizeof(size), o->memory_bytes), need / (1 << 30),
+            xf_number_show_size(free, sizeof(free), (uint64_t)have),
+            o->fill == XF_FILL_ZERO ? "a lower --dirty-rate"
+                                    : "--fill zero, whose pages need none");
     return -1;
 }
 

@@ -125,6 +125,8 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     put_u64(to, "total_us", total_us(o));
     put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
     put_u64(to, "resumed_pages", o->resumed_pages);
+    put_u64(to, "resident_bytes_source", o->source.resident_kib * 1024);
+    put_u64(to, "resident_bytes_target", o->target.resident_kib * 1024);
 
     put_u64(injected, "lost", o->source.faults.lost + o->target.faults.lost);
     put_u64(injected, "reordered", o->source.faults.reordered + o->target.faults.reordered);
