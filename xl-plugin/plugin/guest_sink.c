@@ -11,6 +11,7 @@
 
 #include "../../transport/bitmap.h"
 #include "linger.h"
+#include "mappings.h"
 #include "say.h"
 
 #define CHUNK_ORDER    9u
@@ -182,7 +183,15 @@ struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x)
         .unmap_chunk = sink_unmap_chunk,
     };
 
-    return (struct xf_guest_sink){.ops = &ops, .ctx = x, .page_count = x->page_count};
+    struct xf_mappings_host host;
+
+    xf_mappings_look(&host);
+    return (struct xf_guest_sink){
+        .ops = &ops,
+        .ctx = x,
+        .page_count = x->page_count,
+        .chunks_max = xf_mappings_chunks(&host),
+    };
 }
 
 const struct xf_xen_sink_stats *xf_xen_sink_stats(const struct xf_xen_sink *x)
