@@ -175,6 +175,16 @@ check "a failure is noted" 0 "domain left $guest ATTEMPT" '' \
 check "a failure, the guest runs" 0 "xl-fast: web1 goes on here" '' \
     sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h 2>&1 >/dev/null | grep -v 'd goes to h'"
 check "a failure, the guest is gone" 3 "$ours" "xl-fast recover web1 h" env FAKE_XL_STATUS=3 FAKE_LEFT=gone xl migrate --fast d h
+# The helper has seen it end: nobody has to settle that.
+has_ended='echo "{\"event\":\"failed\",\"error\":\"the guest has ended while it moved: it has shut down\"}" >>"$XL_FAST_EVENTS"; exit 1'
+check "the guest has ended" 1 "$ours" "web1 has ended here while it moved (shut down, rebooted or destroyed), and h does not have it" \
+    env FAKE_DO="$has_ended" FAKE_LEFT=gone xl migrate --fast d h
+check "the guest has shut down" 1 "$ours" "web1 has shut down here while it moved, and h" \
+    env FAKE_DO="$has_ended" FAKE_LEFT=shut-down xl migrate --fast d h
+check "the guest has rebooted" 1 "$ours" "web1 has rebooted here while it moved: try again" \
+    env FAKE_DO="$has_ended" xl migrate --fast d h
+check "a suspended guest has not ended" 1 "$ours" "To settle who owns it: xl-fast recover web1 h" \
+    env FAKE_DO="$has_ended" FAKE_LEFT=suspended xl migrate --fast d h
 check "a failure, the guest is suspended" 1 "$ours" "To settle who owns it: xl-fast recover web1 h" \
     env FAKE_XL_STATUS=1 FAKE_LEFT=suspended xl migrate --fast 7 h
 check "and with options" 1 "$ours" "xl-fast recover -s 'ssh -p 2' 'a b' h" \

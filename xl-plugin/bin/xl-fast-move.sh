@@ -5,6 +5,8 @@
 # shellcheck disable=SC2034,SC2154,SC2317  # xl's variables; functions that traps call
 
 follower=
+# By the save helper's word, which has failed then: so xl has told no target to start the guest.
+ended=
 # The plug-in writes events to a file, which never holds it up; what they become is read from there.
 begin_events() {
     if [ -z "${XL_FAST_EVENTS:-}" ]; then
@@ -61,6 +63,8 @@ end_events() {
     if [ -n "$follower" ] && ! wait "$follower" && [ "$screen$json$status" = live0 ]; then
         say "$guest_name has moved to $host" # the screen has not lived to say it
     fi
+    ! tail -c "+$((from + 1))" "$XL_FAST_EVENTS" |
+        grep -q '"event":"failed".*the guest has ended while it moved' || ended=yes
     [ -z "$report" ] || xl-fast report "$XL_FAST_EVENTS" "$report"
     rm -f ${own_events:+"$own_events"}
 }
@@ -181,6 +185,14 @@ say_left() {
     esac
     [ "$ssh" = ssh ] || ssh_option=" -s '$ssh'"
     recover="xl-fast recover${ssh_option:-} $guest_name $host"
+    # An end is no suspension: nobody has to settle anything. The name may be that of a new domain already.
+    case ${ended:+ended-}$left in
+    ended-gone | ended-dying) say "$guest_name has ended here while it moved (shut down, rebooted or destroyed), and $host does not have it" ;;
+    ended-shut-down) say "$guest_name has shut down here while it moved, and $host does not have it" ;;
+    ended-running | ended-paused) say "$guest_name has rebooted here while it moved: try again" ;;
+    *-*) left=${left#ended-} ended= ;;
+    esac
+    [ -z "$ended" ] || return 0
     case $left in
     running) say "$guest_name goes on here" ;;
     paused) say "$guest_name is here, paused" ;;

@@ -77,8 +77,8 @@ static bool ends_each_time(const struct evacuate *e, const struct xf_evacuate_gu
     unsigned ended = 0;
 
     for (unsigned i = 0; i < e->evacuated_n; i++)
-        ended += e->evacuated[i].result == XF_EVACUATED_ENDED &&
-                 !strcmp(e->evacuated[i].uuid, g->uuid);
+        ended +=
+            e->evacuated[i].result == XF_EVACUATED_ENDED && !strcmp(e->evacuated[i].uuid, g->uuid);
     return ended > XF_EVACUATE_REBOOTS;
 }
 

@@ -20,10 +20,10 @@
 #define RECOVER_LIMIT_S 900
 /* Between a guest's end and its next beginning xl itself sleeps 2 s; then the new domain is built,
    paused, which takes its device scripts' time. */
-#define REBOOT_S        10u
-#define BUILD_S         60u
-#define PRESERVED_S     3u /* until xl has destroyed what has shut down */
-#define RECEIVER_S      60u /* for the target's receiver to see that the source is gone */
+#define REBOOT_S    10u
+#define BUILD_S     60u
+#define PRESERVED_S 3u  /* until xl has destroyed what has shut down */
+#define RECEIVER_S  60u /* for the target's receiver to see that the source is gone */
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
@@ -334,8 +334,8 @@ static bool is_being_built(const struct xf_journal *j, const struct xf_look *loo
     return d && d->state == XF_STATE_PAUSED && (is_new(j, d) || !d->name[0]);
 }
 
-/* Looks until a guest that may have ended is seen to have, or is back: XF_AT_ENDED, XF_AT_CANCELLED,
-   or XF_AT_UNSETTLED: ask recover. */
+/* Looks until a guest that may have ended is seen to have, or is back: XF_AT_ENDED,
+   XF_AT_CANCELLED, or XF_AT_UNSETTLED: ask recover. */
 static enum xf_mover_at wait_for_end(const struct xf_mover *m, const struct xf_journal *j,
                                      struct xf_look *look, char *answer, char *why)
 {

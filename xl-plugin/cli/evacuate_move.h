@@ -25,11 +25,11 @@ struct xf_mover {
 };
 
 enum xf_mover_at {
-    XF_AT_HERE,  /* under its own name, alive, and no process moves it */
-    XF_AT_THERE, /* nothing of it is here */
+    XF_AT_HERE,     /* under its own name, alive, and no process moves it */
+    XF_AT_THERE,    /* nothing of it is here */
     XF_AT_REBOOTED, /* as HERE, but a new domain of its UUID */
-    XF_AT_ENDED, /* shut down, crashed or destroyed while it moved: what is left, if anything, is
-                    here, under its own name */
+    XF_AT_ENDED,    /* shut down, crashed or destroyed while it moved: what is left, if anything, is
+                       here, under its own name */
     XF_AT_UNSETTLED,
     XF_AT_CANCELLED, /* unsettled, because the user did not want to wait */
 };

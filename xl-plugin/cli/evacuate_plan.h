@@ -45,7 +45,7 @@ struct xf_evacuate_guest {
     /* What this run has tried: a bit for each host by its index, and how often. */
     uint32_t tried;
     unsigned tries;
-    unsigned reboots; /* while it moved */
+    unsigned reboots;             /* while it moved */
     char failed[XF_EVACUATE_WHY]; /* the last one */
     /* What is decided. */
     enum xf_evacuate_fate fate;

@@ -6,11 +6,11 @@
  *   DIR/moving-ATTEMPT  lines of key=value: pid, started (of the shim, by /proc/PID/stat, so that
  *                       another process that has got its number is not taken for it), since
  * (seconds since 1970), guest, uuid, host, events, from (the byte of events that it begins at);
- * and, as the last line before it is removed, state: here, paused, moved, suspended, unknown.
- *   DIR/events-ATTEMPT  the events, if they are in no file of the user's
- *   DIR/said-ATTEMPT    what xl and both ends said
- *   DIR/history         stays, until the host's boot: of each that is over, the events start, done
- * or failed, and exit (the last alone where its memory never began to move)
+ * and, as the last line before it is removed, state: here, paused, moved, suspended, ended,
+ * unknown. DIR/events-ATTEMPT  the events, if they are in no file of the user's DIR/said-ATTEMPT
+ * what xl and both ends said DIR/history         stays, until the host's boot: of each that is
+ * over, the events start, done or failed, and exit (the last alone where its memory never began to
+ * move)
  */
 #ifndef XF_CLI_MOVING_H
 #define XF_CLI_MOVING_H

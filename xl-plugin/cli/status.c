@@ -237,6 +237,10 @@ static int say_state(const struct xf_moving *m)
         printf("%s %s here\n", guest, m->state[0] == 'h' ? "goes on" : "is paused, as it was,");
         return XF_EXIT_OK;
     }
+    if (!strcmp(m->state, "ended")) {
+        printf("%s has ended here while it moved\n", guest);
+        return XF_EXIT_OK;
+    }
     if (!strcmp(m->state, "moved"))
         printf("too late: %s has moved to %s\n", guest, host);
     else

@@ -157,6 +157,17 @@ static int throttle_pv(void *arg, unsigned percent)
     return xf_cap_throttle(&a->cap, percent);
 }
 
+static bool ended_pv(void *arg, char text[XF_ENDED_BYTES])
+{
+    const struct stock_save_arguments *a = arg;
+    xc_interface *own = xc_interface_open(NULL, NULL, 0); /* the stock function uses the other */
+    bool ended = own && xf_ended(own, a->dom, text);
+
+    if (own)
+        xc_interface_close(own);
+    return ended;
+}
+
 static int save_pv(struct stock_save_arguments *a, int io_fd, struct save_callbacks *callbacks)
 {
     int version = xc_version(a->xch, XENVER_version, NULL);
@@ -170,6 +181,7 @@ static int save_pv(struct stock_save_arguments *a, int io_fd, struct save_callba
         .stock = call_stock_save,
         .unsteady = unsteady_pv,
         .throttle = throttle_pv,
+        .ended = ended_pv,
         .arg = a,
         .port = &xf_tunnel_dpdk_port,
     };

@@ -24,6 +24,7 @@
 #include "../../transport/fault.h"
 #include "../../transport/source.h"
 #include "config.h"
+#include "ended.h"
 #include "guest_source.h"
 #include "idle.h"
 #include "ports.h"
@@ -32,7 +33,8 @@
 #include "say.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US 20000 /* at io_fd */
+#define LOOK_EVERY_US  20000  /* at io_fd */
+#define ENDED_EVERY_US 500000 /* at the guest */
 
 struct save {
     xc_interface *xch;
@@ -110,7 +112,8 @@ static const char *look_at_control(const struct save *s)
 static int move_memory(struct save *s)
 {
     struct xf_idle idle = {0};
-    uint64_t looked = 0;
+    uint64_t looked = 0, asked = 0;
+    char ended[XF_ENDED_BYTES];
     int rc;
 
     do {
@@ -120,6 +123,11 @@ static int move_memory(struct save *s)
         if (now - looked >= LOOK_EVERY_US) {
             looked = now;
             stop = look_at_control(s);
+        }
+        /* A round of a guest that is no more could go on for long. */
+        if (!stop && now - asked >= ENDED_EVERY_US) {
+            asked = now;
+            stop = xf_ended(s->xch, s->domid, ended) ? ended : NULL;
         }
         if (stop) {
             xf_source_abort(s->source, stop);
@@ -157,6 +165,19 @@ static int write_rest(struct save *s)
     return xf_records_write_tail(s->xch, s->io_fd, s->domid) ?: XF_FAULT(save_end_written);
 }
 
+/* Whatever call it was that failed. */
+static bool say_ended(struct save *s)
+{
+    char text[XF_ENDED_BYTES];
+
+    if (!xf_ended(s->xch, s->domid, text))
+        return false;
+    if (strcmp(s->error, text) != 0)
+        xf_say("source: %s", text);
+    snprintf(s->error, sizeof(s->error), "%s", text);
+    return true;
+}
+
 /* The session, and then its port begins to close. */
 static void end_session(struct save *s)
 {
@@ -178,6 +199,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
 {
     struct save s = {.xch = xch, .io_fd = io_fd, .domid = domid};
     struct xf_source_config config;
+    bool ended;
     int rc;
 
     xf_report_start(&s.report, "source", domid);
@@ -220,11 +242,12 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     }
 out:
     end_session(&s);
+    ended = rc && say_ended(&s);
     xf_xen_source_free(s.guest);
     s.report.port_down_us = xf_ports_close_end();
     xf_report_result(&s.report, !rc, s.error, &s.stats);
     xf_offer_wipe(&s.offer);
-    if (rc)
+    if (rc && !ended)
         xf_say("source: domain %u was not moved: it stays here", domid);
     return rc;
 }

@@ -72,6 +72,12 @@ bool xf_tunnel_save_cancelled(const struct save *s)
 
 int xf_tunnel_save_stock_failed(struct save *s)
 {
+    char ended[XF_ENDED_BYTES];
+
+    if (s->p->ended && s->p->ended(s->p->arg, ended)) {
+        s->ended = true;
+        return xf_tunnel_save_fail(s, -ESRCH, "%s", ended);
+    }
     if (xf_tunnel_save_cancelled(s))
         return xf_tunnel_save_fail(s, -ECANCELED, "cancelled by the toolstack");
     return xf_tunnel_save_fail(s, -EIO, "Xen's own save has failed");
@@ -353,7 +359,7 @@ int xf_tunnel_save_run(const struct xf_tunnel_save *params)
     }
     rc = save(&s);
 out:
-    if (rc)
+    if (rc && !s.ended)
         xf_say("source: domain %u was not moved: it stays here", params->domid);
     xf_offer_wipe(&s.offer);
     close_fd(s.pair[0]);

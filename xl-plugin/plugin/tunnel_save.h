@@ -8,6 +8,7 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
+#include "ended.h"
 #include "tunnel.h"
 #include "unsteady.h"
 
@@ -26,6 +27,8 @@ struct xf_tunnel_save {
     int (*unsteady)(void *arg, uint64_t pages[XF_UNSTEADY_MAX]);
     /* As throttle() of transport/guest.h, in the caller's thread. */
     int (*throttle)(void *arg, unsigned percent);
+    /* As xf_ended(), in any thread; may be NULL. */
+    bool (*ended)(void *arg, char text[XF_ENDED_BYTES]);
     void *arg;
     const struct xf_tunnel_port *port;
 };

@@ -34,6 +34,7 @@ struct save {
     int shut_fd;     /* pair[0], once there is a pair */
     char error[256]; /* the first reason */
     int failed;      /* its -errno */
+    bool ended;      /* the guest, so that it does not stay here */
     bool over, ok;   /* the engine may report and go */
 
     /* Engine's. */
