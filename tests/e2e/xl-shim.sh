@@ -176,6 +176,7 @@ check "a failure, the guest runs" 0 "xl-fast: web1 goes on here" '' \
     sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h 2>&1 >/dev/null | grep -v 'd goes to h'"
 check "a failure, the guest is gone" 3 "$ours" "xl-fast recover web1 h" env FAKE_XL_STATUS=3 FAKE_LEFT=gone xl migrate --fast d h
 # The helper has seen it end: nobody has to settle that.
+# shellcheck disable=SC2016  # in the stand-in's shell
 has_ended='echo "{\"event\":\"failed\",\"error\":\"the guest has ended while it moved: it has shut down\"}" >>"$XL_FAST_EVENTS"; exit 1'
 check "the guest has ended" 1 "$ours" "web1 has ended here while it moved (shut down, rebooted or destroyed), and h does not have it" \
     env FAKE_DO="$has_ended" FAKE_LEFT=gone xl migrate --fast d h
