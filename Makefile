@@ -271,7 +271,7 @@ $(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/re
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog
 
 $(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_decide.o %_look.o %_record.o \
-		%_plan.o %_journal.o %/moving.o %/number.o %/peers.o %/forecast.o,$(CLI_OBJS)) $(BUILD)/obj/transport/rounds.o
+		%_plan.o %_journal.o %/moving.o %/quote.o %_reach.o %/number.o %/peers.o %/forecast.o,$(CLI_OBJS)) $(BUILD)/obj/transport/rounds.o
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka -lm

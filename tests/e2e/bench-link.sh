@@ -114,7 +114,7 @@ cat >"$work/bin/ssh" <<'END'
 echo "ssh $*" >>"$W/log"
 while [ $# -gt 1 ]; do shift; done
 export XL_FAST_CONF=$W/target.conf
-exec sh -c "$1"
+exec ${LOGIN_SHELL:-sh} -c "$1"
 END
 chmod +x "$work/bin/ssh"
 export W=$work PATH=$work/bin:$PATH
@@ -131,6 +131,12 @@ assert r["ok"] and r["verified"] and r["host"] == "root@hostb"
 END
 [ "$(cat "$work/log")" = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 root@hostb xl-fast bench link --serve" ] ||
     fail "this is what ssh was asked for: $(cat "$work/log")"
+
+needs_shells
+for shell in fish tcsh; do
+    LOGIN_SHELL=$shell bench link --memory "$memory" --passes 1 "${ports[@]}" --json hostb
+    measured
+done
 
 # By the xl-fast.conf of each.
 if [ -x "${XF_BUILD:-build}/xl-fast-preflight" ]; then

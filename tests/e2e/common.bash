@@ -17,6 +17,14 @@ size() { # usual, sanitized
     [ -n "${XF_SANITIZED:-}" ] && echo "$2" || echo "$1"
 }
 
+# What other hosts' users have as a login shell.
+needs_shells() {
+    local shell
+    for shell in bash dash fish tcsh; do
+        command -v "$shell" >/dev/null || fail "$shell is not installed: scripts/setup check"
+    done
+}
+
 fail() {
     [ ! -s "$work/out" ] || sed 's/^/  out: /' "$work/out"
     [ ! -s "$work/err" ] || sed 's/^/  err: /' "$work/err"

@@ -32,7 +32,8 @@ echo "ssh $*" >>"$W/log"
 [ ! -e "$W/ssh.status" ] || exit "$(cat "$W/ssh.status")"
 while [ $# -gt 1 ]; do shift; done
 . "$W/as-there"
-exec sh -c "$1"
+[ ! -e "$W/noise" ] || cat "$W/noise"
+exec ${LOGIN_SHELL:-sh} -c "$1"
 END
 # Which host they run at, the variables that say where it is tell.
 cat >"$work/bin/ip" <<'END'
@@ -242,6 +243,42 @@ echo 'sh -c "$1" | head -n 5; exit' >>"$work/as-there"
 doctor hostb
 ends 1
 has '  FAIL  ssh        gives no answer'
+
+# Other login shells are as good; one that prints a line is not, though its answer is heard.
+needs_shells
+for shell in bash dash fish tcsh; do
+    good
+    LOGIN_SHELL=$shell doctor hostb
+    ends 0
+    has hostb '  ok    ssh ' '  ok    network '
+    echo 'set -- "$(echo "$1" | sed s,/lib/,/nowhere/,)"' >>"$work/as-there"
+    LOGIN_SHELL=$shell doctor hostb
+    ends 1
+    has hostb '  FAIL  installed '
+done
+good
+printf '\n\033[1mWelcome\nto hostb\n' >"$work/noise"
+doctor -s 'ssh -p 2' hostb
+ends 1
+has hostb '  ok    ssh ' "  FAIL  shell      its login shell prints '?[1mWelcome' before the answer" "mend: ssh -p 2 hostb 'chsh -s /bin/sh'" \
+    '  ok    network ' '1 of '
+# The command does it: a shell that reads nothing.
+rm "$work/noise"
+doctor hostb
+ends 0
+hasnt ' shell '
+echo 'This account is closed' >"$work/noise"
+LOGIN_SHELL=true doctor hostb
+ends 1
+has hostb "  FAIL  ssh        answers 'This account is closed', and not as xl-fast does"
+echo 255 >"$work/ssh.status"
+doctor hostb
+ends 1
+hasnt ' shell '
+doctor -s no-such-ssh hostb
+ends 1
+has hostb '  FAIL  ssh        gives no answer: No such file'
+rm "$work/noise"
 
 # --fix: what is safe is run, where it belongs, and looked at again.
 good

@@ -12,7 +12,7 @@ mkdir -p "$dir"/{shim,real,tools} "$dir/run/xl-fast"
 cp xl-plugin/bin/xl xl-plugin/bin/xl-fast-move.sh "$dir/shim"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 printf '#!/bin/sh\necho "xl $*" >>"$DIR/xl"\n' >"$dir/real/xl"
-printf '#!/bin/sh\necho "ssh $*" >>"$DIR/ssh"\nwhile [ $# -gt 1 ]; do shift; done\nexec sh -c "$1"\n' >"$dir/tools/ssh"
+printf '#!/bin/sh\necho "ssh $*" >>"$DIR/ssh"\nwhile [ $# -gt 1 ]; do shift; done\nprintf "${FAKE_NOISE:-}"\nexec ${FAKE_SHELL:-sh} -c "$1"\n' >"$dir/tools/ssh"
 cat >"$dir/shim/xl-fast-preflight" <<'END'
 #!/bin/sh
 printf '%s\n' protocol=1 xen=4.17 need_kib=1100000 port=eth1 address=192.0.2.1/24 mtu=9000 max_downtime_us=300000 \
@@ -141,6 +141,18 @@ ends 1
 FAKE_WHY=$(printf 'B: \033[2J') dry
 ends 1
 grep -q "$(printf '\033')" "$work/err" && fail "the target writes to the terminal"
+needs_shells
+for shell in bash dash fish tcsh; do
+    FAKE_SHELL=$shell dry
+    ends 0
+    has 'web1 can move to hostb'
+done
+FAKE_NOISE='Welcome\n' dry
+ends 1
+has "xl-fast: hostb: its login shell prints 'Welcome' before the answer" "mend: ssh hostb 'chsh -s /bin/sh'"
+FAKE_NOISE='Welcome\n' dry --json
+ends 1
+is possible false
 FAKE_MEMORY='' dry
 ends 1
 has 'memory is not told'

@@ -14,7 +14,7 @@ export W=$work GUEST=$guest ATTEMPT=$attempt XL_FAST_LIBDIR=$work/lib PATH=$work
 cat >"$work/lib/xl-fast-domain" <<'END'
 #!/bin/sh
 end=${END_OF:-here}
-echo "$end $*" >>"$W/log"
+printf "%s\n" "$end $*" >>"$W/log"
 [ ! -e "$W/$end.fails" ] || exit 1
 [ ! -e "$W/$end.$1" ] || { . "$W/$end.$1"; exit; }
 read -r name state cpu 2>/dev/null <"$W/$end" || name=
@@ -41,7 +41,8 @@ cat >"$work/bin/ssh" <<'END'
 echo "ssh $*" >>"$W/log"
 [ ! -e "$W/ssh.fails" ] || { echo "ssh: connect to host: No route to host" >&2; exit 255; }
 while [ $# -gt 1 ]; do shift; done
-END_OF=there exec sh -c "$1"
+[ ! -e "$W/noise" ] || cat "$W/noise"
+END_OF=there exec ${LOGIN_SHELL:-sh} -c "$1"
 END
 chmod +x "$work"/*/*
 
@@ -181,6 +182,9 @@ touch "$work/ssh.fails"
 no_answer 'ended with status 255'
 touch "$work/there.fails"
 no_answer 'ended with status 1'
+echo hello >"$work/noise"
+LOGIN_SHELL=true no_answer "answers nonsense: 'hello'"
+rm "$work/noise"
 echo 'echo hello' >"$work/there.look"
 no_answer 'no JSON object'
 echo 'true' >"$work/there.look"
@@ -215,18 +219,70 @@ echo 'true' >"$work/here.take-back" # says done, and has not
 recover web1 hostb
 ends 4 'it changes while one looks'
 
-# Words reach the other end as they are.
+# A login shell there that prints a line, which xl migrate would fail on: said, and the answer is heard.
+world "$away" 'web1--incoming paused 0'
+printf 'Welcome to \033[1mhostb\nmore\n' >"$work/noise"
+recover web1 hostb
+rm "$work/noise"
+ends 0 settled
+grep -qxF "xl-fast: recover: hostb: its login shell prints 'Welcome to ?[1mhostb' before the answer, and xl migrate fails on that: what it reads at its start must print nothing" "$work/err" ||
+    fail "the line is not told"
+[ "$(wc -l <"$work/err")" = 1 ] || fail "it is not told once"
+
+# Words reach the other end as they are, by whatever login shell.
+needs_shells
+for shell in bash dash fish tcsh; do
+    # shellcheck disable=SC2016  # the name is this
+    for name in 'a b'"'"'$(touch x)' 'münchen' 'c"d\\0141!' -web; do
+        world '' ''
+        LOGIN_SHELL=$shell recover -- "$name" hostb
+        ends 3 "neither here nor at hostb is there a '$name'"
+        grep -qxF "there look $name" "$work/log" || fail "by $shell the name is another there: $(cat "$work/log")"
+    done
+done
+
+# A name of any characters, settled and shown.
+away_as() { # NAME, as JSON has it
+    printf %s "$1" >"$work/name"
+    cat >"$work/lib/xl-fast-domain" <<'END'
+#!/bin/sh
+case ${END_OF:-here} in here) boot=1 ;; *) boot=2 ;; esac
+printf '{"version":1,"host":"h","boot_id":"6f1c9a52-000%s-4000-8000-0123456789ab","domains":[' "$boot"
+[ "$boot" = 2 ] || printf '{"domid":7,"name":"%s--migratedaway","uuid":"%s","state":"suspended","cpu_time_ns":5}' "$(cat "$W/name")" "$GUEST"
+echo '],"processes":[]}'
+END
+}
+cp "$work/lib/xl-fast-domain" "$work/kept"
+away_as "dev's pc"
+recover -s 'ssh -p 2' "dev's pc" hostb
+ends 3 "xl rename 'dev'\\''s pc--migratedaway' 'dev'\\''s pc'; xl-fast recover -s 'ssh -p 2' 'dev'\\''s pc' hostb"
+ends 3 "xl destroy 'dev'\\''s pc--migratedaway'; then"
+away_as 'münchen'
+recover 'münchen' hostb
+ends 3 "domain 7 'münchen--migratedaway'"
+ends 3 "xl rename 'münchen--migratedaway' 'münchen'; xl-fast recover 'münchen' hostb"
+away_as '-web'
+recover -- -web hostb
+ends 3 "xl rename -- -web--migratedaway -web; xl-fast recover -- -web hostb"
+away_as '\u001b[2J'
+recover "$(printf '\033[2J')" hostb
+ends 3 "domain 7 '?[2J--migratedaway'"
+# shellcheck disable=SC2016  # what is pasted
+ends 3 'xl rename "$(printf %b "\0033\01332J--migratedaway")" "$(printf %b "\0033\01332J")"; '
+away_as "$(printf 'm\374nchen')" # no UTF-8
+recover --json "$(printf 'm\374nchen')" hostb
+[ "$status" = 3 ] || fail "exit status $status"
+python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["domain"] == "m\ufffdnchen"' "$work/out" || fail "no JSON"
+mv "$work/kept" "$work/lib/xl-fast-domain"
+
 world 'web1 running 5' ''
-# shellcheck disable=SC2016  # the name is this
-recover 'a b'"'"'$(touch x)' hostb
-grep -qxF "there look a b'\$(touch x) $guest" "$work/log" || fail "the name is another there: $(cat "$work/log")"
 recover -s 'ssh -p 22' web1 hostb
 grep -qF 'ssh -p 22 hostb ' "$work/log" || fail "not by -s: $(cat "$work/log")"
 recover '-sssh -p 23' web1 hostb
 grep -qF 'ssh -p 23 hostb ' "$work/log" || fail "not by -s: $(cat "$work/log")"
 
 # The command line.
-for words in '' 'web1' 'web1 a b' '-x web1 b' 'web1 b -w' '-w -1 web1 b' '--wait soon web1 b' '-- -web b' 'web1 -- -oA=b' \
+for words in '' 'web1' 'web1 a b' '-x web1 b' 'web1 b -w' '-w -1 web1 b' '--wait soon web1 b' 'web1 -- -oA=b' \
     'web1 b;c' '--migratedaway b'; do
     # shellcheck disable=SC2086  # words
     recover $words

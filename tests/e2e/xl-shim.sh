@@ -18,14 +18,16 @@ echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DO
 [ -z "${XL_FAST:-}" ] || eval "${FAKE_DO:-}"
 [ -z "${XL_FAST:-}" ] || exit "${FAKE_XL_STATUS:-0}"
 END
-# ssh HOST COMMAND: the command runs here.
+# ssh HOST COMMAND: the login shell that it has there runs the command here.
 cat >"$dir/tools/ssh" <<'END'
 #!/bin/sh
 echo "$*" >>"$FAKE_LOG"
 [ -z "${FAKE_SSH_STATUS:-}" ] || exit "$FAKE_SSH_STATUS"
 while [ $# -gt 1 ]; do shift; done
 [ -z "${FAKE_GONE:-}" ] || set -- "$(echo "$1" | sed s,/xl-fast-preflight,/gone,g)"
-exec sh -c "$1"
+[ -z "${FAKE_NOISE:-}" ] || printf "$FAKE_NOISE"
+[ -z "${FAKE_DEAF:-}" ] || { touch "$FAKE_DEAF"; exec sleep 60; }
+exec ${FAKE_SHELL:-sh} -c "$1"
 END
 cat >"$dir/shim/xl-fast-preflight" <<'END'
 #!/bin/sh
@@ -135,7 +137,7 @@ check "verify" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= verify=1" '
 check "auto, with what is lost" 0 "[migrate][d][h] helper= fast= downtime= bandwidth= verify=1" "which does not verify" \
     env FAKE_SOURCE='A: no' xl migrate --verify --fast=auto d h
 check "own ssh" 0 "[migrate][-s][ssh -p 2][d][h $remote]" '' xl migrate --fast -s 'ssh -p 2' d h
-check "own ssh is asked, once" 0 "-p 2 h if test" '' sh -c "xl migrate --fast -s 'ssh -p 2' d h >/dev/null 2>&1; grep -c test '$FAKE_LOG' | grep -qx 1 && cat '$FAKE_LOG'"
+check "own ssh is asked, once" 0 "-p 2 h exec sh -c" '' sh -c "xl migrate --fast -s 'ssh -p 2' d h >/dev/null 2>&1; grep -c exec '$FAKE_LOG' | grep -qx 1 && cat '$FAKE_LOG'"
 check "own ssh in one word" 0 "[migrate][-sssh -p 2][d][h $remote]" '' xl migrate --fast '-sssh -p 2' d h
 check "the target hears of the source" 0 "preflight target 1 4.17 200000 192.0.2.1/24" '' \
     sh -c "xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
@@ -296,6 +298,47 @@ check "xl-fast is not there" 1 '' "xl-fast: h: xl-fast is not installed there; m
 mv "$lib/xl-fast-preflight" "$lib/gone"
 check "no preflight here" 1 '' "xl-fast-preflight is missing" xl migrate --fast d h
 mv "$lib/gone" "$lib/xl-fast-preflight"
+
+# Other login shells, and what they say besides.
+for shell in bash dash fish tcsh; do
+    command -v $shell >/dev/null || { echo "$shell is not installed: scripts/setup check"; failed=$((failed + 1)); }
+    check "the login shell is $shell" 0 "[migrate][d][h $remote] $ours" "d goes to h" env FAKE_SHELL=$shell xl migrate --fast d h
+    check "$shell, and no xl-fast" 1 '' "xl-fast: h: xl-fast is not installed there; mend: apt install" \
+        env FAKE_SHELL=$shell FAKE_GONE=1 xl migrate --fast d h
+    check "$shell takes xl's own command" 0 "$guest 7 xl migrate-receive -e" '' $shell -c \
+        "env LIBXL_SAVE_HELPER=/x XL_FAST=1 echo $guest 7 xl migrate-receive -e"
+done
+noisy="h: its login shell prints 'Welcome to h' before the answer"
+check "a login shell that prints a line" 1 '' "$noisy" env FAKE_NOISE='\nWelcome to h\nmore\n' xl migrate --fast d h
+check "and what mends it" 1 '' "; mend: ssh -p 2 h 'chsh -s /bin/sh'" \
+    env FAKE_NOISE='Welcome to h\n' xl migrate --fast -s 'ssh -p 2' d h
+check "a line without an end" 1 '' "$noisy" env FAKE_NOISE='Welcome to h' xl migrate --fast d h
+check "a line that a terminal acts on" 1 '' "prints '[2Jhi' before" env FAKE_NOISE='\033[2Jhi\n' xl migrate --fast d h
+check "auto: plain xl would fail too" 1 '' "$noisy" env FAKE_NOISE='Welcome to h\n' xl migrate --fast=auto d h
+check "auto does not try it" 1 '' '' sh -c "FAKE_NOISE=hi xl migrate --fast=auto d h 2>/dev/null | grep migrate"
+check "nothing but a line" 1 '' "h: answers 'No shell for you', and not as xl-fast does" \
+    env FAKE_NOISE='No shell for you\n' FAKE_SHELL=true xl migrate --fast d h
+check "a line, and it fails" 1 '' 'ssh ended with status 1 after "Go away"' \
+    env FAKE_NOISE='Go away\n' FAKE_SHELL=false xl migrate --fast d h
+check "no such ssh" 1 '' "h: cannot be asked: no-such-ssh ended with status 127" xl migrate --fast -s no-such-ssh d h
+
+# Names that shells and terminals take for something else: printed so that a shell takes the command.
+mkdir "$dir/pasted"
+printf '%s\n' '#!/bin/sh' 'printf "[%s]" "$@"' >"$dir/pasted/xl-fast"
+chmod +x "$dir/pasted/xl-fast"
+# shellcheck disable=SC2016  # the name is this
+for guest_name in "dev's pc" 'münchen' 'a"b\d!' '-web' '$(reboot)' '*'; do
+    FAKE_XL_STATUS=1 FAKE_LEFT=suspended FAKE_NAME=$guest_name xl migrate --fast -s "ssh -o 'A B'" d h >/dev/null 2>"$dir/err"
+    command=$(sed -n 's/.*who owns it: //p' "$dir/err")
+    for shell in bash dash; do
+        check "recover $guest_name, pasted into $shell" 0 \
+            "[recover][-s][ssh -o 'A B']$(case $guest_name in -*) echo '[--]' ;; esac)[$guest_name][h]" '' \
+            env "PATH=$dir/pasted:$PATH" $shell -c "$command"
+    done
+done
+check "a domain that begins with -" 0 "[migrate][--][-web][h $remote]" '' xl migrate --fast -- -web h
+check "and by plain xl" 0 "[migrate][-p][--][-web][h] $stock" "A: no" env FAKE_SOURCE='A: no' xl migrate -p --fast=auto -- -web h
+check "umlauts" 0 "[migrate][münchen][h $remote]" "münchen goes to h" xl migrate --fast münchen h
 
 # Auto: what cannot go fast goes by the real xl, unless the guest was touched.
 check "auto, fast" 0 "[migrate][d][h $remote] $ours" '' xl migrate --fast=auto d h

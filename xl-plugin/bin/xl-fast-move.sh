@@ -4,6 +4,18 @@
 # the guest is. Functions for xl beside it, in whose variables they work.
 # shellcheck disable=SC2034,SC2154,SC2317  # xl's variables; functions that traps call
 
+# A word of a command line to be pasted (xl-plugin/cli/quote.h).
+quote() {
+    case $1 in
+    *[[:cntrl:]]*)
+        # shellcheck disable=SC2016  # what is pasted
+        printf '"$(printf %%b "%s")"' "$(printf %s "$1" | od -An -v -to1 | tr -d '\n' | sed 's/ /\\0/g')"
+        ;;
+    '' | *[!A-Za-z0-9._/:@%+=,-]*) printf "'%s'" "$(printf %s "$1" | LC_ALL=C sed "s/'/'\\\\''/g")" ;;
+    *) printf %s "$1" ;;
+    esac
+}
+
 follower=
 # By the save helper's word, which has failed then: so xl has told no target to start the guest.
 ended=
@@ -18,7 +30,7 @@ begin_events() {
     [ -n "$user_events" ] || own_events=$XL_FAST_EVENTS
     # What is no file, such as a pipe, could hold the shim up.
     [ -f "$XL_FAST_EVENTS" ] || [ ! -e "$XL_FAST_EVENTS" ] || die "$XL_FAST_EVENTS: is no file"
-    { : >>"$XL_FAST_EVENTS"; } 2>/dev/null || die "$XL_FAST_EVENTS: cannot be written"
+    can_write "$XL_FAST_EVENTS" || die "$XL_FAST_EVENTS: cannot be written"
     XL_FAST_GUEST=$guest_name
     XL_FAST_HOST=$host
     XL_FAST_CAP=$run/xl-fast/cap-$attempt
@@ -39,7 +51,7 @@ begin_events() {
 begin_screen() {
     [ "$screen" != all ] || return 0
     said=$run/xl-fast/said-$attempt
-    if ! { : >"$said"; } 2>/dev/null || { [ "$screen$json" = live ] && ! command -v xl-fast >/dev/null; }; then
+    if ! can_write "$said" || { [ "$screen$json" = live ] && ! command -v xl-fast >/dev/null; }; then
         rm -f "$said"
         said=
         screen=all
@@ -180,11 +192,11 @@ show_said() {
 
 # After a migration that failed: where the guest is now.
 say_left() {
+    recover="xl-fast recover$([ "$ssh" = ssh ] || printf ' -s %s' "$(quote "$ssh")")"
     case $guest_name in
-    *[!A-Za-z0-9._+-]*) guest_name="'$guest_name'" ;;
+    -*) recover="$recover --" ;;
     esac
-    [ "$ssh" = ssh ] || ssh_option=" -s '$ssh'"
-    recover="xl-fast recover${ssh_option:-} $guest_name $host"
+    recover="$recover $(quote "$guest_name") $host"
     # An end is no suspension: nobody has to settle anything. The name may be that of a new domain already.
     case ${ended:+ended-}$left in
     ended-gone | ended-dying) say "$guest_name has ended here while it moved (shut down, rebooted or destroyed), and $host does not have it" ;;

@@ -9,6 +9,7 @@
 
 #include "../../dpdk/frame.h"
 #include "bench_link.h"
+#include "json_text.h"
 #include "number.h"
 #include "timing.h"
 
@@ -64,7 +65,7 @@ static void put_double(struct json_object *to, const char *key, double v)
 
 static void put_text(struct json_object *to, const char *key, const char *text)
 {
-    json_object_object_add(to, key, text ? json_object_new_string(text) : NULL);
+    json_object_object_add(to, key, text ? xf_json_text(text) : NULL);
 }
 
 static struct json_object *by_queue(const struct bench_result *r, const struct xf_link_stats *link,

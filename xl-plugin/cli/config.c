@@ -13,6 +13,7 @@
 #include <json-c/json.h>
 
 #include "cli.h"
+#include "json_text.h"
 #include "preflight.h"
 
 #define KEYS_MAX   32u
@@ -113,9 +114,9 @@ static void print_json(const struct config *c)
                        *keys = json_object_new_object();
 
     json_object_object_add(o, "ok", json_object_new_boolean(c->ok));
-    json_object_object_add(o, "file", c->file ? json_object_new_string(c->file) : NULL);
+    json_object_object_add(o, "file", c->file ? xf_json_text(c->file) : NULL);
     for (unsigned i = 0; i < c->errors_n; i++)
-        json_object_array_add(errors, c->errors[i] ? json_object_new_string(c->errors[i]) : NULL);
+        json_object_array_add(errors, c->errors[i] ? xf_json_text(c->errors[i]) : NULL);
     json_object_object_add(o, "errors", errors);
     for (unsigned i = 0; i < c->keys_n; i++) {
         struct json_object *key = json_object_new_object();

@@ -26,6 +26,7 @@ struct doctor {
     struct xf_doctor d;
     struct xf_reach reach;
     bool fix, json, own_ssh;
+    char noise[XF_REACH_NOISE_BYTES];
     struct xf_peer source, target;
     uint64_t from_ms, until_ms;
     char answer[ANSWER_BYTES];
@@ -132,7 +133,9 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
         strcpy(f->mend, XF_MEND_INSTALL);
     } else if (end == XF_AT_TARGET) {
         f = &add(x, end, "ssh", XF_FINDING_FAIL)->found;
-        if (rc < 0)
+        if (rc == -EBADMSG && x->noise[0])
+            snprintf(f->text, sizeof(f->text), "answers '%s', and not as xl-fast does", x->noise);
+        else if (rc < 0)
             snprintf(f->text, sizeof(f->text), "gives no answer: %s", strerror(-rc));
         else
             snprintf(f->text, sizeof(f->text),
@@ -150,6 +153,18 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
     }
 }
 
+/* The answer is heard all the same; a migration would fail. */
+static void add_noise(struct doctor *x, enum xf_doctor_end end, int rc)
+{
+    struct xf_finding *f;
+
+    if (end != XF_AT_TARGET || !x->noise[0] || rc == -EBADMSG)
+        return;
+    f = &add(x, XF_AT_TARGET, "shell", XF_FINDING_FAIL)->found;
+    snprintf(f->text, sizeof(f->text), XF_REACH_NOISY, x->noise);
+    strcpy(f->mend, XF_REACH_MEND);
+}
+
 static void ask(struct doctor *x, enum xf_doctor_end end)
 {
     const char *args[] = {x->fix ? "mend" : "examine", NULL};
@@ -161,14 +176,16 @@ static void ask(struct doctor *x, enum xf_doctor_end end)
     x->until_ms = now_ms();
     if (ssh)
         snprintf(ssh->found.text, sizeof(ssh->found.text), "answers without a question");
+    add_noise(x, end, rc);
     if (!rc && !take_answer(x, end))
-        rc = -EBADMSG;
+        rc = -EPROTO;
     if (!rc)
         return;
     /* What it did say is half of it. ssh's own status is 255; who is not there is reached. */
     x->d.lines_n = lines_n + (ssh && (rc == 127 || rc == 2));
     *(end == XF_AT_SOURCE ? &x->source : &x->target) = (struct xf_peer){0};
     add_no_answer(x, end, rc);
+    add_noise(x, end, rc);
 }
 
 static void compare(struct doctor *x)
@@ -236,13 +253,6 @@ static void usage(FILE *to)
           to);
 }
 
-static bool host_ok(const char *host)
-{
-    return host[0] && host[0] != '-' &&
-           strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@%-") ==
-               strlen(host);
-}
-
 static int parse(struct doctor *x, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -259,7 +269,7 @@ static int parse(struct doctor *x, int argc, char **argv)
         } else if (x->d.host) {
             fprintf(stderr, "xl-fast doctor: one host at a time, and not also '%s'\n", argv[i]);
             return -EINVAL;
-        } else if (!host_ok(argv[i])) {
+        } else if (!xf_reach_host_ok(argv[i])) {
             fprintf(stderr, "xl-fast doctor: '%s' is no host name\n", argv[i]);
             return -EINVAL;
         } else {
@@ -294,6 +304,7 @@ int xf_cli_doctor(int argc, char **argv)
     x->reach.ssh = x->own_ssh ? x->d.ssh : SSH;
     x->reach.host = x->d.host;
     x->reach.limit_s = LIMIT_S;
+    x->reach.noise = x->noise;
     status = run(x);
     free(x);
     return status;

@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 
 #include "doctor.h"
+#include "json_text.h"
 #include "live.h"
 
 static const char *const state_names[] = {
@@ -97,7 +98,7 @@ void xf_doctor_print(const struct xf_doctor *d, FILE *to)
 
 static void put_string(struct json_object *to, const char *key, const char *value)
 {
-    json_object_object_add(to, key, value && value[0] ? json_object_new_string(value) : NULL);
+    json_object_object_add(to, key, value && value[0] ? xf_json_text(value) : NULL);
 }
 
 static struct json_object *check_object(const struct xf_doctor_line *l, struct json_object *ran)

@@ -47,6 +47,7 @@ int xf_moving_read(struct xf_moving *m, FILE *record)
         take_text(line, "guest", m->guest, sizeof(m->guest));
         take_text(line, "uuid", m->uuid, sizeof(m->uuid));
         take_text(line, "host", m->host, sizeof(m->host));
+        take_text(line, "ssh", m->ssh, sizeof(m->ssh));
         take_text(line, "events", m->events, sizeof(m->events));
         take_text(line, "state", m->state, sizeof(m->state));
     }

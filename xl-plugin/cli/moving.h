@@ -5,12 +5,17 @@
  *
  *   DIR/moving-ATTEMPT  lines of key=value: pid, started (of the shim, by /proc/PID/stat, so that
  *                       another process that has got its number is not taken for it), since
- * (seconds since 1970), guest, uuid, host, events, from (the byte of events that it begins at);
- * and, as the last line before it is removed, state: here, paused, moved, suspended, ended,
- * unknown. DIR/events-ATTEMPT  the events, if they are in no file of the user's DIR/said-ATTEMPT
- * what xl and both ends said DIR/history         stays, until the host's boot: of each that is
- * over, the events start, done or failed, and exit (the last alone where its memory never began to
- * move)
+ *                       (seconds since 1970), guest, uuid, host, ssh (what -s says, if it is not
+ *                       ssh), events, from (the byte of events that it begins at); and, as the
+ *                       last line before it is removed, state: here, paused, moved, suspended,
+ *                       ended, unknown.
+ *
+ *   DIR/events-ATTEMPT  the events, if they are in no file of the user's
+ *
+ *   DIR/said-ATTEMPT    what xl and both ends said
+ *
+ *   DIR/history         stays, until the host's boot: of each that is over, the events start, done
+ *                       or failed, and exit (the last alone where its memory never began to move)
  */
 #ifndef XF_CLI_MOVING_H
 #define XF_CLI_MOVING_H
@@ -26,7 +31,7 @@ struct xf_moving {
     char path[512]; /* of the record */
     pid_t pid;
     uint64_t started, since_s, from;
-    char guest[256], uuid[40], host[256], events[512], state[16];
+    char guest[256], uuid[40], host[256], ssh[256], events[512], state[16];
 };
 
 /* The path of a file of DIR; name "": of DIR. 0 or -ENAMETOOLONG. */

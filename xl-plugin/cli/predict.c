@@ -15,6 +15,7 @@
 #include "cli.h"
 #include "forecast.h"
 #include "history.h"
+#include "json_text.h"
 #include "number.h"
 #include "peers.h"
 
@@ -190,7 +191,7 @@ static void put_u64(struct json_object *to, const char *key, uint64_t v)
 
 static void put_string(struct json_object *to, const char *key, const char *text)
 {
-    json_object_object_add(to, key, text && *text ? json_object_new_string(text) : NULL);
+    json_object_object_add(to, key, text && *text ? xf_json_text(text) : NULL);
 }
 
 static struct json_object *forecast_object(bool there, uint64_t time_us, uint64_t bytes,
@@ -252,6 +253,7 @@ static const char help[] =
 int xf_cli_predict(int argc, char **argv)
 {
     bool json = argc > 1 && !strcmp(argv[1], "--json"), possible;
+    bool named = argc > 1 + json && !strcmp(argv[1 + json], "--"); /* by what may begin with - */
     char plain[sizeof(((struct predict *)0)->refused)];
     struct predict *p;
     int rc;
@@ -260,7 +262,7 @@ int xf_cli_predict(int argc, char **argv)
         fputs(help, stdout);
         return XF_EXIT_OK;
     }
-    if (argc != 3 + json || argv[argc - 2][0] == '-') {
+    if (argc != 3 + json + named || (!named && argv[argc - 2][0] == '-')) {
         fputs("xl-fast predict: wants DOMAIN and HOST; see xl-fast predict --help\n", stderr);
         return XF_EXIT_USAGE;
     }

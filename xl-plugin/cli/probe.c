@@ -18,6 +18,7 @@
 #include "../../dpdk/probe.h"
 #include "../../transport/offer.h"
 #include "cli.h"
+#include "json_text.h"
 #include "memory.h"
 #include "preflight.h"
 
@@ -143,7 +144,7 @@ static void print_text(const struct probe *p)
 
 static void put_string(struct json_object *to, const char *key, const char *value)
 {
-    json_object_object_add(to, key, value[0] ? json_object_new_string(value) : NULL);
+    json_object_object_add(to, key, value[0] ? xf_json_text(value) : NULL);
 }
 
 static void put_number(struct json_object *to, const char *key, uint64_t value)

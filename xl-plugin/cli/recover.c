@@ -15,7 +15,10 @@
 #include <json-c/json.h>
 
 #include "cli.h"
+#include "json_text.h"
+#include "live.h"
 #include "number.h"
+#include "quote.h"
 #include "recover_look.h"
 #include "recover_reach.h"
 
@@ -28,11 +31,12 @@
 struct recover {
     char name[XF_NAME_SIZE];
     struct xf_reach reach;
-    bool dry_run, json;
+    char noise[XF_REACH_NOISE_BYTES];
+    bool dry_run, json, own_ssh, noise_told;
     uint64_t wait_s;
     struct xf_look here, there;
     bool answers;
-    char no_answer[192]; /* why */
+    char no_answer[320]; /* why */
     char answer[ANSWER_BYTES];
     struct xf_recover_decision decision;
     enum xf_recover_step done[STEPS_MAX];
@@ -41,15 +45,26 @@ struct recover {
 
 /* ---- looking ------------------------------------------------------------------------------- */
 
-static void say_status(char *to, size_t size, int rc)
+static void say_status(char *to, size_t size, int rc, const char *noise)
 {
-    if (rc < 0)
+    if (rc == -EBADMSG)
+        snprintf(to, size, "answers nonsense: '%s'", noise);
+    else if (rc < 0)
         snprintf(to, size, "%s",
                  rc == -ETIMEDOUT ? "no answer in time"
                  : rc == -EFBIG   ? "answers without end"
                                   : strerror(-rc));
     else
         snprintf(to, size, "xl-fast-domain, or the way to it, ended with status %d", rc);
+}
+
+/* It does not keep the answer from being heard, as it would xl migrate. */
+static void tell_noise(struct recover *r)
+{
+    if (!r->noise[0] || r->noise_told)
+        return;
+    r->noise_told = true;
+    fprintf(stderr, "xl-fast: recover: %s: " XF_REACH_NOISY "\n", r->reach.host, r->noise);
 }
 
 /* 0, or -EIO with why in err. */
@@ -61,9 +76,11 @@ static int look(struct recover *r, bool there, const char *uuid, struct xf_look 
     int rc = xf_reach_run(&r->reach, there, args, r->answer, sizeof(r->answer));
 
     if (rc) {
-        say_status(err, size, rc);
+        say_status(err, size, rc, r->noise);
         return -EIO;
     }
+    if (there)
+        tell_noise(r);
     if (xf_look_parse(r->answer, strlen(r->answer), to, bad)) {
         snprintf(err, size, "answers nonsense: %s", bad);
         return -EIO;
@@ -75,7 +92,7 @@ static int look(struct recover *r, bool there, const char *uuid, struct xf_look 
 static int look_at_both(struct recover *r)
 {
     struct xf_recover_evidence e;
-    char err[192];
+    char err[sizeof(r->no_answer)];
     bool unclear;
 
     if (look(r, false, NULL, &r->here, err, sizeof(err))) {
@@ -99,9 +116,11 @@ static int look_at_both(struct recover *r)
 /* %N and %H of a reason's text. */
 static void put_text(FILE *to, const struct recover *r, const char *text)
 {
+    char plain[XF_NAME_SIZE];
+
     for (; *text; text++) {
         if (text[0] == '%' && text[1] == 'N')
-            fputs(r->name, to), text++;
+            fputs(xf_live_plain(plain, sizeof(plain), r->name), to), text++;
         else if (text[0] == '%' && text[1] == 'H')
             fputs(r->reach.host, to), text++;
         else
@@ -111,17 +130,20 @@ static void put_text(FILE *to, const struct recover *r, const char *text)
 
 static void print_look(const struct recover *r, const struct xf_look *l, bool there)
 {
+    char name[XF_NAME_SIZE];
+
     printf("%s (%s):\n", l->host, there ? "the target" : "here");
     for (unsigned i = 0; i < l->domains_n; i++) {
         const struct xf_look_domain *d = &l->domains[i];
 
-        printf("  domain %" PRIu32 " '%s', UUID %s: %s, %s\n", d->domid, d->name, d->uuid,
-               xf_recover_state_name(d->state),
+        printf("  domain %" PRIu32 " '%s', UUID %s: %s, %s\n", d->domid,
+               xf_live_plain(name, sizeof(name), d->name), d->uuid, xf_recover_state_name(d->state),
                d->cpu_time_ns ? "has run" : "has used no CPU time: never ran");
     }
+    xf_live_plain(name, sizeof(name), r->name);
     if (!l->domains_n)
-        printf("  no domain '%s', '%s--migratedaway' or '%s--incoming'%s\n", r->name, r->name,
-               r->name, there ? ", and none of its UUID" : "");
+        printf("  no domain '%s', '%s--migratedaway' or '%s--incoming'%s\n", name, name, name,
+               there ? ", and none of its UUID" : "");
     for (unsigned i = 0; i < l->processes_n; i++) {
         const struct xf_look_process *p = &l->processes[i];
 
@@ -152,30 +174,55 @@ static void print_evidence(const struct recover *r)
     fflush(stdout);
 }
 
-/* What somebody can do who knows more. */
+/* A command of xl's about the guest, and what stands between its name and the next. */
+static void put_command(const struct recover *r, const char *command, const char *suffix,
+                        const char *then)
+{
+    char name[XF_NAME_SIZE + 16];
+
+    snprintf(name, sizeof(name), "%s%s", r->name, suffix);
+    printf("%s %s", command, name[0] == '-' ? "-- " : "");
+    xf_quote(stdout, name);
+    fputs(then, stdout);
+}
+
+/* What somebody can do who knows more. Each command can be pasted. */
 static void print_advice(const struct recover *r)
 {
+    char name[XF_NAME_SIZE];
+
     if (r->decision.reason != XF_WHY_NO_TRACE && r->decision.reason != XF_WHY_GONE_THERE)
         return;
     printf("look at %s: /var/log/xen/xl-%s--incoming.log* (\"has shut down\": it ran there), the "
            "host's uptime, the guest's own logs on its disks\n"
-           "if it never ran there:  xl rename %s--migratedaway %s; xl-fast recover %s %s\n"
-           "if it ran there:        xl destroy %s--migratedaway; then xl create, from its disks\n",
-           r->reach.host, r->name, r->name, r->name, r->name, r->reach.host, r->name);
+           "if it never ran there:  ",
+           r->reach.host, xf_live_plain(name, sizeof(name), r->name));
+    put_command(r, "xl rename", "--migratedaway", " ");
+    xf_quote(stdout, r->name);
+    fputs("; xl-fast recover", stdout);
+    if (r->own_ssh) {
+        fputs(" -s ", stdout);
+        xf_quote(stdout, r->reach.ssh);
+    }
+    put_command(r, "", "", " ");
+    printf("%s\nif it ran there:        ", r->reach.host);
+    put_command(r, "xl destroy", "--migratedaway", "; then xl create, from its disks\n");
 }
 
 static struct json_object *look_object(const struct xf_look *l)
 {
     char *text = xf_look_print(l);
-    struct json_object *o = text ? json_tokener_parse(text) : NULL;
+    struct json_object *valid = text ? xf_json_text(text) : NULL,
+                       *o = valid ? json_tokener_parse(json_object_get_string(valid)) : NULL;
 
+    json_object_put(valid);
     free(text);
     return o;
 }
 
 static void put_string(struct json_object *to, const char *key, const char *value)
 {
-    json_object_object_add(to, key, json_object_new_string(value));
+    json_object_object_add(to, key, xf_json_text(value));
 }
 
 static void print_json(const struct recover *r, int status)
@@ -224,7 +271,7 @@ static int do_step(struct recover *r)
     bool unclear;
     const struct xf_look_domain *guest = xf_look_guest(&r->here, &unclear);
     const char *args[] = {xf_recover_step_name(step), r->name, guest->uuid, NULL};
-    char err[192];
+    char err[sizeof(r->no_answer)];
 
     if (!r->json) {
         printf("step: %s, %s\n", args[0], there ? r->reach.host : "here");
@@ -232,7 +279,7 @@ static int do_step(struct recover *r)
     }
     int rc = xf_reach_run(&r->reach, there, args, r->answer, sizeof(r->answer));
     if (rc) {
-        say_status(err, sizeof(err), rc);
+        say_status(err, sizeof(err), rc, r->noise);
         fprintf(stderr, "xl-fast: recover: %s: %s\n", args[0], err);
         return -EIO;
     }
@@ -351,7 +398,7 @@ static int set_name(struct recover *r, const char *domain)
 
     if (n >= sizeof(away) && !strcmp(domain + n - (sizeof(away) - 1), away))
         n -= sizeof(away) - 1;
-    if (!n || n + sizeof(away) > sizeof(r->name) || domain[0] == '-')
+    if (!n || n + sizeof(away) > sizeof(r->name))
         return -EINVAL;
     memcpy(r->name, domain, n);
     return 0;
@@ -382,6 +429,7 @@ static int parse(struct recover *r, int argc, char **argv)
             }
         } else if ((value = value_of("-s", argc, argv, &i)) && value[0]) {
             r->reach.ssh = value;
+            r->own_ssh = true;
         } else {
             fprintf(stderr, "xl-fast recover: what is '%s'?\n", argv[i]);
             return -EINVAL;
@@ -421,6 +469,7 @@ int xf_cli_recover(int argc, char **argv)
     }
     r->reach.ssh = XF_REACH_SSH;
     r->reach.limit_s = XF_REACH_LIMIT_S;
+    r->reach.noise = r->noise;
     r->wait_s = 10;
     if (parse(r, argc, argv)) {
         usage(stderr);

@@ -118,8 +118,9 @@ static void complain(struct check *c, const char *what, const char *key)
     c->bad = true;
 }
 
-static void get_string(struct check *c, struct json_object *from, const char *key, char *to,
-                       size_t size, bool needed)
+/* all: any bytes, as a domain's name may have. */
+static void get_text(struct check *c, struct json_object *from, const char *key, char *to,
+                     size_t size, bool needed, bool all)
 {
     struct json_object *value;
 
@@ -139,11 +140,17 @@ static void get_string(struct check *c, struct json_object *from, const char *ke
     bool good = bytes < size && strlen(text) == bytes;
 
     for (size_t i = 0; i < bytes && good; i++)
-        good = isprint((unsigned char)text[i]);
+        good = all || isprint((unsigned char)text[i]);
     if (!good)
         complain(c, "too long, or not printable", key);
     else
         memcpy(to, text, bytes + 1);
+}
+
+static void get_string(struct check *c, struct json_object *from, const char *key, char *to,
+                       size_t size, bool needed)
+{
+    get_text(c, from, key, to, size, needed, false);
 }
 
 static void get_uuid(struct check *c, struct json_object *from, const char *key,
@@ -224,7 +231,7 @@ static void parse_lists(struct check *c, struct json_object *o, struct xf_look *
 
         item = get_item(c, list, i);
         d->domid = (uint32_t)get_number(c, item, "domid", UINT32_MAX);
-        get_string(c, item, "name", d->name, sizeof(d->name), false);
+        get_text(c, item, "name", d->name, sizeof(d->name), false, true);
         get_uuid(c, item, "uuid", d->uuid, true);
         d->state = get_word(c, item, "state", state_names, XF_STATES);
         d->cpu_time_ns = get_number(c, item, "cpu_time_ns", INT64_MAX - 1);

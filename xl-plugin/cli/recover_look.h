@@ -2,7 +2,8 @@
 /*
  * A look at one end: what xl-fast-domain sees there of a guest, as a structure and as the JSON that
  * it travels in. What comes from the other end is checked here before anything is done with it:
- * sizes, ranges, and that names are printable.
+ * sizes and ranges. A domain's name may be of any bytes, and is shown as live.h's xf_live_plain()
+ * makes it.
  */
 #ifndef XF_CLI_RECOVER_LOOK_H
 #define XF_CLI_RECOVER_LOOK_H

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "quote.h"
 #include "recover_reach.h"
 
 #define ARGS_MAX 8
@@ -58,8 +59,8 @@ bool xf_reach_host_ok(const char *host)
                strlen(host);
 }
 
-/* The command for the shell at the other end, each word in quotes. */
-static char *quote_all(const struct xf_reach *reach, const char *const *args)
+/* The command for the shell at the other end. */
+static char *command_for(const struct xf_reach *reach, const char *const *args)
 {
     char *text = NULL;
     size_t size = 0;
@@ -67,22 +68,54 @@ static char *quote_all(const struct xf_reach *reach, const char *const *args)
 
     if (!f)
         return NULL;
-    fputs(reach->program, f);
+    fprintf(f, XF_REACH_BEGIN "%s", reach->program);
     for (; *args; args++) {
-        fputs(" '", f);
-        for (const char *c = *args; *c; c++) {
-            if (*c == '\'')
-                fputs("'\\''", f);
-            else
-                putc(*c, f);
-        }
-        putc('\'', f);
+        putc(' ', f);
+        xf_quote_remote(f, *args);
     }
+    fputs(XF_REACH_END, f);
     if (fclose(f)) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+/* The first line of what is not ours. */
+static void take_noise(const char *from, const char *until, char noise[XF_REACH_NOISE_BYTES])
+{
+    size_t n = 0;
+
+    while (from < until && strchr(" \t\r\n", *from)) /* and 0 */
+        from++;
+    for (unsigned bytes; from < until && *from != '\n'; from += bytes) {
+        unsigned shown = xf_quote_utf8(from);
+
+        bytes = shown ? shown : 1;
+        if (n + bytes + 1 > XF_REACH_NOISE_BYTES)
+            break;
+        memcpy(noise + n, shown ? from : "?", bytes);
+        n += bytes;
+    }
+    noise[n] = 0;
+    if (!n)
+        strcpy(noise, "?"); /* blank lines */
+}
+
+/* Takes out what comes before our line. Returns whether that line is there. */
+static bool take_mark(const struct xf_reach *reach, char *out, size_t bytes)
+{
+    char *mark = memmem(out, bytes, XF_REACH_MARK, sizeof(XF_REACH_MARK) - 1);
+    char *until = mark ? mark : out + bytes;
+
+    if (reach->noise && until > out)
+        take_noise(out, until, reach->noise);
+    if (!mark)
+        return false;
+    mark += sizeof(XF_REACH_MARK) - 1;
+    memmove(out, mark, (size_t)(out + bytes - mark));
+    out[out + bytes - mark] = 0;
+    return true;
 }
 
 static void run_child(char *const *argv, int out)
@@ -105,8 +138,8 @@ static int left_ms(const struct timespec *end)
     return ms < 0 ? 0 : (int)ms;
 }
 
-/* Until its output ends, which is when it does. */
-static int take_output(int fd, unsigned limit_s, char *out, size_t size)
+/* Until its output ends, which is when it does. *bytes: how much came, also after a failure. */
+static int take_output(int fd, unsigned limit_s, char *out, size_t size, size_t *bytes)
 {
     struct pollfd in = {.fd = fd, .events = POLLIN};
     struct timespec end;
@@ -122,17 +155,16 @@ static int take_output(int fd, unsigned limit_s, char *out, size_t size)
             continue;
         if (ready <= 0)
             return ready ? -errno : -ETIMEDOUT;
-        got = read(fd, out + n, size - n);
+        got = read(fd, out + n, size - 1 - n);
         if (got < 0)
             return -errno;
         if (!got)
-            break;
-        n += (size_t)got;
-        if (n == size)
+            return 0;
+        *bytes = n += (size_t)got;
+        out[n] = 0;
+        if (n == size - 1)
             return -EFBIG;
     }
-    out[n] = 0;
-    return 0;
 }
 
 int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *args, char *out,
@@ -142,10 +174,14 @@ int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *ar
     char *command = NULL, *script = NULL;
     int fds[2] = {-1, -1}, status = 0, rc = -ENOMEM;
     pid_t pid = -1;
+    size_t bytes = 0;
+    bool marked;
 
     out[0] = 0;
+    if (reach->noise)
+        reach->noise[0] = 0;
     if (there) {
-        command = quote_all(reach, args);
+        command = command_for(reach, args);
         if (!command || asprintf(&script, "exec %s \"$@\"", reach->ssh) < 0)
             goto out;
         const char *by_ssh[] = {"sh", "-c", script, "sh", reach->host, command, NULL};
@@ -164,13 +200,16 @@ int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *ar
     rc = pid < 0 ? -errno : 0;
     close(fds[1]);
     fds[1] = -1;
-    rc = rc ?: take_output(fds[0], reach->limit_s, out, size);
+    rc = rc ?: take_output(fds[0], reach->limit_s, out, size, &bytes);
     if (rc && pid > 0)
         kill(pid, SIGKILL);
     if (pid > 0 && waitpid(pid, &status, 0) < 0)
         rc = rc ?: -errno;
     if (!rc)
         rc = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    marked = !there || take_mark(reach, out, bytes);
+    if (!marked && (rc == 0 || rc == 127)) /* 127: there is no such ssh, or no sh there */
+        rc = rc ? -ENOENT : -EBADMSG;
 out:
     if (fds[0] >= 0)
         close(fds[0]);

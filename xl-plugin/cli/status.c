@@ -15,9 +15,11 @@
 #include <json-c/json.h>
 
 #include "cli.h"
+#include "json_text.h"
 #include "live.h"
 #include "moving.h"
 #include "number.h"
+#include "quote.h"
 #include "story.h"
 
 #define EXIT_NOT_OVER 4 /* as recover's: in progress */
@@ -93,7 +95,7 @@ static void put_u64(struct json_object *to, const char *key, uint64_t v)
 
 static void put_text(struct json_object *to, const char *key, const char *text)
 {
-    json_object_object_add(to, key, json_object_new_string(text));
+    json_object_object_add(to, key, xf_json_text(text));
 }
 
 static struct json_object *json_of(const struct xf_moving *m, const struct xf_story *s)
@@ -229,7 +231,8 @@ static int end_process(const struct xf_moving *m, uint64_t wait_s)
 /* By what its shim wrote last. */
 static int say_state(const struct xf_moving *m)
 {
-    char guest[sizeof(m->guest)], host[sizeof(m->host)];
+    char guest[sizeof(m->guest)], host[sizeof(m->host)], word[XF_QUOTE_BYTES(sizeof(m->guest))],
+        ssh[XF_QUOTE_BYTES(sizeof(m->ssh))];
 
     xf_live_plain(guest, sizeof(guest), m->guest);
     xf_live_plain(host, sizeof(host), m->host);
@@ -244,22 +247,25 @@ static int say_state(const struct xf_moving *m)
     if (!strcmp(m->state, "moved"))
         printf("too late: %s has moved to %s\n", guest, host);
     else
-        printf("%s %s: xl-fast recover '%s' %s\n", guest,
+        printf("%s %s: xl-fast recover%s%s %s%s %s\n", guest,
                strcmp(m->state, "suspended") ? "may be here or there"
                                              : "is suspended here, and may run there",
-               guest, host);
+               m->ssh[0] ? " -s " : "", m->ssh[0] ? xf_quote_text(ssh, sizeof(ssh), m->ssh) : "",
+               m->guest[0] == '-' ? "-- " : "", xf_quote_text(word, sizeof(word), m->guest), host);
     return XF_EXIT_FAILED;
 }
 
 static int cancel(struct xf_moving *m, uint64_t wait_s)
 {
+    char guest[sizeof(m->guest)];
     FILE *record = fopen(m->path, "re"); /* its last line comes when its name is about to go */
     int rc = end_process(m, wait_s);
 
     if (rc < 0)
         fprintf(stderr, "xl-fast cancel: process %d: %s\n", (int)m->pid, strerror(-rc));
     else if (rc > 0)
-        printf("%s: not over after %" PRIu64 " s: xl-fast status\n", m->guest, wait_s);
+        printf("%s: not over after %" PRIu64 " s: xl-fast status\n",
+               xf_live_plain(guest, sizeof(guest), m->guest), wait_s);
     if (!rc && record)
         xf_moving_read(m, record);
     if (record)
@@ -272,17 +278,22 @@ int xf_cli_cancel(int argc, char **argv)
     const char *domain = NULL;
     uint64_t wait_s = WAIT_S;
     struct xf_moving *all, *found = NULL;
+    bool options = true;
     int n, status = XF_EXIT_FAILED;
 
     for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+        if (options && (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))) {
             fputs(cancel_help, stdout);
             return XF_EXIT_OK;
         }
-        if ((!strcmp(argv[i], "-w") || !strcmp(argv[i], "--wait")) && i + 1 < argc &&
+        if (options && !strcmp(argv[i], "--")) {
+            options = false;
+            continue;
+        }
+        if (options && (!strcmp(argv[i], "-w") || !strcmp(argv[i], "--wait")) && i + 1 < argc &&
             !xf_number_u64(argv[i + 1], 0, 86400, &wait_s)) {
             i++;
-        } else if (argv[i][0] == '-' || domain) {
+        } else if ((options && argv[i][0] == '-') || domain) {
             fprintf(stderr, "xl-fast cancel: '%s' makes no sense; see xl-fast cancel --help\n",
                     argv[i]);
             return XF_EXIT_USAGE;

@@ -69,6 +69,26 @@ static void test_there_and_back(void **state)
     free(text);
 }
 
+/* Whatever Xen takes. */
+static void test_names(void **state)
+{
+    static const char *const names[] = {
+        "m\xc3\xbcnchen", "m\xfcnchen", "dev's pc", "a\"b\\c/", "-x", "\033[2J", "a\nb\t", " "};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct xf_look a = nothing(), b;
+        char err[128] = "", *text;
+
+        add(&a, names[i], GUEST, XF_STATE_PAUSED, 5);
+        text = xf_look_print(&a);
+        assert_null(strchr(text, '\n'));
+        assert_int_equal(xf_look_parse(text, strlen(text), &b, err), 0);
+        assert_string_equal(b.domains[0].name, names[i]);
+        free(text);
+    }
+}
+
 /* A good look in which one text is another. */
 static void refused(const char *from, const char *to, const char *word)
 {
@@ -104,7 +124,7 @@ static void test_refused(void **state)
     refused("\"cpu_time_ns\":5", "\"cpu_time\":5", "cpu_time_ns");
     refused("\"paused\"", "\"asleep\"", "state");
     refused("\"receives\"", "\"waits\"", "does");
-    refused("web1", "web\\u001b[2J", "name");
+    refused(BOOT, "6f1c9a52-0001-4000-8000\\u001b[2J", "boot_id");
     refused("web1", "web\\u00001", "name");
     refused("[{", "[5,{", "list");
     refused("\"domains\":[{", "\"domains\":{\"a\":{", "answer");
@@ -413,10 +433,11 @@ static void test_processes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_evidence),       cmocka_unit_test(test_receivers),
-        cmocka_unit_test(test_namesakes),      cmocka_unit_test(test_record_counts),
-        cmocka_unit_test(test_records),        cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_receivers),      cmocka_unit_test(test_namesakes),
+        cmocka_unit_test(test_record_counts),  cmocka_unit_test(test_records),
+        cmocka_unit_test(test_processes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
