@@ -17,6 +17,8 @@ web1                                         3   512     1     -b----       1.2
 web2--migratedaway                           4   512     1     ---s--       1.2
 my guest                                    12   512     1     ------       0.0
 db                                          13   512     1     -b----   12345.6
+dev's pc                                    14   512     1     -b----       1.0
+münchen                                     15   512     1     -b----       1.0
 END_LIST
 END_XL
 chmod +x "$work/bin/xl"
@@ -66,7 +68,7 @@ offers() { # LINE WORD...: these are among what is offered
     done
 }
 
-guests=(db 'my\ guest' web1 web2)
+guests=(db "dev\\'s\\ pc" "$(printf %q münchen)" 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
 ours=(--bandwidth --compress --dry-run --json --max-downtime --on-busy --quiet --report --throttle --verbose --verify)
 
@@ -74,6 +76,11 @@ completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"
 completes 'xl migrate --fast web' web1 web2
 completes 'xl migrate --fast my' 'my\ guest'
+completes "xl migrate --fast dev\\'" "dev\\'s\\ pc"
+completes "xl migrate --fast 'dev" "dev'\\''s pc"
+completes 'xl migrate --fast "dev' "dev's pc"
+completes 'xl migrate --fast mün' "$(printf %q münchen)"
+[ "$(eval "printf %s $(printf %q münchen)")" = münchen ] || fail "no word of the shell's"
 completes 'xl -v migrate --max-downtime 20 --fast --bandwidth=2G we' web1 web2
 completes 'xl migrate --fast web1 ' hosta hostb user@hostb
 completes 'xl migrate -s ssh web1 --fast hostb' hostb
