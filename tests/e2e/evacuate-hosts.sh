@@ -40,6 +40,26 @@ answers 'echo fast=ok; echo free_kib=-1' 'hostc: answers nonsense'
 answers 'echo free_kib=99999999' 'hostc: answers nonsense'
 answers 'printf "why=a\033[2Jb\n"' 'evacuate: a?[2Jb'
 
+# A login shell that prints a line: xl migrate would fail there.
+world
+echo 'Welcome to hostc' >"$dir/hostc/.noise"
+evacuate --quiet hostc
+ends 1
+has err "hostc: its login shell prints 'Welcome to hostc' before the answer, and xl migrate fails on that"
+[ ! -s "$dir/log/moves" ] || fail "something was moved"
+
+# Names that shells and old rules do not like, by other login shells.
+needs_shells
+for shell in fish tcsh; do
+    world
+    rm "$dir"/here/*
+    guest münchen 200
+    guest -web 100
+    echo 9999 >"$dir/here/.total"
+    LOGIN_SHELL=$shell evacuate hostb
+    ends 0
+    are "" "-web münchen" ""
+done
 # A move fails: the next host that fits, once; nobody else is held up.
 world
 touch "$dir/hostb/.refuses"

@@ -155,7 +155,8 @@ cat >"$dir/tools/ssh" <<'END_SSH'
 echo "ssh $*" >>"$DIR/log/asked"
 host=${*: -2:1}
 [ ! -e "$DIR/$host/.down" ] || { echo "ssh: connect to host $host: No route to host" >&2; exit 255; }
-END_OF=${host#*@} exec sh -c "${*: -1}"
+[ ! -e "$DIR/$host/.noise" ] || cat "$DIR/$host/.noise"
+END_OF=${host#*@} exec ${LOGIN_SHELL:-sh} -c "${*: -1}"
 END_SSH
 chmod +x "$dir"/*/*
 export PATH=$dir/lib:$dir/real:$dir/tools:$PATH DIR=$dir BOOT=$boot XL_FAST_LIBDIR=$dir/lib XL_FAST_RUNDIR=$dir/run XL_FAST_POLL=0.1

@@ -18,6 +18,7 @@
 #include "evacuate_move.h"
 #include "evacuate_say.h"
 #include "moving.h"
+#include "quote.h"
 
 #define EXIT_UNSETTLED 3 /* as recover's */
 
@@ -271,7 +272,8 @@ static int say_journal_error(int rc)
 /* 0 to go on, or the exit status. */
 static int settle_last(struct evacuate *e)
 {
-    char why[XF_EVACUATE_WHY] = "", path[512] = "";
+    char why[XF_EVACUATE_WHY] = "", path[512] = "", guest[XF_QUOTE_BYTES(XF_NAME_SIZE)],
+         ssh[XF_QUOTE_BYTES(XF_NAME_SIZE)];
     struct xf_journal j;
     int rc = xf_journal_read(&j);
     enum xf_mover_at at;
@@ -303,9 +305,12 @@ static int settle_last(struct evacuate *e)
     if (at == XF_AT_CANCELLED)
         return xf_mover_cancelled();
     xf_moving_path(path, sizeof(path), XF_JOURNAL_FILE);
-    xf_say_error("settle %s first (xl-fast recover %s %s) and start again; if you know that it is "
-                 "settled, remove %s",
-                 j.guest, j.guest, j.host, path);
+    xf_say_error("settle %s first (xl-fast recover%s%s %s%s %s) and start again; if you know that "
+                 "it is settled, remove %s",
+                 j.guest, e->mover.ssh ? " -s " : "",
+                 e->mover.ssh ? xf_quote_text(ssh, sizeof(ssh), e->mover.ssh) : "",
+                 j.guest[0] == '-' ? "-- " : "", xf_quote_text(guest, sizeof(guest), j.guest),
+                 j.host, path);
     return EXIT_UNSETTLED;
 }
 

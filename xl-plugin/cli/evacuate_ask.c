@@ -149,17 +149,23 @@ static void ask_host(const struct xf_reach *reach, const struct xf_evacuate_self
 {
     const char *args[] = {"target", self->protocol, self->xen, "0", self->address, NULL};
     struct xf_reach preflight = *reach; /* at that host */
-    char answer[ANSWER_BYTES], fast[8], free_kib[24];
+    char answer[ANSWER_BYTES], fast[8], free_kib[24], noise[XF_REACH_NOISE_BYTES];
 
     preflight.host = h->name;
+    preflight.noise = noise;
     h->usable = false;
     h->free_kib = 0;
     address[0] = 0;
 
     int rc = xf_reach_run(&preflight, true, args, answer, sizeof(answer));
+    if (noise[0] && rc != -EBADMSG) {
+        snprintf(h->why, sizeof(h->why), "%.100s: " XF_REACH_NOISY, h->name, noise);
+        return;
+    }
     if (rc) {
         snprintf(h->why, sizeof(h->why), "%s: cannot be asked: %s", h->name,
                  rc == -ETIMEDOUT ? "no answer in time"
+                 : rc == -EBADMSG ? "it answers, and not as xl-fast does"
                  : rc == -EFBIG   ? "answers without end"
                  : rc < 0         ? strerror(-rc)
                  : rc == 127      ? "xl-fast is not installed there"

@@ -83,7 +83,7 @@ static char **words_of(const struct xf_mover *m, const char *name, const char *h
 
     while (m->options[options])
         options++;
-    words = calloc(options + 9, sizeof(*words));
+    words = calloc(options + 10, sizeof(*words));
     if (!words)
         return NULL;
     words[n++] = (char *)m->xl;
@@ -97,6 +97,7 @@ static char **words_of(const struct xf_mover *m, const char *name, const char *h
     }
     for (size_t i = 0; i < options; i++)
         words[n++] = m->options[i];
+    words[n++] = "--";
     words[n++] = (char *)name;
     words[n++] = (char *)host;
     return words;
@@ -376,7 +377,7 @@ static const char *text_of(struct json_object *o, const char *key)
 static enum xf_mover_at run_recover(const struct xf_mover *m, const struct xf_journal *j,
                                     char *answer, char *why)
 {
-    const char *args[9] = {"recover", "--json"};
+    const char *args[10] = {"recover", "--json"};
     enum xf_mover_at at = XF_AT_UNSETTLED;
     char unused[XF_EVACUATE_WHY];
     struct json_object *o;
@@ -387,6 +388,7 @@ static enum xf_mover_at run_recover(const struct xf_mover *m, const struct xf_jo
         args[n++] = "-s";
         args[n++] = m->ssh;
     }
+    args[n++] = "--";
     args[n++] = j->guest;
     args[n] = j->host;
     status = run_self(m, args, answer);

@@ -29,18 +29,18 @@ static bool ends_in(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
-/* xl takes a number for a domain's, and what begins with - for an option; recover has to find room
-   for --migratedaway. */
+/* xl takes a number for a domain's; the journal and what is listed are lines; recover has to find
+   room for --migratedaway. */
 static bool name_works(const char *name)
 {
     bool number = true;
 
     for (const char *c = name; *c; c++) {
-        if (!isprint((unsigned char)*c))
+        if (iscntrl((unsigned char)*c))
             return false;
         number &= isdigit((unsigned char)*c) != 0;
     }
-    return !number && name[0] != '-' && strlen(name) + sizeof("--migratedaway") <= XF_NAME_SIZE;
+    return !number && strlen(name) + sizeof("--migratedaway") <= XF_NAME_SIZE;
 }
 
 static bool is_kept(const char *name, const char *const *keep)
@@ -74,7 +74,7 @@ static void sort_out(struct xf_evacuate_guest *g, const char *const *keep)
     else if (g->state == XF_STATE_ENDED)
         decide(g, XF_FATE_LEFT, "is shut down: xl destroy it");
     else if (!name_works(g->name))
-        decide(g, XF_FATE_LEFT, "has a name that xl migrate does not take: xl rename it");
+        decide(g, XF_FATE_LEFT, "has a name that xl-fast evacuate does not take: xl rename it");
     else if (!g->need_kib)
         decide(g, XF_FATE_LEFT, "how much memory it needs is not known");
     else if (g->tries >= XF_EVACUATE_TRIES)

@@ -20,7 +20,7 @@
 
 #define XF_EVACUATE_HOSTS  32u
 #define XF_EVACUATE_GUESTS 1024u
-#define XF_EVACUATE_WHY    200
+#define XF_EVACUATE_WHY    400
 /* A move that has failed is tried once more, at another host. */
 #define XF_EVACUATE_TRIES 2u
 /* One that has rebooted meanwhile begins anew with them, so many times. */

@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 
+#include "json_text.h"
 #include "live.h"
 #include "number.h"
 
@@ -61,7 +62,7 @@ static const char *show_kib(char *to, size_t size, uint64_t kib)
 
 static void put_text(struct json_object *to, const char *key, const char *text)
 {
-    json_object_object_add(to, key, json_object_new_string(text));
+    json_object_object_add(to, key, xf_json_text(text));
 }
 
 static void put_u64(struct json_object *to, const char *key, uint64_t v)

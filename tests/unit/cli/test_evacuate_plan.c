@@ -5,7 +5,7 @@
 #include "../../../xl-plugin/cli/evacuate_plan.h"
 
 #define UUID "6f1c9a52-0001-4000-8000-0123456789ab"
-#define MAX  16u
+#define MAX  24u
 
 struct plan {
     struct xf_evacuate_guest guests[MAX];
@@ -102,6 +102,9 @@ static void test_who_moves(void **state)
     add(&p, "ended", 10)->state = XF_STATE_ENDED;
     add(&p, "17", 10);
     add(&p, "-x", 10);
+    add(&p, "m\xc3\xbcnchen", 10);
+    add(&p, "dev's pc", 10);
+    add(&p, "a\tb", 10);
     add(&p, full, 10);
     add(&p, "unknown", 0);
     decide(&p, keep);
@@ -118,7 +121,10 @@ static void test_who_moves(void **state)
     has_fate(&p, "suspended", XF_FATE_LEFT, "suspended");
     has_fate(&p, "ended", XF_FATE_LEFT, "shut down");
     has_fate(&p, "17", XF_FATE_LEFT, "xl rename");
-    has_fate(&p, "-x", XF_FATE_LEFT, "xl rename");
+    has_fate(&p, "-x", XF_FATE_MOVES, "");
+    has_fate(&p, "m\xc3\xbcnchen", XF_FATE_MOVES, "");
+    has_fate(&p, "dev's pc", XF_FATE_MOVES, "");
+    has_fate(&p, "a\tb", XF_FATE_LEFT, "xl rename");
     has_fate(&p, full, XF_FATE_LEFT, "xl rename");
     has_fate(&p, "unknown", XF_FATE_LEFT, "not known");
 }
