@@ -12,14 +12,9 @@
 #include "../../transport/bitmap.h"
 #include "../../transport/offer.h"
 #include "cap.h"
+#include "guest_source_impl.h"
 #include "say.h"
 #include "unsteady.h"
-
-/* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time, but
-   libxencall keeps buffers of one page, with a header of 16 bytes, for the next call; more than fit
-   in one are an mmap() and a munmap() each time, dear in a PV dom0. */
-int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen_pfn_t *types);
-#define TYPE_BATCH ((unsigned)((XF_PAGE_BYTES - 16) / sizeof(xen_pfn_t)))
 
 /* What start() asks about before it lets the session speak: less than a second's worth even where a
    query is dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn. */
@@ -27,25 +22,6 @@ int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen
 
 /* A page that did not map and has content may have come back in between: so often it is tried. */
 #define MAP_TRIES 3u
-
-struct xf_xen_source {
-    xc_interface *xch;
-    xenforeignmemory_handle *fmem;
-    uint32_t domid;
-    const struct save_callbacks *callbacks;
-    uint64_t page_count;
-    xc_hypercall_buffer_t dirty_hbuf; /* the bitmap that Xen fills */
-    int dirty_xen_pages;
-    bool verify;
-    struct xf_cap cap;
-    bool logdirty, qemu_logdirty;
-    uint64_t start_next; /* gfn that start() goes on with */
-    void *mapping;
-    unsigned mapped;
-    xen_pfn_t gfns[XF_MAP_BATCH_PAGES];
-    xen_pfn_t types[XF_MAP_BATCH_PAGES];
-    int errors[XF_MAP_BATCH_PAGES];
-};
 
 int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out)
 {
@@ -59,11 +35,12 @@ int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out)
         return -ESRCH;
     out->hvm = info.flags & XEN_DOMINF_hvm_guest;
     out->shutdown = info.flags & XEN_DOMINF_shutdown;
+    out->tot_pages = info.tot_pages;
     out->shutdown_reason = (info.flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
     return 0;
 }
 
-static int fail(const struct xf_xen_source *x, const char *what)
+int xf_xen_source_fail(const struct xf_xen_source *x, const char *what)
 {
     int error = errno ? errno : EIO;
 
@@ -71,7 +48,7 @@ static int fail(const struct xf_xen_source *x, const char *what)
     return -error;
 }
 
-static bool has_content(xen_pfn_t type)
+bool xf_xen_has_content(xen_pfn_t type)
 {
     switch (type & XEN_DOMCTL_PFINFO_LTAB_MASK) {
     case XEN_DOMCTL_PFINFO_XTAB:
@@ -83,15 +60,13 @@ static bool has_content(xen_pfn_t type)
     }
 }
 
-/* Of the gfns in x->types[0..n) makes types. Asking has an effect: it gives memory to pages that
-   populate-on-demand still owes the guest. */
-static int ask_types(struct xf_xen_source *x, unsigned n)
+int xf_xen_source_types(struct xf_xen_source *x, unsigned n)
 {
     for (unsigned first = 0; first < n; first += TYPE_BATCH) {
         unsigned batch = n - first < TYPE_BATCH ? n - first : TYPE_BATCH;
 
         if (xc_get_pfn_type_batch(x->xch, x->domid, batch, x->types + first))
-            return fail(x, "cannot query the types of its pages");
+            return xf_xen_source_fail(x, "cannot query the types of its pages");
     }
     return 0;
 }
@@ -100,12 +75,12 @@ static int ask_types(struct xf_xen_source *x, unsigned n)
 static int drop_empty(struct xf_xen_source *x, unsigned n, uint64_t *bitmap)
 {
     memcpy(x->types, x->gfns, n * sizeof(*x->types));
-    int rc = ask_types(x, n);
+    int rc = xf_xen_source_types(x, n);
 
     if (rc)
         return rc;
     for (unsigned i = 0; i < n; i++)
-        if (!has_content(x->types[i]))
+        if (!xf_xen_has_content(x->types[i]))
             xf_bitmap_clear(bitmap, x->gfns[i]);
     return 0;
 }
@@ -142,7 +117,7 @@ static int start_logging(struct xf_xen_source *x)
 
     /* While this file is there, `xl migrate --fast=auto` may start again by plain xl migrate. */
     if (untouched && *untouched && unlink(untouched) && errno != ENOENT)
-        return fail(x, "cannot remove the file that XL_FAST_UNTOUCHED names");
+        return xf_xen_source_fail(x, "cannot remove the file that XL_FAST_UNTOUCHED names");
 
     /* libxl answers at once for a guest without a device model. */
     if (x->callbacks->switch_qemu_logdirty) {
@@ -158,9 +133,13 @@ static int start_logging(struct xf_xen_source *x)
     if (xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0 &&
         (xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0) < 0 ||
          xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0))
-        return fail(x, "cannot start to log dirty pages");
+        return xf_xen_source_fail(x, "cannot start to log dirty pages");
     x->logdirty = true;
-    return 0;
+    int rc = xf_xen_late_count(x);
+
+    x->low_pages = x->tot_pages;
+    x->fell = x->moved = false;
+    return rc;
 }
 
 static int source_start(void *ctx, uint64_t *present)
@@ -176,8 +155,12 @@ static int source_start(void *ctx, uint64_t *present)
     for (uint64_t gfn = first; gfn < end; gfn++)
         xf_bitmap_set(present, gfn);
     rc = look_at(x, present, first, end);
+    rc = rc ?: xf_xen_late_count(x);
     x->start_next = end;
-    return rc ?: end < x->page_count ? -EAGAIN : 0;
+    if (rc || end < x->page_count)
+        return rc ?: -EAGAIN;
+    xf_xen_late_begin(x, present);
+    return 0;
 }
 
 static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
@@ -190,8 +173,13 @@ static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
                             x->page_count, final ? XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL : 0, &stats);
 
     if (n < 0 || (uint64_t)n != x->page_count)
-        return fail(x, "cannot read its dirty bitmap");
+        return xf_xen_source_fail(x, "cannot read its dirty bitmap");
     memcpy(dirty, bits, xf_bitmap_words(x->page_count) * sizeof(uint64_t));
+    int rc = xf_xen_late_add(x, dirty);
+
+    rc = rc ?: final ? xf_xen_late_check_end(x) : 0;
+    if (rc)
+        return rc;
     if (x->page_count % 64)
         dirty[x->page_count / 64] &= (UINT64_C(1) << (x->page_count % 64)) - 1;
     *count = xf_bitmap_count(dirty, x->page_count);
@@ -219,12 +207,17 @@ static int ask_refused(struct xf_xen_source *x, unsigned n, unsigned *refused, u
     for (unsigned i = 0; i < n; i++)
         if (x->errors[i])
             x->types[bad++] = x->gfns[i];
-    int rc = ask_types(x, bad);
+    int rc = xf_xen_source_types(x, bad);
 
     *refused = 0;
-    for (unsigned i = 0; i < n && !rc; i++)
-        if (x->errors[i] && has_content(x->types[at++]) && !(*refused)++)
+    for (unsigned i = 0; i < n && !rc; i++) {
+        if (!x->errors[i])
+            continue;
+        if (!xf_xen_has_content(x->types[at++]))
+            xf_bitmap_set(x->empty, x->gfns[i]);
+        else if (!(*refused)++)
             *first = i;
+    }
     return rc;
 }
 
@@ -233,7 +226,7 @@ static int map_once(struct xf_xen_source *x, unsigned n, const void **pages, uns
     source_unmap(x);
     x->mapping = xenforeignmemory_map(x->fmem, x->domid, PROT_READ, n, x->gfns, x->errors);
     if (!x->mapping)
-        return fail(x, "cannot map its pages");
+        return xf_xen_source_fail(x, "cannot map its pages");
     x->mapped = n;
     *bad = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -248,6 +241,11 @@ static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **
     struct xf_xen_source *x = ctx;
     unsigned bad, refused, first = 0;
 
+    /* Often, so that memory that is given back and taken again at once is noticed. */
+    int counted = xf_xen_late_count(x);
+
+    if (counted)
+        return counted;
     for (unsigned i = 0; i < n; i++)
         x->gfns[i] = gfns[i];
     for (unsigned tries = 0; tries < MAP_TRIES; tries++) {
@@ -298,13 +296,28 @@ static int source_suspend(void *ctx)
 static int source_keep_still(void *ctx, uint64_t *pages)
 {
     struct xf_xen_source *x = ctx;
-    uint64_t unsteady[XF_UNSTEADY_MAX];
+    uint64_t unsteady[XF_UNSTEADY_MAX], missing = 0;
     int n = xf_unsteady_hvm(x->xch, x->domid, unsteady);
 
     for (int i = 0; i < n; i++)
         if (unsteady[i] < x->page_count)
             xf_bitmap_clear(pages, unsteady[i]);
-    return n < 0 ? n : 0;
+    if (n < 0 || !x->moved)
+        return n < 0 ? n : 0;
+    /* Only what the target has is compared: so what it has not must not be. */
+    uint64_t *filled = xf_bitmap_new(x->page_count);
+    int rc = filled ? 0 : -ENOMEM;
+
+    rc = rc ?: xf_xen_late_find(x, UINT64_MAX, filled, &missing);
+    if (!rc && missing) {
+        xf_say("source: domain %u: verify: the target has not got %llu pages of it, the first of "
+               "them %#llx",
+               x->domid, (unsigned long long)missing,
+               (unsigned long long)xf_bitmap_next(filled, x->page_count, 0));
+        rc = -EILSEQ;
+    }
+    free(filled);
+    return rc;
 }
 
 int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,
@@ -313,7 +326,7 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     DECLARE_HYPERCALL_BUFFER(uint64_t, bits);
     struct xf_xen_source *x = calloc(1, sizeof(*x));
     xen_pfn_t count;
-    int rc;
+    int version, rc;
 
     if (!x)
         return -ENOMEM;
@@ -324,26 +337,38 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->cap = (struct xf_cap){.xch = xch, .domid = domid};
     x->fmem = xenforeignmemory_open(NULL, 0);
     if (!x->fmem) {
-        rc = fail(x, "cannot open the interface to map foreign memory");
+        rc = xf_xen_source_fail(x, "cannot open the interface to map foreign memory");
+        goto out;
+    }
+    version = xc_version(xch, XENVER_version, NULL);
+    if (version < 0) {
+        rc = xf_xen_source_fail(x, "cannot tell the version of Xen");
         goto out;
     }
     if (xc_domain_nr_gpfns(xch, domid, &count) < 0) {
-        rc = fail(x, "cannot tell the size of its physical address space");
+        rc = xf_xen_source_fail(x, "cannot tell the size of its physical address space");
         goto out;
     }
     /* A guest chooses where its pages are: what it chooses must not cost dom0 its memory. */
     if (count > XF_PAGE_COUNT_MAX) {
         errno = EFBIG;
-        rc = fail(x, "its physical address space");
+        rc = xf_xen_source_fail(x, "its physical address space");
         goto out;
     }
     x->page_count = count;
+    x->counts = version < XEN_MARKS_POPULATED;
+    x->empty = xf_bitmap_new(count);
+    if (!x->empty) {
+        errno = ENOMEM;
+        rc = xf_xen_source_fail(x, "no memory for its dirty bitmap");
+        goto out;
+    }
     x->dirty_xen_pages =
         (int)((xf_bitmap_words(count) * sizeof(uint64_t) + XF_PAGE_BYTES - 1) / XF_PAGE_BYTES);
     bits = xc_hypercall_buffer_alloc_pages(xch, bits, x->dirty_xen_pages);
     if (!bits) {
         errno = ENOMEM;
-        rc = fail(x, "no memory for its dirty bitmap");
+        rc = xf_xen_source_fail(x, "no memory for its dirty bitmap");
         goto out;
     }
     x->dirty_hbuf = *HYPERCALL_BUFFER(bits);
@@ -387,6 +412,7 @@ void xf_xen_source_free(struct xf_xen_source *x)
         xc__hypercall_buffer_free_pages(x->xch, &x->dirty_hbuf, x->dirty_xen_pages);
     if (x->fmem)
         xenforeignmemory_close(x->fmem);
+    free(x->empty);
     free(x);
     errno = saved;
 }

@@ -24,6 +24,7 @@ struct xf_xen_domain {
     bool hvm; /* HVM or PVH; else PV */
     bool shutdown;
     unsigned shutdown_reason;
+    uint64_t tot_pages; /* that it has */
 };
 int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out);
 

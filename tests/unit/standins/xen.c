@@ -112,7 +112,7 @@ struct standin_domain *standin_domain_new(uint32_t domid, uint64_t page_count)
     struct standin_domain *d = &standin.domains[domid];
 
     *d = (struct standin_domain){.exists = true, .page_count = page_count, .room = page_count};
-    d->superpages = page_count;
+    d->superpages = d->gpfns = page_count;
     d->present = xf_bitmap_new(page_count);
     d->logged = xf_bitmap_new(page_count);
     d->dirty = xf_bitmap_new(page_count);
@@ -247,7 +247,7 @@ int xc_domain_nr_gpfns(xc_interface *xch, uint32_t domid, xen_pfn_t *gpfns)
         return -1;
     if (!domain(domid))
         return refuse(ESRCH);
-    *gpfns = domain(domid)->page_count;
+    *gpfns = domain(domid)->gpfns;
     return done(0);
 }
 

@@ -33,6 +33,7 @@ struct standin_domain {
     unsigned reason;
     bool marks_populated; /* as Xen from 4.22 on */
     uint64_t page_count;
+    uint64_t gpfns; /* that Xen says it has: page_count at first */
     uint64_t tot_pages;
     uint64_t room;       /* pages that it can still get */
     uint64_t superpages; /* of these, 2 MiB extents */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The guest source's own state, shared by its two files and no others: guest_source.c, and
+ * guest_source_late.c, which looks for pages that the guest takes into its memory while it moves.
+ */
+#ifndef XF_PLUGIN_GUEST_SOURCE_IMPL_H
+#define XF_PLUGIN_GUEST_SOURCE_IMPL_H
+
+#include <xenctrl.h>
+#include <xenforeignmemory.h>
+
+#include "cap.h"
+#include "guest_source.h"
+
+/* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time, but
+   libxencall keeps buffers of one page, with a header of 16 bytes, for the next call; more than fit
+   in one are an mmap() and a munmap() each time, dear in a PV dom0. */
+int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen_pfn_t *types);
+#define TYPE_BATCH ((unsigned)((XF_PAGE_BYTES - 16) / sizeof(xen_pfn_t)))
+
+/* From 4.22 on, Xen marks pages dirty that a guest takes into its memory. */
+#define XEN_MARKS_POPULATED (4 << 16 | 22)
+
+struct xf_xen_source {
+    xc_interface *xch;
+    xenforeignmemory_handle *fmem;
+    uint32_t domid;
+    const struct save_callbacks *callbacks;
+    uint64_t page_count;
+    xc_hypercall_buffer_t dirty_hbuf; /* the bitmap that Xen fills */
+    int dirty_xen_pages;
+    bool verify;
+    struct xf_cap cap;
+    bool logdirty, qemu_logdirty;
+    uint64_t start_next; /* gfn that start() goes on with */
+
+    /* guest_source_late.c */
+    bool counts;        /* this Xen makes it necessary */
+    uint64_t *empty;    /* gfns that had no content when they were last asked about */
+    uint64_t tot_pages; /* that it had when last counted ... */
+    uint64_t low_pages; /* ... and at the least since the last dirty() */
+    bool fell;          /* it has given pages back, of which only some are known to be empty */
+    bool swapped;       /* and then has taken some */
+    bool moved;         /* either, ever */
+
+    void *mapping;
+    unsigned mapped;
+    xen_pfn_t gfns[XF_MAP_BATCH_PAGES];
+    xen_pfn_t types[XF_MAP_BATCH_PAGES];
+    int errors[XF_MAP_BATCH_PAGES];
+};
+
+/* Says what failed, by errno, and returns that. */
+int xf_xen_source_fail(const struct xf_xen_source *x, const char *what);
+
+bool xf_xen_has_content(xen_pfn_t type);
+
+/* Of the gfns in x->types[0..n) makes types. Asking has an effect: it gives memory to pages that
+   populate-on-demand still owes the guest. */
+int xf_xen_source_types(struct xf_xen_source *x, unsigned n);
+
+/* guest_source_late.c. Each says what failed. */
+
+/* present: what had content when it began. */
+void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present);
+/* How much memory has the guest? To be called often. */
+int xf_xen_late_count(struct xf_xen_source *x);
+/* Adds to `dirty` what the guest has taken into its memory since this was last called. */
+int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty);
+/* Looks for up to `wanted` pages in what was empty; sets those that are so no more in `dirty`,
+ *found of them. */
+int xf_xen_late_find(struct xf_xen_source *x, uint64_t wanted, uint64_t *dirty, uint64_t *found);
+/* Once the guest stands: memory beyond the gfns that it had is in no bitmap. */
+int xf_xen_late_check_end(struct xf_xen_source *x);
+
+#endif
