@@ -10,6 +10,7 @@
 #include <xenforeignmemory.h>
 
 #include "../../transport/bitmap.h"
+#include "frame_error.h"
 #include "linger.h"
 #include "mappings.h"
 #include "say.h"
@@ -120,22 +121,27 @@ static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
         x->gfns[i] = first + i;
     *base = xenforeignmemory_map(x->fmem, x->domid, PROT_READ | PROT_WRITE, XF_CHUNK_PAGES, x->gfns,
                                  x->errors);
+    /* ENOMEM is not said: the caller makes room and asks again, and says so if there is none. */
     if (!*base) {
         int error = errno ? errno : EIO;
 
-        xf_say("target: domain %u: cannot map its pages at %#llx: %s", x->domid,
-               (unsigned long long)first, strerror(error));
+        if (error != ENOMEM)
+            xf_say("target: domain %u: cannot map its pages at %#llx: %s", x->domid,
+                   (unsigned long long)first, strerror(error));
         return -error;
     }
     /* In a PVH dom0 such a page can be written to all the same, and what is written is lost. */
     unsigned refused = find_refused(x, first);
 
     if (refused < XF_CHUNK_PAGES) {
-        xf_say("target: domain %u: cannot map page %#llx, which has memory: %s", x->domid,
-               (unsigned long long)first + refused, strerror(x->errors[refused]));
+        int rc = xf_frame_error(x->errors[refused]);
+
+        if (rc != -ENOMEM)
+            xf_say("target: domain %u: cannot map page %#llx, which has memory: %s", x->domid,
+                   (unsigned long long)first + refused, strerror(-rc));
         xenforeignmemory_unmap(x->fmem, *base, XF_CHUNK_PAGES);
         *base = NULL;
-        return -x->errors[refused];
+        return rc;
     }
     return 0;
 }

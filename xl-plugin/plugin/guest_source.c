@@ -13,6 +13,7 @@
 #include "../../transport/offer.h"
 #include "cap.h"
 #include "guest_source_impl.h"
+#include "frame_error.h"
 #include "say.h"
 #include "unsteady.h"
 
@@ -257,11 +258,13 @@ static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **
         if (rc || !refused)
             return rc;
     }
+    int rc = xf_frame_error(x->errors[first]);
+
     xf_say(
         "source: domain %u: cannot map page %#llx, which has content (of %u in one call, %u such "
         "pages): %s",
-        x->domid, (unsigned long long)x->gfns[first], n, refused, strerror(x->errors[first]));
-    return -x->errors[first];
+        x->domid, (unsigned long long)x->gfns[first], n, refused, strerror(-rc));
+    return rc;
 }
 
 static int source_throttle(void *ctx, unsigned percent)

@@ -516,7 +516,7 @@ void *xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t dom, int prot
                !frame_error(d, dom, arr[i + n]))
             n++;
         for (size_t k = i; k < i + n; k++)
-            err[k] = error;
+            err[k] = -error; /* as Linux does */
         /* In a PVH dom0 Linux maps a page of its own whether Xen puts the guest's there or not. */
         void *got = !error ? mmap(base + i * PAGE, n * PAGE, prot, MAP_SHARED | MAP_FIXED, d->fd,
                                   (off_t)(arr[i] * PAGE))
