@@ -176,7 +176,7 @@ static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
     if (n < 0 || (uint64_t)n != x->page_count)
         return xf_xen_source_fail(x, "cannot read its dirty bitmap");
     memcpy(dirty, bits, xf_bitmap_words(x->page_count) * sizeof(uint64_t));
-    int rc = xf_xen_late_add(x, dirty);
+    int rc = xf_xen_late_add(x, dirty, final);
 
     rc = rc ?: final ? xf_xen_late_check_end(x) : 0;
     if (rc)

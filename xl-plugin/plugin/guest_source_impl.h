@@ -66,7 +66,7 @@ void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present);
 /* How much memory has the guest? To be called often. */
 int xf_xen_late_count(struct xf_xen_source *x);
 /* Adds to `dirty` what the guest has taken into its memory since this was last called. */
-int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty);
+int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty, bool final);
 /* Looks for up to `wanted` pages in what was empty; sets those that are so no more in `dirty`,
  *found of them. */
 int xf_xen_late_find(struct xf_xen_source *x, uint64_t wanted, uint64_t *dirty, uint64_t *found);

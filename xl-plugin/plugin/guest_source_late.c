@@ -73,11 +73,31 @@ int xf_xen_late_find(struct xf_xen_source *x, uint64_t wanted, uint64_t *dirty, 
     return rc;
 }
 
-/* Adds to `dirty` what the guest has taken into its memory since this was last called. */
-int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty)
+/* What the guest has given back, of all that it had. A tenth of the cost of sending it. */
+static int find_given_back(struct xf_xen_source *x)
+{
+    int rc = 0;
+
+    for (uint64_t gfn = 0; gfn < x->page_count && !rc;) {
+        unsigned n = 0;
+
+        for (; n < TYPE_BATCH && gfn < x->page_count; gfn++)
+            if (!xf_bitmap_test(x->empty, gfn))
+                x->gfns[n++] = gfn;
+        memcpy(x->types, x->gfns, n * sizeof(*x->types));
+        rc = xf_xen_source_types(x, n);
+        for (unsigned i = 0; i < n && !rc; i++)
+            if (!xf_xen_has_content(x->types[i]))
+                xf_bitmap_set(x->empty, x->gfns[i]);
+    }
+    return rc ?: xf_xen_late_count(x);
+}
+
+int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty, bool final)
 {
     int rc = xf_xen_late_count(x);
     uint64_t wanted = x->tot_pages - x->low_pages, found;
+    bool fell = x->fell;
 
     if (rc)
         return rc;
@@ -86,10 +106,15 @@ int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty)
         for (uint64_t w = 0; w < xf_bitmap_words(x->page_count); w++)
             dirty[w] |= ~x->empty[w];
         wanted = UINT64_MAX;
-        x->fell = x->swapped = false;
     }
+    x->fell = x->swapped = false;
     x->low_pages = x->tot_pages;
-    return wanted ? xf_xen_late_find(x, wanted, dirty, &found) : 0;
+    if (wanted)
+        rc = xf_xen_late_find(x, wanted, dirty, &found);
+    /* So that what it takes later can be found, and not all has to be sent. */
+    if (!rc && fell && !final)
+        rc = find_given_back(x);
+    return rc;
 }
 
 /* The guest stands. Memory beyond the gfns that it had is in no bitmap. */

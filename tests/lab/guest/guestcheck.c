@@ -4,7 +4,7 @@
  * and again, rewrites some, and says on the console about once a second how that goes:
  *
  *   xf-guest tick=12 ok=1 pages=24576 bad=0 passes=3 gen=512 uptime=14 boot=5f2a9c11 churn=0
- *       balloon=0 gap_ms=31                                                  (all in one line)
+ *       balloon=0 late=0 gap_ms=31                                           (all in one line)
  *
  * tick counts these lines and goes on over a migration; boot is random for each start, so the same
  * boot with a greater tick is the same guest, not rebooted. gen is how many pages were rewritten.
@@ -23,7 +23,9 @@
  * xf.churn=1: page tables come and go all the time: processes are forked, share memory, part from
  * it page by page, check each other's, start this program anew, map and unmap; churn counts the
  * rounds. xf.balloon=MiB: gives so much memory back to Xen and takes it again, over and over;
- * balloon counts the turns.
+ * balloon counts the turns. xf.late=MiB: gives so much back at its start (late=1), gets it again
+ * when dom0 sets its memory to what it was (2), and leaves it untouched until dom0 sets it to less;
+ * then it takes all memory that is free, writes it and looks whether it holds (3).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -62,6 +64,7 @@ struct options {
     uint64_t busy_percent;
     uint64_t churn;
     uint64_t balloon_mib;
+    uint64_t late_mib;
 };
 
 /* A thread owns the pages [first, end): nobody else touches them. */
@@ -84,6 +87,7 @@ static unsigned worker_count;
 static atomic_ullong bad_pages;
 static atomic_bool all_ok = true;
 static atomic_ullong balloon_turns;
+static atomic_uint late_state;
 
 enum { TOLD = 1u << 31 };
 
@@ -263,6 +267,8 @@ static void read_options(void)
             opt.churn = value;
         else if (sscanf(word, "xf.balloon=%llu", &value) == 1)
             opt.balloon_mib = value;
+        else if (sscanf(word, "xf.late=%llu", &value) == 1)
+            opt.late_mib = value;
     }
 }
 
@@ -283,7 +289,8 @@ static uint64_t available_mib(void)
 static int take_memory(void)
 {
     /* What churn maps, copies and holds in page tables, and what the balloon takes away. */
-    uint64_t others_mib = (opt.churn ? 12 : 0) + opt.balloon_mib, free_mib = available_mib();
+    uint64_t others_mib = (opt.churn ? 12 : 0) + opt.balloon_mib + opt.late_mib,
+             free_mib = available_mib();
     free_mib -= free_mib < others_mib ? free_mib : others_mib;
     uint64_t limit = free_mib * 95 / 100;
     uint64_t mib = opt.fill_mib ? opt.fill_mib : free_mib * 70 / 100;
@@ -478,6 +485,74 @@ static int start_balloon(void)
     return opt.balloon_mib ? -pthread_create(&thread, NULL, balloon, NULL) : 0;
 }
 
+/* All memory that is free, by and by: what the kernel did not give yet is written and looked at. */
+static void use_free_memory(void)
+{
+    const uint64_t left_mib = 6, free_mib = available_mib();
+    const uint64_t count = free_mib > left_mib ? (free_mib - left_mib) * 256 : 0;
+    uint64_t *at =
+        mmap(NULL, count * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t wrong = 0;
+
+    if (!count || at == MAP_FAILED) {
+        all_ok = false;
+        say("BAD late: no memory is free\n");
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++)
+        for (uint64_t w = 0; w < PAGE_WORDS; w++)
+            at[i * PAGE_WORDS + w] = mix(i * PAGE_WORDS + w);
+    for (uint64_t i = 0; i < count; i++)
+        for (uint64_t w = 0; w < PAGE_WORDS; w++)
+            if (at[i * PAGE_WORDS + w] != mix(i * PAGE_WORDS + w)) {
+                wrong++;
+                break;
+            }
+    munmap(at, count * PAGE_BYTES);
+    if (wrong) {
+        all_ok = false;
+        say("BAD late: %llu of %llu pages do not hold what is written to them\n",
+            (unsigned long long)wrong, (unsigned long long)count);
+    }
+    atomic_store(&late_state, 3);
+}
+
+static uint64_t wait_balloon(uint64_t kib, bool at_least)
+{
+    uint64_t now = 0;
+
+    while (!balloon_read(BALLOON "info/current_kb", &now) || (at_least ? now < kib : now > kib))
+        sleep_ms(100);
+    return now;
+}
+
+static void *late(void *arg)
+{
+    uint64_t full;
+
+    (void)arg;
+    if (!balloon_read(BALLOON "info/current_kb", &full) ||
+        !balloon_set(full - opt.late_mib * 1024)) {
+        all_ok = false;
+        say("BAD late: %s\n", strerror(errno));
+        return NULL;
+    }
+    wait_balloon(full - opt.late_mib * 1024 + 256, false);
+    atomic_store(&late_state, 1);
+    wait_balloon(full - 256, true);
+    atomic_store(&late_state, 2);
+    wait_balloon(full - 1024, false);
+    use_free_memory();
+    return NULL;
+}
+
+static int start_late(void)
+{
+    pthread_t thread;
+
+    return opt.late_mib ? -pthread_create(&thread, NULL, late, NULL) : 0;
+}
+
 static void tell(uint64_t tick, uint32_t boot)
 {
     unsigned long long passes = ~0ULL, writes = 0, gap_ms = 0;
@@ -490,11 +565,11 @@ static void tell(uint64_t tick, uint32_t boot)
     if (churn->failed)
         all_ok = false;
     say("xf-guest tick=%llu ok=%d pages=%llu bad=%llu passes=%llu gen=%llu uptime=%llu boot=%08x "
-        "churn=%llu balloon=%llu gap_ms=%llu\n",
+        "churn=%llu balloon=%llu late=%u gap_ms=%llu\n",
         (unsigned long long)tick, all_ok ? 1 : 0, (unsigned long long)page_count,
         (unsigned long long)bad_pages, passes, writes,
         (unsigned long long)now_ms(CLOCK_MONOTONIC) / 1000, boot, (unsigned long long)churn->rounds,
-        (unsigned long long)balloon_turns, gap_ms);
+        (unsigned long long)balloon_turns, late_state, gap_ms);
 }
 
 int main(int argc, char **argv)
@@ -524,6 +599,8 @@ int main(int argc, char **argv)
         err = start_workers();
     if (!err)
         err = start_balloon();
+    if (!err)
+        err = start_late();
     if (err)
         say("BAD xf-guest cannot start: %s\n", strerror(-err));
 
