@@ -56,13 +56,15 @@ static int begin_rounds_of_todo(struct xf_source *s, bool joined, uint64_t now_u
 
     s->todo_pages = 0;
     for (uint64_t w = 0; w < words; w++) {
-        uint64_t todo = s->todo[w] | (joined ? s->fresh[w] : 0), fresh = todo & ~s->populated[w];
+        uint64_t todo = s->todo[w] | (joined ? s->fresh[w] : 0), fresh = 0;
 
-        s->todo_pages += (uint64_t)__builtin_popcountll(todo);
-        fresh_pages += (uint64_t)__builtin_popcountll(fresh);
-        if (todo != s->todo[w])
+        if (todo) {
+            fresh = todo & ~s->populated[w];
+            s->todo_pages += (uint64_t)__builtin_popcountll(todo);
+            fresh_pages += (uint64_t)__builtin_popcountll(fresh);
             s->todo[w] = todo;
-        if (fresh != s->fresh[w])
+        }
+        if (s->fresh[w] != fresh)
             s->fresh[w] = fresh;
     }
     passed(s);
