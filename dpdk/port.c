@@ -14,6 +14,9 @@
 /* Asking a port for its link state may cost a register read or a system call. */
 #define HEALTH_EVERY_US 100000u
 
+/* Bursts without a packet of ours, or few, that are looked through at a time. */
+#define RX_LOOKS_MAX 16u
+
 static unsigned port_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
 {
     struct xf_port *p = xf_port_of(link);
@@ -111,34 +114,48 @@ static enum xf_frame_verdict take(const struct xf_port *p, struct rte_mbuf *m, s
     return verdict;
 }
 
+/*
+ * Others' frames are passed over at once, for ours are behind them, and a ring that is full of
+ * theirs loses ours. Within a bound: whoever floods the port does not keep us from sending.
+ */
 static unsigned port_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
 {
     struct xf_port *p = xf_port_of(link);
     struct xf_port_queue *q = &p->queues[queue];
     struct rte_mbuf *m[XF_BURST_MAX];
-    unsigned got, ours = 0;
+    unsigned got, wanted, seen = 0, ours = 0, looks = 0;
 
     n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
-    got = rte_eth_rx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
-    for (unsigned i = 0; i < got; i++) {
-        if (i + 1 < got)
-            rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
-        switch (take(p, m[i], &bufs[ours])) {
-        case XF_FRAME_OURS:
-            q->rx_bytes += bufs[ours].len;
-            ours++;
-            continue;
-        case XF_FRAME_NOT_OURS:
-            q->rx_not_ours++;
-            break;
-        case XF_FRAME_BAD:
-            q->rx_bad_frame++;
-            break;
+    do {
+        wanted = n - ours;
+        got = rte_eth_rx_burst(p->id, (uint16_t)queue, m, (uint16_t)wanted);
+        seen += got;
+        for (unsigned i = 0; i < got; i++) {
+            if (i + 1 < got)
+                rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
+            switch (take(p, m[i], &bufs[ours])) {
+            case XF_FRAME_OURS:
+                q->rx_bytes += bufs[ours].len;
+                ours++;
+                continue;
+            case XF_FRAME_NOT_OURS:
+                q->rx_not_ours++;
+                break;
+            case XF_FRAME_BAD:
+                q->rx_bad_frame++;
+                break;
+            }
+            rte_pktmbuf_free(m[i]);
         }
-        rte_pktmbuf_free(m[i]);
-    }
+    } while (got == wanted && ours < n && ++looks < RX_LOOKS_MAX);
     q->rx_packets += ours;
+    q->rx_more = n && seen >= n;
     return ours;
+}
+
+static bool port_rx_more(const struct xf_link *link, unsigned queue)
+{
+    return xf_port_of(link)->queues[queue].rx_more;
 }
 
 static void port_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
@@ -209,6 +226,7 @@ static const struct xf_link_ops port_ops = {
     .tx_burst = port_tx_burst,
     .tx_free = port_free,
     .rx_burst = port_rx_burst,
+    .rx_more = port_rx_more,
     .rx_free = port_free,
     .set_peer = port_set_peer,
     .stats = port_stats,

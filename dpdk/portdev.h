@@ -23,6 +23,7 @@ struct xf_port_queue {
     struct xf_alarm alarm;
     uint64_t tx_packets, tx_bytes, tx_unsent;
     uint64_t rx_packets, rx_bytes, rx_not_ours, rx_bad_frame;
+    bool rx_more; /* the last look saw a whole burst at least */
 } __rte_cache_aligned;
 
 struct xf_port {

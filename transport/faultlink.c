@@ -30,6 +30,7 @@ struct faultlink {
     const uint8_t *judged; /* a buffer that the link below did not take: its lot is cast already */
     struct held held[HELD_MAX];
     unsigned held_n;
+    bool more; /* of the queue that was looked at last */
 };
 
 static struct faultlink *self(struct xf_link *link)
@@ -141,11 +142,19 @@ static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_b
     for (unsigned j = 0; j < f->held_n; j++)
         f->held[j].polls -= f->held[j].polls > 0;
     release_held(f);
-    n = f->below->ops->rx_burst(f->below, queue, bufs, n);
-    if (!n || !is_cut(f))
-        return n;
-    f->below->ops->rx_free(f->below, queue, bufs, n);
+    unsigned got = f->below->ops->rx_burst(f->below, queue, bufs, n);
+
+    f->more = xf_link_rx_more(f->below, queue, got, n);
+    if (!got || !is_cut(f))
+        return got;
+    f->below->ops->rx_free(f->below, queue, bufs, got);
     return 0;
+}
+
+static bool fault_rx_more(const struct xf_link *link, unsigned queue)
+{
+    (void)queue;
+    return ((const struct faultlink *)link)->more;
 }
 
 static unsigned fault_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
@@ -195,6 +204,7 @@ static const struct xf_link_ops ops = {
     .tx_burst = fault_tx_burst,
     .tx_free = fault_tx_free,
     .rx_burst = fault_rx_burst,
+    .rx_more = fault_rx_more,
     .rx_free = fault_rx_free,
     .set_peer = fault_set_peer,
     .stats = fault_stats,

@@ -11,6 +11,7 @@
 #ifndef XF_TRANSPORT_LINK_H
 #define XF_TRANSPORT_LINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The most buffers in one call. */
@@ -61,13 +62,17 @@ struct xf_link_ops {
 
     /* Takes up to n received packets; returns how many. Their bytes are the peer's: hostile. */
     unsigned (*rx_burst)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
+    /* After rx_burst: whether the queue may hold more, ours or not, so that it is looked at again
+       soon: others' packets fill it as well. NULL: if and only if all n were received. */
+    bool (*rx_more)(const struct xf_link *link, unsigned queue);
     void (*rx_free)(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n);
 
     /* Names the peer. Until then a link that needs addresses sends nothing (tx_burst takes and
      * drops). */
     void (*set_peer)(struct xf_link *link, const struct xf_link_addr *peer);
     void (*stats)(const struct xf_link *link, struct xf_link_stats *out);
-    /* Returns 0 while the link works, -ENETDOWN or another -errno once it does not. */
+    /* Returns 0 while the link works, -ENETDOWN while it has none but may get it again, or another
+       -errno once it is broken. */
     int (*health)(struct xf_link *link);
     void (*close)(struct xf_link *link);
 };
@@ -82,5 +87,12 @@ struct xf_link {
     uint32_t
         rx_ring; /* packets that a queue holds for a receiver that does not look; 0 = unknown */
 };
+
+/* After an rx_burst for n packets that returned `got`. */
+static inline bool xf_link_rx_more(const struct xf_link *link, unsigned queue, unsigned got,
+                                   unsigned n)
+{
+    return link->ops->rx_more ? link->ops->rx_more(link, queue) : got == n;
+}
 
 #endif

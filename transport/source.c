@@ -256,11 +256,12 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
     xf_laps_begin(laps);
     for (unsigned q = 0; q < ss->link->queues && !rc; q++) {
         unsigned n = ss->link->ops->rx_burst(ss->link, q, bufs, XF_BURST_MAX);
+        bool more = xf_link_rx_more(ss->link, q, n, XF_BURST_MAX);
 
         xf_lap(laps, XF_STAGE_receive);
-        if (n)
+        if (n || more)
             s->idle = false;
-        emptied = emptied && n < XF_BURST_MAX;
+        emptied = emptied && !more;
         for (unsigned i = 0; i < n && !rc; i++)
             rc = xf_source_receive(s, &bufs[i], now_us);
         xf_lap(laps, XF_STAGE_bookkeeping);

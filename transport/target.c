@@ -248,13 +248,14 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     xf_laps_begin(laps);
     for (unsigned q = 0; q < s->link->queues && !rc; q++) {
         unsigned n = s->link->ops->rx_burst(s->link, q, bufs, XF_BURST_MAX);
+        bool more = xf_link_rx_more(s->link, q, n, XF_BURST_MAX);
 
         xf_lap(laps, XF_STAGE_receive);
-        if (n) {
+        if (n || more)
             t->idle = false;
+        if (n)
             t->unseen_since_us = t->emptied_us;
-        }
-        emptied = emptied && n < XF_BURST_MAX;
+        emptied = emptied && !more;
         for (unsigned i = 0; i < n && !rc; i++) {
             rc = xf_target_receive(t, &bufs[i], now_us);
             xf_lap_packet(laps, XF_STAGE_bookkeeping);

@@ -4,7 +4,8 @@
  * polling, because the answer to a burst is only a round trip away; then it sleeps, longer each
  * time, because on a dom0 with one CPU the network and the guests run while we sleep. When nothing
  * has come for long, as while the other end looks for its guest's pages, a few milliseconds more
- * are no loss; nor are they before there is memory to move. One thread.
+ * are no loss; nor are they before there is memory to move. But never at once: where others flood
+ * the port, its ring holds what comes in a fraction of a millisecond. One thread.
  */
 #ifndef XF_PLUGIN_IDLE_H
 #define XF_PLUGIN_IDLE_H
@@ -40,8 +41,6 @@ static inline void xf_idle_wait(struct xf_idle *i, uint64_t now_us, bool hurry)
     const uint32_t max =
         hurry && now_us - i->since_us < XF_IDLE_LONG_US ? XF_IDLE_MAX_US : XF_IDLE_LONG_MAX_US;
 
-    if (!hurry)
-        i->sleep_us = max;
     i->sleep_us = i->sleep_us ? i->sleep_us * 2 : XF_IDLE_MIN_US;
     if (i->sleep_us > max)
         i->sleep_us = max;

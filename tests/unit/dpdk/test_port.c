@@ -120,6 +120,36 @@ static void others_frames_are_counted_and_dropped(void **state)
     port->ops->set_peer(port, &port->self);
 }
 
+/* Ours are behind more than a burst of others': they come at once, and it is told that there may be
+   more, so that nobody sleeps on a ring that is filling. */
+static void ours_behind_others_are_found(void **state)
+{
+    struct xf_link_addr other = port->self;
+    struct xf_buf bufs[XF_BURST_MAX];
+
+    (void)state;
+    assert_false(xf_link_rx_more(port, 0, port->ops->rx_burst(port, 0, bufs, 64), 64));
+    other.udp_port++;
+    port->ops->set_peer(port, &other);
+    for (unsigned i = 0; i < 3; i++)
+        send_some(XF_BURST_MAX, 100, 0);
+    port->ops->set_peer(port, &port->self);
+    send_some(2, 100, 0);
+    assert_int_equal(port->ops->rx_burst(port, 0, bufs, XF_BURST_MAX), 2);
+    port->ops->rx_free(port, 0, bufs, 2);
+    assert_true(xf_link_rx_more(port, 0, 2, XF_BURST_MAX));
+    assert_int_equal(port->ops->rx_burst(port, 0, bufs, XF_BURST_MAX), 0);
+    assert_false(xf_link_rx_more(port, 0, 0, XF_BURST_MAX));
+    /* Nor does the caller get more than it has asked for. */
+    send_some(5, 100, 0);
+    assert_int_equal(port->ops->rx_burst(port, 0, bufs, 3), 3);
+    assert_true(xf_link_rx_more(port, 0, 3, 3));
+    port->ops->rx_free(port, 0, bufs, 3);
+    assert_int_equal(port->ops->rx_burst(port, 0, bufs, 3), 2);
+    assert_false(xf_link_rx_more(port, 0, 2, 3));
+    port->ops->rx_free(port, 0, bufs, 2);
+}
+
 /* A full port takes what fits; the rest stays the caller's, whole, to be offered again. */
 static void unsent_packets_can_be_offered_again(void **state)
 {
@@ -194,6 +224,7 @@ int main(void)
         cmocka_unit_test(without_a_peer_packets_go_nowhere),
         cmocka_unit_test(what_is_sent_arrives),
         cmocka_unit_test(others_frames_are_counted_and_dropped),
+        cmocka_unit_test(ours_behind_others_are_found),
         cmocka_unit_test(unsent_packets_can_be_offered_again),
         cmocka_unit_test(no_buffer_leaks),
         cmocka_unit_test(dpdk_starts_once),
