@@ -206,6 +206,9 @@ static int port_health(struct xf_link *link)
             p->joined = true;
         else if (p->health_rc == -ENETDOWN && p->spec.memif_server && !p->joined)
             p->health_rc = 0;
+        /* A memif's peer is a process: it does not come back. */
+        else if (p->health_rc == -ENETDOWN && p->spec.kind == XF_PORT_MEMIF)
+            p->health_rc = -ECONNRESET;
     }
     return p->health_rc;
 }

@@ -16,7 +16,7 @@ int xf_session_init(struct xf_session *s, const struct xf_offer *offer, enum xf_
     s->link = link;
     s->role = role;
     s->queues = offer->queues;
-    s->heard_us = now_us;
+    s->heard_us = s->port_up_us = now_us;
     s->stats.start_us = now_us;
     memcpy(&s->tag, offer->session_id, sizeof(s->tag));
     return xf_seal_new(&s->seal, offer->secret, offer->session_id, role);
@@ -38,6 +38,18 @@ int xf_session_fail(struct xf_session *s, int code, const char *format, ...)
     vsnprintf(s->error, sizeof(s->error), format, args);
     va_end(args);
     return code;
+}
+
+int xf_session_check_port(struct xf_session *s, int health, uint64_t now_us)
+{
+    if (!health)
+        s->port_up_us = now_us;
+    if (!health || (health == -ENETDOWN && now_us - s->port_up_us <= XF_PORT_DOWN_US))
+        return 0;
+    if (health == -ENETDOWN)
+        return xf_session_fail(s, health, "the migration port failed: no link for %u s now",
+                               XF_PORT_DOWN_US / 1000000);
+    return xf_session_fail(s, health, "the migration port failed: %s", strerror(-health));
 }
 
 void xf_session_header(const struct xf_session *s, struct xf_wire_header *header,

@@ -18,6 +18,9 @@
 #define XF_HELLO_US     50000u  /* between two ANSWERs, or two PINGs while connecting */
 #define XF_HEARTBEAT_US 100000u /* the longest that an end is silent */
 #define XF_PROGRESS_US  200000u /* between two progress calls within a round */
+/* The longest that a port may be without its link, as while a NIC resets, a switch negotiates anew
+   or a bond changes over: well above what those take, and below what an end's silence may last. */
+#define XF_PORT_DOWN_US 10000000u
 
 struct xf_session {
     struct xf_link *link;
@@ -28,6 +31,7 @@ struct xf_session {
     unsigned queues;
     struct xf_wire_shape shape; /* of the agreed packet size */
     uint64_t heard_us;          /* last authentic packet */
+    uint64_t port_up_us;        /* when the port last had its link */
     char error[XF_ERROR_BYTES];
     struct xf_window windows[XF_QUEUES_MAX];    /* of what the peer sends, a queue each */
     _Alignas(64) uint8_t plain[XF_PAYLOAD_MAX]; /* a received packet's body, opened */
@@ -40,6 +44,9 @@ void xf_session_fini(struct xf_session *s);
 /* Puts the reason in s->error (the first one stays) and returns code. */
 __attribute__((format(printf, 3, 4))) int xf_session_fail(struct xf_session *s, int code,
                                                           const char *format, ...);
+
+/* What the link's health() has just returned: 0 while it is borne, else that, with the reason. */
+int xf_session_check_port(struct xf_session *s, int health, uint64_t now_us);
 
 /* Counts a refused packet. */
 static inline void xf_session_reject(struct xf_session *s, enum xf_reject why)

@@ -208,10 +208,11 @@ static int check_path(struct xf_source *s, uint64_t now_us)
 static int check_times(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
-    int rc = XF_FAULT(source_health) ?: ss->link->ops->health(ss->link);
+    int rc = xf_session_check_port(ss, XF_FAULT(source_health) ?: ss->link->ops->health(ss->link),
+                                   now_us);
 
     if (rc)
-        return xf_session_fail(ss, rc, "the migration port failed: %s", strerror(-rc));
+        return rc;
     if (s->phase == XF_PHASE_CONNECT && now_us - s->phase_us > s->config.answer_timeout_us) {
         unsigned long long seconds = s->config.answer_timeout_us / 1000000;
 

@@ -216,10 +216,11 @@ static int fail(struct xf_target *t, int rc, uint64_t now_us)
 static int check_times(struct xf_target *t, uint64_t now_us)
 {
     struct xf_session *s = &t->session;
-    int rc = XF_FAULT(target_health) ?: s->link->ops->health(s->link);
+    int rc =
+        xf_session_check_port(s, XF_FAULT(target_health) ?: s->link->ops->health(s->link), now_us);
 
     if (rc)
-        return xf_session_fail(s, rc, "the migration port failed: %s", strerror(-rc));
+        return rc;
     uint64_t limit = t->heard ? t->config.peer_timeout_us : t->config.hello_timeout_us;
 
     if (now_us - s->heard_us <= limit)

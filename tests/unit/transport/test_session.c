@@ -3,6 +3,8 @@
  */
 #include "pair.h"
 
+#include "../../../transport/session.h"
+
 #include "../../../transport/random.h"
 
 #define LIMIT_US 60000000u
@@ -319,6 +321,56 @@ static void test_small_mtu_on_the_way(void **state)
     pair_close(&p);
 }
 
+/* A link on which others are loud: nothing of ours is there, but there is more to look through. */
+static struct {
+    const struct xf_link_ops *below;
+    struct xf_link_ops ops;
+    bool loud;
+} crowd;
+
+static unsigned crowded_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                                 unsigned n)
+{
+    return crowd.loud ? 0 : crowd.below->rx_burst(link, queue, bufs, n);
+}
+
+static bool crowded_rx_more(const struct xf_link *link, unsigned queue)
+{
+    (void)link;
+    (void)queue;
+    return crowd.loud;
+}
+
+static void test_others_packets_are_no_idleness(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(5);
+
+    (void)state;
+    pair_open(&p, &c);
+    for (unsigned i = 0; i < 2; i++) {
+        struct xf_link *below = xf_faultlink_below(p.fault[i]);
+
+        if (!i)
+            crowd.below = below->ops;
+        crowd.ops = *crowd.below;
+        crowd.ops.rx_burst = crowded_rx_burst;
+        crowd.ops.rx_more = crowded_rx_more;
+        below->ops = &crowd.ops;
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        crowd.loud = i == 1;
+        p.now_us += 20;
+        assert_int_equal(xf_source_step(p.source, p.now_us), 0);
+        assert_int_equal(xf_target_step(p.target, p.now_us), 0);
+        assert_int_equal(xf_source_idle(p.source), i != 1);
+        assert_int_equal(xf_target_idle(p.target), i != 1);
+    }
+    pair_run(&p, LIMIT_US);
+    pair_assert_same(&p);
+    pair_close(&p);
+}
+
 static void test_link_goes_down(void **state)
 {
     struct pair p;
@@ -326,15 +378,53 @@ static void test_link_goes_down(void **state)
 
     (void)state;
     c.net.bytes_per_s = 100000000;
+    c.step_us = 100;
     pair_open(&p, &c);
     while (p.now_us < 5000)
         pair_step(&p);
     xf_simlink_set_down(p.net, 1);
-    pair_run(&p, LIMIT_US);
+    pair_run(&p, 2 * XF_PORT_DOWN_US);
     assert_int_equal(p.source_rc, -ENETDOWN);
     assert_int_equal(p.target_rc, -ENETDOWN);
-    assert_non_null(strstr(xf_source_error(p.source), "port failed"));
+    assert_non_null(strstr(xf_source_error(p.source), "port failed: no link for 10 s"));
+    assert_in_range(p.now_us, XF_PORT_DOWN_US, XF_PORT_DOWN_US + 20000);
     pair_close(&p);
+}
+
+/* As a NIC that resets, a switch that negotiates anew: in any phase, and again and again. */
+static void test_link_comes_back(void **state)
+{
+    static const uint64_t down_us[] = {100000, 3000000, XF_PORT_DOWN_US - 1000000};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        for (uint64_t at_us = 1200; at_us < 60000; at_us += 6000) {
+            struct pair p;
+            struct pair_config c = pair_defaults(at_us);
+
+            c.net.bytes_per_s = 500000000;
+            c.step_us = 50;
+            c.policy.max_downtime_us = 10000000;
+            c.ready_after_us = UINT64_MAX;
+            pair_open(&p, &c);
+            xf_target_ready(p.target); /* once: each time it says so by a packet */
+            while (p.now_us < at_us)
+                pair_step(&p);
+            for (unsigned times = 0; times < 2; times++) {
+                uint64_t until_us = p.now_us + down_us[i];
+
+                xf_simlink_set_down(p.net, 1);
+                p.config.writes_per_ms = 0; /* else all of it is dirty by then */
+                while (p.now_us < until_us)
+                    pair_step(&p);
+                xf_simlink_set_down(p.net, 0);
+                for (unsigned n = 0; n < 1000; n++)
+                    pair_step(&p);
+            }
+            pair_run(&p, 100000000);
+            pair_assert_same(&p);
+            pair_close(&p);
+        }
 }
 
 /* Most packets are lost, but not all: the target is heard, and yet this must end, with its reason.
@@ -504,7 +594,9 @@ int main(void)
         cmocka_unit_test(test_maps_refused_after_the_suspend),
         cmocka_unit_test(test_maps_refused_while_verifying),
         cmocka_unit_test(test_small_mtu_on_the_way),
+        cmocka_unit_test(test_others_packets_are_no_idleness),
         cmocka_unit_test(test_link_goes_down),
+        cmocka_unit_test(test_link_comes_back),
         cmocka_unit_test(test_heavy_loss_ends_in_time),
         cmocka_unit_test(test_only_short_packets_end_in_time),
         cmocka_unit_test(test_silence_ends_in_time),
