@@ -23,7 +23,8 @@ look)
     boot=1
     [ "$end" = here ] || boot=${SAME_BOOT:-2}
     printf '{"version":1,"host":"%s","boot_id":"6f1c9a52-000%s-4000-8000-0123456789ab","domains":[' "$end" "$boot"
-    [ -z "$name" ] || printf '{"domid":7,"name":"%s","uuid":"%s","state":"%s","cpu_time_ns":%s}' "$name" "$GUEST" "$state" "$cpu"
+    [ -z "$name" ] || printf '{"domid":7,"name":"%s","uuid":"%s","state":"%s","cpu_time_ns":%s%s}' "$name" "$GUEST" "$state" "$cpu" \
+        "$([ ! -e "$W/$end.libvirt" ] || echo ',"libvirt":true')"
     printf '],"processes":['
     cat "$W/$end.process" 2>/dev/null
     printf ']'
@@ -31,7 +32,9 @@ look)
     [ ! -e "$W/$end.left" ] || printf ',"left":{"attempt":"%s","domid":7,"cpu_time_ns":%s}' "$ATTEMPT" "$(cat "$W/$end.left")"
     echo '}' ;;
 stop-receiver) rm "$W/$end.process" ;;
-take-back) echo "$2 $state $cpu" >"$W/$end" ;;
+take-back)
+    echo "$2 $state $cpu" >"$W/$end"
+    [ ! -e "$W/$end.libvirt" ] || echo "$cpu" >"$W/$end.left" ;;
 destroy-unrun | destroy-stale) rm "$W/$end" ;;
 resume) echo "$2 running $cpu" >"$W/$end" ;;
 esac
@@ -151,6 +154,36 @@ world 'web1 running 5' 'web1 running 5'
 recover web1 hostb
 ends 3 'started one by hand'
 steps_are ''
+
+# libvirt renames nothing: without proof that xl moved it, a guest of its is not resumed.
+world 'web1 suspended 5' ''
+touch "$work/here.libvirt"
+recover web1 hostb
+ends 3 'verdict: cannot-tell: the guest is suspended here under its own name, and libvirt'
+ends 3 "if it never ran there:  $XL_FAST_LIBDIR/xl-fast-domain left $guest 00000000-0000-0000-0000-000000000000; xl-fast recover web1 hostb"
+ends 3 'managed by libvirt'
+steps_are ''
+world 'web1 suspended 5' 'web1 running 9'
+touch "$work/here.libvirt"
+recover web1 hostb
+ends 3 'verdict: cannot-tell'
+steps_are ''
+world 'web1 suspended 5' ''
+touch "$work/here.libvirt"
+echo 5 >"$work/here.left" # by the xl shim
+recover web1 hostb
+ends 0 settled
+steps_are resume
+world "$away" 'web1--incoming paused 0'
+touch "$work/here.libvirt"
+recover web1 hostb
+ends 0 settled
+steps_are 'take-back destroy-unrun resume'
+world 'web1 suspended 5' 'web1--incoming paused 0'
+touch "$work/here.libvirt"
+recover web1 hostb
+ends 0 settled
+steps_are 'take-back destroy-unrun resume'
 
 # Only looked at.
 world "$away" 'web1--incoming paused 0'

@@ -78,6 +78,7 @@ on A 'cat >/lab/lv.xml' <<'XML'
 </domain>
 XML
 on A virsh -c xen:///system create /lab/lv.xml || fail "libvirt cannot start the guest"
+expect_match "what recover sees" '"libvirt":true' "$(on A /usr/lib/xl-fast/xl-fast-domain look lv)"
 wait_tick A lv 2 300
 
 allow tunnelled

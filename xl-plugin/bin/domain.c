@@ -86,6 +86,17 @@ static void fill_domain(struct xf_look_domain *d, const libxl_dominfo *info, con
     d->cpu_time_ns = info->cpu_time;
 }
 
+/* By what libvirt keeps of each domain that it has made, and looks for when it starts. If that
+   cannot be told, it may be. */
+static bool is_libvirts(struct xen *x, uint32_t domid)
+{
+    uint8_t *xml = NULL;
+    int bytes = 0, rc = libxl_userdata_retrieve(x->ctx, domid, "libvirt-xml", &xml, &bytes);
+
+    free(xml);
+    return rc || bytes > 0;
+}
+
 /* name or uuid may be NULL. */
 static int find_domains(struct xen *x, const char *name, const char *uuid, struct xf_look *look)
 {
@@ -101,6 +112,7 @@ static int find_domains(struct xen *x, const char *name, const char *uuid, struc
         fill_domain(&d, &all[i], called);
         if ((uuid && !strcmp(d.uuid, uuid)) ||
             (name && called && xf_look_place(name, called) != XF_PLACE_UNCLEAR)) {
+            d.libvirt = is_libvirts(x, d.domid);
             if (look->domains_n == XF_LOOK_DOMAINS)
                 rc = refuse("too many domains of one name");
             else
@@ -189,8 +201,8 @@ static bool has_movers(const struct xf_look *look)
     return false;
 }
 
-/* A new look, in which the guest's copy is the only one and of this name and state, and no process
-   moves it. */
+/* A new look, in which the guest's copy is the only one and of this name, and no process moves it.
+   XF_PLACE_UNCLEAR: or still called NAME--migratedaway. */
 static int look_again(struct xen *x, const char *name, const char *uuid,
                       enum xf_recover_place place, struct xf_look *look)
 {
@@ -198,8 +210,11 @@ static int look_again(struct xen *x, const char *name, const char *uuid,
 
     if (rc)
         return rc;
+    enum xf_recover_place is =
+        look->domains_n == 1 ? xf_look_place(name, look->domains[0].name) : XF_PLACE_NONE;
+
     if (look->domains_n != 1 || strcmp(look->domains[0].uuid, uuid) ||
-        xf_look_place(name, look->domains[0].name) != place)
+        (place == XF_PLACE_UNCLEAR ? is != XF_PLACE_NAME && is != XF_PLACE_AWAY : is != place))
         return refuse("'%s' is not as it was", name);
     if (has_movers(look))
         return refuse("'%s' is being moved or saved", name);
@@ -208,9 +223,19 @@ static int look_again(struct xen *x, const char *name, const char *uuid,
 
 static int take_back(struct xen *x, const char *name, const char *uuid, struct xf_look *look)
 {
-    int rc = look_again(x, name, uuid, XF_PLACE_AWAY, look);
+    int rc = look_again(x, name, uuid, XF_PLACE_UNCLEAR, look);
+    struct xf_look_domain *d = &look->domains[0];
 
-    if (!rc && libxl_domain_rename(x->ctx, look->domains[0].domid, look->domains[0].name, name))
+    /* Under its own name nothing else says that it was xl's to give back (recover_decide.h). */
+    if (!rc && d->libvirt && d->state == XF_STATE_SUSPENDED && !xf_look_left_counts(d, look)) {
+        strcpy(look->left.attempt, XF_RECORD_NO_ATTEMPT);
+        look->left.domid = d->domid;
+        look->left.cpu_time_ns = d->cpu_time_ns;
+        if (xf_record_write_left(uuid, look))
+            rc = refuse("cannot note that '%s' is to be taken back", name);
+    }
+    if (!rc && xf_look_place(name, d->name) == XF_PLACE_AWAY &&
+        libxl_domain_rename(x->ctx, look->domains[0].domid, look->domains[0].name, name))
         rc = refuse("cannot rename '%s'", look->domains[0].name);
     return rc;
 }
@@ -221,6 +246,8 @@ static int resume(struct xen *x, const char *name, const char *uuid, struct xf_l
 
     if (!rc && look->domains[0].state != XF_STATE_SUSPENDED)
         rc = refuse("'%s' is not suspended", name);
+    if (!rc && look->domains[0].libvirt && !xf_look_left_counts(&look->domains[0], look))
+        rc = refuse("libvirt may have moved '%s'", name);
     if (!rc && libxl_domain_resume(x->ctx, look->domains[0].domid, 1, NULL))
         rc = refuse("cannot resume '%s'", name);
     if (!rc)

@@ -21,6 +21,7 @@
 #include "quote.h"
 #include "recover_look.h"
 #include "recover_reach.h"
+#include "recover_record.h"
 
 #define EXIT_CANNOT_TELL 3
 #define EXIT_IN_PROGRESS 4
@@ -136,9 +137,10 @@ static void print_look(const struct recover *r, const struct xf_look *l, bool th
     for (unsigned i = 0; i < l->domains_n; i++) {
         const struct xf_look_domain *d = &l->domains[i];
 
-        printf("  domain %" PRIu32 " '%s', UUID %s: %s, %s\n", d->domid,
+        printf("  domain %" PRIu32 " '%s', UUID %s: %s, %s%s\n", d->domid,
                xf_live_plain(name, sizeof(name), d->name), d->uuid, xf_recover_state_name(d->state),
-               d->cpu_time_ns ? "has run" : "has used no CPU time: never ran");
+               d->cpu_time_ns ? "has run" : "has used no CPU time: never ran",
+               d->libvirt ? ", managed by libvirt" : "");
     }
     xf_live_plain(name, sizeof(name), r->name);
     if (!l->domains_n)
@@ -189,24 +191,36 @@ static void put_command(const struct recover *r, const char *command, const char
 /* What somebody can do who knows more. Each command can be pasted. */
 static void print_advice(const struct recover *r)
 {
+    enum xf_recover_reason why = r->decision.reason;
     char name[XF_NAME_SIZE];
+    bool unclear;
+    const struct xf_look_domain *guest = xf_look_guest(&r->here, &unclear);
 
-    if (r->decision.reason != XF_WHY_NO_TRACE && r->decision.reason != XF_WHY_GONE_THERE)
+    if (!guest ||
+        (why != XF_WHY_NO_TRACE && why != XF_WHY_GONE_THERE && why != XF_WHY_MAYBE_LIBVIRT))
         return;
     printf("look at %s: /var/log/xen/xl-%s--incoming.log* (\"has shut down\": it ran there), the "
            "host's uptime, the guest's own logs on its disks\n"
            "if it never ran there:  ",
            r->reach.host, xf_live_plain(name, sizeof(name), r->name));
-    put_command(r, "xl rename", "--migratedaway", " ");
-    xf_quote(stdout, r->name);
-    fputs("; xl-fast recover", stdout);
+    if (why != XF_WHY_MAYBE_LIBVIRT) {
+        put_command(r, "xl rename", "--migratedaway", " ");
+        xf_quote(stdout, r->name);
+        fputs("; ", stdout);
+    }
+    if (guest->libvirt)
+        printf("%s left %s " XF_RECORD_NO_ATTEMPT "; ", r->reach.program, guest->uuid);
+    fputs("xl-fast recover", stdout);
     if (r->own_ssh) {
         fputs(" -s ", stdout);
         xf_quote(stdout, r->reach.ssh);
     }
     put_command(r, "", "", " ");
     printf("%s\nif it ran there:        ", r->reach.host);
-    put_command(r, "xl destroy", "--migratedaway", "; then xl create, from its disks\n");
+    if (guest->libvirt) /* which it would be confused by to lose the domain otherwise */
+        put_command(r, "virsh -c xen:///system destroy", "", "; then start it, from its disks\n");
+    else
+        put_command(r, "xl destroy", "--migratedaway", "; then xl create, from its disks\n");
 }
 
 static struct json_object *look_object(const struct xf_look *l)

@@ -65,6 +65,22 @@ static bool reads_nothing(int dir)
     return n == 9 && !memcmp(path, "/dev/null", 9);
 }
 
+/* The process that gives a dead helper's memory back (xl-plugin/plugin/linger.h): it has the
+   helper's program and command line, and acts on nothing. */
+static bool lingers(int dir)
+{
+    static const char name[] = XF_ACTORS_LINGER "\n";
+    char text[32];
+    ssize_t n = -1;
+    int fd = openat(dir, "comm", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        n = read(fd, text, sizeof(text));
+        close(fd);
+    }
+    return n == (ssize_t)sizeof(name) - 1 && !memcmp(text, name, sizeof(name) - 1);
+}
+
 /* What the words of a command line may be about. A domain that is on its way has another name now
    than the one it was asked for by. */
 struct wanted {
@@ -137,6 +153,8 @@ static int look_at(int dir, uint32_t pid, const char *name, char *buffer, struct
     if (rc)
         return rc;
     if (strcmp(program, "xl") && strcmp(program, "libxl-save-helper"))
+        return 0;
+    if (!strcmp(program, "libxl-save-helper") && lingers(dir))
         return 0;
 
     ssize_t bytes = read_words(dir, "cmdline", buffer);

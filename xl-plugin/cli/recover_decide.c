@@ -61,11 +61,18 @@ static decision with_running_source(const struct xf_recover_evidence *e)
 static decision with_suspended_source(const struct xf_recover_evidence *e)
 {
     bool away = e->source.place == XF_PLACE_AWAY;
+    bool maybe_libvirt = !away && e->source.maybe_libvirt;
 
     if (e->target.receiver == XF_RECEIVER_UNKNOWN)
         return in_progress(XF_WHY_RECEIVER_UNKNOWN, XF_STEP_NONE);
     if (e->target.receiver == XF_RECEIVER_OURS)
-        return in_progress(XF_WHY_RECEIVER_BUSY, XF_STEP_STOP_RECEIVER);
+        return in_progress(XF_WHY_RECEIVER_BUSY,
+                           maybe_libvirt ? XF_STEP_TAKE_BACK : XF_STEP_STOP_RECEIVER);
+    /* The proof is written down before a step takes it away. */
+    if (maybe_libvirt)
+        return e->target.place == XF_PLACE_INCOMING && !may_have_run(e)
+                   ? source_owns(XF_WHY_NEVER_WENT, XF_STEP_TAKE_BACK)
+                   : cannot_tell(XF_WHY_MAYBE_LIBVIRT);
     if (may_have_run(e)) {
         if (!away || e->target.place != XF_PLACE_NAME)
             return cannot_tell(XF_WHY_TWO_COPIES);
@@ -190,6 +197,10 @@ static const struct {
     [XF_WHY_NO_TRACE] = {"no-trace",
                          "%H may have been told to start the guest, and has nothing of it and no "
                          "record: if it ran there, the copy here is older than its disks"},
+    [XF_WHY_MAYBE_LIBVIRT] = {"maybe-libvirt",
+                              "the guest is suspended here under its own name, and libvirt, which "
+                              "manages it, renames nothing: it may have been started at %H. If it "
+                              "ran there, the copy here is older than its disks"},
 };
 
 const char *xf_recover_reason_name(enum xf_recover_reason reason)

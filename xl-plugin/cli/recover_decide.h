@@ -15,6 +15,10 @@
  *                                         <-      or: failure; destroys its own; "go" (take it
  * back) renames its own NAME, resumes it
  *
+ * libvirt renames nothing: after its migration, NAME at the source says nothing. So of a guest that
+ * libvirt manages, NAME counts only with proof that it was xl that moved it: the note that the xl
+ * shim or a take-back has left, a receiver of ours that lives, or NAME--incoming at the target.
+ *
  * So NAME at the source: no go was sent, or the guest was given back. NAME--migratedaway: a go may
  * have been sent, and may still be on its way; it is without effect once the receiver is gone or
  * its domain is. A copy at the target that has used no CPU time has never run, and then the
@@ -71,7 +75,8 @@ struct xf_recover_evidence {
     struct {
         enum xf_recover_place place;
         enum xf_recover_state state;
-        bool busy; /* a process lives that moves or saves this guest */
+        bool busy;          /* a process lives that moves or saves this guest */
+        bool maybe_libvirt; /* libvirt manages it, and no note says that xl has moved it */
     } source;
     struct {
         bool answers;
@@ -95,7 +100,7 @@ enum xf_recover_verdict {
 enum xf_recover_step {
     XF_STEP_NONE,
     XF_STEP_STOP_RECEIVER, /* target: kill this guest's receiver */
-    XF_STEP_TAKE_BACK,     /* source: rename NAME--migratedaway to NAME */
+    XF_STEP_TAKE_BACK,     /* source: note that it is xl's to give back, and name it NAME again */
     XF_STEP_DESTROY_UNRUN, /* target: destroy the copy, if it has still not run */
     XF_STEP_RESUME,        /* source */
     XF_STEP_DESTROY_STALE, /* source: destroy NAME--migratedaway */
@@ -125,6 +130,7 @@ enum xf_recover_reason {
     XF_WHY_MAYBE_NEW,     /* NAME at the target has not run, and may not be the copy */
     XF_WHY_GONE_THERE,    /* the target was told to start it and has it no more */
     XF_WHY_NO_TRACE,      /* a go may have been sent, and the target has nothing of it */
+    XF_WHY_MAYBE_LIBVIRT, /* NAME here, suspended, and libvirt may have moved it */
     XF_WHYS,
 };
 

@@ -73,6 +73,8 @@ char *xf_look_print(const struct xf_look *look)
         put_string(item, "uuid", d->uuid);
         put_string(item, "state", state_names[d->state]);
         put_number(item, "cpu_time_ns", d->cpu_time_ns);
+        if (d->libvirt)
+            json_object_object_add(item, "libvirt", json_object_new_boolean(true));
     }
     json_object_object_add(o, "domains", list);
     list = json_object_new_array();
@@ -220,6 +222,15 @@ static struct json_object *get_item(struct check *c, struct json_object *list, u
     return item;
 }
 
+/* Only said where it is so. */
+static bool get_true(struct json_object *from, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(from, key, &value) &&
+           json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+}
+
 static void parse_lists(struct check *c, struct json_object *o, struct xf_look *look)
 {
     static const char *const does[] = {"moves", "receives"};
@@ -235,6 +246,7 @@ static void parse_lists(struct check *c, struct json_object *o, struct xf_look *
         get_uuid(c, item, "uuid", d->uuid, true);
         d->state = get_word(c, item, "state", state_names, XF_STATES);
         d->cpu_time_ns = get_number(c, item, "cpu_time_ns", INT64_MAX - 1);
+        d->libvirt = get_true(item, "libvirt");
     }
     list = get_array(c, o, "processes", XF_LOOK_PROCESSES, &look->processes_n);
     for (unsigned i = 0; i < look->processes_n && !c->bad; i++) {
@@ -347,14 +359,19 @@ static enum xf_recover_receiver find_receiver(const struct xf_look_domain *guest
     return found;
 }
 
+bool xf_look_left_counts(const struct xf_look_domain *d, const struct xf_look *source)
+{
+    return source->left.attempt[0] && source->left.domid == d->domid &&
+           source->left.cpu_time_ns == d->cpu_time_ns;
+}
+
 /* Only the record of the attempt after which the guest has not run here again: since, it has used
    no CPU time. */
 static bool record_counts(const struct xf_look_domain *guest, const struct xf_look *source,
                           const struct xf_look *target)
 {
-    return guest && source->left.attempt[0] &&
-           !strcmp(source->left.attempt, target->record.attempt) &&
-           source->left.domid == guest->domid && source->left.cpu_time_ns == guest->cpu_time_ns;
+    return guest && xf_look_left_counts(guest, source) &&
+           !strcmp(source->left.attempt, target->record.attempt);
 }
 
 /* By its number, which no later domain has got: libxl takes a number again only if it is asked to
@@ -380,6 +397,7 @@ void xf_look_reduce(const char *name, const struct xf_look *source, const struct
     } else if (guest) {
         e->source.place = xf_look_place(name, guest->name);
         e->source.state = guest->state;
+        e->source.maybe_libvirt = guest->libvirt && !xf_look_left_counts(guest, source);
     }
     for (unsigned i = 0; i < source->processes_n; i++)
         e->source.busy |= !source->processes[i].receives;

@@ -25,6 +25,7 @@ struct xf_look_domain {
     char uuid[XF_UUID_SIZE];
     enum xf_recover_state state;
     uint64_t cpu_time_ns;
+    bool libvirt; /* manages it: its own description of the domain is there */
 };
 
 struct xf_look_process {
@@ -57,6 +58,9 @@ struct xf_look {
 };
 
 bool xf_uuid_ok(const char *text);
+
+/* Whether the source's note is of that domain as it is now: it has not run since. */
+bool xf_look_left_counts(const struct xf_look_domain *d, const struct xf_look *source);
 
 /* As one line of JSON, to be freed; NULL without memory. */
 char *xf_look_print(const struct xf_look *look);

@@ -8,7 +8,8 @@
  *                     says that it had not started its copy and has destroyed it. xl-fast-helper
  *                     adds "xl-fast: domid N", the domain that it restores into.
  *   DIR/left-UUID     at the source, by the xl shim when xl has ended and the guest is suspended:
- *                     the attempt, the domain, and the CPU time that it has used.
+ *                     the attempt, the domain, and the CPU time that it has used. A take-back of
+ *                     recover's writes one too, of no attempt (XF_RECORD_NO_ATTEMPT).
  *
  * The record counts for the attempt of that name only, and that only while the guest's CPU time is
  * still what it was: any later run of the guest makes both void. Both are lost with their host's
@@ -18,6 +19,8 @@
 #define XF_CLI_RECOVER_RECORD_H
 
 #include "recover_look.h"
+
+#define XF_RECORD_NO_ATTEMPT "00000000-0000-0000-0000-000000000000"
 
 /* Fills look->record and look->left; what is missing or not understood stays empty. */
 void xf_record_read(const char *uuid, struct xf_look *look);

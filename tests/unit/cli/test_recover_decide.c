@@ -11,7 +11,7 @@ enum { NO, YES };
 
 static evidence here(enum xf_recover_place place, enum xf_recover_state state)
 {
-    return (evidence){.source = {place, state, false}, .target = {.answers = true}};
+    return (evidence){.source = {place, state, false, false}, .target = {.answers = true}};
 }
 
 static evidence there(evidence e, enum xf_recover_place place, enum xf_recover_state state,
@@ -144,6 +144,31 @@ static void test_not_now(void **state)
     is(there(e, XF_PLACE_INCOMING, XF_STATE_DYING, NO), BUSY, XF_WHY_TARGET_DYING, XF_STEP_NONE);
 }
 
+/* libvirt renames nothing, so NAME says nothing; what only xl leaves is written down first. */
+static void test_libvirt_may_have_moved_it(void **state)
+{
+    evidence name = here(XF_PLACE_NAME, XF_STATE_SUSPENDED);
+
+    (void)state;
+    name.source.maybe_libvirt = true;
+    is(name, UNKNOWN, XF_WHY_MAYBE_LIBVIRT, XF_STEP_NONE);
+    is(there(name, XF_PLACE_NAME, XF_STATE_RUNNING, YES), UNKNOWN, XF_WHY_MAYBE_LIBVIRT,
+       XF_STEP_NONE);
+    is(there(name, XF_PLACE_NAME, XF_STATE_PAUSED, NO), UNKNOWN, XF_WHY_MAYBE_LIBVIRT,
+       XF_STEP_NONE);
+    is(record(name, XF_RECORD_GIVEN_BACK), UNKNOWN, XF_WHY_MAYBE_LIBVIRT, XF_STEP_NONE);
+    is(there(name, XF_PLACE_INCOMING, XF_STATE_PAUSED, YES), UNKNOWN, XF_WHY_MAYBE_LIBVIRT,
+       XF_STEP_NONE);
+    is(there(name, XF_PLACE_INCOMING, XF_STATE_PAUSED, NO), SOURCE, XF_WHY_NEVER_WENT,
+       XF_STEP_TAKE_BACK);
+    is(receiver(name, XF_RECEIVER_OURS), BUSY, XF_WHY_RECEIVER_BUSY, XF_STEP_TAKE_BACK);
+    /* xl has renamed it. */
+    evidence away = here(XF_PLACE_AWAY, XF_STATE_SUSPENDED);
+    away.source.maybe_libvirt = true;
+    is(there(away, XF_PLACE_NAME, XF_STATE_RUNNING, YES), TARGET, XF_WHY_RAN_THERE,
+       XF_STEP_DESTROY_STALE);
+}
+
 /* What each step needs, whatever else was seen. */
 static void check_invariants(const evidence *e)
 {
@@ -167,11 +192,18 @@ static void check_invariants(const evidence *e)
     case XF_STEP_RESUME:
         assert_true(suspended);
         assert_int_equal(e->source.place, XF_PLACE_NAME);
+        assert_false(e->source.maybe_libvirt);
         assert_int_equal(e->target.place, XF_PLACE_NONE);
         assert_int_equal(e->target.receiver, XF_RECEIVER_NONE);
         assert_int_equal(d.verdict, XF_VERDICT_SOURCE_OWNS);
         break;
     case XF_STEP_TAKE_BACK:
+        if (e->source.place == XF_PLACE_NAME) {
+            assert_true(suspended && e->source.maybe_libvirt);
+            assert_true(e->target.receiver == XF_RECEIVER_OURS ||
+                        (unrun && e->target.place == XF_PLACE_INCOMING));
+            break;
+        }
         assert_int_equal(e->source.place, XF_PLACE_AWAY);
         if (suspended) {
             assert_int_equal(e->target.receiver, XF_RECEIVER_NONE);
@@ -188,7 +220,7 @@ static void check_invariants(const evidence *e)
         assert_true(unrun);
         assert_int_equal(e->target.receiver, XF_RECEIVER_NONE);
         if (suspended) /* else the target's may be the one that a go was for */
-            assert_int_equal(e->source.place, XF_PLACE_NAME);
+            assert_true(e->source.place == XF_PLACE_NAME && !e->source.maybe_libvirt);
         else
             assert_int_equal(e->target.place, XF_PLACE_INCOMING);
         assert_int_equal(d.verdict, XF_VERDICT_SOURCE_OWNS);
@@ -228,6 +260,7 @@ static void test_every_combination(void **state)
         e.source.place = digit(&x, XF_PLACES);
         e.source.state = digit(&x, XF_STATES);
         e.source.busy = digit(&x, 2);
+        e.source.maybe_libvirt = digit(&x, 2);
         e.target.answers = digit(&x, 2);
         e.target.place = digit(&x, XF_PLACES);
         e.target.state = digit(&x, XF_STATES);
@@ -258,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_source_runs),
         cmocka_unit_test(test_no_source),
         cmocka_unit_test(test_not_now),
+        cmocka_unit_test(test_libvirt_may_have_moved_it),
         cmocka_unit_test(test_every_combination),
     };
 

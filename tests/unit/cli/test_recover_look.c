@@ -69,6 +69,35 @@ static void test_there_and_back(void **state)
     free(text);
 }
 
+/* A guest that libvirt manages; the note of xl's is proof only while the guest has not run since.
+ */
+static void test_libvirt(void **state)
+{
+    struct xf_look source = nothing(), target = nothing(), again;
+    struct xf_recover_evidence e;
+    char err[128] = "", *text;
+
+    (void)state;
+    add(&source, "web1", GUEST, XF_STATE_SUSPENDED, 5);
+    xf_look_reduce("web1", &source, &target, &e);
+    assert_false(e.source.maybe_libvirt);
+    source.domains[0].libvirt = true;
+    text = xf_look_print(&source);
+    assert_int_equal(xf_look_parse(text, strlen(text), &again, err), 0);
+    assert_true(again.domains[0].libvirt);
+    free(text);
+    xf_look_reduce("web1", &source, &target, &e);
+    assert_true(e.source.maybe_libvirt);
+    strcpy(source.left.attempt, GUEST);
+    source.left.domid = source.domains[0].domid;
+    source.left.cpu_time_ns = source.domains[0].cpu_time_ns;
+    xf_look_reduce("web1", &source, &target, &e);
+    assert_false(e.source.maybe_libvirt);
+    source.left.cpu_time_ns--;
+    xf_look_reduce("web1", &source, &target, &e);
+    assert_true(e.source.maybe_libvirt);
+}
+
 /* Whatever Xen takes. */
 static void test_names(void **state)
 {
@@ -404,6 +433,14 @@ static void test_processes(void **state)
     process("24", "libxl-save-helper", "pipe:[1]"); /* xl restore */
     WORDS(24, "cmdline", "libxl-save-helper\0--restore-domain\0000");
     WORDS(24, "environ", "A=1");
+    process("25", "libxl-save-helper", "pipe:[1]"); /* they give memory back */
+    WORDS(25, "cmdline", "libxl-save-helper\0--save-domain\0009\0-1\0005\0001");
+    put("25/comm", "xl-fast-linger\n", 15);
+    process("26", "libxl-save-helper", "pipe:[1]");
+    WORDS(26, "cmdline", "libxl-save-helper\0--restore-domain\0000");
+    WORDS(26, "environ", "XL_FAST_DOMAIN=" GUEST);
+    put("26/comm", "xl-fast-linger\n", 15);
+    put("14/comm", "libxl-save-help\n", 16);
     sub("30"); /* a kernel thread */
     sub("sys");
 
@@ -434,10 +471,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_evidence),
-        cmocka_unit_test(test_receivers),      cmocka_unit_test(test_namesakes),
-        cmocka_unit_test(test_record_counts),  cmocka_unit_test(test_records),
-        cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_libvirt),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_evidence),       cmocka_unit_test(test_receivers),
+        cmocka_unit_test(test_namesakes),      cmocka_unit_test(test_record_counts),
+        cmocka_unit_test(test_records),        cmocka_unit_test(test_processes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,8 @@
  * the connection cut, the target's host lost, and one or two recovers look, act and die. All
  * interleavings are walked through. At no point may two copies run, a stale copy run, or the last
  * good copy be gone; and once all others have come to their end, recover must settle it or have the
- * one excuse there is.
+ * one excuse there is. The same of a guest that libvirt manages, moved by xl, and moved by
+ * libvirt, which renames nothing and of which no process shows.
  */
 #include <stdbool.h>
 
@@ -54,15 +55,19 @@ struct state {
     uint8_t left;      /* the source's: written after its xl had ended, void once the guest ran */
     uint8_t received;  /* the target's domain is the one that its receiver has built */
     uint8_t ran_there; /* some copy of the target's ever ran */
+    uint8_t noted;     /* a take-back has written down that it was xl's; void as left */
     uint8_t handed;    /* xl has destroyed the source's on a success report */
     uint8_t excused;   /* the proof was lost: see walk_faults() */
     uint8_t faults;
     struct {
-        uint8_t looked, place, state, busy, left, step;
+        uint8_t looked, place, state, busy, left, noted, step;
     } recover[RECOVERS_MAX];
 };
 
+enum mover { XL, XL_OF_LIBVIRTS, LIBVIRT };
+
 static struct model {
+    enum mover mover;
     bool recorded;  /* xl-fast-receive at the target; else plain xl migrate */
     bool paused;    /* xl migrate -p */
     uint8_t faults; /* at most so many */
@@ -169,7 +174,7 @@ static void reach(const struct state *x)
 static void resume_source(struct state *x)
 {
     x->s_runs = 1;
-    x->left = 0;
+    x->left = x->noted = 0;
 }
 
 static void go_to(struct state x, uint8_t s)
@@ -208,7 +213,7 @@ static void walk_source(const struct state *from)
         break;
     case S_RENAME:
         go_to(x, S_RESUME); /* it cannot */
-        x.s_away = 1;
+        x.s_away = model.mover != LIBVIRT;
         go_to(x, S_GO);
         break;
     case S_GO:
@@ -286,6 +291,7 @@ static void walk_receiver(const struct state *from)
     case R_RESTORE:
         if (!x.t_there) { /* paused, incomplete */
             x.t_there = x.received = 1;
+            x.t_named = model.mover == LIBVIRT;
             reach(&x);
             break;
         }
@@ -420,14 +426,15 @@ static void walk_faults(const struct state *from)
 static struct xf_recover_evidence look(const struct state *x, unsigned i)
 {
     struct xf_recover_evidence e = {
-        .source = {x->recover[i].place, x->recover[i].state, x->recover[i].busy},
+        .source = {x->recover[i].place, x->recover[i].state, x->recover[i].busy,
+                   model.mover != XL && !x->recover[i].left && !x->recover[i].noted},
         .target = {.answers = true},
     };
 
     e.target.place = !x->t_there ? XF_PLACE_NONE : x->t_named ? XF_PLACE_NAME : XF_PLACE_INCOMING;
     e.target.state = x->t_runs ? XF_STATE_RUNNING : XF_STATE_PAUSED;
     e.target.ran = x->t_ran;
-    if (x->r != R_OVER)
+    if (x->r != R_OVER && model.mover != LIBVIRT)
         e.target.receiver = model.recorded ? XF_RECEIVER_OURS : XF_RECEIVER_UNKNOWN;
     e.target.record = x->recover[i].left ? x->record : XF_RECORD_NONE;
     e.target.received = model.recorded && x->recover[i].left && x->received;
@@ -438,8 +445,10 @@ static void look_at_source(struct state *x, unsigned i)
 {
     x->recover[i].place = !x->s_there ? XF_PLACE_NONE : x->s_away ? XF_PLACE_AWAY : XF_PLACE_NAME;
     x->recover[i].state = x->s_runs ? XF_STATE_RUNNING : XF_STATE_SUSPENDED;
-    x->recover[i].busy = x->s != S_OVER;
+    /* Of libvirt's, the save helper alone shows. */
+    x->recover[i].busy = model.mover == LIBVIRT ? x->s == S_SUSPEND : x->s != S_OVER;
     x->recover[i].left = x->left;
+    x->recover[i].noted = x->noted;
     x->recover[i].looked = 1;
 }
 
@@ -454,8 +463,10 @@ static void act(struct state *x, enum xf_recover_step step)
         x->r = R_OVER;
         break;
     case XF_STEP_TAKE_BACK:
-        if (idle)
+        if (idle) {
+            x->noted |= model.mover != XL && !x->s_runs;
             x->s_away = 0;
+        }
         break;
     case XF_STEP_DESTROY_UNRUN:
         if (x->t_there && !x->t_runs && !x->t_ran) {
@@ -465,7 +476,7 @@ static void act(struct state *x, enum xf_recover_step step)
         }
         break;
     case XF_STEP_RESUME:
-        if (idle && !x->s_runs && !x->s_away)
+        if (idle && !x->s_runs && !x->s_away && (model.mover == XL || x->left || x->noted))
             resume_source(x);
         break;
     case XF_STEP_DESTROY_STALE:
@@ -506,19 +517,23 @@ static void check_end(struct state x)
     struct xf_recover_decision d;
     bool no_proof;
 
-    if (x.s != S_OVER || (x.r != R_OVER && !model.recorded))
+    if (x.s != S_OVER || (x.r != R_OVER && (!model.recorded || model.mover == LIBVIRT)))
         return;
     memset(x.recover, 0, sizeof(x.recover));
     for (unsigned n = 0;; n++) {
         bool proof = x.left && (x.t_there ? x.received : x.record == XF_RECORD_GIVEN_BACK);
         no_proof =
             x.s_away && !x.s_runs && !proof && (!x.t_there || (x.t_named && !x.t_runs && !x.t_ran));
+        if (model.mover != XL && !x.s_away && !x.s_runs && !x.left && !x.noted)
+            no_proof = x.r == R_OVER && (!x.t_there || x.t_named || x.t_ran);
         look_at_source(&x, 0);
         struct xf_recover_evidence e = look(&x, 0);
         memset(x.recover, 0, sizeof(x.recover));
         d = xf_recover_decide(&e);
         if (d.step == XF_STEP_NONE)
             break;
+        if (model.mover == LIBVIRT && !x.s_runs)
+            wrong(&x, "recover acts on what libvirt has moved");
         if (n == XF_STEPS)
             wrong(&x, "recover does not come to an end");
         act(&x, d.step);
@@ -535,10 +550,11 @@ static void check_end(struct state x)
             wrong(&x, "the target owns it, and it is not there alone");
         break;
     case XF_VERDICT_CANNOT_TELL:
-        if (!no_proof && x.s_there)
+        if (!no_proof && x.s_there && model.mover != LIBVIRT)
             wrong(&x, "recover cannot tell where it should");
         /* One fault and our own records: then only these excuses count. */
-        if (model.recorded && model.faults == 1 && x.s_there && x.left && !x.excused)
+        if (model.recorded && model.faults == 1 && x.s_there && x.left && !x.excused &&
+            model.mover != LIBVIRT)
             wrong(&x, "recover cannot tell after one fault");
         break;
     default:
@@ -549,12 +565,15 @@ static void check_end(struct state x)
 /* -------------------------------------------------------------------------------------------------
  */
 
-static void walk_all(bool recorded, bool paused, uint8_t faults, uint8_t recovers)
+static void walk_all(enum mover mover, bool recorded, bool paused, uint8_t faults, uint8_t recovers)
 {
     struct state first = {.s_there = 1, .s_runs = 1};
 
-    model = (struct model){
-        .recorded = recorded, .paused = paused, .faults = faults, .recovers = recovers};
+    model = (struct model){.mover = mover,
+                           .recorded = recorded,
+                           .paused = paused,
+                           .faults = faults,
+                           .recovers = recovers};
     model.seen = empty_set(model.slots = 1 << 16);
     reach(&first);
     while (model.todo_n) {
@@ -567,8 +586,11 @@ static void walk_all(bool recorded, bool paused, uint8_t faults, uint8_t recover
             walk_recover(&x, i);
         check_end(x);
     }
-    printf("%s%s, %u faults, %u recovers: %zu states; at the end %u source, %u target, %u cannot "
+    printf("%s%s%s, %u faults, %u recovers: %zu states; at the end %u source, %u target, %u cannot "
            "tell\n",
+           mover == XL        ? ""
+           : mover == LIBVIRT ? "libvirt, "
+                              : "xl, libvirt's, ",
            recorded ? "recorded" : "plain", paused ? ", -p" : "", faults, recovers, model.used,
            model.settled[XF_VERDICT_SOURCE_OWNS], model.settled[XF_VERDICT_TARGET_OWNS],
            model.settled[XF_VERDICT_CANNOT_TELL]);
@@ -582,29 +604,45 @@ static void test_one_fault(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 4; i++)
-        walk_all(i & 1, i & 2, 1, 1);
+        walk_all(XL, i & 1, i & 2, 1, 1);
 }
 
 static void test_many_faults(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 4; i++)
-        walk_all(i & 1, i & 2, 4, 1);
+        walk_all(XL, i & 1, i & 2, 4, 1);
 }
 
 static void test_two_recovers(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 4; i++)
-        walk_all(i & 1, i & 2, 3, 2);
+        walk_all(XL, i & 1, i & 2, 3, 2);
+}
+
+static void test_libvirts_guest(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        walk_all(XL_OF_LIBVIRTS, i & 1, i & 2, 1, 1);
+        walk_all(XL_OF_LIBVIRTS, i & 1, i & 2, 3, 2);
+    }
+}
+
+static void test_libvirt_moves(void **state)
+{
+    (void)state;
+    walk_all(LIBVIRT, false, false, 4, 1);
+    walk_all(LIBVIRT, false, true, 3, 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_fault),
-        cmocka_unit_test(test_many_faults),
-        cmocka_unit_test(test_two_recovers),
+        cmocka_unit_test(test_one_fault),     cmocka_unit_test(test_many_faults),
+        cmocka_unit_test(test_two_recovers),  cmocka_unit_test(test_libvirts_guest),
+        cmocka_unit_test(test_libvirt_moves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
