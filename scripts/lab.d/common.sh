@@ -8,19 +8,25 @@ LAB_DIR=${LAB_DIR:-$REPO/build/lab}
 # One entry for each host; what differs between hosts is a table here and nowhere else.
 HOSTS=(A B)
 declare -A HOST_NUMBER=([A]=1 [B]=2)
-declare -A HOST_RELEASE HOST_KIND # of the host as it runs, or as it would be started: see want_hosts
+# Of the host as it runs, or as it would be started: see want_hosts.
+declare -A HOST_RELEASE HOST_KIND HOST_NIC
 HOST_RELEASE_DEFAULT=bookworm
 HOST_KIND_DEFAULT=pv # the kind of dom0
+HOST_NIC_DEFAULT=virtio # that the host migrates over
 HOST_KINDS=(pv pvh)
 HOST_RELEASES=(bookworm trixie)
+# QEMU's name of each kind of NIC; a host has it as its second, eth1.
+declare -A NIC_DEVICE=([virtio]=virtio-net-pci,host_mtu=9000 [e1000e]=e1000e [vmxnet3]=vmxnet3)
 
-# want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME]: what is not named has its default.
+# want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME] [--nic A=NAME,B=NAME]: what is not named has its
+# default.
 # shellcheck disable=SC2120  # without: all have their defaults
 want_hosts() {
     local host value
     for host in "${HOSTS[@]}"; do
         HOST_KIND[$host]=$HOST_KIND_DEFAULT
         HOST_RELEASE[$host]=$HOST_RELEASE_DEFAULT
+        HOST_NIC[$host]=$HOST_NIC_DEFAULT
     done
     while [ $# -gt 0 ]; do
         for value in $(printf %s "${2:-}" | tr , ' '); do
@@ -36,22 +42,26 @@ want_hosts() {
                 [[ " ${HOST_RELEASES[*]} " == *" $value "* ]] || die "$1 $2: a release is one of: ${HOST_RELEASES[*]}"
                 HOST_RELEASE[$host]=$value
                 ;;
+            --nic)
+                [ -n "${NIC_DEVICE[$value]:-}" ] || die "$1 $2: a NIC is one of: ${!NIC_DEVICE[*]}"
+                HOST_NIC[$host]=$value
+                ;;
             *) die "no such option: $1" ;;
             esac
         done
         case $1 in
-        --dom0 | --release) [ $# -ge 2 ] || die "$1 needs a value, such as A=${HOST_KINDS[0]}" ;;
+        --dom0 | --release | --nic) [ $# -ge 2 ] || die "$1 needs a value, such as A=${HOST_KINDS[0]}" ;;
         *) die "no such option: $1" ;;
         esac
         shift 2
     done
 }
 
-# The hosts in one line, as they run or are wanted: "A=pv/bookworm B=pv/bookworm".
+# The hosts in one line, as they run or are wanted: "A=pv/bookworm/virtio B=pv/bookworm/virtio".
 describe_hosts() {
     local host sep=
     for host in "${HOSTS[@]}"; do
-        printf '%s%s=%s/%s' "$sep" "$host" "${HOST_KIND[$host]}" "${HOST_RELEASE[$host]}"
+        printf '%s%s=%s/%s/%s' "$sep" "$host" "${HOST_KIND[$host]}" "${HOST_RELEASE[$host]}" "${HOST_NIC[$host]}"
         sep=' '
     done
 }
@@ -59,16 +69,17 @@ describe_hosts() {
 # What was started last is kept beside the hosts' other files, for the commands that follow.
 remember_hosts() { describe_hosts >"$LAB_DIR/hosts"; }
 recall_hosts() {
-    local word words=()
+    local word words=() host kind release nic
     # shellcheck disable=SC2119
     want_hosts
     [ -f "$LAB_DIR/hosts" ] || return 0
     read -ra words <"$LAB_DIR/hosts" || true # no newline at its end
     for word in "${words[@]}"; do
-        is_host "${word%%=*}" || continue
-        HOST_RELEASE[${word%%=*}]=${word#*/}
-        word=${word%/*}
-        HOST_KIND[${word%%=*}]=${word#*=}
+        IFS='=/' read -r host kind release nic <<<"$word"
+        is_host "$host" || continue
+        HOST_KIND[$host]=$kind
+        HOST_RELEASE[$host]=$release
+        HOST_NIC[$host]=${nic:-$HOST_NIC_DEFAULT}
     done
 }
 
@@ -149,21 +160,40 @@ lock_lab() {
     flock 8
 }
 
-# The guest's initramfs holds nothing but our check program, which is its init.
-build_guest() {
-    local source=$REPO/tests/lab/guest/guestcheck.c out=$LAB_DIR/guest.cpio.gz dir
-    [ "$out" -nt "$source" ] && return 0
+# A guest's initramfs holds nothing but our check program, which is its init, and the drivers of its disk and
+# network card for the kernel of a release. It is made where that release's image is.
+build_guest() { # RELEASE
+    local source=$REPO/tests/lab/guest out=$LAB_DIR/guest-$1.cpio.gz modules=$LAB_DIR/image-$1/guest-modules dir
+    [ -d "$modules" ] || die "guest: $modules is missing: scripts/lab build --release A=$1"
+    [ -z "$(find "$source" "$modules" -newer "$out" 2>&1)" ] && return 0
     dir=$(mktemp -d)
-    ${CC:-gcc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -o "$dir/init" "$source"
-    strip "$dir/init"
-    (cd "$dir" && echo init | cpio -o -H newc -R 0:0 --quiet) | gzip -9 >"$out.new"
+    mkdir "$dir/root"
+    ${CC:-gcc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -o "$dir/root/init" "$source"/*.c
+    strip "$dir/root/init"
+    cp -r "$modules" "$dir/root/modules"
+    (cd "$dir/root" && find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet) | gzip -9 >"$out.new"
     mv "$out.new" "$out"
     rm -rf "$dir"
 }
 
+# copy_to HOST FILE THERE: whole or not at all.
+# shellcheck disable=SC2029  # the name is meant to be put in here
+copy_to() { on "$1" "cat >$3.new && mv $3.new $3" <"$2"; }
+
 copy_guest() {
-    build_guest
-    on "$1" 'cat >/lab/guest.cpio.gz.new && mv /lab/guest.cpio.gz.new /lab/guest.cpio.gz' <"$LAB_DIR/guest.cpio.gz"
+    local release=${HOST_RELEASE[$1]}
+    build_guest "$release"
+    copy_to "$1" "$LAB_DIR/guest-$release.cpio.gz" /lab/guest.cpio.gz
+}
+
+# give_kernel HOST RELEASE: what guests with that release's kernel are made of (kernel= of make_guest).
+give_kernel() {
+    local host=$1 release=$2
+    [ "$release" != "${HOST_RELEASE[$host]}" ] || return 0
+    build_guest "$release"
+    copy_to "$host" "$LAB_DIR/guest-$release.cpio.gz" "/lab/guest-$release.cpio.gz"
+    copy_to "$host" "$LAB_DIR/image-$release/vmlinux" "/lab/vmlinux-$release"
+    copy_to "$host" "$LAB_DIR/image-$release/vmlinuz" "/lab/vmlinuz-$release"
 }
 
 recall_hosts

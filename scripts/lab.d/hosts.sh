@@ -51,7 +51,6 @@ lab_up() {
     fi
     # Hosts that run go on with the image that they have.
     all_running || lab_build
-    build_guest
     # The listening end of the links first.
     for host in "${HOSTS[@]}"; do
         host_pid "$host" >/dev/null || start_host "$host"
@@ -88,7 +87,7 @@ free_port() {
 }
 
 start_host() {
-    local host=$1 image port n=${HOST_NUMBER[$1]} server=off link mtu=host_mtu=9000, links=() machine virtio
+    local host=$1 image port n=${HOST_NUMBER[$1]} server=off link nic links=() machine virtio
     read -ra machine <<<"$(machine_args "$host")"
     virtio=$(virtio_args "$host")
     image=$(image_dir "${HOST_RELEASE[$host]}")
@@ -96,9 +95,14 @@ start_host() {
     [ "$n" != 1 ] || server=on
     for link in 1 2 3; do
         [ "$server" = off ] || rm -f "$LAB_DIR/link$link.sock"
-        [ "$link" != 3 ] || mtu= # guests have 1500
+        case $link in
+        1) nic=${NIC_DEVICE[${HOST_NIC[$host]}]} ;;
+        2) nic=${NIC_DEVICE[virtio]} ;;
+        3) nic=virtio-net-pci ;; # guests have an MTU of 1500
+        esac
+        [[ $nic != virtio* ]] || nic+=$virtio
         links+=(-netdev "stream,id=n$link,server=$server,addr.type=unix,addr.path=link$link.sock"
-            -device "virtio-net-pci,netdev=n$link,mac=52:54:00:0a:0$link:0$n,${mtu}addr=0x$((4 + link)),romfile=$virtio")
+            -device "$nic,netdev=n$link,mac=52:54:00:0a:0$link:0$n,addr=0x$((4 + link)),romfile=")
     done
     # The NIC's number is the fifth byte of its address, for lab-net to check.
     write_ssh_config "$host" "$port"
@@ -106,7 +110,7 @@ start_host() {
     # What guests have as their disk: /dev/vdb of both hosts, as storage that both reach would be. Both QEMUs see
     # it through the one page cache of this machine.
     [ -f "$LAB_DIR/shared.img" ] || truncate -s 64M "$LAB_DIR/shared.img"
-    say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}; console: $LAB_DIR/$host.log)"
+    say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}; console: $LAB_DIR/$host.log)"
     # Relative paths for the sockets, for the same reason as in ssh_dir.
     (
         cd "$LAB_DIR" || exit
@@ -208,7 +212,7 @@ lab_status() {
             say "host $host: not running"
             continue
         fi
-        say "host $host: pid $pid, ${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}"
+        say "host $host: pid $pid, ${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}"
         ON_TIMEOUT=30 on "$host" 'uptime; xl info | grep free_memory; xl list' || true
     done
 }

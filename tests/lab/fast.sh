@@ -25,6 +25,9 @@ xenstore_shape() { # HOST NAME
         grep -Ev '^\./(console/(port|ring-ref|tty)|store/|memory/|platform(/|$))|/vm$|/request-abs-pointer$'
 }
 
+# shellcheck source=tests/lab/devices.sh
+. "$REPO/tests/lab/devices.sh"
+
 # What every fast_move is done with besides; XF_LAB_MOVE= (empty) leaves it out, for figures that compare.
 # shellcheck disable=SC2206  # words
 MOVE_OPTIONS=(${XF_LAB_MOVE---verify})
@@ -39,7 +42,9 @@ fast_move() {
     ssh_before=$(link_bytes eth2)
     port_before=$(link_bytes eth1)
 
+    devices_begin "$name"
     migrate "$from" "$name" --fast "${MOVE_OPTIONS[@]}" "$@" || fail "xl migrate --fast $name $to"
+    devices_end "$to" "$name" "$before"
     ssh_bytes=$(($(link_bytes eth2) - ssh_before))
     port_bytes=none
     [ -z "$port_before" ] || port_bytes=$(($(link_bytes eth1) - port_before))
@@ -64,6 +69,7 @@ fast_move() {
     # A PV guest's page numbers and types go there, 8 bytes a page, and once more with --verify.
     memory=$(on "$to" xl list "$name" | awk 'NR == 2 { print $3 * 1048576 }')
     expect_le "bytes over ssh's link, with half a percent of the memory allowed" "$((memory / 200))" "$ssh_bytes"
+    expect_ge "rounds" 1 "$(result source rounds)"
     expect_eq "rounds, counted at both ends" "$(result source rounds)" "$(result target rounds)"
     case " ${MOVE_OPTIONS[*]} " in
     *" --verify "*)
@@ -71,6 +77,10 @@ fast_move() {
         expect_eq "verified pages, counted at both ends" "$(result source verified_pages)" "$(result target verified_pages)"
         ;;
     esac
+    if guest_has "$name" net; then
+        note "GAP fast $name $from->$to: $PEERS_SAW; the tool says: memory's blackout" \
+            "$(($(result source blackout_us) / 1000)) ms, guest suspended $(($(result source suspended_us) / 1000)) ms until libxl goes on"
+    fi
     note "FIGURES $from->$to: rounds $(result source rounds), pages $(result source pages_sent)" \
         "(zero $(result source pages_zero), repaired $(result source pages_repaired))," \
         "payload $(result source payload_gbps) Gbit/s, memory's blackout $(($(result source blackout_us) / 1000)) ms," \

@@ -17,6 +17,12 @@ CONSOLE_LOGS=/var/log/xen/console
 # With the seconds since the scenario's begin.
 note() { printf '   %4d %s\n' "$SECONDS" "$*"; }
 skip() { printf 'SKIP: %s\n' "$*"; exit 77; }
+# A part of a scenario that is left out: `scripts/lab run` counts these, and says them at the end.
+left_out() {
+    note "LEFT OUT: $*"
+    mkdir -p "$LAB_DIR/results"
+    printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >>"$LAB_DIR/results/left-out"
+}
 fail() { printf 'FAIL: %s\n' "$*" >&2; exit 1; }
 
 # Not all of it, but what covers each kind once.
@@ -101,10 +107,14 @@ link_bytes() {
 
 # make_guest HOST NAME [key=value...]: starts a guest and waits until it ticks.
 #   type=pvh|pv|hvm  memory=MiB  maxmem=MiB  vcpus=N  fill=MiB  write=pages/s  seed=N  busy=percent
+#   disk=MiB of the shared disk that it writes and checks (one guest at a time)
+#   net=1: a card on br0, with the address guest_address NAME
+#   kernel=RELEASE: that of another release than its host's (give_kernel)
 #   args=words for its kernel command line   conf=a line for its configuration
 make_guest() {
     local host=$1 name=$2 began=$SECONDS limit=300
     shift 2
+    GUEST_WORDS[$name]=" $* "
     guest_config "$name" "$@" | on "$host" "cat >/lab/$name.cfg"
     on "$host" xl create -q "/lab/$name.cfg" || fail "guest $name does not start on $host"
     # An HVM guest's boot is all emulation inside emulation.
@@ -113,13 +123,22 @@ make_guest() {
     note "guest $name runs on $host ($((SECONDS - began)) s): $(guest_tick "$host" "$name")"
 }
 
+# What each guest was made with, and the address of one that has a network card: by its seed.
+declare -A GUEST_WORDS
+guest_has() { [[ ${GUEST_WORDS[$1]:-} == *" $2="[!\ ]* ]]; } # NAME KEY
+guest_address() {
+    local words=${GUEST_WORDS[$1]} seed=1
+    [[ $words != *" seed="* ]] || seed=${words#* seed=}
+    echo "10.92.0.$((100 + ${seed%% *}))"
+}
+
 guest_config() {
     local name=$1 word console=hvc0
     shift
-    local type=pvh memory=192 maxmem='' vcpus=1 fill='' write=50 seed=1 busy='' args='' conf=''
+    local type=pvh memory=192 maxmem='' vcpus=1 fill='' write=50 seed=1 busy='' args='' conf='' disk='' net='' kernel=''
     for word in "$@"; do
         case $word in
-        type=* | memory=* | maxmem=* | vcpus=* | fill=* | write=* | seed=* | busy=* | args=* | conf=*)
+        disk=* | net=* | kernel=* | type=* | memory=* | maxmem=* | vcpus=* | fill=* | write=* | seed=* | busy=* | args=* | conf=*)
             printf -v "${word%%=*}" %s "${word#*=}"
             ;;
         *) fail "make_guest: unknown: $word" ;;
@@ -131,14 +150,23 @@ guest_config() {
         args+=' edd=off'
         conf+=$'\nvga = "none"\nvnc = 0\nsdl = 0\nserial = "file:'"$CONSOLE_LOGS/guest-$name.log\""
     fi
+    if [ -n "$disk" ]; then
+        args+=" xf.disk=$disk"
+        conf+=$'\ndisk = ["phy:/dev/vdb,xvda,w"]'
+    fi
+    if [ -n "$net" ]; then
+        args+=" xf.net=10.92.0.$((100 + seed))"
+        # Without the card that is emulated for an HVM guest besides.
+        conf+=$'\nvif = ["mac=00:16:3e:00:00:'"$(printf %02x "$seed"),bridge=br0,type=vif\"]"
+    fi
     cat <<CFG
 name = "$name"
 type = "$type"
 memory = $memory
 maxmem = ${maxmem:-$memory}
 vcpus = $vcpus
-kernel = "/lab/$([ "$type" = hvm ] && echo vmlinuz || echo vmlinux)"
-ramdisk = "/lab/guest.cpio.gz"
+kernel = "/lab/$([ "$type" = hvm ] && echo vmlinuz || echo vmlinux)${kernel:+-$kernel}"
+ramdisk = "/lab/guest${kernel:+-$kernel}.cpio.gz"
 extra = "console=$console quiet mitigations=off cryptomgr.notests=1 xf.seed=$seed xf.write=$write${fill:+ xf.fill=$fill}${busy:+ xf.busy=$busy} $args"
 on_crash = "destroy"
 $conf
@@ -180,8 +208,19 @@ console_tail() {
     on "$1" "tail -n 20 \$(ls -t $CONSOLE_LOGS/guest-$2*.log 2>/dev/null | head -n 1) 2>/dev/null </dev/null" | sed 's/^/\n      /' || true
 }
 
+# asked HOST CMD...: what the command says there; where it fails, words that no check takes for an answer. What a
+# check expects to be empty or 0 must be asked so: a command substitution's failure ends nothing.
+asked() {
+    local said
+    if said=$(on "$@"); then
+        printf '%s\n' "$said"
+    else
+        echo "(on $1: '${*:2}' has failed)"
+    fi
+}
+
 # domains HOST: the names of its guests, in one line.
-domains() { on "$1" xl list | awk 'NR > 1 && $2 != 0 { printf "%s%s", sep, $1; sep = " " }'; }
+domains() { asked "$1" xl list | awk '/^\(on/ { print } NR > 1 && $2 != 0 { printf "%s%s", sep, $1; sep = " " }'; }
 
 # The guest ran on from the tick line BEFORE: the same boot, a greater tick, nothing wrong ever.
 # expect_goes_on HOST NAME BEFORE [MORE-TICKS]

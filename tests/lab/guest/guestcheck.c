@@ -4,7 +4,7 @@
  * and again, rewrites some, and says on the console about once a second how that goes:
  *
  *   xf-guest tick=12 ok=1 pages=24576 bad=0 passes=3 gen=512 uptime=14 boot=5f2a9c11 churn=0
- *       balloon=0 late=0 gap_ms=31                                           (all in one line)
+ *       balloon=0 late=0 disk=0 net=0 gap_ms=31                              (all in one line)
  *
  * tick counts these lines and goes on over a migration; boot is random for each start, so the same
  * boot with a greater tick is the same guest, not rebooted. gen is how many pages were rewritten.
@@ -25,16 +25,18 @@
  * rounds. xf.balloon=MiB: gives so much memory back to Xen and takes it again, over and over;
  * balloon counts the turns. xf.late=MiB: gives so much back at its start (late=1), gets it again
  * when dom0 sets its memory to what it was (2), and leaves it untouched until dom0 sets it to less;
- * then it takes all memory that is free, writes it and looks whether it holds (3).
+ * then it takes all memory that is free, writes it and looks whether it holds (3). xf.disk=MiB: so
+ * much of /dev/xvda is written, read back and checked all the time (disk.c); disk counts the blocks
+ * that were right. xf.net=ADDRESS: eth0 has it, and a TCP server answers there (net.c); net counts
+ * what came.
  */
 #define _GNU_SOURCE
+#include "guest.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +45,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PAGE_BYTES = 4096, PAGE_WORDS = PAGE_BYTES / 8, CHUNK_PAGES = 256, MAX_THREADS = 16 };
@@ -65,6 +66,8 @@ struct options {
     uint64_t churn;
     uint64_t balloon_mib;
     uint64_t late_mib;
+    uint64_t disk_mib;
+    char address[16]; /* of eth0 */
 };
 
 /* A thread owns the pages [first, end): nobody else touches them. */
@@ -85,38 +88,53 @@ static uint64_t page_count;
 static struct worker workers[MAX_THREADS];
 static unsigned worker_count;
 static atomic_ullong bad_pages;
-static atomic_bool all_ok = true;
+atomic_bool all_ok = true;
 static atomic_ullong balloon_turns;
 static atomic_uint late_state;
 
 enum { TOLD = 1u << 31 };
 
-static __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
+static void say_line(const char *start, const char *format, va_list args)
 {
     char line[512];
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
+    int n = snprintf(line, sizeof line, "%s", start);
+    n += vsnprintf(line + n, sizeof line - (size_t)n, format, args);
     /* In one write, so that lines of several threads do not mix. */
     if (n > 0 && write(STDOUT_FILENO, line, (size_t)n) < 0)
         all_ok = false;
 }
 
-static uint64_t now_ms(clockid_t clock)
+void say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say_line("", format, args);
+    va_end(args);
+}
+
+void wrong(const char *format, ...)
+{
+    va_list args;
+    all_ok = false;
+    va_start(args, format);
+    say_line("BAD ", format, args);
+    va_end(args);
+}
+
+uint64_t now_ms(clockid_t clock)
 {
     struct timespec t;
     clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void sleep_ms(uint64_t ms)
+void sleep_ms(uint64_t ms)
 {
     struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
     nanosleep(&t, NULL);
 }
 
-static uint64_t next_random(uint64_t *state) /* xorshift64* */
+uint64_t next_random(uint64_t *state) /* xorshift64* */
 {
     uint64_t x = *state;
     x ^= x >> 12;
@@ -126,7 +144,7 @@ static uint64_t next_random(uint64_t *state) /* xorshift64* */
     return x * 0x2545f4914f6cdd1dULL;
 }
 
-static uint64_t mix(uint64_t x) /* splitmix64's finisher */
+uint64_t mix(uint64_t x) /* splitmix64's finisher */
 {
     x += 0x9e3779b97f4a7c15ULL;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -269,6 +287,10 @@ static void read_options(void)
             opt.balloon_mib = value;
         else if (sscanf(word, "xf.late=%llu", &value) == 1)
             opt.late_mib = value;
+        else if (sscanf(word, "xf.disk=%llu", &value) == 1)
+            opt.disk_mib = value;
+        else
+            sscanf(word, "xf.net=%15s", opt.address);
     }
 }
 
@@ -565,11 +587,24 @@ static void tell(uint64_t tick, uint32_t boot)
     if (churn->failed)
         all_ok = false;
     say("xf-guest tick=%llu ok=%d pages=%llu bad=%llu passes=%llu gen=%llu uptime=%llu boot=%08x "
-        "churn=%llu balloon=%llu late=%u gap_ms=%llu\n",
+        "churn=%llu balloon=%llu late=%u disk=%llu net=%llu gap_ms=%llu\n",
         (unsigned long long)tick, all_ok ? 1 : 0, (unsigned long long)page_count,
         (unsigned long long)bad_pages, passes, writes,
         (unsigned long long)now_ms(CLOCK_MONOTONIC) / 1000, boot, (unsigned long long)churn->rounds,
-        (unsigned long long)balloon_turns, late_state, gap_ms);
+        (unsigned long long)balloon_turns, late_state, (unsigned long long)disk_blocks,
+        (unsigned long long)net_messages, gap_ms);
+}
+
+/* The disk and the network card, if it has them. */
+static int start_devices(uint32_t boot)
+{
+    int err = opt.disk_mib || opt.address[0] ? load_modules() : 0;
+
+    if (!err && opt.disk_mib)
+        err = start_disk(opt.disk_mib, boot);
+    if (!err && opt.address[0])
+        err = start_net(opt.address);
+    return err;
 }
 
 int main(int argc, char **argv)
@@ -601,6 +636,8 @@ int main(int argc, char **argv)
         err = start_balloon();
     if (!err)
         err = start_late();
+    if (!err)
+        err = start_devices(boot);
     if (err)
         say("BAD xf-guest cannot start: %s\n", strerror(-err));
 
