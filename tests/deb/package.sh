@@ -88,7 +88,10 @@ answers() {
     grep -qF -- "$expected" "$work/out" || fail "no '$expected' from: $*"
 }
 
-diversions() { inside dpkg-divert --list | grep -c 'by xl-fast$' || true; }
+diversions() {
+    inside dpkg-divert --list >"$work/out" || { echo "dpkg-divert has failed" && return; }
+    grep -c 'by xl-fast$' "$work/out" || true
+}
 
 # Xen's xl in its own place, as if we had never been here.
 stock() {
@@ -115,9 +118,13 @@ ours() {
 
 # Files are as the packages have them. What the base leaves out, and what is the admin's, does not count.
 verified() {
-    local package
+    local package status
     for package; do
-        inside dpkg --verify "$package" | grep -vE ' c /etc/|/usr/share/(doc|man|lintian)/' >"$work/out" || true
+        # It fails where a file differs, and also where there is no such package.
+        status=0
+        inside dpkg --verify "$package" >"$work/verify" || status=$?
+        [ "$status" = 0 ] || [ -s "$work/verify" ] || fail "dpkg --verify $package: exit status $status"
+        grep -vE ' c /etc/|/usr/share/(doc|man|lintian)/' "$work/verify" >"$work/out" || true
         [ ! -s "$work/out" ] || fail "$package: $(cat "$work/out")"
     done
 }

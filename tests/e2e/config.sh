@@ -104,6 +104,7 @@ diff <(in_code) <(in_file) || fail "other keys in the code than in xl-plugin/con
 diff <(in_code) <(in_page) || fail "other keys in the code than in xl-fast.conf(5)"
 
 # That file sets nothing, and is right once each line of it is taken in.
+[ -s xl-plugin/conf/xl-fast.conf ] || fail "there is no xl-plugin/conf/xl-fast.conf"
 grep -v '^#' xl-plugin/conf/xl-fast.conf | grep . && fail "the file that is installed sets something"
 sed 's/^#\([a-z_]* = \)/\1/' xl-plugin/conf/xl-fast.conf >"$conf"
 check "$conf"

@@ -10,7 +10,7 @@ seed=${XF_SEED:-$RANDOM}
 for folder in tests/fuzz/corpus/*/; do
     name=$(basename "$folder")
     if [ "${XEN:-1}" = 0 ] && [ ! -x "$build/fuzz/replay_$name" ]; then
-        echo "fuzz-corpus: $name: not built without Xen"
+        echo "left out: $name: not built without Xen"
         continue
     fi
     # The others are named by libFuzzer, which has changed them enough.

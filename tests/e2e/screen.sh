@@ -79,7 +79,10 @@ hold
 END_EVENTS
 grep -v hold "$dir/all" >"$dir/events"
 
-left_nothing() { ! find "$dir/run" -type f | grep -Ev '/(queue-.*|history)$' || fail "something is left in $dir/run"; }
+left_nothing() {
+    find "$dir/run" -type f >"$dir/found" || fail "$dir/run cannot be read"
+    ! grep -Ev '/(queue-.*|history)$' "$dir/found" || fail "something is left in $dir/run"
+}
 
 # Runs it without a terminal: $status, $work/out, $work/err.
 run() { # xl migrate's options

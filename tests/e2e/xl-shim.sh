@@ -171,7 +171,7 @@ check "this host's port is in use" 0 "[migrate][two][h $remote]" '' timeout 60 s
 check "and its user hears so" 0 "two waits for its turn: another migration has eth1" '' cat "$dir/second.err"
 
 # What it leaves behind: asked only after a failure, and said only of a guest that is suspended.
-check "a success asks nothing" 1 '' '' sh -c "xl migrate --fast d h >/dev/null 2>&1; grep '^domain' '$FAKE_LOG'"
+check "a success asks nothing" 1 '' '' sh -c "xl migrate --fast d h >/dev/null 2>&1 || exit 9; grep '^domain' '$FAKE_LOG'"
 check "a failure is noted" 0 "domain left $guest ATTEMPT" '' \
     sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
 check "a failure, the guest runs" 0 "xl-fast: web1 goes on here" '' \
@@ -219,7 +219,8 @@ ended='{"version":1,"event":"exit","status"'
 check "json, the events" 0 "$began" "[migrate][d][h $remote]" env FAKE_DO="$event" xl migrate --fast --json d h
 check "json, their end" 3 "$ended:3}" "recover web1 h" \
     env FAKE_DO="$event" FAKE_XL_STATUS=3 FAKE_LEFT=suspended xl migrate d h --fast --json
-check "json, nothing else" 1 '' '' sh -c "FAKE_DO='$event' xl migrate --fast --json d h 2>/dev/null | grep -v event"
+check "json, nothing else" 1 '' '' sh -c "FAKE_DO='$event' xl migrate --fast --json d h >'$dir/events' 2>/dev/null && [ -s '$dir/events' ] || exit 9
+    grep -v event '$dir/events'"
 check "json, recover is the last word" 0 "recover web1 h" '' sh -c \
     "FAKE_DO='$event' FAKE_XL_STATUS=3 FAKE_LEFT=suspended xl migrate --fast --json d h 2>&1 | tail -n 1"
 # shellcheck disable=SC2016

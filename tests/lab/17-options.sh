@@ -26,7 +26,8 @@ try() {
 state() { on "$1" xl list | awk -v n="$2" '$1 == n { print $5 }'; }
 
 # The process that stays with a guest to look after its end, which -e does not want.
-watchers() { on "$1" 'ps -eo args= | grep -c "[x]l migrate-receive" || true'; }
+# shellcheck disable=SC2016  # expanded on the host
+watchers() { asked "$1" 'all=$(ps -eo args=) && { printf "%s\n" "$all" | grep -c "[x]l migrate-receive" || true; }'; }
 
 left_paused() { # HOW
     local paused

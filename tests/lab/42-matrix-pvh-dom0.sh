@@ -18,5 +18,5 @@ cell pvh 1 192
 cell pvh 2 768
 cell hvm 1 192
 cell hvm 2 768
-cell pv 1 192
+cell_if_stock pv 1 192
 matrix_ends
