@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What breaks while the memory is on its way ends the migration at both ends, with a line that says
 # why, and the guest goes on at the source: the migration link is cut; the target's helper dies; the
-# source's helper is told to stop (as libxl does it). Then the same guest moves after all.
+# source's helper is told to stop (as libxl does it). Then the same guest moves after all. It has a disk and a network
+# card (26), whose sessions survive all of that.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
@@ -15,7 +16,7 @@ restore_link
 trap restore_link EXIT
 begin
 
-make_guest A stays memory=128 type="${XF_LAB_TYPE:-pvh}"
+make_guest A stays memory=128 type="${XF_LAB_TYPE:-pvh}" disk=2 net=1
 
 # Without an end of its own: the guest writes faster than this rate. Left alone, it would move for minutes.
 start_slow_move() {
@@ -62,4 +63,4 @@ on A "kill -TERM \$($helper_pid)"
 ends "the source is told to stop" 'source: cancelled by the toolstack' 30 "$before"
 
 fast_move A stays
-enter "${XF_LAB_TYPE:-pvh}" 1 128 A B "moved in $MIGRATE_SECONDS s, verified"
+enter "${XF_LAB_TYPE:-pvh}" 1 128 A B "moved in $MIGRATE_SECONDS s, verified (disk=2 net=1)"
