@@ -1,20 +1,48 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "alarm.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-static void on_alarm(int sig)
+/* Each thread's own, as the signal is; what the handler shares with what it interrupts is volatile.
+ */
+static _Thread_local struct {
+    bool made, failed;
+    timer_t timer;
+    volatile sig_atomic_t running; /* the timer */
+    volatile sig_atomic_t within;  /* a wait that is to end */
+    volatile sig_atomic_t unused;  /* ticks since the last of them */
+} mine;
+
+static void set_ms(long ms)
 {
-    (void)sig; /* the interruption is all that it is for */
+    const struct timespec every = {.tv_nsec = ms * 1000000};
+
+    timer_settime(mine.timer, 0, &(struct itimerspec){every, every}, NULL);
 }
 
-static bool make(struct xf_alarm *a)
+/* The interruption is what it is for. A timer that nobody has needed for a whole tick stops. */
+static void on_alarm(int sig)
+{
+    int saved = errno;
+
+    (void)sig;
+    if (!mine.within && mine.unused++) {
+        mine.running = 0;
+        set_ms(0);
+    }
+    errno = saved;
+}
+
+static bool make(void)
 {
     /* poll(2) is never restarted; what else the thread may be in, is. */
     const struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
@@ -28,34 +56,24 @@ static bool make(struct xf_alarm *a)
     sigemptyset(&set);
     sigaddset(&set, SIGRTMAX);
     return !sigaction(SIGRTMAX, &action, NULL) && !pthread_sigmask(SIG_UNBLOCK, &set, NULL) &&
-           !timer_create(CLOCK_MONOTONIC, &event, &a->timer);
+           !timer_create(CLOCK_MONOTONIC, &event, &mine.timer);
 }
 
-static void set_ms(struct xf_alarm *a, long ms)
+void xf_alarm_set(void)
 {
-    const struct timespec every = {.tv_nsec = ms * 1000000};
-
-    if (a->made)
-        timer_settime(a->timer, 0, &(struct itimerspec){every, every}, NULL);
-}
-
-void xf_alarm_set(struct xf_alarm *a)
-{
-    if (!a->made && !a->failed) {
-        a->made = make(a);
-        a->failed = !a->made;
+    if (!mine.made && !mine.failed) {
+        mine.made = make();
+        mine.failed = !mine.made;
     }
-    set_ms(a, XF_ALARM_MS);
+    mine.within = 1; /* from here on the handler lets the timer run */
+    mine.unused = 0;
+    if (!mine.running && mine.made) {
+        mine.running = 1;
+        set_ms(XF_ALARM_MS);
+    }
 }
 
-void xf_alarm_clear(struct xf_alarm *a)
+void xf_alarm_clear(void)
 {
-    set_ms(a, 0);
-}
-
-void xf_alarm_free(struct xf_alarm *a)
-{
-    if (a->made)
-        timer_delete(a->timer);
-    a->made = false;
+    mine.within = 0;
 }

@@ -5,27 +5,21 @@
  * the process then sees neither its peer's silence nor a SIGTERM. A signal interrupts that poll,
  * and the burst ends with what was taken.
  *
- * Threads: one alarm a thread, which is the one that is interrupted. SIGRTMAX is the alarms'.
- * Private to dpdk/.
+ * The timer goes on between two bursts, for to start and to stop it are system calls, which would
+ * be two a burst; it stops by itself once there are none any more. So what else a thread that sends
+ * may wait in has to bear an EINTR or a short sleep now and then.
+ *
+ * Threads: each has an alarm of its own, and is the one that is interrupted. SIGRTMAX is the
+ * alarms'; a thread's timer is the kernel's to free, with the process. Private to dpdk/.
  */
 #ifndef XF_DPDK_ALARM_H
 #define XF_DPDK_ALARM_H
 
-#include <stdbool.h>
-#include <time.h>
-
-struct xf_alarm {
-    bool made, failed; /* all zero before the first xf_alarm_set() */
-    timer_t timer;
-};
-
-/* For the calling thread: from XF_ALARM_MS on, again and again until it is cleared. Where the
-   kernel has no timer left, nothing is interrupted. */
-void xf_alarm_set(struct xf_alarm *a);
-void xf_alarm_clear(struct xf_alarm *a);
-
-/* After its last use, by any thread. */
-void xf_alarm_free(struct xf_alarm *a);
+/* From now on the calling thread's waits are interrupted, each after XF_ALARM_MS at most, until it
+   is cleared; some that come soon after that may be. Where the kernel has no timer left, none is.
+ */
+void xf_alarm_set(void);
+void xf_alarm_clear(void);
 
 /* Far more than a burst takes, far less than what a session waits for. */
 #define XF_ALARM_MS 100

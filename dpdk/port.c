@@ -54,6 +54,40 @@ static void port_free(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
     }
 }
 
+/* Of frames that go by a ring of the kernel's, how many may at once. The first may be one that has
+   to be tried; then *tried says whether it has been taken. */
+static unsigned known_frames(struct xf_port *p, struct xf_port_queue *q, struct rte_mbuf **m,
+                             unsigned n, bool *tried)
+{
+    unsigned known = 0;
+
+    *tried =
+        n && !xf_trial_knows(&q->trial, m[0]->pkt_len) &&
+        xf_trial_send(&q->trial, p->spec.kernel_if, rte_pktmbuf_mtod(m[0], void *), m[0]->pkt_len);
+    while (!*tried && known < n && xf_trial_knows(&q->trial, m[known]->pkt_len))
+        known++;
+    return known;
+}
+
+static unsigned send_frames(struct xf_port *p, unsigned queue, struct rte_mbuf **m, unsigned n)
+{
+    bool tried;
+
+    if (!p->tx_waits)
+        return rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
+    n = known_frames(p, &p->queues[queue], m, n, &tried);
+    if (tried) {
+        rte_pktmbuf_free(m[0]);
+        return 1;
+    }
+    if (!n)
+        return 0;
+    xf_alarm_set();
+    n = rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
+    xf_alarm_clear();
+    return n;
+}
+
 static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
 {
     struct xf_port *p = xf_port_of(link);
@@ -80,11 +114,7 @@ static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_bu
         xf_frame_write(&q->frame, rte_pktmbuf_mtod(b, uint8_t *), bufs[i].len);
         m[i] = b;
     }
-    if (p->tx_waits)
-        xf_alarm_set(&q->alarm);
-    sent = rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
-    if (p->tx_waits)
-        xf_alarm_clear(&q->alarm);
+    sent = send_frames(p, queue, m, n);
     for (unsigned i = 0; i < sent; i++)
         q->tx_bytes += bufs[i].len;
     q->tx_packets += sent;
@@ -219,7 +249,7 @@ static void port_close(struct xf_link *link)
 
     xf_portdev_close(p);
     for (unsigned i = 0; i < link->queues; i++)
-        xf_alarm_free(&p->queues[i].alarm);
+        xf_trial_close(&p->queues[i].trial);
     free(p->queues);
     free(p);
 }

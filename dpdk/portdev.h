@@ -16,11 +16,12 @@
 #include "frame.h"
 #include "port.h"
 #include "spec.h"
+#include "trial.h"
 
 /* Each queue is written by its own thread only: no cache line is shared. */
 struct xf_port_queue {
     struct xf_frame_template frame;
-    struct xf_alarm alarm;
+    struct xf_trial trial;
     uint64_t tx_packets, tx_bytes, tx_unsent;
     uint64_t rx_packets, rx_bytes, rx_not_ours, rx_bad_frame;
     bool rx_more; /* the last look saw a whole burst at least */
@@ -31,7 +32,8 @@ struct xf_port {
     struct xf_port_spec spec;
     uint16_t id;
     bool started, has_peer, has_callback;
-    bool tx_waits; /* transmit may, without a limit */
+    bool tx_waits; /* AF_PACKET: transmit may, without a limit, and for ever if a frame is too long
+                    */
     struct xf_frame_offload offload;
     uint64_t tx_flags; /* RTE_MBUF_F_TX_* of each packet */
     struct rte_mempool *pool;
