@@ -10,11 +10,15 @@
  *     xl-fast-preflight mend                 the same, with --fix
  *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
  *     xl-fast-preflight guests               for `xl-fast evacuate` (preflight_guests.c)
+ *     xl-fast-preflight queue                for xl-fast-receive: the file that is locked
  *
- * It prints key=value lines; of them "busy=PID" if another migration has the port, which passes, so
- * it is no refusal; at last "fast=ok", or "why=" with one line for the user, and before it, where
- * there is one, "mend=" with the shell command that mends it. The exit status is 0 for both; 2 for
- * a wrong call.
+ * The target is told more on its stdin (preflight_question.h).
+ *
+ * It prints key=value lines; of them "busy=PID" if another migration has the port or comes before
+ * this one (PID 0: which is not known), which passes, so it is no refusal, with "before=N", how
+ * many come before it, and "yield=1" if it is to have no port of its own locked while it waits; at
+ * last "fast=ok", or "why=" with one line for the user, and before it, where there is one, "mend="
+ * with the shell command that mends it. The exit status is 0 for both; 2 for a wrong call.
  *
  * examine does not end with the first refusal. Of each check it prints "check=STATE NAME TEXT"
  * (STATE: ok, note, fail) and, if there is one, "mend=" after it; at last "examined=1". mend runs
@@ -31,7 +35,9 @@
 #include <unistd.h>
 
 #include "../../transport/offer.h"
+#include "../plugin/portlock.h"
 #include "preflight_config.h"
+#include "preflight_question.h"
 
 #define MENDS_MAX 3 /* of one check: a driver, then hugepages for it */
 
@@ -55,6 +61,7 @@ static const struct check {
     {"lock", xf_check_lock, EXAMINE, false, true},
     {"peer", xf_check_peer, TARGET, true, true},
     {"memory", xf_check_memory, TARGET, true, false},
+    {"turn", xf_check_turn, TARGET, true, true}, /* the last: only what can go gets one */
 };
 
 static void say(struct preflight *p, const char *format, va_list args)
@@ -168,13 +175,26 @@ static void find_ourselves(struct preflight *p)
         *strrchr(p->lib, '/') = 0;
 }
 
+/* For xl-fast-receive. */
+static int print_queue(struct preflight *p)
+{
+    char path[512];
+
+    if (xf_config_load(&p->config, NULL, p->text) ||
+        xf_queue_path(p->config.port, path, sizeof(path)))
+        return 1;
+    puts(path);
+    return 0;
+}
+
 static int usage(void)
 {
     fprintf(stderr, "usage: xl-fast-preflight host | examine | mend\n"
                     "       xl-fast-preflight source DOMAIN\n"
                     "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n"
                     "       xl-fast-preflight config [FILE]\n"
-                    "       xl-fast-preflight guests\n");
+                    "       xl-fast-preflight guests\n"
+                    "       xl-fast-preflight queue\n");
     return 2;
 }
 
@@ -206,6 +226,9 @@ int main(int argc, char **argv)
         p.peer.xen = argv[3];
         p.peer.need_kib = argv[4];
         p.peer.address = argv[5];
+        p.question = xf_question_read(0);
+    } else if (argc == 2 && !strcmp(verb, "queue")) {
+        return print_queue(&p);
     }
     if (!call)
         return usage();
@@ -226,5 +249,6 @@ int main(int argc, char **argv)
         ask(&p, call, host);
     }
     xf_close_xen(&p);
+    free(p.question);
     return 0;
 }

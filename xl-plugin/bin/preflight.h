@@ -22,7 +22,8 @@ struct preflight {
     const char *domain; /* at the source */
     struct {
         const char *protocol, *xen, *need_kib, *address;
-    } peer; /* at the target: what is known of the source */
+    } peer;         /* at the target: what is known of the source */
+    char *question; /* and what else it says (preflight_question.h); NULL: nothing */
 
     xentoollog_logger_stdiostream *logger;
     libxl_ctx *ctx; /* NULL before check_xen() */
@@ -45,7 +46,8 @@ __attribute__((format(printf, 3, 4))) void xf_mend(struct preflight *p, bool saf
 typedef int xf_check(struct preflight *p);
 
 /* preflight_here.c: what needs no Xen. The later ones need check_config() to have passed. */
-xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, xf_check_lock;
+xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, xf_check_lock,
+    xf_check_turn;
 
 /* preflight_xen.c: all need xf_check_xen() to have passed. */
 xf_check xf_check_xen, xf_check_domain, xf_check_memory, xf_check_peer, xf_check_cpu;

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../dpdk/args.h"
 #include "../plugin/portcheck.h"
 #include "../plugin/portlock.h"
+#include "preflight_question.h"
 
 /* The other files stand beside this program. */
 int xf_check_installation(struct preflight *p)
@@ -120,11 +122,32 @@ int xf_check_port(struct preflight *p)
     }
     printf("port=%s\nmtu=%u\nmtu_limit=%u\nspeed_mbps=%d\n", c->port, port.mtu, c->mtu,
            port.speed_mbps);
-
-    pid_t holder = 0;
-    if (xf_portlock_look(c->port, &holder))
-        printf("busy=%d\n", (int)holder);
     return pass_port(p, &port, queues);
+}
+
+/* Two hosts that move guests to each other would wait for each other for ever, each with its own
+   port: of them the one with the greater address lets go of its own while it waits. */
+int xf_check_turn(struct preflight *p)
+{
+    const char *port = p->config.port;
+    struct xf_peer source = {0};
+    char attempt[40];
+    struct timespec now;
+    unsigned before = 0;
+    pid_t holder = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    xf_question_value(p->question, "attempt", attempt, sizeof(attempt));
+    if (attempt[0] && !attempt[strspn(attempt, "0123456789abcdef-")])
+        before = xf_turn_ask(port, attempt,
+                             (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    if (!xf_portlock_look(port, &holder) && !xf_queue_is_taken(port) && !before)
+        return xf_pass(p, "%s is free", port);
+    xf_peer_take(&source, "address", p->peer.address);
+    printf("busy=%d\nbefore=%u\n", (int)holder, before);
+    if (source.ipv4 > p->config.ipv4)
+        printf("yield=1\n");
+    return xf_note(p, "another migration has %s", port);
 }
 
 /* No refusal: others wait for their turn. */
@@ -132,10 +155,15 @@ int xf_check_lock(struct preflight *p)
 {
     pid_t holder = 0;
 
-    if (!xf_portlock_look(p->config.port, &holder))
+    if (!xf_portlock_look(p->config.port, &holder) && !xf_queue_is_taken(p->config.port))
         return xf_pass(p, "no migration has %s", p->config.port);
     if (holder > 0)
         xf_mend(p, false, "tail --pid=%d -f /dev/null", (int)holder);
+    if (holder <= 0)
+        return xf_note(p,
+                       "another migration has %s (xl-fast status at its source): the next one "
+                       "waits for its end",
+                       p->config.port);
     return xf_note(p,
                    "another migration has %s (process %d; xl-fast status at its source): the next "
                    "one waits for its end, and so does this command",

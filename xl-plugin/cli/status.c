@@ -61,8 +61,11 @@ static void read_story(const struct xf_moving *m, struct xf_story *s)
     if (!events)
         return;
     if (fseeko(events, (off_t)m->from, SEEK_SET) || xf_story_read(s, events, why)) {
+        bool waits = s->waits;
+
         xf_story_free(s);
         s->domid = -1;
+        s->waits = waits;
     }
     fclose(events);
 }
@@ -85,7 +88,7 @@ static void print_one(const struct xf_moving *m, const struct xf_story *s)
            xf_live_plain(host, sizeof(host), m->host),
            xf_live_time(text, sizeof(text), seconds_since(m) * 1000000));
     xf_live_line(line, XF_LIVE_BYTES - 1, &s->now);
-    printf("%s\n", s->program[0] ? line : "has not begun");
+    printf("%s\n", s->program[0] ? line : s->waits ? "waits for its turn" : "has not begun");
 }
 
 static void put_u64(struct json_object *to, const char *key, uint64_t v)

@@ -251,6 +251,8 @@ static int take_event(struct xf_story *s, struct json_object *o)
         if (s->done)
             snprintf(s->now.phase, sizeof(s->now.phase), "handover");
         take_totals(s, o, t_us);
+    } else if (!strcmp(event, "wait")) {
+        s->waits = true;
     } else if (!strcmp(event, "exit")) {
         s->status = (int)get_u64(o, "status", &s->have_status);
     }

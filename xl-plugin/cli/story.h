@@ -43,6 +43,7 @@ struct xf_story {
     struct xf_samples remaining;               /* pages of the round still to be sent */
     uint64_t suspend_us, predicted_us, end_us; /* 0: not told */
     bool done, failed, have_verified, verified, have_blackout, have_status;
+    bool waits; /* for its turn, before its start */
     int status;
     uint64_t dropped;
     uint64_t blackout_us[XF_BLACKOUT_PARTS];

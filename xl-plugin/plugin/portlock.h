@@ -8,6 +8,8 @@
 #ifndef XF_PLUGIN_PORTLOCK_H
 #define XF_PLUGIN_PORTLOCK_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Returns a descriptor that holds the lock until it is closed; -EBUSY and who has it in *holder (0:
@@ -16,5 +18,25 @@ int xf_portlock_take(const char *port, unsigned wait_ms, pid_t *holder);
 
 /* 0, or -EBUSY and *holder as above. Takes nothing; where nothing can be told the port is free. */
 int xf_portlock_look(const char *port, pid_t *holder);
+
+/*
+ * The queue: DIR/queue-NAME, locked (flock) from before a migration's `xl migrate` until after it:
+ * at the source by the xl shim, at the target by xl-fast-receive. The plug-in's own lock above
+ * holds for whoever comes without them.
+ */
+int xf_queue_path(const char *port, char *path, size_t size); /* 0 or -ENAMETOOLONG */
+bool xf_queue_is_taken(const char *port);
+
+/*
+ * Turns: the order in which sources ask for a port as their target's. A source that asks has a
+ * ticket, DIR/turn-ATTEMPT, renewed whenever it asks again; who has asked before it and has not
+ * been silent for longer than XF_TURN_FRESH_MS goes before it, and the port is kept for it that
+ * long. The ticket goes when the port is taken (xl-fast-receive), or when its source is silent.
+ */
+#define XF_TURN_FRESH_MS 20000u
+
+/* How many go before this attempt, whose ticket is made or renewed; 0 also where nothing can be
+   kept. now_ms: of a clock that all who ask share. */
+unsigned xf_turn_ask(const char *port, const char *attempt, uint64_t now_ms);
 
 #endif
