@@ -151,7 +151,7 @@ for mode in --fast --fast=auto; do
     move two hostc hostb $mode --quiet
     two=$!
     sleep 7 # xl-fast-receive waits for 5
-    [ ! -e "$dir/lies" ] && kill -0 $two || fail "the second does not wait: $(cat "$work/two.err")"
+    { [ ! -e "$dir/lies" ] && kill -0 $two; } || fail "the second does not wait: $(cat "$work/two.err")"
     rm "$dir/hold-one"
     ended $one 0
     ended $two 0
