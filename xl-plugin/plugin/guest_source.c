@@ -12,8 +12,9 @@
 #include "../../transport/bitmap.h"
 #include "../../transport/offer.h"
 #include "cap.h"
-#include "guest_source_impl.h"
 #include "frame_error.h"
+#include "granted.h"
+#include "guest_source_impl.h"
 #include "say.h"
 #include "unsteady.h"
 
@@ -299,12 +300,19 @@ static int source_suspend(void *ctx)
 static int source_keep_still(void *ctx, uint64_t *pages)
 {
     struct xf_xen_source *x = ctx;
-    uint64_t unsteady[XF_UNSTEADY_MAX], missing = 0;
+    uint64_t unsteady[XF_UNSTEADY_MAX], *granted, missing = 0;
     int n = xf_unsteady_hvm(x->xch, x->domid, unsteady);
 
     for (int i = 0; i < n; i++)
         if (unsteady[i] < x->page_count)
             xf_bitmap_clear(pages, unsteady[i]);
+    if (n < 0)
+        return n;
+    n = xf_granted(x->xch, x->domid, &granted);
+    for (int i = 0; i < n; i++)
+        if (granted[i] < x->page_count)
+            xf_bitmap_clear(pages, granted[i]);
+    free(granted);
     if (n < 0 || !x->moved)
         return n < 0 ? n : 0;
     /* Only what the target has is compared: so what it has not must not be. */

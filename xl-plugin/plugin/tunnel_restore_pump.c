@@ -43,6 +43,7 @@ static int begin_comparing(struct restore *r, const struct xf_stream *s,
     pthread_mutex_lock(&r->verify.lock);
     for (; r->verify.unsteady_n < le32toh(body.count); r->verify.unsteady_n++)
         r->verify.unsteady[r->verify.unsteady_n] = le64toh(body.pages[r->verify.unsteady_n]);
+    xf_unsteady_sort(r->verify.unsteady, r->verify.unsteady_n);
     pthread_mutex_unlock(&r->verify.lock);
     r->compare = COMPARING;
     r->trial_pfn = UINT64_MAX;

@@ -126,11 +126,10 @@ static void count_verified(struct save *s, const struct xf_tunnel_head *head)
 {
     for (uint32_t i = 0; i < head->count; i++) {
         uint64_t frame = le64toh(head->frames[i]);
-        bool counts = xf_tunnel_has_page(frame);
 
-        for (int u = 0; u < s->unsteady_n; u++)
-            counts = counts && (frame & XF_TUNNEL_PFN) != s->unsteady[u];
-        s->verified += counts;
+        s->verified +=
+            xf_tunnel_has_page(frame) &&
+            !xf_unsteady_has(s->unsteady, (unsigned)s->unsteady_n, frame & XF_TUNNEL_PFN);
     }
 }
 

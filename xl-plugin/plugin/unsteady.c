@@ -9,8 +9,10 @@
 
 #include <xen/hvm/params.h>
 #include <xenforeignmemory.h>
+#include <xenguest.h>
 
 #include "../../transport/guest.h"
+#include "granted.h"
 
 int xf_unsteady_hvm(xc_interface *xch, uint32_t domid, uint64_t pages[XF_UNSTEADY_MAX])
 {
@@ -38,6 +40,54 @@ int xf_unsteady_hvm(xc_interface *xch, uint32_t domid, uint64_t pages[XF_UNSTEAD
         return -errno;
     for (uint64_t i = 0; value && i < count && n < (int)XF_UNSTEADY_MAX; i++)
         pages[n++] = value + i;
+    return n;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+void xf_unsteady_sort(uint64_t *pages, unsigned n)
+{
+    qsort(pages, n, sizeof(*pages), by_number);
+}
+
+bool xf_unsteady_has(const uint64_t *pages, unsigned n, uint64_t page)
+{
+    return bsearch(&page, pages, n, sizeof(*pages), by_number);
+}
+
+/* A PV guest grants machine frames; Xen's m2p table says which of the guest's pages each is. */
+static int add_granted(xc_interface *xch, uint32_t domid, uint64_t pages[XF_UNSTEADY_MAX], int n)
+{
+    unsigned long max_mfn;
+    xen_pfn_t *m2p = NULL;
+    uint64_t *frames;
+    int count = xf_granted(xch, domid, &frames);
+
+    if (count < 0)
+        return count;
+    if (count && (xc_maximum_ram_page(xch, &max_mfn) ||
+                  !(m2p = xc_map_m2p(xch, max_mfn, PROT_READ, NULL)))) {
+        n = errno ? -errno : -ENOMEM;
+        count = 0;
+    }
+    for (int i = 0; i < count; i++) {
+        if (frames[i] >= max_mfn)
+            continue;
+        if (n == (int)XF_UNSTEADY_MAX) {
+            n = -E2BIG;
+            break;
+        }
+        pages[n++] = m2p[frames[i]];
+    }
+    /* It is mapped in pieces of 2 MiB. */
+    if (m2p)
+        munmap(m2p, (max_mfn * sizeof(*m2p) + 0x1fffff) & ~0x1fffffUL);
+    free(frames);
     return n;
 }
 
@@ -77,6 +127,9 @@ int xf_unsteady_pv(xc_interface *xch, uint32_t domid, uint64_t pages[XF_UNSTEADY
         pages[rc] = 0;
         memcpy(&pages[rc], info + (width == 8 ? at64 : at32)[rc], width == 8 ? 8 : 4);
     }
+    rc = add_granted(xch, domid, pages, rc);
+    if (rc > 0)
+        xf_unsteady_sort(pages, (unsigned)rc);
 out:
     if (info)
         xenforeignmemory_unmap(fmem, info, 1);

@@ -40,10 +40,7 @@ void xf_verify_over(struct xf_verify *v)
 
 static bool unsteady(const struct xf_verify *v, uint64_t pfn)
 {
-    for (unsigned i = 0; i < v->unsteady_n; i++)
-        if (v->unsteady[i] == pfn)
-            return true;
-    return false;
+    return xf_unsteady_has(v->unsteady, v->unsteady_n, pfn);
 }
 
 void xf_verify_report(const char *line)

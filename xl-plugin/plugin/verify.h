@@ -28,7 +28,7 @@ struct xf_verify {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* Under lock. */
-    uint64_t unsteady[XF_UNSTEADY_MAX]; /* pfns whose difference means nothing */
+    uint64_t unsteady[XF_UNSTEADY_MAX]; /* pfns whose difference means nothing, ascending */
     unsigned unsteady_n;
     uint64_t differ; /* pages, of them named[]: the first ones */
     uint64_t named[XF_VERIFY_NAMED];

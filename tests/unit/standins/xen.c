@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <xen/hvm/params.h>
+#include <xen/grant_table.h>
 #include <xenforeignmemory.h>
 #include <xenguest.h>
 
@@ -541,5 +542,72 @@ int xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *addr, size_t pag
     pthread_mutex_lock(&lock);
     standin.mappings--;
     munmap(addr, pages * PAGE);
+    return done(0);
+}
+
+/* ---- grants --------------------------------------------------------------------------------- */
+
+int xc_gnttab_get_version(xc_interface *xch, uint32_t domid)
+{
+    (void)xch;
+    if (fails("xc_gnttab_get_version"))
+        return -1;
+    return domain(domid) ? done(1) : refuse(ESRCH);
+}
+
+int xc_gnttab_query_size(xc_interface *xch, struct gnttab_query_size *query)
+{
+    const struct standin_domain *d;
+
+    (void)xch;
+    if (fails("xc_gnttab_query_size"))
+        return -1;
+    d = domain(query->dom);
+    if (!d)
+        return refuse(ESRCH);
+    query->nr_frames = d->granted ? 1 : 0;
+    query->status = GNTST_okay;
+    return done(0);
+}
+
+/* The resource is the page that it maps. */
+xenforeignmemory_resource_handle *
+xenforeignmemory_map_resource(xenforeignmemory_handle *fmem, domid_t domid, unsigned int type,
+                              unsigned int id, unsigned long frame, unsigned long nr_frames,
+                              void **paddr, int prot, int flags)
+{
+    const struct standin_domain *d;
+    grant_entry_v1_t *table;
+
+    (void)fmem;
+    (void)id;
+    (void)frame;
+    (void)prot;
+    (void)flags;
+    if (fails("xenforeignmemory_map_resource"))
+        return NULL;
+    d = domain(domid);
+    if (!d || type != XENMEM_resource_grant_table || nr_frames != 1) {
+        refuse(EINVAL);
+        return NULL;
+    }
+    table = calloc(1, PAGE);
+    if (!table)
+        abort();
+    table[8].flags = GTF_permit_access | GTF_reading | GTF_writing;
+    table[8].frame = (uint32_t)d->granted;
+    standin.mappings++;
+    done(0);
+    *paddr = table;
+    return (xenforeignmemory_resource_handle *)table;
+}
+
+int xenforeignmemory_unmap_resource(xenforeignmemory_handle *fmem,
+                                    xenforeignmemory_resource_handle *resource)
+{
+    (void)fmem;
+    pthread_mutex_lock(&lock);
+    standin.mappings--;
+    free(resource);
     return done(0);
 }

@@ -26,7 +26,7 @@
 #include <xenctrl.h>
 
 #define STANDIN_DOMAINS 3u /* 1 and 2 are used */
-#define STANDIN_CALLS   40u
+#define STANDIN_CALLS   48u
 
 struct standin_domain {
     bool exists, pv, shutdown;
@@ -40,6 +40,7 @@ struct standin_domain {
     uint64_t *present;   /* a bit a page */
     uint64_t *logged;    /* pages whose writes are seen */
     uint64_t *dirty;
+    uint64_t granted; /* a gfn that a backend has mapped to write; 0: there is none */
     bool logdirty;
     unsigned populated_twice, small_pages, large_pages;
     int fd;
