@@ -15,8 +15,8 @@ begin
 
 MIGRATE_TIMEOUT=1200 # 768 MiB, and a machine that does other things as well
 if quick; then # 15 moves a PVH guest
-    cell pv 2 128 there disk=2 net=1
-    cell hvm 1 128 there disk=2 net=1
+    cell pv 2 128 there disk=1 net=1
+    cell hvm 1 128 there disk=1 net=1
 else
     cells pvh pv hvm
     # The widest that the lab's hosts are asked for.

@@ -16,7 +16,7 @@ restore_link
 trap restore_link EXIT
 begin
 
-make_guest A stays memory=128 type="${XF_LAB_TYPE:-pvh}" disk=2 net=1
+make_guest A stays memory=128 type="${XF_LAB_TYPE:-pvh}" disk=1 net=1
 
 # Without an end of its own: the guest writes faster than this rate. Left alone, it would move for minutes.
 start_slow_move() {
@@ -63,4 +63,4 @@ on A "kill -TERM \$($helper_pid)"
 ends "the source is told to stop" 'source: cancelled by the toolstack' 30 "$before"
 
 fast_move A stays
-enter "${XF_LAB_TYPE:-pvh}" 1 128 A B "moved in $MIGRATE_SECONDS s, verified (disk=2 net=1)"
+enter "${XF_LAB_TYPE:-pvh}" 1 128 A B "moved in $MIGRATE_SECONDS s, verified (disk=1 net=1)"

@@ -11,7 +11,8 @@
 begin
 
 for type in ${XF_LAB_TYPES:-pvh pv hvm}; do
-    make_guest A "dn$type" type="$type" memory=192 disk=4 net=1
+    note "--- $type"
+    make_guest A "dn$type" type="$type" memory=128 disk=1 net=1
     # The disk has been written once before there is anything to check.
     wait_field A "dn$type" disk 1 180
     stock_move A "dn$type"

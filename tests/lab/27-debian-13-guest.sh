@@ -15,6 +15,6 @@ begin
 
 give_kernel A trixie
 for type in ${XF_LAB_TYPES:-pvh pv}; do
-    cell "$type" 1 192 kernel=trixie disk=2 net=1
+    cell "$type" 1 128 kernel=trixie disk=1 net=1
 done
 matrix_ends

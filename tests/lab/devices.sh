@@ -78,7 +78,7 @@ wait_field() {
     while [ $((SECONDS - began)) -lt "$5" ]; do
         line=$(guest_tick "$1" "$2")
         [ "$(field "${line:-$3=0}" "$3")" -lt "$4" ] || { note "guest $2 on $1: $3=$(field "$line" "$3")"; return 0; }
-        sleep 1
+        sleep 2
     done
     fail "guest $2 on $1: expected $3 of at least $4 within $5 s, saw: $line$(console_tail "$1" "$2")"
 }
