@@ -28,6 +28,8 @@
 /* Before a first sample. */
 #define RTT_START_US      5000u
 #define SHORT_ANSWERS_MIN 8u
+/* As many long ones as short ones are sent: of so many not all are lost by chance. */
+#define SHORT_ANSWERS_US 5000000u
 /* The last page of a round is acknowledged -> the target has counted the round. A tunnel's target
    may first wait for Xen's restore, at most half as long. */
 #define COUNT_US 120000000u
@@ -213,19 +215,20 @@ static int check_times(struct xf_source *s, uint64_t now_us)
 
     if (rc)
         return rc;
-    if (s->phase == XF_PHASE_CONNECT && now_us - s->phase_us > s->config.answer_timeout_us) {
-        unsigned long long seconds = s->config.answer_timeout_us / 1000000;
+    const bool late =
+        s->phase == XF_PHASE_CONNECT && now_us - s->phase_us > s->config.answer_timeout_us;
 
-        /* Fewer may be chance: every other answer is long, and some get lost. */
-        if (s->short_answers >= SHORT_ANSWERS_MIN)
-            return xf_session_fail(ss, -EMSGSIZE,
-                                   "only short packets pass the migration link: set the same MTU "
-                                   "on both ports and on what lies between them");
+    /* Fewer may be chance: every other answer is long, and some get lost. */
+    if (s->phase == XF_PHASE_CONNECT && s->short_answers >= SHORT_ANSWERS_MIN &&
+        (late || now_us - s->short_answer_us > SHORT_ANSWERS_US))
+        return xf_session_fail(ss, -EMSGSIZE,
+                               "only short packets pass the migration link: set the same MTU on "
+                               "both ports and on what lies between them");
+    if (late)
         return xf_session_fail(ss, -ETIMEDOUT,
                                "no answer over the migration link in %llu s: check port, address, "
                                "cable and VLAN at both ends",
-                               seconds);
-    }
+                               (unsigned long long)(s->config.answer_timeout_us / 1000000));
     if (s->phase == XF_PHASE_READY && !s->target_ready &&
         now_us - s->phase_us > s->config.ready_timeout_us)
         return xf_session_fail(ss, -ETIMEDOUT, "the target was not ready to take memory in %llu s",

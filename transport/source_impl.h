@@ -32,7 +32,8 @@ struct xf_source {
     unsigned turn;       /* the queue that sends first in the next step */
     enum xf_phase phase;
     bool idle, target_ready;
-    uint32_t short_answers; /* ANSWERs that came without padding */
+    uint32_t short_answers;   /* ANSWERs that came without padding */
+    uint64_t short_answer_us; /* the first of them */
     uint64_t rtt_us, phase_us, progress_us;
     uint64_t emptied_us; /* when the link had nothing more for us ... */
     uint64_t late_us;    /* ... and how long before this step that was */

@@ -37,20 +37,22 @@ static int receive_answer(struct xf_source *s, size_t len, uint64_t now_us)
         xf_session_reject(ss, XF_REJECT_malformed);
         return xf_session_fail(ss, -EPROTO, "the target's answer does not fit the offer");
     }
-    if (len != shape.body_bytes) {
-        /* A short one shows only that the way exists; wait for one as long as data will be. */
-        s->short_answers++;
-        return 0;
-    }
     struct xf_link_addr peer = {.udp_port = a.udp_port, .ipv4 = a.ipv4};
 
+    memcpy(peer.mac, a.mac, sizeof(peer.mac));
+    ss->link->ops->set_peer(ss->link, &peer);
+    if (len != shape.body_bytes) {
+        /* A short one shows only that the way exists, and whom to tell if that is all; wait for one
+           as long as data will be. */
+        if (!s->short_answers++)
+            s->short_answer_us = now_us;
+        return 0;
+    }
     int rc = XF_FAULT(source_answer_seen);
 
     if (rc)
         return rc;
-    memcpy(peer.mac, a.mac, sizeof(peer.mac));
     ss->shape = shape;
-    ss->link->ops->set_peer(ss->link, &peer);
     for (unsigned q = 0; q < ss->queues; q++)
         s->queues[q].credit = a.credit;
     xf_pace_init(&s->pace, ss->link->frame_bytes + a.payload_bytes, s->config.bandwidth_bytes_per_s,

@@ -26,6 +26,7 @@ struct xf_target {
     bool ready, idle, heard;
     uint32_t credit;
     uint64_t answer_due_us;   /* the next one */
+    uint64_t short_answer_us; /* the last one that went in place of a long one */
     uint64_t emptied_us;      /* when the link had nothing more for us ... */
     uint64_t unseen_since_us; /* ... and that before the newest packets came */
     unsigned answers;

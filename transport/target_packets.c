@@ -174,11 +174,18 @@ static void send_answer(struct xf_target *t, uint64_t now_us)
     if (XF_FAULT(target_answer_send))
         return;
     /* Every other one is as long as data will be: if only the short ones arrive, it is the MTU. */
+    const bool is_long = t->answers % 2 == 0;
+
     if (xf_session_send(s, XF_PACKET_ANSWER, 0, t->queues[0].sequence++, &a, sizeof(a),
-                        t->answers % 2 ? 0 : s->shape.body_bytes))
+                        is_long ? s->shape.body_bytes : 0)) {
         t->answers++;
-    else
-        t->answer_due_us = now_us + ANSWER_RETRY_US;
+        return;
+    }
+    t->answer_due_us = now_us + ANSWER_RETRY_US;
+    /* Our own port may refuse it for its length. */
+    if (is_long && now_us - t->short_answer_us >= XF_HELLO_US &&
+        xf_session_send(s, XF_PACKET_ANSWER, 0, t->queues[0].sequence++, &a, sizeof(a), 0))
+        t->short_answer_us = now_us;
 }
 
 static void send_feedback(struct xf_target *t, unsigned queue, uint64_t now_us)

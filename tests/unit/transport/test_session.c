@@ -321,6 +321,45 @@ static void test_small_mtu_on_the_way(void **state)
     pair_close(&p);
 }
 
+/* The target's own port refuses long packets, and says so. */
+static struct {
+    const struct xf_link_ops *below;
+    struct xf_link_ops ops;
+} strict;
+
+static unsigned strict_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                                unsigned n)
+{
+    unsigned fit = 0;
+
+    while (fit < n && bufs[fit].len <= 1472)
+        fit++;
+    return fit ? strict.below->tx_burst(link, queue, bufs, fit) : 0;
+}
+
+static void test_small_mtu_at_the_port(void **state)
+{
+    struct pair p;
+    struct pair_config c = pair_defaults(13);
+
+    (void)state;
+    c.step_us = 100;
+    pair_open(&p, &c);
+    struct xf_link *port = xf_faultlink_below(p.fault[1]);
+
+    strict.below = port->ops;
+    strict.ops = *strict.below;
+    strict.ops.tx_burst = strict_tx_burst;
+    port->ops = &strict.ops;
+    pair_run(&p, 100000000);
+    assert_int_equal(p.source_rc, -EMSGSIZE);
+    /* The target is told, before its own time is over. */
+    assert_int_equal(p.target_rc, -ECONNABORTED);
+    assert_non_null(strstr(xf_target_error(p.target), "only short packets pass"));
+    assert_true(p.now_us < 10000000);
+    pair_close(&p);
+}
+
 /* A link on which others are loud: nothing of ours is there, but there is more to look through. */
 static struct {
     const struct xf_link_ops *below;
@@ -594,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_maps_refused_after_the_suspend),
         cmocka_unit_test(test_maps_refused_while_verifying),
         cmocka_unit_test(test_small_mtu_on_the_way),
+        cmocka_unit_test(test_small_mtu_at_the_port),
         cmocka_unit_test(test_others_packets_are_no_idleness),
         cmocka_unit_test(test_link_goes_down),
         cmocka_unit_test(test_link_comes_back),
