@@ -8,8 +8,10 @@
 #define IPV4_NO_OPTIONS    0x45u /* version 4, header of five words */
 #define IPV4_DONT_FRAGMENT 0x4000u
 #define IPV4_FRAGMENT_MASK 0x3fffu /* more fragments, and the offset */
-#define IPV4_TTL           64u
 #define PROTOCOL_UDP       17u
+/* The link does not route. A kernel also sees what an af_packet port receives: one that routes, and
+   checks no sources, must find nothing to forward. */
+#define IPV4_TTL 1u
 
 /* Offsets into the frame. */
 #define AT_ETHERTYPE 12
