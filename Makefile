@@ -60,7 +60,7 @@ PLUGIN_OBJS := $(call objects,xl-plugin/plugin)
 
 PROGRAMS := $(BUILD)/xl-fast
 ifeq ($(XEN),1)
-PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain
+PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate
 endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/*.c))
@@ -214,7 +214,7 @@ install: all
 	install -m 644 xl-plugin/events.schema.json $(DESTDIR)$(DATADIR)
 	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
-	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain xl-plugin/bin/xl-fast-helper \
+	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate xl-plugin/bin/xl-fast-helper \
 		xl-plugin/bin/xl-fast-receive xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/libxlfast.so xl-plugin/bin/xl-fast-move.sh $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR)
@@ -269,6 +269,11 @@ $(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/re
 		cli/recover_decide.o cli/recover_look.o cli/recover_record.o)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog
+
+# What a restricted ssh key runs: no Xen, no shell.
+$(BUILD)/xl-fast-gate: $(addprefix $(BUILD)/obj/xl-plugin/,bin/gate.o cli/quote.o cli/recover_look.o)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 
 $(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_decide.o %_look.o %_record.o \
 		%_plan.o %_journal.o %/moving.o %/quote.o %_reach.o %/number.o %/peers.o %/forecast.o,$(CLI_OBJS)) $(BUILD)/obj/transport/rounds.o

@@ -251,7 +251,8 @@ command -v xl-fast >/dev/null || # one may be installed here
 mv "$dir/tools/gone" "$dir/tools/xl-fast"
 
 # What the receiver says is kept, with and without a listener.
-cat >"$dir/tools/receiver" <<'END'
+mkdir "$dir/receiver"
+cat >"$dir/receiver/xl" <<'END'
 #!/bin/sh
 read -r word
 echo "out $word $*"
@@ -260,18 +261,18 @@ echo "migration target: Ready to receive domain." >&2
 echo "$XL_FAST_DOMAIN: the end" >&2
 exit "${FAKE_XL_STATUS:-0}"
 END
-chmod +x "$dir/tools/receiver"
+chmod +x "$dir/receiver/xl"
 cp "$repo/xl-plugin/bin/xl-fast-receive" "$lib/"
 record=$dir/xl-fast/receive-$guest
-receive="'$lib/xl-fast-receive' $guest $guest receiver a"
-check "receiver, handshake and status" 5 "out word a" "$guest: the end" sh -c "echo word | FAKE_XL_STATUS=5 $receive"
+receive="PATH='$dir/receiver:$PATH' '$lib/xl-fast-receive' $guest $guest xl migrate-receive"
+check "receiver, handshake and status" 5 "out word migrate-receive" "$guest: the end" sh -c "echo word | FAKE_XL_STATUS=5 $receive"
 check "receiver, record" 0 "migration target: Ready to receive domain." '' cat "$record"
 check "receiver, attempt" 0 "attempt $guest" '' head -n 1 "$record"
 rm -f "$record"
 check "receiver, nobody listens" 0 "$guest: the end" '' \
     sh -c "{ echo word | FAKE_DEAF=1 $receive 2>&1 >/dev/null; } | true; sleep 0.1
         i=0; until grep -q 'the end' '$record' || [ \$i = 100 ]; do sleep 0.1; i=\$((i + 1)); done; cat '$record'"
-check "receiver, no place for a record" 5 "out word a" "the end" \
+check "receiver, no place for a record" 5 "out word migrate-receive" "the end" \
     sh -c "touch '$dir/file'; echo word | FAKE_XL_STATUS=5 XL_FAST_RUNDIR='$dir/file' $receive"
 
 # Refused: nothing runs.
