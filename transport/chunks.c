@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bitmap.h"
+
 /* In `place`: it is passing. */
 #define PASSING (UINT32_C(1) << 31)
 /* In passing: it was unmapped meanwhile. */
 #define NONE UINT32_MAX
 /* One in so many mappings is for those that pass. */
 #define PASSING_SHARE 8u
+/* Parts of a chunk after which it is mapped whole: it is one of which much comes. */
+#define PARTS_MOST 4u
 /* Kept chunks that are looked at for one that is not touched any more. */
 #define LOOKS 4u
 
@@ -37,13 +41,17 @@ int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest)
     c->table = calloc(c->count, sizeof(c->table[0]));
     c->kept = calloc(most, sizeof(c->kept[0]));
     c->passing = calloc(most / PASSING_SHARE + 1, sizeof(c->passing[0]));
-    return c->table && c->kept && c->passing ? 0 : -ENOMEM;
+    if (guest->gives_zeros && guest->ops->map_part)
+        c->seen_parts = xf_bitmap_new(guest->page_count / XF_PART_PAGES + 1);
+    return c->table && c->kept && c->passing && (c->seen_parts || !guest->gives_zeros) ? 0
+                                                                                       : -ENOMEM;
 }
 
 void xf_chunks_fini(struct xf_chunks *c)
 {
     if (c->table && c->kept && c->passing)
         xf_chunks_unmap_all(c);
+    free(c->seen_parts);
     free(c->passing);
     free(c->kept);
     free(c->table);
@@ -54,8 +62,13 @@ static void unmap(struct xf_chunks *c, uint32_t chunk)
 {
     struct xf_chunk *k = &c->table[chunk];
 
-    c->guest.ops->unmap_chunk(c->guest.ctx, chunk, k->base);
+    if (k->pages == XF_CHUNK_PAGES)
+        c->guest.ops->unmap_chunk(c->guest.ctx, chunk, k->base);
+    else
+        c->guest.ops->unmap_part(c->guest.ctx, (uint64_t)chunk * XF_CHUNK_PAGES + k->first,
+                                 k->base);
     k->base = NULL;
+    k->pages = k->parts = 0;
     c->mapped--;
 }
 
@@ -85,7 +98,7 @@ void xf_chunks_unmap(struct xf_chunks *c, uint64_t chunk)
 {
     struct xf_chunk *k = &c->table[chunk];
 
-    if (!k->base)
+    if (!k->pages)
         return;
     if (k->place & PASSING) {
         c->passing[k->place & ~PASSING] = NONE;
@@ -139,34 +152,70 @@ static void shrink(struct xf_chunks *c)
         drop_kept(c, c->kept_n - 1);
 }
 
-int xf_chunks_map(struct xf_chunks *c, uint64_t chunk)
+uint64_t xf_chunks_skip_unseen(const struct xf_chunks *c, uint64_t gfn, uint64_t end)
 {
+    uint64_t part = gfn / XF_PART_PAGES, parts = (end + XF_PART_PAGES - 1) / XF_PART_PAGES;
+    uint64_t seen = xf_bitmap_next(c->seen_parts, parts, part);
+
+    if (seen == part)
+        return gfn;
+    return seen * XF_PART_PAGES < end ? seen * XF_PART_PAGES : end;
+}
+
+/* Maps the chunk, or the part with gfn in it. */
+static int map(struct xf_chunks *c, uint64_t gfn)
+{
+    const uint64_t chunk = gfn / XF_CHUNK_PAGES, part = gfn / XF_PART_PAGES;
     struct xf_chunk *k = &c->table[chunk];
+    bool in_parts =
+        c->seen_parts || (c->guest.ops->map_part && !c->whole && k->seen && k->parts < PARTS_MOST);
+    void *base;
+    int rc = in_parts ? c->guest.ops->map_part(c->guest.ctx, part * XF_PART_PAGES, &base)
+                      : c->guest.ops->map_chunk(c->guest.ctx, chunk, &base);
+
+    if (rc)
+        return rc;
+    k->base = base;
+    k->first = in_parts ? (uint16_t)(part * XF_PART_PAGES % XF_CHUNK_PAGES) : 0;
+    k->pages = in_parts ? XF_PART_PAGES : XF_CHUNK_PAGES;
+    k->seen = true;
+    if (c->seen_parts)
+        xf_bitmap_set(c->seen_parts, part);
+    c->maps++;
+    c->pages_mapped += k->pages;
+    if (++c->mapped > c->mapped_most)
+        c->mapped_most = c->mapped;
+    return 0;
+}
+
+int xf_chunks_map(struct xf_chunks *c, uint64_t gfn)
+{
+    const uint32_t chunk = (uint32_t)(gfn / XF_CHUNK_PAGES);
+    struct xf_chunk *k = &c->table[chunk];
+    uint16_t parts = k->pages ? (uint16_t)(k->parts + 1) : 0;
+
+    xf_chunks_unmap(c, chunk); /* another part of it */
+    k->parts = parts;
     bool keeps = room_in_kept(c, chunk);
     int rc;
 
     if (!keeps && c->passing_n == c->passing_max)
         drop_oldest(c);
-    while ((rc = c->guest.ops->map_chunk(c->guest.ctx, chunk, &k->base)) == -ENOMEM && c->mapped) {
+    while ((rc = map(c, gfn)) == -ENOMEM && c->mapped) {
         shrink(c);
         keeps = false;
     }
-    if (rc) {
-        k->base = NULL;
+    if (rc)
         return rc;
-    }
-    c->maps++;
-    if (++c->mapped > c->mapped_most)
-        c->mapped_most = c->mapped;
     if (keeps) {
         k->place = c->kept_n;
-        c->kept[c->kept_n++] = (uint32_t)chunk;
+        c->kept[c->kept_n++] = chunk;
         return 0;
     }
     uint32_t at = (c->passing_at + c->passing_n++) % c->passing_max;
 
     k->place = PASSING | at;
-    c->passing[at] = (uint32_t)chunk;
+    c->passing[at] = chunk;
     return 0;
 }
 

@@ -12,6 +12,9 @@
  * touched when the round came by is given to another, so that the kept ones become those that the
  * guest writes to.
  *
+ * What comes of a chunk in later rounds is often one page, so of one that has been mapped before a
+ * part is mapped first, and all of it when some parts were not enough.
+ *
  * Private to transport/. Threads: the stepping one.
  */
 #ifndef XF_TRANSPORT_CHUNKS_H
@@ -20,9 +23,12 @@
 #include "guest.h"
 
 struct xf_chunk {
-    void *base;     /* NULL: not mapped */
+    uint8_t *base;  /* of what is mapped of it: `pages` from `first` on; 0: nothing is */
     uint32_t round; /* when it was last touched; 0: never */
     uint32_t place; /* in kept, or PASSING and in passing */
+    uint16_t first, pages;
+    uint16_t parts; /* of it that were mapped one after the other */
+    bool seen;      /* it has been mapped before */
 };
 
 struct xf_chunks {
@@ -30,10 +36,12 @@ struct xf_chunks {
     struct xf_chunk *table; /* of all chunks */
     uint64_t count;
     uint32_t round;
+    bool whole;                             /* all pages come: no parts */
+    uint64_t *seen_parts;                   /* of a sink that gives zeros: a bit each; else NULL */
     uint32_t *kept, kept_n, kept_max, hand; /* chunk numbers */
     uint32_t *passing, passing_at, passing_n, passing_max;
     uint32_t mapped, mapped_most; /* now, and ever at once */
-    uint64_t maps;                /* that were made */
+    uint64_t maps, pages_mapped;  /* that were made; pages in them */
 };
 
 /* On failure too, call fini. */
@@ -41,22 +49,22 @@ int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest);
 /* Unmaps all. */
 void xf_chunks_fini(struct xf_chunks *c);
 
-/* Where chunk number `chunk` is mapped; NULL: it is not. */
-static inline uint8_t *xf_chunks_at(struct xf_chunks *c, uint64_t chunk)
+/* Where a page is mapped; NULL: it is not. */
+static inline uint8_t *xf_chunks_at(struct xf_chunks *c, uint64_t gfn)
 {
-    c->table[chunk].round = c->round;
-    return c->table[chunk].base;
+    struct xf_chunk *k = &c->table[gfn / XF_CHUNK_PAGES];
+    uint64_t page = gfn % XF_CHUNK_PAGES - k->first;
+
+    k->round = c->round;
+    return page < k->pages ? k->base + page * XF_PAGE_BYTES : NULL;
 }
 
-/* Nobody has seen it yet. */
-static inline bool xf_chunks_untouched(const struct xf_chunks *c, uint64_t chunk)
-{
-    return !c->table[chunk].round;
-}
+/* Of a sink that gives zeros: from gfn to below end, the first page that somebody may have seen. */
+uint64_t xf_chunks_skip_unseen(const struct xf_chunks *c, uint64_t gfn, uint64_t end);
 
-/* Maps one that is not. If the kernel has no room for it, others go, and from then on there are
+/* Maps a page that is not. If the kernel has no room for it, others go, and from then on there are
    fewer at once. 0 or the sink's -errno. */
-int xf_chunks_map(struct xf_chunks *c, uint64_t chunk);
+int xf_chunks_map(struct xf_chunks *c, uint64_t gfn);
 
 /* Unmaps one, if it is mapped, or all of them. */
 void xf_chunks_unmap(struct xf_chunks *c, uint64_t chunk);

@@ -23,6 +23,10 @@
 /* A chunk is what the sink maps at once: 2 MiB of guest memory, aligned. */
 #define XF_CHUNK_PAGES 512u
 
+/* A part of a chunk, aligned: what a sink maps of one that it had mapped before, where little of it
+   changes. To map is what costs most on a host, page by page. */
+#define XF_PART_PAGES 16u
+
 /*
  * The most chunks that are mapped at once where the sink does not say (64 GiB of guest): half of
  * what Linux lets a process map (vm.max_map_count), and 128 MiB of page tables. A smaller guest is
@@ -112,6 +116,10 @@ struct xf_guest_sink_ops {
      */
     int (*map_chunk)(void *ctx, uint64_t chunk, void **base);
     void (*unmap_chunk)(void *ctx, uint64_t chunk, void *base);
+
+    /* May be NULL: only whole chunks. The same of the XF_PART_PAGES gfns from `first` on. */
+    int (*map_part)(void *ctx, uint64_t first, void **base);
+    void (*unmap_part)(void *ctx, uint64_t first, void *base);
 
     /*
      * NULL for a guest. A tunnel's batch of `count` pages has landed, and all chunks are unmapped.

@@ -137,28 +137,26 @@ static void land_frag(struct xf_landing *l, uint64_t i, unsigned frag)
 /* Where page i is to be written; NULL (with the session failed) if that cannot be. */
 static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
 {
-    uint64_t c = i / XF_CHUNK_PAGES;
-
     if (!xf_bitmap_test(l->populated, i)) {
         xf_session_reject(l->session, XF_REJECT_not_populated);
         *rc = xf_session_fail(l->session, -EPROTO, "the source sent page %#llx before its memory",
                               (unsigned long long)i);
         return NULL;
     }
-    uint8_t *chunk = xf_chunks_at(&l->chunks, c);
+    uint8_t *page = xf_chunks_at(&l->chunks, i);
 
-    if (!chunk) {
+    if (!page) {
         xf_lap_packets(&l->session->stats.laps, XF_STAGE_write);
-        *rc = XF_FAULT(target_map_chunk) ?: xf_chunks_map(&l->chunks, c);
+        *rc = XF_FAULT(target_map_chunk) ?: xf_chunks_map(&l->chunks, i);
         xf_lap(&l->session->stats.laps, XF_STAGE_guest);
         if (*rc) {
             xf_session_fail(l->session, *rc, "cannot map the guest's memory at page %#llx: %s",
                             (unsigned long long)i, strerror(-*rc));
             return NULL;
         }
-        chunk = xf_chunks_at(&l->chunks, c);
+        page = xf_chunks_at(&l->chunks, i);
     }
-    return chunk + (i % XF_CHUNK_PAGES) * XF_PAGE_BYTES;
+    return page;
 }
 
 /* Gives memory to those pages of a run that have none. A repaired run may come twice in a round. */
@@ -206,6 +204,7 @@ static int compare(struct xf_landing *l, const struct xf_wire_record *r, const u
     int rc = 0;
 
     l->has_pages = false;
+    l->chunks.whole = true;
     for (uint64_t i = r->index; i < r->index + r->count; i++) {
         const uint8_t *page = page_at(l, i, &rc);
 
@@ -226,16 +225,9 @@ static int compare(struct xf_landing *l, const struct xf_wire_record *r, const u
 /* Pages from i to below end are to be zeros: the first that has to be looked at. */
 static uint64_t skip_zeros(const struct xf_landing *l, uint64_t i, uint64_t end)
 {
-    while (i < end && xf_chunks_untouched(&l->chunks, i / XF_CHUNK_PAGES)) {
-        uint64_t next = (i / XF_CHUNK_PAGES + 1) * XF_CHUNK_PAGES;
+    uint64_t unseen = xf_chunks_skip_unseen(&l->chunks, i, end);
 
-        if (next > end)
-            next = end;
-        if (xf_bitmap_next_clear(l->populated, next, i) < next)
-            break;
-        i = next;
-    }
-    return i;
+    return unseen > i ? xf_bitmap_next_clear(l->populated, unseen, i) : i;
 }
 
 /* One page that came compressed. It is decoded beside the guest: either all of it lands or nothing.
@@ -287,7 +279,7 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         return 0;
     case XF_RECORD_ZERO:
         for (uint64_t i = r->index; i < r->index + r->count; i++) {
-            if (l->guest.gives_zeros) {
+            if (l->chunks.seen_parts) {
                 i = skip_zeros(l, i, r->index + r->count);
                 if (i == r->index + r->count)
                     break;
@@ -296,7 +288,7 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
 
             if (!page)
                 return rc;
-            if (i + 1 < r->index + r->count && (i + 1) % XF_CHUNK_PAGES)
+            if (i + 1 < r->index + r->count && (i + 1) % XF_PART_PAGES)
                 xf_page_prefetch(page + XF_PAGE_BYTES, PREFETCH_LINES);
             /* Reading first leaves memory that is still untouched untouched. */
             if (!xf_page_is_zero(page))

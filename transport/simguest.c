@@ -353,10 +353,6 @@ void xf_simguest_hash(const struct xf_simguest *g, uint64_t out[2])
     for (uint64_t p = 0; p < g->pages; p++) {
         if (!xf_bitmap_test(g->present, p))
             continue;
-        /* One call for what would be a fault for each of many pages. Best effort. */
-        if (p % XF_CHUNK_PAGES == 0 && page_of(g, p) != zero_page && g->sparse)
-            (void)madvise(g->memory + p * XF_PAGE_BYTES, XF_CHUNK_PAGES * XF_PAGE_BYTES,
-                          MADV_POPULATE_READ);
         const uint8_t *page = page_of(g, p);
         /* Zeros are found out faster than they are hashed. */
         XXH128_hash_t h = page == zero_page || xf_page_is_zero(page)
@@ -512,17 +508,24 @@ static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
     struct xf_simguest *g = ctx;
 
     *base = g->memory + chunk * XF_CHUNK_PAGES * XF_PAGE_BYTES;
-    for (uint64_t p = chunk * XF_CHUNK_PAGES; g->sparse && p < (chunk + 1) * XF_CHUNK_PAGES;
-         p += 64)
-        if (p < g->pages)
-            atomic_store(&g->touched[p / 64], ~UINT64_C(0)); /* by whoever maps it */
     return 0;
 }
 
-static void sink_unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static int sink_map_part(void *ctx, uint64_t first, void **base)
+{
+    struct xf_simguest *g = ctx;
+    const uint64_t all = (UINT64_C(1) << XF_PART_PAGES) - 1;
+
+    *base = g->memory + first * XF_PAGE_BYTES;
+    if (g->sparse) /* whoever maps it may write to it */
+        atomic_fetch_or(&g->touched[first / 64], all << (first % 64));
+    return 0;
+}
+
+static void sink_unmap(void *ctx, uint64_t which, void *base)
 {
     (void)ctx;
-    (void)chunk;
+    (void)which;
     (void)base;
 }
 
@@ -531,7 +534,9 @@ struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g)
     static const struct xf_guest_sink_ops ops = {
         .populate = sink_populate,
         .map_chunk = sink_map_chunk,
-        .unmap_chunk = sink_unmap_chunk,
+        .unmap_chunk = sink_unmap,
+        .map_part = sink_map_part,
+        .unmap_part = sink_unmap,
     };
 
     return (struct xf_guest_sink){

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A guest larger than most machines, of zeros (MEMORY=256G: larger still): it moves, and costs no memory at either end but what is written to it; what
+# A guest larger than most machines, of zeros: it moves, and costs no memory at either end but what is written to it; what
 # an end needs besides hardly grows with the guest. What does not fit is refused, with what is free and what to do.
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "$0")/common.bash"
 
-memory=$(size ${MEMORY:-64G} 4G)
+memory=$(size 256G 4G)
 demo --memory "$memory" --fill zero --seed 1 --json
 verified
 is memory_bytes $((${memory%G} << 30))

@@ -34,8 +34,7 @@ struct xf_xen_sink {
 
 static void note_populated(struct xf_xen_sink *x, uint64_t first, uint64_t count)
 {
-    for (uint64_t gfn = first; gfn < first + count; gfn++)
-        xf_bitmap_set(x->populated, gfn);
+    xf_bitmap_set_range(x->populated, first, count);
 }
 
 static int populate_small(struct xf_xen_sink *x, uint64_t first, uint64_t count)
@@ -102,25 +101,21 @@ static int sink_populate(void *ctx, uint64_t first, uint64_t count)
     return 0;
 }
 
-/* The first page of a chunk that has memory and did not map; XF_CHUNK_PAGES: there is none. Gfns
-   without memory fail too; the caller does not touch those. */
-static unsigned find_refused(const struct xf_xen_sink *x, uint64_t first)
+/* Of n pages, the first that has memory and did not map; n: there is none. Gfns without memory fail
+   too; the caller does not touch those. */
+static unsigned find_refused(const struct xf_xen_sink *x, uint64_t first, unsigned n)
 {
-    for (unsigned i = 0; i < XF_CHUNK_PAGES; i++)
+    for (unsigned i = 0; i < n; i++)
         if (x->errors[i] && first + i < x->page_count && xf_bitmap_test(x->populated, first + i))
             return i;
-    return XF_CHUNK_PAGES;
+    return n;
 }
 
-static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
+static int map_pages(struct xf_xen_sink *x, uint64_t first, unsigned n, void **base)
 {
-    struct xf_xen_sink *x = ctx;
-    uint64_t first = chunk * XF_CHUNK_PAGES;
-
-    for (unsigned i = 0; i < XF_CHUNK_PAGES; i++)
+    for (unsigned i = 0; i < n; i++)
         x->gfns[i] = first + i;
-    *base = xenforeignmemory_map(x->fmem, x->domid, PROT_READ | PROT_WRITE, XF_CHUNK_PAGES, x->gfns,
-                                 x->errors);
+    *base = xenforeignmemory_map(x->fmem, x->domid, PROT_READ | PROT_WRITE, n, x->gfns, x->errors);
     /* ENOMEM is not said: the caller makes room and asks again, and says so if there is none. */
     if (!*base) {
         int error = errno ? errno : EIO;
@@ -131,28 +126,47 @@ static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
         return -error;
     }
     /* In a PVH dom0 such a page can be written to all the same, and what is written is lost. */
-    unsigned refused = find_refused(x, first);
+    unsigned refused = find_refused(x, first, n);
 
-    if (refused < XF_CHUNK_PAGES) {
+    if (refused < n) {
         int rc = xf_frame_error(x->errors[refused]);
 
         if (rc != -ENOMEM)
             xf_say("target: domain %u: cannot map page %#llx, which has memory: %s", x->domid,
                    (unsigned long long)first + refused, strerror(-rc));
-        xenforeignmemory_unmap(x->fmem, *base, XF_CHUNK_PAGES);
+        xenforeignmemory_unmap(x->fmem, *base, n);
         *base = NULL;
         return rc;
     }
     return 0;
 }
 
+static void unmap_pages(struct xf_xen_sink *x, unsigned n, void *base)
+{
+    if (!x->complete || !xf_linger_unmap(base, n * XF_PAGE_BYTES))
+        xenforeignmemory_unmap(x->fmem, base, n);
+}
+
+static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
+{
+    return map_pages(ctx, chunk * XF_CHUNK_PAGES, XF_CHUNK_PAGES, base);
+}
+
 static void sink_unmap_chunk(void *ctx, uint64_t chunk, void *base)
 {
-    struct xf_xen_sink *x = ctx;
-
     (void)chunk;
-    if (!x->complete || !xf_linger_unmap(base, XF_CHUNK_PAGES * XF_PAGE_BYTES))
-        xenforeignmemory_unmap(x->fmem, base, XF_CHUNK_PAGES);
+    unmap_pages(ctx, XF_CHUNK_PAGES, base);
+}
+
+static int sink_map_part(void *ctx, uint64_t first, void **base)
+{
+    return map_pages(ctx, first, XF_PART_PAGES, base);
+}
+
+static void sink_unmap_part(void *ctx, uint64_t first, void *base)
+{
+    (void)first;
+    unmap_pages(ctx, XF_PART_PAGES, base);
 }
 
 int xf_xen_sink_new(struct xf_xen_sink **out, uint32_t domid, uint64_t page_count)
@@ -187,6 +201,8 @@ struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x)
         .populate = sink_populate,
         .map_chunk = sink_map_chunk,
         .unmap_chunk = sink_unmap_chunk,
+        .map_part = sink_map_part,
+        .unmap_part = sink_unmap_part,
     };
 
     struct xf_mappings_host host;

@@ -9,13 +9,14 @@
 
 #define CHUNKS 4096u
 
-/* Where a chunk is mapped says which it is. */
-static char place[CHUNKS];
+/* Where a chunk is mapped says which it is. (Nothing is read there.) */
+static char place[CHUNKS + XF_CHUNK_PAGES * XF_PAGE_BYTES];
 
 struct sink {
     uint64_t mapped[CHUNKS / 64];
     uint32_t now, most, room; /* mapped; ever at once; what the kernel takes */
-    uint64_t maps;
+    uint64_t maps, pages;
+    uint64_t part[CHUNKS]; /* 0: all of it is mapped; else the gfn that a part begins with */
     bool broken;
 };
 
@@ -33,6 +34,8 @@ static int map_chunk(void *ctx, uint64_t chunk, void **base)
     if (++s->now > s->most)
         s->most = s->now;
     s->maps++;
+    s->pages += XF_CHUNK_PAGES;
+    s->part[chunk] = 0;
     *base = &place[chunk];
     return 0;
 }
@@ -47,11 +50,42 @@ static void unmap_chunk(void *ctx, uint64_t chunk, void *base)
     s->now--;
 }
 
-static const struct xf_guest_sink_ops ops = {.map_chunk = map_chunk, .unmap_chunk = unmap_chunk};
-
-static void open_chunks(struct xf_chunks *c, struct sink *s, uint32_t chunks, uint32_t most)
+/* A part is where it is in its chunk, so that base says which. */
+static int map_part(void *ctx, uint64_t first, void **base)
 {
-    struct xf_guest_sink guest = {.ops = &ops,
+    struct sink *s = ctx;
+    const uint64_t chunk = first / XF_CHUNK_PAGES;
+    int rc;
+
+    assert_int_equal(first % XF_PART_PAGES, 0);
+    rc = map_chunk(ctx, chunk, base);
+    if (rc)
+        return rc;
+    s->pages -= XF_CHUNK_PAGES - XF_PART_PAGES;
+    s->part[chunk] = first;
+    *base = &place[chunk] + first % XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    return 0;
+}
+
+static void unmap_part(void *ctx, uint64_t first, void *base)
+{
+    struct sink *s = ctx;
+    const uint64_t chunk = first / XF_CHUNK_PAGES;
+
+    assert_int_equal(s->part[chunk], first);
+    unmap_chunk(ctx, chunk, (char *)base - first % XF_CHUNK_PAGES * XF_PAGE_BYTES);
+}
+
+static const struct xf_guest_sink_ops ops = {.map_chunk = map_chunk, .unmap_chunk = unmap_chunk};
+static const struct xf_guest_sink_ops ops_parts = {.map_chunk = map_chunk,
+                                                   .unmap_chunk = unmap_chunk,
+                                                   .map_part = map_part,
+                                                   .unmap_part = unmap_part};
+
+static void open_chunks(struct xf_chunks *c, struct sink *s, uint32_t chunks, uint32_t most,
+                        bool parts)
+{
+    struct xf_guest_sink guest = {.ops = parts ? &ops_parts : &ops,
                                   .ctx = s,
                                   .page_count = (uint64_t)chunks * XF_CHUNK_PAGES - 7,
                                   .chunks_max = most};
@@ -63,9 +97,11 @@ static void open_chunks(struct xf_chunks *c, struct sink *s, uint32_t chunks, ui
 
 static void touch(struct xf_chunks *c, uint64_t chunk)
 {
-    if (!xf_chunks_at(c, chunk))
-        assert_int_equal(xf_chunks_map(c, chunk), 0);
-    assert_ptr_equal(xf_chunks_at(c, chunk), &place[chunk]);
+    const uint64_t gfn = chunk * XF_CHUNK_PAGES;
+
+    if (!xf_chunks_at(c, gfn))
+        assert_int_equal(xf_chunks_map(c, gfn), 0);
+    assert_ptr_equal(xf_chunks_at(c, gfn), &place[chunk]);
 }
 
 static void test_a_guest_that_fits_is_mapped_once(void **state)
@@ -74,7 +110,7 @@ static void test_a_guest_that_fits_is_mapped_once(void **state)
     struct sink s;
 
     (void)state;
-    open_chunks(&c, &s, 1000, 1000);
+    open_chunks(&c, &s, 1000, 1000, false);
     for (unsigned round = 0; round < 5; round++) {
         for (uint64_t i = 0; i < 1000; i++) {
             touch(&c, i);
@@ -94,7 +130,7 @@ static void test_a_guest_that_writes_all_over(void **state)
     struct sink s;
 
     (void)state;
-    open_chunks(&c, &s, 4096, 1024);
+    open_chunks(&c, &s, 4096, 1024, false);
     for (uint64_t i = 0; i < 4096; i++)
         touch(&c, i);
     uint64_t first = s.maps;
@@ -121,7 +157,7 @@ static void test_a_guest_that_writes_in_places(void **state)
     struct sink s;
 
     (void)state;
-    open_chunks(&c, &s, 4096, 1024);
+    open_chunks(&c, &s, 4096, 1024, false);
     for (uint64_t i = 0; i < 4096; i++)
         touch(&c, i);
     for (unsigned p = 0; p < 3; p++) {
@@ -148,7 +184,7 @@ static void test_rest(void **state)
     unsigned rested = 0;
 
     (void)state;
-    open_chunks(&c, &s, 4096, 1024);
+    open_chunks(&c, &s, 4096, 1024, false);
     for (uint64_t i = 0; i < 4096; i++)
         touch(&c, i);
     assert_int_equal(s.now, 1024);
@@ -157,7 +193,7 @@ static void test_rest(void **state)
     assert_int_equal(rested, 64);
     assert_int_equal(s.now, 1024 - 64);
     for (uint64_t i = 4096 - 64; i < 4096; i++)
-        assert_non_null(xf_chunks_at(&c, i));
+        assert_non_null(xf_chunks_at(&c, i * XF_CHUNK_PAGES));
     xf_chunks_fini(&c);
 }
 
@@ -169,7 +205,7 @@ static void test_no_room(void **state)
 
     (void)state;
     for (uint32_t room = 1; room < 40; room++) {
-        open_chunks(&c, &s, 4096, room % 2 ? 64 : 4096);
+        open_chunks(&c, &s, 4096, room % 2 ? 64 : 4096, room % 3 == 0);
         s.room = room;
         for (unsigned round = 0; round < 2; round++) {
             for (uint64_t i = 0; i < 4096; i++)
@@ -180,14 +216,89 @@ static void test_no_room(void **state)
         assert_true(room < 8 || c.kept_max + c.passing_max < room);
         s.room = 0;
         xf_chunks_unmap_all(&c);
-        assert_int_equal(xf_chunks_map(&c, 5), -ENOMEM);
+        assert_int_equal(xf_chunks_map(&c, 5 * XF_CHUNK_PAGES), -ENOMEM);
         s.room = room;
         s.broken = true;
-        assert_int_equal(xf_chunks_map(&c, 5), -EIO);
-        assert_null(xf_chunks_at(&c, 5));
+        assert_int_equal(xf_chunks_map(&c, 5 * XF_CHUNK_PAGES), -EIO);
+        assert_null(xf_chunks_at(&c, 5 * XF_CHUNK_PAGES));
         xf_chunks_fini(&c);
         assert_int_equal(s.now, 0);
     }
+}
+
+static void touch_page(struct xf_chunks *c, struct sink *s, uint64_t gfn)
+{
+    const uint64_t chunk = gfn / XF_CHUNK_PAGES;
+    const uint8_t *want = (const uint8_t *)&place[chunk] + gfn % XF_CHUNK_PAGES * XF_PAGE_BYTES;
+
+    if (!xf_chunks_at(c, gfn))
+        assert_int_equal(xf_chunks_map(c, gfn), 0);
+    assert_ptr_equal(xf_chunks_at(c, gfn), want);
+    if (s->part[chunk])
+        assert_in_range(gfn, s->part[chunk], s->part[chunk] + XF_PART_PAGES - 1);
+}
+
+/* One page of each chunk in each round: a part of each is mapped, not all of it; and where much of
+   one comes, all of it soon. */
+static void test_parts(void **state)
+{
+    struct xf_random random = {.state = 5};
+    struct xf_chunks c;
+    struct sink s;
+
+    (void)state;
+    open_chunks(&c, &s, 4096, 1024, true);
+    for (uint64_t gfn = 0; gfn < 4096 * XF_CHUNK_PAGES - 7; gfn += 5)
+        touch_page(&c, &s, gfn);
+    assert_int_equal(s.maps, 4096);
+    assert_int_equal(s.pages, UINT64_C(4096) * XF_CHUNK_PAGES);
+    for (unsigned round = 0; round < 10; round++) {
+        s.pages = s.maps = 0;
+        xf_chunks_next_round(&c);
+        for (uint64_t i = 0; i < 4095; i++)
+            touch_page(&c, &s, i * XF_CHUNK_PAGES + xf_random_below(&random, XF_CHUNK_PAGES));
+        assert_true(s.maps <= 4096 - 1024 * 7 / 8);
+        assert_int_equal(s.pages, s.maps * XF_PART_PAGES);
+    }
+    s.pages = s.maps = 0;
+    xf_chunks_next_round(&c);
+    xf_chunks_unmap(&c, 4000);
+    for (uint64_t gfn = 4000 * XF_CHUNK_PAGES; gfn < 4001 * XF_CHUNK_PAGES; gfn++)
+        touch_page(&c, &s, gfn);
+    assert_int_equal(s.maps, 5);
+    assert_int_equal(s.pages, 4 * XF_PART_PAGES + XF_CHUNK_PAGES);
+    /* Hashes come of all pages. */
+    s.pages = s.maps = 0;
+    c.whole = true;
+    touch_page(&c, &s, 3500 * XF_CHUNK_PAGES + 99);
+    assert_int_equal(s.pages, XF_CHUNK_PAGES);
+    assert_int_equal(s.most, 1024);
+    xf_chunks_fini(&c);
+    assert_int_equal(s.now, 0);
+}
+
+/* Memory that is zeros is not mapped to see that. */
+static void test_zeros(void **state)
+{
+    struct sink s = {.room = UINT32_MAX};
+    struct xf_guest_sink guest = {
+        .ops = &ops_parts, .ctx = &s, .page_count = 1000 * XF_CHUNK_PAGES - 7, .gives_zeros = true};
+    struct xf_chunks c;
+
+    (void)state;
+    assert_int_equal(xf_chunks_init(&c, &guest), 0);
+    assert_int_equal(xf_chunks_skip_unseen(&c, 3, guest.page_count), guest.page_count);
+    touch_page(&c, &s, 5 * XF_PART_PAGES + 1);
+    touch_page(&c, &s, guest.page_count - 1);
+    assert_int_equal(s.pages, 2 * XF_PART_PAGES);
+    assert_int_equal(xf_chunks_skip_unseen(&c, 3, guest.page_count), 5 * XF_PART_PAGES);
+    assert_int_equal(xf_chunks_skip_unseen(&c, 3, 20), 20);
+    assert_int_equal(xf_chunks_skip_unseen(&c, 5 * XF_PART_PAGES + 7, guest.page_count),
+                     5 * XF_PART_PAGES + 7);
+    assert_int_equal(xf_chunks_skip_unseen(&c, 6 * XF_PART_PAGES, guest.page_count),
+                     (guest.page_count - 1) / XF_PART_PAGES * XF_PART_PAGES);
+    xf_chunks_fini(&c);
+    assert_int_equal(s.now, 0);
 }
 
 static void test_at_random(void **state)
@@ -200,14 +311,14 @@ static void test_at_random(void **state)
     for (unsigned run = 0; run < 50; run++) {
         uint32_t most = 1 + (uint32_t)xf_random_below(&random, 200);
 
-        open_chunks(&c, &s, 300, most);
+        open_chunks(&c, &s, 300, most, run % 3);
         for (unsigned i = 0; i < 20000; i++) {
             uint64_t chunk = xf_random_below(&random, 300);
 
             switch (xf_random_below(&random, 12)) {
             case 0:
                 xf_chunks_unmap(&c, chunk);
-                assert_null(xf_chunks_at(&c, chunk));
+                assert_null(xf_chunks_at(&c, chunk * XF_CHUNK_PAGES));
                 break;
             case 1:
                 xf_chunks_rest(&c);
@@ -219,7 +330,7 @@ static void test_at_random(void **state)
                     xf_chunks_next_round(&c);
                 break;
             default:
-                touch(&c, chunk);
+                touch_page(&c, &s, chunk * XF_CHUNK_PAGES + xf_random_below(&random, 505));
             }
             assert_true(s.now <= most);
             assert_int_equal(s.now, c.mapped);
@@ -227,7 +338,7 @@ static void test_at_random(void **state)
         if (run % 2) {
             xf_chunks_unmap_all(&c);
             assert_int_equal(s.now, 0);
-            touch(&c, 299);
+            touch_page(&c, &s, 299 * XF_CHUNK_PAGES);
         }
         xf_chunks_fini(&c);
         assert_int_equal(s.now, 0);
@@ -242,6 +353,8 @@ int main(void)
         cmocka_unit_test(test_a_guest_that_writes_in_places),
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_zeros),
         cmocka_unit_test(test_at_random),
     };
 

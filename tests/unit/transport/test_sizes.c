@@ -33,7 +33,7 @@ struct sparse {
 
     uint8_t **chunks; /* of the sink */
     uint32_t mapped, mapped_most;
-    uint64_t maps, populated;
+    uint64_t maps, parts, populated; /* maps: of chunks and of parts */
 };
 
 static uint64_t cpu_us(void)
@@ -183,6 +183,22 @@ static void to_unmap_chunk(void *ctx, uint64_t chunk, void *base)
     g->mapped--;
 }
 
+static int to_map_part(void *ctx, uint64_t first, void **base)
+{
+    struct sparse *g = ctx;
+    int rc = to_map_chunk(ctx, first / XF_CHUNK_PAGES, base);
+
+    *base = (uint8_t *)*base + first % XF_CHUNK_PAGES * XF_PAGE_BYTES;
+    g->parts++;
+    return rc;
+}
+
+static void to_unmap_part(void *ctx, uint64_t first, void *base)
+{
+    to_unmap_chunk(ctx, first / XF_CHUNK_PAGES,
+                   (uint8_t *)base - first % XF_CHUNK_PAGES * XF_PAGE_BYTES);
+}
+
 static void add(struct sparse *g, uint64_t first, uint64_t count)
 {
     g->gfns = realloc(g->gfns, (g->n + count) * sizeof(g->gfns[0]));
@@ -202,6 +218,15 @@ static void write_some(struct sparse *g, unsigned n)
         g->versions[at]++;
         g->dirty[g->dirty_n++] = (uint32_t)at;
     }
+}
+
+static uint64_t chunks_there(const struct sparse *g)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < g->n; i++)
+        n += !i || g->gfns[i] / XF_CHUNK_PAGES != g->gfns[i - 1] / XF_CHUNK_PAGES;
+    return n;
 }
 
 /* The longest that a step took in which a round ended. */
@@ -283,12 +308,13 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
            "  CPU time, ms: both ends made %.1f, source's start %.1f, its live rounds' ends %.1f, "
            "its stop %.1f; target's rounds' ends %.1f, its last %.1f\n"
            "  resident, MiB: %llu before, %llu with both ends; chunks mapped %llu times, "
-           "at most %u at once; bits cleared %.1f KiB a round of %.1f\n",
+           "parts of them %llu, at most %u at once; bits cleared %.1f KiB a round of %.1f\n",
            name, (unsigned long long)g->n, __builtin_ctzll(g->page_count), ss->rounds,
            (unsigned long long)ss->pages_sent, (double)new_us / 1e3, (double)start_us / 1e3,
            (double)source.live_us / 1e3, (double)source.stop_us / 1e3, (double)target.live_us / 1e3,
            (double)target.complete_us / 1e3, (unsigned long long)before_mib,
-           (unsigned long long)resident_mib(), (unsigned long long)g->maps, g->mapped_most,
+           (unsigned long long)resident_mib(), (unsigned long long)(g->maps - g->parts),
+           (unsigned long long)g->parts, g->mapped_most,
            (double)l->blocks_cleared / 2 / p.target->round,
            (double)(g->page_count * l->stride) / 8192);
 
@@ -307,7 +333,10 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
      */
     assert_true(l->blocks_cleared <= ts->pages_sent + ts->pages_verified + g->n);
     assert_true(cleared_last <= XF_BURST_MAX * XF_RECORDS_MAX);
+    /* All of a chunk once, and once more for its hashes; but for few pages only parts of it. */
     assert_true(g->mapped_most <= CHUNKS_MAX);
+    if (!(c.features & XF_FEATURE_VERIFY))
+        assert_true(g->maps - g->parts <= chunks_there(g) + g->parts / 4);
 
     uint8_t want[XF_PAGE_BYTES];
 
@@ -336,6 +365,8 @@ static const struct xf_guest_sink_ops to_ops = {
     .populate = to_populate,
     .map_chunk = to_map_chunk,
     .unmap_chunk = to_unmap_chunk,
+    .map_part = to_map_part,
+    .unmap_part = to_unmap_part,
 };
 
 static void move_sparse(const char *name, struct sparse *g, uint32_t payload_bytes,
