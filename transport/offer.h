@@ -21,7 +21,7 @@
 #define XF_SECRET_BYTES     32
 #define XF_OFFER_BYTES      96 /* on the wire */
 
-/* 16 TiB of guest addresses, more than Xen gives to a guest. It bounds what a lie can cost: 4 bits
+/* 16 TiB of guest addresses, more than Xen gives to a guest. It bounds what a lie can cost: 5 bits
    of memory a page at the source, up to 6 bits and a half at the target. */
 #define XF_PAGE_COUNT_MAX (UINT64_C(1) << 32)
 

@@ -18,7 +18,7 @@
 #define ENDS_BYTES    (128.0 * (1 << 20))
 #define BITMAPS_BYTES 2.0
 /* A guest of zeros moves faster. */
-#define SLOW_BYTES_PER_S (2.0 * (1 << 30))
+#define SLOW_BYTES_PER_S (4.0 * (1 << 30))
 
 static const char help[] =
     "usage: xl-fast demo [OPTION...]\n"

@@ -304,17 +304,17 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
     const struct xf_stats *ss = xf_source_stats(p.source), *ts = xf_target_stats(p.target);
     const struct xf_landing *l = &p.target->landing;
 
-    printf("%s: %llu pages of 2^%d, %u rounds, %llu pages sent\n"
+    printf("%s: %llu pages of %llu GiB, %u rounds, %llu pages sent\n"
            "  CPU time, ms: both ends made %.1f, source's start %.1f, its live rounds' ends %.1f, "
            "its stop %.1f; target's rounds' ends %.1f, its last %.1f\n"
            "  resident, MiB: %llu before, %llu with both ends; chunks mapped %llu times, "
            "parts of them %llu, at most %u at once; bits cleared %.1f KiB a round of %.1f\n",
-           name, (unsigned long long)g->n, __builtin_ctzll(g->page_count), ss->rounds,
-           (unsigned long long)ss->pages_sent, (double)new_us / 1e3, (double)start_us / 1e3,
-           (double)source.live_us / 1e3, (double)source.stop_us / 1e3, (double)target.live_us / 1e3,
-           (double)target.complete_us / 1e3, (unsigned long long)before_mib,
-           (unsigned long long)resident_mib(), (unsigned long long)(g->maps - g->parts),
-           (unsigned long long)g->parts, g->mapped_most,
+           name, (unsigned long long)g->n, (unsigned long long)g->page_count * XF_PAGE_BYTES >> 30,
+           ss->rounds, (unsigned long long)ss->pages_sent, (double)new_us / 1e3,
+           (double)start_us / 1e3, (double)source.live_us / 1e3, (double)source.stop_us / 1e3,
+           (double)target.live_us / 1e3, (double)target.complete_us / 1e3,
+           (unsigned long long)before_mib, (unsigned long long)resident_mib(),
+           (unsigned long long)(g->maps - g->parts), (unsigned long long)g->parts, g->mapped_most,
            (double)l->blocks_cleared / 2 / p.target->round,
            (double)(g->page_count * l->stride) / 8192);
 
@@ -433,7 +433,7 @@ static void test_1_tib(void **state)
     struct sparse g = one_tib();
 
     (void)state;
-    move_sparse("1 TiB, whole pages", &g, 8972, 0);
+    move_sparse("whole pages", &g, 8972, 0);
 }
 
 static void test_1_tib_in_fragments_verified(void **state)
@@ -441,7 +441,7 @@ static void test_1_tib_in_fragments_verified(void **state)
     struct sparse g = one_tib();
 
     (void)state;
-    move_sparse("1 TiB, fragments, verified", &g, 1472, XF_FEATURE_VERIFY);
+    move_sparse("fragments, verified", &g, 1472, XF_FEATURE_VERIFY);
 }
 
 /* All that an offer can name. */
@@ -454,7 +454,7 @@ static void test_16_tib(void **state)
     for (unsigned shift = 9; UINT64_C(1) << shift < g.page_count; shift++)
         add(&g, (UINT64_C(1) << shift) - 1, shift == 9 ? 2 : 3);
     add(&g, g.page_count - 1, 1);
-    move_sparse("16 TiB, whole pages", &g, 8972, XF_FEATURE_VERIFY);
+    move_sparse("whole pages, verified", &g, 8972, XF_FEATURE_VERIFY);
 }
 
 int main(void)
