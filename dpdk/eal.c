@@ -24,6 +24,7 @@
 
 #include "args.h"
 #include "kernelif.h"
+#include "probe.h"
 #include "spec.h"
 
 /*
@@ -167,6 +168,16 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
         if (rc) {
             snprintf(err, XF_DPDK_ERR_BYTES, "no network interface %s on this host",
                      spec.kernel_if);
+            return rc;
+        }
+    }
+    if (spec.kind == XF_PORT_AF_XDP) {
+        struct xf_probe_port found;
+
+        rc = xf_probe_af_xdp_start(spec.kernel_if, wish.if_mtu, wish.queues, &found);
+        if (rc) {
+            snprintf(err, XF_DPDK_ERR_BYTES, "port %.24s: %.150s%s%.60s", port, found.why,
+                     found.mend[0] ? "; mend: " : "", found.mend);
             return rc;
         }
     }

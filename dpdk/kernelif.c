@@ -2,8 +2,13 @@
 /* Kernel interface: asked by ioctl, see netdevice(7). */
 #include "kernelif.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -16,7 +21,6 @@ static int ask(const char *name, unsigned long request, struct ifreq *ifr)
 
     if (fd < 0)
         return -errno;
-    memset(ifr, 0, sizeof(*ifr));
     strncpy(ifr->ifr_name, name, sizeof(ifr->ifr_name) - 1);
     if (ioctl(fd, request, ifr))
         rc = -errno;
@@ -26,7 +30,7 @@ static int ask(const char *name, unsigned long request, struct ifreq *ifr)
 
 int xf_kernel_if_mtu(const char *name, uint32_t *mtu)
 {
-    struct ifreq ifr;
+    struct ifreq ifr = {0};
     int rc = ask(name, SIOCGIFMTU, &ifr);
 
     if (!rc)
@@ -36,10 +40,100 @@ int xf_kernel_if_mtu(const char *name, uint32_t *mtu)
 
 int xf_kernel_if_health(const char *name)
 {
-    struct ifreq ifr;
+    struct ifreq ifr = {0};
     int rc = ask(name, SIOCGIFFLAGS, &ifr);
 
     if (rc)
         return rc;
     return (ifr.ifr_flags & IFF_UP) && (ifr.ifr_flags & IFF_RUNNING) ? 0 : -ENETDOWN;
+}
+
+/* ---- queues --------------------------------------------------------------------------------- */
+
+static int ask_ethtool(const char *name, void *question)
+{
+    struct ifreq ifr = {.ifr_data = question};
+
+    return ask(name, SIOCETHTOOL, &ifr);
+}
+
+/* One more than the last queue that the table names; `all` where there is no table. */
+static unsigned spread_over(const char *name, unsigned all)
+{
+    struct ethtool_rxfh_indir size = {.cmd = ETHTOOL_GRXFHINDIR}, *table;
+    unsigned last = 0;
+
+    if (ask_ethtool(name, &size) || !size.size || size.size > 65536)
+        return all;
+    table = calloc(1, sizeof(*table) + size.size * sizeof(table->ring_index[0]));
+    if (!table)
+        return all;
+    table->cmd = ETHTOOL_GRXFHINDIR;
+    table->size = size.size;
+    if (ask_ethtool(name, table))
+        last = all - 1;
+    else
+        for (unsigned i = 0; i < size.size; i++)
+            last = table->ring_index[i] > last ? table->ring_index[i] : last;
+    free(table);
+    return last + 1;
+}
+
+int xf_kernel_if_queues(const char *name, struct xf_kernel_if_queues *queues)
+{
+    struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+    struct ethtool_rxnfc rules = {.cmd = ETHTOOL_GRXCLSRLCNT};
+    int rc = ask_ethtool(name, &c);
+
+    memset(queues, 0, sizeof(*queues));
+    if (rc)
+        return rc;
+    queues->receive = c.rx_count + c.combined_count;
+    if (!queues->receive)
+        return -EOPNOTSUPP;
+    queues->combined = c.combined_count > 0;
+    queues->receive_max = queues->combined ? c.rx_count + c.max_combined : c.max_rx;
+    queues->spread = spread_over(name, queues->receive);
+    queues->steered = !ask_ethtool(name, &rules) && rules.rule_cnt;
+    return 0;
+}
+
+/* ---- what depends on it --------------------------------------------------------------------- */
+
+static bool has_default_route(const char *name)
+{
+    FILE *f = fopen("/proc/net/route", "re");
+    char line[256], interface[IFNAMSIZ + 1];
+    unsigned to, mask;
+    bool has = false;
+
+    while (f && !has && fgets(line, sizeof(line), f))
+        has = sscanf(line, "%16s %x %*x %*x %*d %*d %*d %x", interface, &to, &mask) == 3 && !to &&
+              !mask && !strcmp(interface, name);
+    if (f)
+        fclose(f);
+    return has;
+}
+
+/* SSH_CONNECTION: the client's address and port, then ours. */
+static bool has_ssh(const char *name)
+{
+    const char *connection = getenv("SSH_CONNECTION");
+    char ours[64];
+    struct in_addr in;
+    struct ifreq ifr = {0};
+    struct sockaddr_in at;
+
+    if (!connection || sscanf(connection, "%*63s %*63s %63s", ours) != 1 ||
+        inet_pton(AF_INET, ours, &in) != 1 || ask(name, SIOCGIFADDR, &ifr))
+        return false;
+    memcpy(&at, &ifr.ifr_addr, sizeof(at));
+    return at.sin_family == AF_INET && at.sin_addr.s_addr == in.s_addr;
+}
+
+const char *xf_kernel_if_carries(const char *name)
+{
+    return has_default_route(name) ? "this host's default route"
+           : has_ssh(name)         ? "the ssh session that asks"
+                                   : NULL;
 }

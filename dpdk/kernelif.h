@@ -3,6 +3,7 @@
 #ifndef XF_DPDK_KERNELIF_H
 #define XF_DPDK_KERNELIF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* 0, or -errno (-ENODEV: there is none of that name). */
@@ -10,5 +11,21 @@ int xf_kernel_if_mtu(const char *name, uint32_t *mtu);
 
 /* 0 if it is up and has a carrier, -ENETDOWN if not, or another -errno. */
 int xf_kernel_if_health(const char *name);
+
+/* How what an interface receives is spread over its queues; see ethtool(8), -l, -x and -n. */
+struct xf_kernel_if_queues {
+    unsigned receive;     /* queues that it receives by */
+    unsigned spread;      /* the first ones, over which it spreads what no rule sends elsewhere */
+    bool combined;        /* they send, too: `ethtool -L` knows them by that name, else as rx */
+    unsigned receive_max; /* that it can have */
+    bool steered;         /* there are rules, of which we do not know what they do */
+};
+
+/* -EOPNOTSUPP: an interface that does not say, which has one queue as a rule. */
+int xf_kernel_if_queues(const char *name, struct xf_kernel_if_queues *queues);
+
+/* What would be cut off if the kernel no longer received from the interface: words for it, or NULL.
+   (The default route; the ssh session that this process is in.) */
+const char *xf_kernel_if_carries(const char *name);
 
 #endif

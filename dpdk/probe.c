@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "kernelif.h"
 #include "spec.h"
 
 #define PCI_CLASS_NETWORK 0x02u
@@ -109,7 +110,7 @@ static unsigned count_queues(const char *dir)
 
 int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out)
 {
-    char dir[256];
+    char dir[256], master[32];
     long flags, number;
 
     memset(out, 0, sizeof(*out));
@@ -133,6 +134,12 @@ int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port
             mend(out, false, "ip link set %s nomaster", name);
         return refuse(out, -EBUSY, "part of a bridge, which takes its packets");
     }
+    read_link(dir, "master", master, sizeof(master));
+    if (!strcmp(master, "ovs-system")) {
+        if (is_plain(name))
+            mend(out, false, "ovs-vsctl del-port %s", name);
+        return refuse(out, -EBUSY, "part of an Open vSwitch, which takes its packets");
+    }
     if (exists(dir, "bonding_slave"))
         return refuse(out, -EBUSY, "part of a bond, which takes its packets: name the bond");
     if (!out->up) {
@@ -144,6 +151,91 @@ int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port
         return refuse(out, -ENETDOWN, "no link: is its cable in?");
     out->usable = true;
     return 0;
+}
+
+/* What a test's sysfs shows is not this host's. */
+static bool is_here(const char *sysfs)
+{
+    return !strcmp(sysfs, "/sys");
+}
+
+/* The command that gives it so many queues to receive by. */
+static void mend_queues(struct xf_probe_port *p, const struct xf_kernel_if_queues *has,
+                        unsigned queues)
+{
+    if (is_plain(p->name) && queues <= has->receive_max)
+        mend(p, false, "ethtool -L %s %s %u", p->name, has->combined ? "combined" : "rx", queues);
+}
+
+static int check_queues(const struct xf_kernel_if_queues *has, unsigned queues,
+                        struct xf_probe_port *p)
+{
+    if (queues > has->receive) {
+        mend_queues(p, has, queues);
+        return refuse(p, -EINVAL, "has %u receive queues, and xl-fast.conf wants %u", has->receive,
+                      queues);
+    }
+    if (has->spread > queues && !has->steered) {
+        mend_queues(p, has, queues);
+        return refuse(p, -EINVAL,
+                      "spreads what it receives over %u queues, of which AF_XDP reads %u: "
+                      "the rest would be lost to it",
+                      has->spread, queues);
+    }
+    return 0;
+}
+
+/* carries: what it must not be taken from. has: NULL where the interface does not say. */
+static int check_af_xdp(const char *carries, const struct xf_kernel_if_queues *has, unsigned queues,
+                        struct xf_probe_port *p)
+{
+    if (carries)
+        return refuse(p, -EBUSY,
+                      "carries %s, and AF_XDP takes all that an interface receives: name another, "
+                      "or %s without af_xdp",
+                      carries, p->name);
+    if (p->mtu > XF_SPEC_AF_XDP_IF_MTU_MAX) {
+        if (is_plain(p->name))
+            mend(p, false, "ip link set %s mtu 3000", p->name); /* what all drivers take */
+        return refuse(p, -EINVAL, "has an MTU of %u, and AF_XDP takes interfaces up to %u", p->mtu,
+                      XF_SPEC_AF_XDP_IF_MTU_MAX);
+    }
+    return has ? check_queues(has, queues, p) : 0;
+}
+
+int xf_probe_af_xdp(const char *sysfs, const char *name, unsigned queues, struct xf_probe_port *out)
+{
+    int rc = xf_probe_interface(sysfs, name, out);
+    struct xf_kernel_if_queues has = {
+        .receive = out->queues,
+        .spread = out->queues,
+        .receive_max = out->queues,
+        .combined = true,
+    };
+    const char *carries = NULL;
+    bool known = out->queues; /* those in use, which sysfs shows */
+
+    if (rc)
+        return rc;
+    if (is_here(sysfs)) {
+        carries = xf_kernel_if_carries(name);
+        known = !xf_kernel_if_queues(name, &has);
+    }
+    rc = check_af_xdp(carries, known ? &has : NULL, queues, out);
+    out->usable = !rc;
+    return rc;
+}
+
+int xf_probe_af_xdp_start(const char *name, uint32_t mtu, unsigned queues,
+                          struct xf_probe_port *out)
+{
+    struct xf_kernel_if_queues has;
+    bool known = !xf_kernel_if_queues(name, &has);
+
+    memset(out, 0, sizeof(*out));
+    copy(out->name, sizeof(out->name), name);
+    out->mtu = mtu;
+    return check_af_xdp(xf_kernel_if_carries(name), known ? &has : NULL, queues, out);
 }
 
 static bool is_one_of(const char *driver, const char *const *known)
@@ -183,11 +275,14 @@ static void find_interface(const char *dir, char *out, size_t size)
     closedir(d);
 }
 
-/* Not vfio-pci: dom0 has no IOMMU to its own use. For this boot. */
-static void mend_driver(struct xf_probe_port *p)
+/* Not vfio-pci: dom0 has no IOMMU to its own use. For this boot. A virtual function has no legacy
+   interrupt, which uio_pci_generic wants. */
+static void mend_driver(struct xf_probe_port *p, bool virtual_function)
 {
     char unbind[128] = "";
 
+    if (virtual_function)
+        return;
     if (p->driver[0])
         snprintf(unbind, sizeof(unbind), "echo %.20s >/sys/bus/pci/devices/%.20s/driver/unbind && ",
                  p->name, p->name);
@@ -198,7 +293,8 @@ static void mend_driver(struct xf_probe_port *p)
          p->name, unbind, p->name);
 }
 
-static int check_driver(const struct xf_dpdk_host *host, unsigned queues, struct xf_probe_port *out)
+static int check_driver(const char *sysfs, const char *dir, const struct xf_dpdk_host *host,
+                        unsigned queues, struct xf_probe_port *out)
 {
     const uint64_t needed = xf_eal_hugepages(queues);
     const char *or_name = out->other[0] ? ", or name " : "";
@@ -214,7 +310,14 @@ static int check_driver(const struct xf_dpdk_host *host, unsigned queues, struct
     if (is_one_of(out->driver, iommu_drivers))
         return 0;
     if (!is_one_of(out->driver, uio_drivers)) {
-        mend_driver(out);
+        const char *carries =
+            is_here(sysfs) && out->other[0] ? xf_kernel_if_carries(out->other) : NULL;
+
+        if (carries)
+            return refuse(out, -EBUSY,
+                          "the kernel's driver %s has it, and its %s carries %s: name another",
+                          out->driver, out->other, carries);
+        mend_driver(out, exists(dir, "physfn"));
         return refuse(out, -EBUSY,
                       "the kernel's driver %s has it: bind it to vfio-pci or uio_pci_generic%s%s",
                       out->driver, or_name, out->other);
@@ -245,11 +348,11 @@ int xf_probe_pci(const char *sysfs, const char *address, const struct xf_dpdk_ho
     read_link(dir, "driver", out->driver, sizeof(out->driver));
     find_interface(dir, out->other, sizeof(out->other));
     if (!out->driver[0] && !host->pv_dom0) {
-        mend_driver(out);
+        mend_driver(out, exists(dir, "physfn"));
         return refuse(out, -ENODEV, "no driver: bind it to vfio-pci or uio_pci_generic");
     }
 
-    int rc = check_driver(host, queues, out);
+    int rc = check_driver(sysfs, dir, host, queues, out);
     out->usable = !rc;
     return rc;
 }

@@ -38,6 +38,15 @@ struct xf_probe_port {
    mend say more). What the host is decides whether DPDK can drive a PCI device with so many queues.
  */
 int xf_probe_interface(const char *sysfs, const char *name, struct xf_probe_port *out);
+/* The same for AF_XDP with so many queues. It takes all that the interface receives by them, and
+   nothing of its other queues. -ENODEV, -ENETDOWN, -EBUSY as above; -EINVAL: another set-up of the
+   interface is needed. */
+int xf_probe_af_xdp(const char *sysfs, const char *name, unsigned queues,
+                    struct xf_probe_port *out);
+/* The same of an interface of that MTU which is there and up, in the network namespace of this
+   process, which sysfs need not show. */
+int xf_probe_af_xdp_start(const char *name, uint32_t mtu, unsigned queues,
+                          struct xf_probe_port *out);
 int xf_probe_pci(const char *sysfs, const char *address, const struct xf_dpdk_host *host,
                  unsigned queues, struct xf_probe_port *out);
 

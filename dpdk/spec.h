@@ -27,6 +27,10 @@ enum xf_port_kind {
 /* Larger frames are not used even where an interface has them. */
 #define XF_SPEC_MTU_MAX 9000u
 
+/* A frame of AF_XDP has to fit a page of 4 KiB, with 256 bytes before it and what the kernel puts
+   after it; drivers refuse it on interfaces that could receive longer ones. */
+#define XF_SPEC_AF_XDP_IF_MTU_MAX 3498u
+
 #define XF_SPEC_IF_BYTES     16 /* IFNAMSIZ */
 #define XF_SPEC_DEVICE_BYTES 64
 #define XF_SPEC_VDEV_BYTES   512

@@ -7,8 +7,9 @@
 . "$(dirname "$0")/netns.bash"
 
 ! ldd "$XL_FAST" | grep -Eq "lib[at]san" || { echo "a sanitizer wants to be preloaded first"; exit 77; }
-"${CC:-cc}" -shared -fPIC -O1 -o "$work/slow.so" tests/e2e/slow-sleeps.c || fail "it does not build"
-"${CC:-cc}" -O1 -o "$work/flood" tests/e2e/flood.c || fail "it does not build"
+read -ra cc <<<"${CC:-cc}"
+"${cc[@]}" -shared -fPIC -O1 -o "$work/slow.so" tests/e2e/slow-sleeps.c || fail "it does not build"
+"${cc[@]}" -O1 -o "$work/flood" tests/e2e/flood.c || fail "it does not build"
 net_up 9000 9000
 ip netns exec "$S" "$work/flood" br0 160 900 &
 

@@ -18,7 +18,7 @@ net_down() {
 }
 trap 'net_down; rm -rf "$work"' EXIT
 
-# net_up MTU SWITCH_MTU [OPTION...]: OPTIONs of ip link for the ends' veth, such as numrxqueues 4.
+# net_up MTU SWITCH_MTU [OPTION...]: OPTIONs of ip link for the interfaces, such as numrxqueues 4.
 net_up() {
     local n end mtu=$1 switch_mtu=$2
     shift 2
@@ -36,7 +36,7 @@ net_up() {
     for end in a b; do
         n=$A
         [ $end = a ] || n=$B
-        if ! ip -n "$n" link add name mig mtu "$mtu" "$@" type veth peer name sw$end netns "$S" ||
+        if ! ip -n "$n" link add name mig mtu "$mtu" "$@" type veth peer name sw$end "$@" netns "$S" ||
             ! ip -n "$S" link set dev sw$end mtu "$switch_mtu" master br0 up || ! ip -n "$n" link set dev mig up; then
             fail "cannot make host $end"
         fi

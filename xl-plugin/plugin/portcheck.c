@@ -20,7 +20,9 @@ int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host 
         snprintf(err, ERR_BYTES, "port '%.100s' is no name of a DPDK port", port);
         return -EINVAL;
     }
-    if (spec.kernel_if[0])
+    if (spec.kind == XF_PORT_AF_XDP)
+        rc = xf_probe_af_xdp(sysfs, spec.kernel_if, queues, found);
+    else if (spec.kernel_if[0])
         rc = xf_probe_interface(sysfs, spec.kernel_if, found);
     else if (spec.kind == XF_PORT_PCI)
         rc = xf_probe_pci(sysfs, spec.device, host, queues, found);

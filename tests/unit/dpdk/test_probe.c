@@ -113,6 +113,58 @@ static void ports_are_found_and_judged(void **state)
     assert_int_equal(xf_probe_ports("/nowhere", &host, ports, 3), 0);
 }
 
+/* AF_XDP reads so many of an interface's queues as it is told, and there must be so many. */
+static void af_xdp_wants_its_queues(void **state)
+{
+    struct xf_probe_port port;
+
+    (void)state;
+    assert_int_equal(xf_probe_af_xdp(sysfs, "eth9", 1, &port), -ENODEV);
+    assert_int_equal(xf_probe_af_xdp(sysfs, "eth2", 1, &port), -EBUSY);
+    run("echo 3499 >class/net/eth1/mtu");
+    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 2, &port), -EINVAL);
+    assert_string_equal(port.mend, "ip link set eth1 mtu 3000");
+    run("echo 3498 >class/net/eth1/mtu");
+    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 1, &port), -EINVAL);
+    assert_string_equal(port.mend, "ethtool -L eth1 combined 1");
+    assert_false(port.usable || port.mend_is_safe);
+    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 2, &port), 0);
+    assert_true(port.usable);
+    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 3, &port), -EINVAL);
+    assert_non_null(strstr(port.why, "has 2 receive queues, and xl-fast.conf wants 3"));
+    assert_string_equal(port.mend, ""); /* it cannot have more, as far as sysfs shows */
+    run("echo 9000 >class/net/eth1/mtu");
+}
+
+static void a_switchs_port_is_none_of_ours(void **state)
+{
+    struct xf_probe_port port;
+
+    (void)state;
+    run("mkdir class/net/ovs-system; ln -s ../ovs-system class/net/eth1/master");
+    assert_int_equal(xf_probe_interface(sysfs, "eth1", &port), -EBUSY);
+    assert_string_equal(port.mend, "ovs-vsctl del-port eth1");
+    /* A VRF takes packets of the IP stack only. */
+    run("rm class/net/eth1/master; ln -s ../vrf7 class/net/eth1/master");
+    assert_int_equal(xf_probe_interface(sysfs, "eth1", &port), 0);
+    run("rm -r class/net/eth1/master class/net/ovs-system");
+}
+
+/* uio_pci_generic wants a legacy interrupt: no command that cannot mend it is named. */
+static void a_virtual_function_is_not_for_uio(void **state)
+{
+    const struct xf_dpdk_host host = {0};
+    struct xf_probe_port port;
+
+    (void)state;
+    run("mkdir bus/pci/devices/0000:00:04.0/physfn bus/pci/devices/0000:00:02.0/physfn");
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:04.0", &host, 1, &port), -ENODEV);
+    assert_string_equal(port.mend, "");
+    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", &host, 1, &port), -EBUSY);
+    assert_string_equal(port.mend, "");
+    run("rmdir bus/pci/devices/0000:00:04.0/physfn bus/pci/devices/0000:00:02.0/physfn");
+}
+
 /* No command is made of a name that a shell would act on. */
 static void a_name_is_no_command(void **state)
 {
@@ -167,6 +219,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_are_found_and_judged),
+        cmocka_unit_test(af_xdp_wants_its_queues),
+        cmocka_unit_test(a_switchs_port_is_none_of_ours),
+        cmocka_unit_test(a_virtual_function_is_not_for_uio),
         cmocka_unit_test(a_name_is_no_command),
         cmocka_unit_test(a_pv_dom0_has_no_pci_ports),
         cmocka_unit_test(hosts_are_told_apart),

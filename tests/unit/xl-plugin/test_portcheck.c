@@ -29,6 +29,10 @@ static int setup(void **state)
     strcpy(sysfs, "/tmp/xf-sysfs.XXXXXX");
     if (!mkdtemp(sysfs))
         return -1;
+    run("for i in one two; do mkdir -p class/net/$i/queues/rx-0 class/net/$i/queues/tx-0;"
+        "echo 0x1003 >class/net/$i/flags; echo 1 >class/net/$i/carrier; echo 1500 "
+        ">class/net/$i/mtu;"
+        "done; mkdir class/net/two/queues/rx-1");
     run("for i in up down nolink; do mkdir -p class/net/$i; echo 0x1003 >class/net/$i/flags;"
         "echo 1 >class/net/$i/carrier; echo 9000 >class/net/$i/mtu; done;"
         "echo 0x1002 >class/net/down/flags; echo 0 >class/net/nolink/carrier;"
@@ -54,7 +58,14 @@ static void ports_are_told_apart(void **state)
         const char *word, *mend;
     } cases[] = {
         {"up", 0, 9000, "", ""},
-        {"af_xdp:up", 0, 9000, "", ""},
+        {"af_xdp:up", -EINVAL, 9000, "has an MTU of 9000, and AF_XDP takes interfaces up to 3498",
+         "ip link set up mtu 3000"},
+        {"af_xdp:two", -EINVAL, 1500,
+         "port two: spreads what it receives over 2 queues, of which AF_XDP reads 1",
+         "ethtool -L two combined 1"},
+        {"af_xdp:one", 0, 1500, "", ""},
+        {"af_xdp:down", -ENETDOWN, 9000, "port down: down", "ip link set down up"},
+        {"two", 0, 1500, "", ""},
         {"down", -ENETDOWN, 9000, "port down: down", "ip link set down up"},
         {"nolink", -ENETDOWN, 9000, "no link", ""},
         {"other", -ENODEV, 0, "no such network interface", ""},
