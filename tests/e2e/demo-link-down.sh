@@ -5,12 +5,13 @@
 # shellcheck source=tests/e2e/netns.bash
 . "$(dirname "$0")/netns.bash"
 
-net_up 9000 9000
-# down HOST INTERFACE SECONDS
+# down KIND HOST INTERFACE SECONDS
 down() {
-    echo "+ $2 of $1 is down for $3 s"
+    local kind=$1
+    shift
+    echo "+ $kind: $2 of $1 is down for $3 s"
     rm -f "$work/events"
-    "$XL_FAST" demo --memory 64M --fill random --bandwidth 400M --source-port "$A/mig" --target-port "$B/mig" \
+    "$XL_FAST" demo --memory 64M --fill random --bandwidth 400M --source-port "$A/$kind:mig" --target-port "$B/$kind:mig" \
         --events "$work/events" --json >"$work/out" 2>"$work/err" &
     local pid=$!
     for _ in $(seq 600); do
@@ -26,6 +27,9 @@ down() {
     status=$?
     verified
 }
-down "$A" mig 2
-down "$B" mig 1
-down "$S" swb 2
+net_up 9000 9000
+down af_packet "$A" mig 2
+down af_packet "$B" mig 1
+down af_packet "$S" swb 2
+net_up 3000 3000
+down af_xdp "$A" mig 1

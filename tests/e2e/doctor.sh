@@ -126,7 +126,7 @@ doctor -s 'ssh -p 2' hostb
 ends 0
 grep -q '^ssh -p 2 hostb ' "$work/log" || fail "-s is not what is run"
 
-# Six wrong set-ups.
+# Wrong set-ups.
 good
 pci_port here
 echo 10 >"$work/here/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
@@ -154,6 +154,23 @@ ends 1
 has hostb "  FAIL  port       port 0000:00:05.0: the kernel's driver ixgbe has it" \
     "mend: ssh hostb 'modprobe uio_pci_generic && " '  ok    network '
 grep -q "mend: .*/driver/unbind && echo 0000:00:05.0 >/sys/bus/pci/drivers_probe'\$" "$work/out" || fail "it is not unbound first"
+
+# AF_XDP, which reads one queue, and carries no long frames; tests/e2e/wrong-ports.sh has real interfaces.
+good
+sed -i 's/"eth1"/"af_xdp:eth1"/' "$work/there/conf"
+mkdir -p "$work/there/sys/class/net/eth1/queues/"rx-{0..3}
+doctor hostb
+ends 1
+has hostb '  FAIL  port       port eth1: has an MTU of 9000, and AF_XDP takes interfaces up to 3498' \
+    "mend: ssh hostb 'ip link set eth1 mtu 3000'"
+echo 3000 | tee "$work/there/sys/class/net/eth1/mtu" >"$work/here/sys/class/net/eth1/mtu"
+doctor hostb
+ends 1
+has hostb '  FAIL  port       port eth1: spreads what it receives over 4 queues, of which AF_XDP reads 1: the rest would' \
+    "mend: ssh hostb 'ethtool -L eth1 combined 1'"
+rmdir "$work/there/sys/class/net/eth1/queues/"rx-[123]
+doctor hostb
+ends 0
 
 good
 echo 'set -- "$(echo "$1" | sed s,/lib/,/nowhere/,)"' >>"$work/as-there"
