@@ -142,11 +142,19 @@ static void end(struct xf_events *e, struct line *l)
     if (e->dropped)
         add_u64(l, "dropped", e->dropped);
     add(l, "}\n");
-    if (!l->cut && poll(&pfd, 1, 0) == 1 && pfd.revents == POLLOUT &&
-        write_without_signal(e->fd, l->text, l->len) == (ssize_t)l->len)
+    ssize_t n = 0;
+
+    if (!l->cut && poll(&pfd, 1, 0) == 1 && pfd.revents == POLLOUT)
+        n = write_without_signal(e->fd, l->text, l->len);
+    if (n == (ssize_t)l->len) {
         e->dropped = 0;
-    else
-        e->dropped++;
+        return;
+    }
+    e->dropped++;
+    /* The next one would go on in the half of a line that a full file system has taken. */
+    off_t at = n > 0 ? lseek(e->fd, 0, SEEK_CUR) : -1;
+    if (at >= n && ftruncate(e->fd, at - n))
+        errno = 0;
 }
 
 /* ---- the events --------------------------------------------------------------------------- */

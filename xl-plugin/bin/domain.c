@@ -158,7 +158,7 @@ static int print_look(struct xen *x, const char *name, const char *uuid)
 
     if (!rc) {
         text = xf_look_print(look);
-        rc = !text || puts(text) < 0 || fflush(stdout);
+        rc = !text || puts(text) < 0 || fflush(stdout) ? refuse("cannot print what is here") : 0;
     }
     free(text);
     free(look);
@@ -183,10 +183,13 @@ static int note_left(struct xen *x, const char *uuid, const char *attempt)
             look->left.cpu_time_ns = d->cpu_time_ns;
         }
     }
-    if (!rc && xf_record_write_left(uuid, look))
-        rc = refuse("cannot note how xl left the guest");
-    if (!rc)
-        printf("%s\n", state);
+    if (!rc) {
+        /* Said also where it cannot be noted. */
+        if (printf("%s\n", state) < 0 || fflush(stdout))
+            rc = refuse("cannot print what is here");
+        if (xf_record_write_left(uuid, look))
+            rc = refuse("cannot note how xl left the guest");
+    }
     free(look);
     return rc;
 }

@@ -21,6 +21,9 @@ follower=
 ended=
 # The plug-in writes events to a file, which never holds it up; what they become is read from there.
 begin_events() {
+    if [ -z "$user_events" ] && [ -n "${XL_FAST_EVENTS:-}" ] && ! can_write "$XL_FAST_EVENTS"; then
+        unset XL_FAST_EVENTS
+    fi
     if [ -z "${XL_FAST_EVENTS:-}" ]; then
         # There is no place for them. Only who asked for them is told.
         [ -z "$json$report" ] || die "cannot make a file in $run/xl-fast"
@@ -37,13 +40,13 @@ begin_events() {
     export XL_FAST_CAP
     export XL_FAST_EVENTS XL_FAST_GUEST XL_FAST_HOST
     from=$(wc -c <"$XL_FAST_EVENTS")
+    file=$(stat -c %d:%i -- "$XL_FAST_EVENTS")
     begin_screen
     [ -n "$json" ] || return
     # stdout is theirs alone, until the last one.
     exec 4>&1 1>&2
     { tail -c "+$((from + 1))" -s 0.2 --pid=$$ -f "$XL_FAST_EVENTS" | sed -u '/"event":"exit"/q' >&4; } 2>/dev/null 8>&- &
     follower=$!
-    exec 4>&-
 }
 
 # Instead of all that xl and both ends say, which goes to a file: a write to it waits for nobody. Where the
@@ -60,7 +63,7 @@ begin_screen() {
     [ "$screen$json" = live ] || return 0
     # USR1, which tells it of a cancellation, may come before it is ready for it.
     (
-        trap '' USR1
+        trap '' USR1 USR2
         exec xl-fast follow --from "$from" --pid $$ "$XL_FAST_EVENTS" 8>&-
     ) &
     follower=$!
@@ -68,15 +71,28 @@ begin_screen() {
 
 end_events() {
     [ -n "${XL_FAST_EVENTS:-}" ] || return
-    printf '{"version":1,"event":"exit","status":%d}\n' "$status" >>"$XL_FAST_EVENTS"
+    exit_event="{\"version\":1,\"event\":\"exit\",\"status\":$status}"
+    # Who follows the events waits for that one. Where it cannot be written, or where the file is not the one that was
+    # begun, nobody will ever read it.
+    if ! { [ "$(stat -c %d:%i -- "$XL_FAST_EVENTS")" = "$file" ] && printf '%s\n' "$exit_event" >>"$XL_FAST_EVENTS"; } 2>/dev/null; then
+        say "$XL_FAST_EVENTS: not all events could be written"
+        sleep 0.5 # for what was
+        if [ "$screen$json" = live ]; then
+            kill -USR2 "$follower"
+        elif [ -n "$follower" ]; then
+            kill "$follower"
+        fi 2>/dev/null
+        [ -z "$json" ] || printf '%s\n' "$exit_event" >&4
+    fi
     [ -z "$record" ] || {
         tail -c "+$((from + 1))" "$XL_FAST_EVENTS" | grep -E '"event":"(start|done|failed|exit)"'
     } >>"$run/xl-fast/history" 2>/dev/null
-    if [ -n "$follower" ] && ! wait "$follower" && [ "$screen$json$status" = live0 ]; then
+    if [ -n "$follower" ] && ! wait "$follower" 2>/dev/null && [ "$screen$json$status" = live0 ]; then
         say "$guest_name has moved to $host" # the screen has not lived to say it
     fi
     ! tail -c "+$((from + 1))" "$XL_FAST_EVENTS" |
         grep -q '"event":"failed".*the guest has ended while it moved' || ended=yes
+    [ -z "$json" ] || exec 4>&-
     [ -z "$report" ] || xl-fast report "$XL_FAST_EVENTS" "$report"
     rm -f ${own_events:+"$own_events"}
 }
@@ -162,7 +178,9 @@ run_xl() {
     fi
     xl=
     catch_signals
-    env --ignore-signal=INT --default-signal=QUIT "$helper" XL_FAST=1 "$@" <&3 >&6 2>&7 3<&- 6>&- 7>&- 8>&- &
+    # Who reads what this says may have gone; that is no reason to leave a guest on its way alone.
+    trap '' PIPE
+    env --ignore-signal=INT --default-signal=QUIT,PIPE "$helper" XL_FAST=1 "$@" <&3 >&6 2>&7 3<&- 4>&- 6>&- 7>&- 8>&- &
     xl=$!
     [ -z "$cancelled" ] || kill -TERM "$xl"
     # A wait that a signal ends says so by a status above 128, which xl may have ended with as well: then there

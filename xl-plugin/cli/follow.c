@@ -42,11 +42,17 @@ struct follow {
     size_t len;
 };
 
-static volatile sig_atomic_t cancelling;
+static volatile sig_atomic_t cancelling, over;
 
 static void on_signal(int sig)
 {
     cancelling = sig;
+}
+
+/* The migration's end, where it cannot be read from the events. */
+static void on_end(int sig)
+{
+    over = sig;
 }
 
 /* Ctrl-C is the migration's matter: what comes of it is shown here. */
@@ -56,6 +62,8 @@ static void catch_signals(void)
 
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGUSR1, &sa, NULL);
+    sa.sa_handler = on_end;
+    sigaction(SIGUSR2, &sa, NULL);
     signal(SIGQUIT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
 }
@@ -131,11 +139,12 @@ static void print_end(const struct follow *f)
     char guest[sizeof(s->guest)], host[sizeof(s->host)], error[sizeof(s->error)], text[40];
     const char *bold = f->live.colour ? "\033[1m" : "", *plain = f->live.colour ? "\033[m" : "";
 
-    if (s->done && !s->status) {
+    if (s->have_status && !s->status) {
         fprintf(stderr, "%s%s has moved to %s%s\n", bold,
                 xf_live_plain(guest, sizeof(guest), s->guest[0] ? s->guest : "the guest"),
                 xf_live_plain(host, sizeof(host), s->host[0] ? s->host : "the target"), plain);
-        print_table(s);
+        if (s->done) /* else there was no room for that event */
+            print_table(s);
     } else if (s->failed) {
         fprintf(stderr, "%sfailed%s after %s, in round %" PRIu64 "%s%s\n", bold, plain,
                 xf_live_time(text, sizeof(text), s->end_us), s->now.round, s->error[0] ? ": " : "",
@@ -181,7 +190,7 @@ static int follow(struct follow *f)
     int rc = 0;
 
     while (!rc && !f->story.have_status && !gone) {
-        gone = is_gone(f->pid); /* first: what it wrote before is then there */
+        gone = over || is_gone(f->pid); /* first: what it wrote before is then there */
         rc = take_new(f);
         if (cancelling && !f->live.cancelling) {
             f->live.cancelling = true;

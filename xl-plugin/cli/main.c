@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xl-fast: finds the subcommand and runs it. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -41,19 +43,37 @@ static void usage(FILE *to)
           to);
 }
 
+/* What is opened later must not get the number of one of these. */
+static void open_standard_files(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            _exit(XF_EXIT_FAILED);
+}
+
+/* No command succeeds in silence whose words are lost. */
+static int finish(const char *command, int status)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    fprintf(stderr, "xl-fast %s: not all could be written to stdout\n", command);
+    return status ? status : XF_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_files();
     if (argc < 2) {
         usage(stderr);
         return XF_EXIT_USAGE;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         usage(stdout);
-        return XF_EXIT_OK;
+        return finish("help", XF_EXIT_OK);
     }
     for (unsigned i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1);
+            return finish(argv[1], commands[i].run(argc - 1, argv + 1));
     fprintf(stderr, "xl-fast: no command '%s'; see xl-fast --help\n", argv[1]);
     return XF_EXIT_USAGE;
 }
