@@ -26,7 +26,7 @@ echo "$*" >>"$FAKE_LOG"
 while [ $# -gt 1 ]; do shift; done
 [ -z "${FAKE_GONE:-}" ] || set -- "$(echo "$1" | sed s,/xl-fast-preflight,/gone,g)"
 [ -z "${FAKE_NOISE:-}" ] || printf "$FAKE_NOISE"
-[ -z "${FAKE_DEAF:-}" ] || { touch "$FAKE_DEAF"; exec sleep 60; }
+[ -z "${FAKE_HANGS:-}" ] || { touch "$FAKE_HANGS"; exec sleep 60; }
 exec ${FAKE_SHELL:-sh} -c "$1"
 END
 cat >"$dir/shim/xl-fast-preflight" <<'END'
@@ -300,6 +300,23 @@ check "xl-fast is not there" 1 '' "xl-fast: h: xl-fast is not installed there; m
 mv "$lib/xl-fast-preflight" "$lib/gone"
 check "no preflight here" 1 '' "xl-fast-preflight is missing" xl migrate --fast d h
 mv "$lib/gone" "$lib/xl-fast-preflight"
+
+# A host that does not answer: who cancels is heard, and nothing is left of what asked.
+cat >"$dir/hang" <<END
+rm -f "$dir/hangs"
+FAKE_HANGS=$dir/hangs xl migrate --fast d h 2>"$dir/hang.err" &
+shim=\$!
+until [ -e "$dir/hangs" ]; do sleep 0.1; done
+kill -\$1 \$shim
+wait \$shim
+echo "status \$?"
+cat "$dir/hang.err"
+END
+for signal in TERM:143 USR1:143 HUP:129; do
+    check "no answer, and ${signal%:*}" 0 "status ${signal#*:}" '' timeout 30 sh "$dir/hang" "${signal%:*}"
+    check "and where the guest is" 0 "cancelled: web1 was not touched, and goes on here" '' cat "$dir/hang.err"
+done
+check "nothing of them is left" 1 '' '' sh -c "find '$dir/xl-fast' -name 'moving-*' | grep ."
 
 # Other login shells, and what they say besides.
 for shell in bash dash fish tcsh; do

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "../../transport/faultlink.h"
 #include "linger.h"
 #include "portlock.h"
+#include "say.h"
 
 _Static_assert(XF_DPDK_ERR_BYTES == 256, "the size that ports.h promises");
 
@@ -85,6 +87,29 @@ static void unlock(void)
     lock_fd = -1;
 }
 
+#define DONE SIGUSR2 /* to the watch, from the thread that opens */
+
+/* A port may take 20 s, in DPDK's hands, to come up. Nothing of the guest has been touched then,
+   and libxl's SIGTERM, which the handler of the save helper would turn into a failed write later,
+   ends the helper at once; so does a restore helper, whose domain libxl destroys. */
+static void *watch_main(void *arg)
+{
+    sigset_t wanted;
+    int sig = 0;
+
+    (void)arg;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, DONE);
+    while (sigwait(&wanted, &sig))
+        continue;
+    if (sig == SIGTERM) {
+        xf_say("cancelled while the port came up: nothing was touched");
+        _exit(1);
+    }
+    return NULL;
+}
+
 int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256])
 {
     struct xf_port_config port = {
@@ -95,12 +120,14 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
         .mtu = config->mtu,
     };
     sigset_t all, before;
+    pthread_t watch;
 
     /* DPDK's threads inherit the mask. The helper's SIGTERM must reach a thread that is in a system
        call on io_fd, not one of theirs. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     err[0] = 0;
+    bool watched = !pthread_create(&watch, NULL, watch_main, NULL);
     int rc = lock(config->port, err);
     if (rc)
         goto out;
@@ -114,6 +141,10 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
         unlock();
     }
 out:
+    if (watched) {
+        pthread_kill(watch, DONE);
+        pthread_join(watch, NULL);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }

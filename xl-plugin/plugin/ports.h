@@ -10,7 +10,8 @@
 #include "../../transport/link.h"
 #include "config.h"
 
-/* On failure err has one line for the user and nothing stays open. */
+/* On failure err has one line for the user and nothing stays open. A SIGTERM meanwhile ends the
+   process. */
 int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256]);
 
 /* link may be NULL. */
