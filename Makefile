@@ -250,10 +250,10 @@ $(BUILD)/xl-fast: $(CLI_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
 
-# Only the two functions that it takes over are visible.
+# Only the functions that it takes over are visible.
 $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/plugin/exports.map
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,--version-script=xl-plugin/plugin/exports.map -o $@ \
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,--defsym=xc_shadow_control=xf_shadow_control -Wl,--version-script=xl-plugin/plugin/exports.map -o $@ \
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.

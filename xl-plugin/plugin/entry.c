@@ -33,6 +33,7 @@
 #include "guest_source.h"
 #include "linger.h"
 #include "marks.h"
+#include "readers.h"
 #include "restore.h"
 #include "save.h"
 #include "say.h"
@@ -168,6 +169,13 @@ static bool ended_pv(void *arg, char text[XF_ENDED_BYTES])
     return ended;
 }
 
+static int alone_pv(void *arg, char why[256])
+{
+    const struct stock_save_arguments *a = arg;
+
+    return xf_reader_check_pv(a->xch, a->dom, why);
+}
+
 static int save_pv(struct stock_save_arguments *a, int io_fd, struct save_callbacks *callbacks)
 {
     int version = xc_version(a->xch, XENVER_version, NULL);
@@ -182,6 +190,7 @@ static int save_pv(struct stock_save_arguments *a, int io_fd, struct save_callba
         .unsteady = unsteady_pv,
         .throttle = throttle_pv,
         .ended = ended_pv,
+        .alone = alone_pv,
         .arg = a,
         .port = &xf_tunnel_dpdk_port,
     };
@@ -251,6 +260,28 @@ void xc_report_error(xc_interface *xch, int code, const char *format, ...)
     errno = saved;
     if (next)
         next(xch, code, "%s", line);
+}
+
+/* libxenctrl's, in whose place the library has this one by the linker's --defsym: Xen's own save of
+   a PV guest turns the dirty log off at its end, which must not be if it is another's by then. */
+int xf_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop, unsigned int *mb,
+                      unsigned int mode);
+
+int xf_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop, unsigned int *mb,
+                      unsigned int mode)
+{
+    int (*next)(xc_interface *, uint32_t, unsigned int, unsigned int *, unsigned int) =
+        stock_function("xc_shadow_control");
+
+    struct xf_xen_domain domain;
+
+    /* One that has begun since we looked; not while the guest waits for us. */
+    if (sop == XEN_DOMCTL_SHADOW_OP_OFF && !xf_xen_domain(xch, domid, &domain) &&
+        !domain.shutdown && xf_reader_find("/proc", domid) > 0)
+        xf_reader_leave_log(true);
+    if (sop == XEN_DOMCTL_SHADOW_OP_OFF && xf_reader_log_is_left())
+        return 0;
+    return next ? next(xch, domid, sop, mb, mode) : -1;
 }
 
 struct stock_arguments {

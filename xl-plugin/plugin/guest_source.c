@@ -36,6 +36,7 @@ int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out)
     if (n != 1 || info.domain != domid)
         return -ESRCH;
     out->hvm = info.flags & XEN_DOMINF_hvm_guest;
+    out->dying = info.flags & XEN_DOMINF_dying;
     out->shutdown = info.flags & XEN_DOMINF_shutdown;
     out->tot_pages = info.tot_pages;
     out->shutdown_reason = (info.flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
@@ -113,43 +114,18 @@ static int source_present(void *ctx, uint64_t *candidates)
     return look_at(x, candidates, 0, x->page_count);
 }
 
-static int start_logging(struct xf_xen_source *x)
-{
-    const char *untouched = getenv("XL_FAST_UNTOUCHED");
-
-    /* While this file is there, `xl migrate --fast=auto` may start again by plain xl migrate. */
-    if (untouched && *untouched && unlink(untouched) && errno != ENOENT)
-        return xf_xen_source_fail(x, "cannot remove the file that XL_FAST_UNTOUCHED names");
-
-    /* libxl answers at once for a guest without a device model. */
-    if (x->callbacks->switch_qemu_logdirty) {
-        if (x->callbacks->switch_qemu_logdirty(x->domid, 1, x->callbacks->data)) {
-            xf_say("source: domain %u: its device model does not log dirty pages", x->domid);
-            return -EIO;
-        }
-        x->qemu_logdirty = true;
-    }
-
-    /* Tracking of the video memory may hold log-dirty already; it comes back by itself afterwards.
-     */
-    if (xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0 &&
-        (xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0) < 0 ||
-         xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0))
-        return xf_xen_source_fail(x, "cannot start to log dirty pages");
-    x->logdirty = true;
-    int rc = xf_xen_late_count(x);
-
-    x->low_pages = x->tot_pages;
-    x->fell = x->moved = false;
-    return rc;
-}
-
 static int source_start(void *ctx, uint64_t *present)
 {
     struct xf_xen_source *x = ctx;
     uint64_t first = x->start_next, end = first + START_PAGES;
-    int rc = x->logdirty ? 0 : start_logging(x);
+    int rc = 0;
 
+    if (!x->logdirty) {
+        rc = xf_xen_log_start(x);
+        rc = rc ?: xf_xen_late_count(x);
+        x->low_pages = x->tot_pages;
+        x->fell = x->moved = false;
+    }
     if (rc)
         return rc;
     if (end > x->page_count)
@@ -168,17 +144,9 @@ static int source_start(void *ctx, uint64_t *present)
 static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
 {
     struct xf_xen_source *x = ctx;
-    DECLARE_HYPERCALL_BUFFER_SHADOW(uint64_t, bits, &x->dirty_hbuf);
-    xc_shadow_op_stats_t stats = {0};
-    long long n =
-        xc_logdirty_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_CLEAN, &x->dirty_hbuf,
-                            x->page_count, final ? XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL : 0, &stats);
+    int rc = xf_xen_log_read(x, dirty, final);
 
-    if (n < 0 || (uint64_t)n != x->page_count)
-        return xf_xen_source_fail(x, "cannot read its dirty bitmap");
-    memcpy(dirty, bits, xf_bitmap_words(x->page_count) * sizeof(uint64_t));
-    int rc = xf_xen_late_add(x, dirty, final);
-
+    rc = rc ?: xf_xen_late_add(x, dirty, final);
     rc = rc ?: final ? xf_xen_late_check_end(x) : 0;
     if (rc)
         return rc;
@@ -345,6 +313,7 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->domid = domid;
     x->callbacks = callbacks;
     x->verify = verify;
+    x->canary = NO_CANARY;
     x->cap = (struct xf_cap){.xch = xch, .domid = domid};
     x->fmem = xenforeignmemory_open(NULL, 0);
     if (!x->fmem) {
@@ -415,10 +384,7 @@ void xf_xen_source_free(struct xf_xen_source *x)
     if (!x)
         return;
     source_unmap(x);
-    if (x->logdirty)
-        xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
-    if (x->qemu_logdirty && x->callbacks->switch_qemu_logdirty(x->domid, 0, x->callbacks->data))
-        xf_say("source: domain %u: its device model goes on logging dirty pages", x->domid);
+    xf_xen_log_stop(x);
     if (x->dirty_hbuf.hbuf)
         xc__hypercall_buffer_free_pages(x->xch, &x->dirty_hbuf, x->dirty_xen_pages);
     if (x->fmem)

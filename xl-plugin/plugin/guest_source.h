@@ -23,6 +23,7 @@ struct xf_xen_source;
 struct xf_xen_domain {
     bool hvm; /* HVM or PVH; else PV */
     bool shutdown;
+    bool dying; /* xl destroy, or the toolstack after its end */
     unsigned shutdown_reason;
     uint64_t tot_pages; /* that it has */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The guest source's own state, shared by its two files and no others: guest_source.c, and
- * guest_source_late.c, which looks for pages that the guest takes into its memory while it moves.
+ * The guest source's own state, shared by its three files and no others: guest_source.c;
+ * guest_source_log.c, the dirty log; guest_source_late.c, which looks for pages that the guest
+ * takes into its memory while it moves.
  */
 #ifndef XF_PLUGIN_GUEST_SOURCE_IMPL_H
 #define XF_PLUGIN_GUEST_SOURCE_IMPL_H
@@ -21,6 +22,8 @@ int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen
 /* From 4.22 on, Xen marks pages dirty that a guest takes into its memory. */
 #define XEN_MARKS_POPULATED (4 << 16 | 22)
 
+#define NO_CANARY UINT64_MAX
+
 struct xf_xen_source {
     xc_interface *xch;
     xenforeignmemory_handle *fmem;
@@ -32,6 +35,8 @@ struct xf_xen_source {
     bool verify;
     struct xf_cap cap;
     bool logdirty, qemu_logdirty;
+    uint64_t canary;     /* guest_source_log.c: a gfn, or NO_CANARY */
+    bool marked;         /* it is dirty, unless another has read the log */
     uint64_t start_next; /* gfn that start() goes on with */
 
     /* guest_source_late.c */
@@ -58,6 +63,11 @@ bool xf_xen_has_content(xen_pfn_t type);
 /* Of the gfns in x->types[0..n) makes types. Asking has an effect: it gives memory to pages that
    populate-on-demand still owes the guest. */
 int xf_xen_source_types(struct xf_xen_source *x, unsigned n);
+
+/* guest_source_log.c: the dirty log, on, read and off. Each says what failed. */
+int xf_xen_log_start(struct xf_xen_source *x);
+int xf_xen_log_read(struct xf_xen_source *x, uint64_t *dirty, bool final);
+void xf_xen_log_stop(struct xf_xen_source *x);
 
 /* guest_source_late.c. Each says what failed. */
 

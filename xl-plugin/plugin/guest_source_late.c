@@ -18,8 +18,11 @@
 int xf_xen_late_count(struct xf_xen_source *x)
 {
     struct xf_xen_domain domain;
-    int rc = x->counts ? xf_xen_domain(x->xch, x->domid, &domain) : 0;
+    int rc = xf_xen_domain(x->xch, x->domid, &domain);
 
+    /* Xen answers calls about the log of such a one with success and nothing. */
+    if (!rc && domain.dying)
+        rc = -ESRCH;
     if (rc) {
         errno = -rc;
         return xf_xen_source_fail(x, "cannot tell how much memory it has");

@@ -39,6 +39,7 @@
 #include "../../transport/fault.h"
 #include "../../transport/source.h"
 #include "idle.h"
+#include "readers.h"
 #include "say.h"
 
 #define LOOK_EVERY_US 20000 /* at io_fd */
@@ -220,6 +221,16 @@ static int touch(struct save *s)
 
     if (untouched && *untouched && unlink(untouched) && errno != ENOENT)
         return xf_tunnel_save_fail(s, -errno, "%s: %s", untouched, strerror(errno));
+    pid_t other = xf_reader_find("/proc", s->p->domid);
+
+    if (other < 0)
+        return xf_tunnel_save_fail(s, other, "cannot tell who else saves the guest: %s",
+                                   strerror(-other));
+    if (other)
+        return xf_tunnel_save_fail(s, -EBUSY,
+                                   "another save or migration of the guest is under way (process "
+                                   "%d): wait until it is over, and try again",
+                                   (int)other);
     return 0;
 }
 

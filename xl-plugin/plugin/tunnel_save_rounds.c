@@ -123,6 +123,16 @@ static int next_round(struct save *s, long dirty)
     }
 }
 
+static bool is_alone(struct save *s)
+{
+    char why[256] = "";
+    int rc = s->p->alone ? s->p->alone(s->p->arg, why) : 0;
+
+    if (rc)
+        xf_tunnel_save_fail(s, rc, "%s", why);
+    return !rc;
+}
+
 /*
  * Called by send_memory_live() of tools/libs/guest/xg_sr_save.c: before each round, with the number
  * of dirty pages, and after it, with -1. Before the first, iteration is 0 and all pages are dirty.
@@ -135,6 +145,8 @@ static int precopy_policy(struct precopy_stats stats, void *data)
         return XGS_POLICY_ABORT;
     if (stats.dirty_count < 0)
         return round_over(s);
+    if (!is_alone(s))
+        return XGS_POLICY_ABORT;
     if (stats.iteration > 0)
         return next_round(s, stats.dirty_count);
     s->round.dirty = stats.dirty_count;
@@ -160,7 +172,7 @@ static int suspend(void *data)
     xf_events_round_begin(&s->report.events, s->rounds + 1, 0, s->suspend_us);
     int ok = s->p->callbacks->suspend(s->p->callbacks->data);
     s->suspended_us = xf_now_us();
-    if (XF_FAULT(tunnel_save_suspended))
+    if (XF_FAULT(tunnel_save_suspended) || (ok == 1 && !is_alone(s)))
         return 0;
     if (ok == 1 && s->verify) {
         xf_tunnel_sleep(XF_UNSTEADY_SETTLE_US);

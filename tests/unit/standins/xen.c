@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define XC_WANT_COMPAT_DEVICEMODEL_API
 #include "xen.h"
 
 #include <errno.h>
@@ -381,7 +382,28 @@ int xc_hvm_param_get(xc_interface *handle, uint32_t dom, uint32_t param, uint64_
     *value = param == HVM_PARAM_STORE_PFN     ? 3
              : param == HVM_PARAM_CONSOLE_PFN ? 4
              : param == HVM_PARAM_IDENT_PT    ? 5 * PAGE
-                                              : 0;
+             : param == HVM_PARAM_SHARING_RING_PFN || param == HVM_PARAM_MONITOR_RING_PFN ||
+                     param == HVM_PARAM_PAGING_RING_PFN
+                 ? (standin.no_canary ? 0 : 6)
+                 : 0;
+    return done(0);
+}
+
+int xc_hvm_modified_memory(xc_interface *xch, uint32_t domid, uint64_t first_pfn, uint32_t nr)
+{
+    struct standin_domain *d;
+
+    (void)xch;
+    if (fails("xc_hvm_modified_memory"))
+        return -1;
+    d = domain(domid);
+    if (!d)
+        return refuse(ESRCH);
+    if (first_pfn + nr >= d->gpfns)
+        return refuse(EINVAL);
+    for (uint64_t gfn = first_pfn; d->logdirty && gfn < first_pfn + nr; gfn++)
+        if (xf_bitmap_test(d->present, gfn))
+            xf_bitmap_set(d->dirty, gfn);
     return done(0);
 }
 

@@ -56,6 +56,7 @@ struct standin {
     struct standin_domain domains[STANDIN_DOMAINS];
     unsigned version; /* major << 16 | minor */
     bool pvh_dom0;
+    bool no_canary; /* guests have no rings that nobody uses */
 
     /* Of call `fail_call`, number fail_at (1: the first) fails with fail_errno; 0: none does. */
     const char *fail_call;

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A second reader of the dirty log, which is Xen's own save of the same guest, over the stand-in
+ * for Xen: whatever it does while the guest moves, the move fails, and the second is left its log.
+ */
+#include <sys/stat.h>
+
+#include "xen_move.h"
+
+#define PAGES (9 * 512u)
+
+static xc_interface *const xch = (xc_interface *)&standin;
+static unsigned maps; /* of the source, while the guest runs */
+
+/* ---- what the second does ------------------------------------------------------------------- */
+
+static void begins(void)
+{
+    if (xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0)) {
+        xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+        xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
+    }
+}
+
+static void reads(void)
+{
+    uint64_t bits[PAGES / 64 + 1];
+    xc_hypercall_buffer_t buffer = {.hbuf = bits};
+    xc_shadow_op_stats_t stats;
+
+    xc_logdirty_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_CLEAN, &buffer, PAGES, 0, &stats);
+}
+
+static void ends(void)
+{
+    xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+}
+
+static void begins_and_ends(void)
+{
+    begins();
+    ends();
+}
+
+static void (*second)(void);
+static unsigned at_map; /* 0: when the guest is to stop */
+
+static int hook(const char *call, unsigned number)
+{
+    if (standin_is_source && !strcmp(call, "xenforeignmemory_map") && !the_move->from->shutdown &&
+        ++maps == at_map)
+        second();
+    return move_hook(call, number);
+}
+
+static void at_suspend(struct xen_move *m)
+{
+    (void)m;
+    second();
+}
+
+static void try(void (*what)(void), unsigned map, bool log_stays)
+{
+    struct xen_move m = {.pages = PAGES, .writes = 60};
+
+    maps = 0;
+    second = what;
+    at_map = map;
+    m.before_suspend = map ? NULL : at_suspend;
+    move_new(&m);
+    standin.hook = hook;
+    move_run(&m);
+    if (!m.save_rc || !m.restore_rc || m.got_end)
+        fail_msg("map %u: save %d, restore %d:\n%s", map, m.save_rc, m.restore_rc,
+                 standin_plugin.said);
+    assert_true(standin_said("another save or migration of it reads its dirty log"));
+    assert_int_equal(m.from->logdirty, log_stays);
+    assert_int_equal(m.qemu_off, 0);
+}
+
+static void a_second_that_begins_is_noticed(void **state)
+{
+    (void)state;
+    for (unsigned map = 0; map < 6; map++)
+        try(begins, map, true);
+}
+
+static void a_second_that_reads_is_noticed(void **state)
+{
+    (void)state;
+    for (unsigned map = 0; map < 6; map++)
+        try(reads, map, true);
+}
+
+static void a_second_that_has_come_and_gone_is_noticed(void **state)
+{
+    (void)state;
+    for (unsigned map = 0; map < 6; map++)
+        try(begins_and_ends, map, false);
+}
+
+/* What it would read is still there: ours looked before it read. */
+static void the_second_loses_nothing(void **state)
+{
+    struct xen_move m = {.pages = PAGES, .writes = 60};
+
+    (void)state;
+    maps = 0;
+    second = begins;
+    at_map = 2;
+    move_new(&m);
+    standin.hook = hook;
+    move_run(&m);
+    assert_int_not_equal(m.save_rc, 0);
+    assert_true(xf_bitmap_count(m.from->dirty, PAGES) > 20);
+}
+
+/* A guest without a page to mark: that the log is off is seen all the same. */
+static void without_a_canary(void **state)
+{
+    (void)state;
+    for (unsigned off = 0; off < 2; off++) {
+        struct xen_move m = {.pages = PAGES, .writes = 60};
+
+        maps = 0;
+        second = begins_and_ends;
+        at_map = off ? 2 : 1000000;
+        move_new(&m);
+        standin.no_canary = true;
+        standin.hook = hook;
+        move_run(&m);
+        if (!off) {
+            move_assert_moved(&m);
+            continue;
+        }
+        move_assert_stayed(&m, "a log that was turned off");
+        assert_true(standin_said("has turned its dirty log off meanwhile"));
+    }
+}
+
+/* ---- other helpers, by /proc ---------------------------------------------------------------- */
+
+static char proc[] = "/tmp/test_xen_readers.XXXXXX";
+
+static void put(const char *pid, const char *name, const char *text, size_t bytes)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", proc, pid);
+    mkdir(path, 0755);
+    snprintf(path, sizeof(path), "%s/%s/%s", proc, pid, name);
+    FILE *to = fopen(path, "w");
+
+    assert_non_null(to);
+    fwrite(text, 1, bytes, to);
+    fclose(to);
+}
+
+#define WORDS(text) text, sizeof(text)
+
+static void helpers_of_others_are_found(void **state)
+{
+    char command[64];
+
+    (void)state;
+    assert_non_null(mkdtemp(proc));
+    put("1", "comm", "init\n", 5);
+    put("20", "comm", "libxl-save-help\n", 16);
+    put("20", "cmdline",
+        WORDS("libxl-save-helper\0--save-domain\0"
+              "13\0-1\0"
+              "15\0"
+              "1\0"
+              "12\0"
+              "0"));
+    put("30", "comm", "libxl-save-help\n", 16);
+    put("30", "cmdline",
+        WORDS("libxl-save-helper\0--restore-domain\0"
+              "13\0-1\0"
+              "7\0"
+              "1"));
+    put("40", "comm", "xl-fast-linger\n", 15);
+    put("40", "cmdline",
+        WORDS("libxl-save-helper\0--save-domain\0"
+              "13\0-1\0"
+              "8\0"
+              "1"));
+    put("50", "comm", "libxl-save-help\n", 16);
+    put("50", "cmdline", "", 0); /* ends just now */
+    assert_int_equal(xf_reader_find(proc, 15), 20);
+    assert_int_equal(xf_reader_find(proc, 1), 0);
+    assert_int_equal(xf_reader_find(proc, 7), 0);
+    assert_int_equal(xf_reader_find(proc, 8), 0);
+    assert_int_equal(xf_reader_find(proc, 0), 0);
+    assert_int_equal(xf_reader_find("/tmp/no such folder", 1), -ENOENT);
+    snprintf(command, sizeof(command), "rm -r %s", proc);
+    assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_second_that_begins_is_noticed),
+        cmocka_unit_test(a_second_that_reads_is_noticed),
+        cmocka_unit_test(a_second_that_has_come_and_gone_is_noticed),
+        cmocka_unit_test(the_second_loses_nothing),
+        cmocka_unit_test(without_a_canary),
+        cmocka_unit_test(helpers_of_others_are_found),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
