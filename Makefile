@@ -258,7 +258,7 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 
 # Asks what can be known before a migration; needs no DPDK to run.
 $(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
-			bin/preflight_guests.o bin/preflight_here.o bin/preflight_question.o bin/preflight_xen.o cli/number.o cli/peers.o plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
+			bin/preflight_asks.o bin/preflight_guest.o bin/preflight_guests.o bin/preflight_here.o bin/preflight_question.o bin/preflight_xen.o cli/number.o cli/peers.o plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
 		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/kernelif.o dpdk/host.o dpdk/args.o) \
 		$(filter %/fault.o,$(TRANSPORT_OBJS))
 	@$(call say,LD)
@@ -301,6 +301,8 @@ $(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
+
+$(BUILD)/tests/xl-plugin/test_question: $(BUILD)/obj/xl-plugin/bin/preflight_question.o
 
 HEAP_WRAPS = malloc calloc realloc aligned_alloc free mmap munmap
 

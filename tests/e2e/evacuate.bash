@@ -38,7 +38,9 @@ guests)
     printf '%s\n' domain=0 uuid=00000000-0000-0000-0000-000000000000 name=Domain-0 state=running cpu_time_ns=999
     for file in $(guests here); do
         read_guest "$DIR/here/$file" || continue
-        printf '%s\n' "domain=$domid" "uuid=$uuid" "name=$file" "state=$state" "cpu_time_ns=$cpu" "need_kib=$((need * 1024))"
+        printf '%s\n' "domain=$domid" "uuid=$uuid" "name=$file" "state=$state" "cpu_time_ns=$cpu" "need_kib=$((need * 1024))" \
+            "ask=guest=$uuid" "ask=name=$file"
+        [ ! -e "$DIR/here/.stays-$file" ] || echo "stays=$(cat "$DIR/here/.stays-$file")"
     done
     [ -e "$DIR/cut" ] || echo all=said ;;
 host)
@@ -59,7 +61,13 @@ target)
     [ ! -e "$DIR/$end/.same" ] || address=192.0.2.1b
     free=$(($(free_mib "$end") * 1024))
     [ "$free" -ge "$4" ] || { echo "why=$end: not enough free memory"; exit; }
-    printf '%s\n' protocol=1 xen=4.17 port=eth9 "address=$address/24" "free_kib=$free" fast=ok ;;
+    printf '%s\n' protocol=1 xen=4.17 port=eth9 "address=$address/24" "free_kib=$free"
+    # Of the guests that it is asked about.
+    if [ -e "$DIR/$end/.cannot" ]; then
+        grep -A 1 '^guest=' | grep -B 1 -xF "name=$(cat "$DIR/$end/.cannot")" |
+            sed -n "s/^guest=\(.*\)/cannot=\1 there is a domain already; mend: xl rename 5 other-5/p"
+    fi
+    echo fast=ok ;;
 esac
 END_PREFLIGHT
 # As the real one's, of which tests/e2e/recover.sh knows more.

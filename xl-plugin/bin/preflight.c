@@ -61,6 +61,7 @@ static const struct check {
     {"lock", xf_check_lock, EXAMINE, false, true},
     {"peer", xf_check_peer, TARGET, true, true},
     {"memory", xf_check_memory, TARGET, true, false},
+    {"guest", xf_check_guest, TARGET | EXAMINE, true, false},
     {"turn", xf_check_turn, TARGET, true, true}, /* the last: only what can go gets one */
 };
 
@@ -150,7 +151,7 @@ static void examine(struct preflight *p, bool mend)
 
     for (const struct check *c = checks; c < checks + sizeof(checks) / sizeof(*checks); c++) {
         if (!(c->calls & EXAMINE) || (c->needs_xen && !p->ctx) ||
-            (c->needs_config && !p->configured))
+            (c->needs_config && !p->configured) || (c->run == xf_check_guest && !p->question))
             continue;
         int rc = run_check(p, c);
 
@@ -217,6 +218,7 @@ int main(int argc, char **argv)
         call = GUESTS;
     } else if (argc == 2 && (mend || !strcmp(verb, "examine"))) {
         call = EXAMINE;
+        p.question = xf_question_read(0);
     } else if (argc == 3 && !strcmp(verb, "source")) {
         call = SOURCE;
         p.domain = argv[2];

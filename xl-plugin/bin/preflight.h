@@ -53,6 +53,14 @@ xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, x
 xf_check xf_check_xen, xf_check_domain, xf_check_memory, xf_check_peer, xf_check_cpu;
 void xf_close_xen(struct preflight *p);
 
+/* preflight_guest.c: of the question, which check_config() need not have passed for. */
+xf_check xf_check_guest;
+
+/* preflight_asks.c: prints what the guest needs at a target; or refuses, where it cannot move at
+   all. */
+int xf_preflight_asks(struct preflight *p, const libxl_dominfo *info,
+                      const libxl_domain_config *config);
+
 /* preflight_guests.c */
 xf_check xf_check_guests;
 /* What the guest needs at a target, with what Xen itself needs for it. 0 or an error of libxl's.

@@ -2,9 +2,9 @@
 /*
  * xl-fast-preflight guests: the domains of this host, for `xl-fast evacuate`. Of each, key=value
  * lines: domain (its number), uuid, name, state (running, paused, suspended, shut-down, dying: the
- * words of ../cli/recover_look.h), cpu_time_ns, and need_kib, what it needs at a target, where that
- * can be told. Then "all=said". Domains that work for another one (its device model) are left out:
- * they go with it.
+ * words of ../cli/recover_look.h), cpu_time_ns, and, where that can be told, need_kib, what it
+ * needs at a target; stays, why it cannot move to any, or lines ask (preflight_question.h). Then
+ * "all=said". Domains that work for another one (its device model) are left out: they go with it.
  */
 #include "preflight.h"
 
@@ -40,7 +40,7 @@ static void print_name(const char *name)
 }
 
 /* dom0, and a domain that is being made or ends, have no configuration that could be asked for. */
-static void print_need(libxl_ctx *ctx, const libxl_dominfo *info)
+static void print_need(struct preflight *p, const libxl_dominfo *info)
 {
     libxl_domain_config config;
     uint64_t need_kib = 0;
@@ -48,8 +48,12 @@ static void print_need(libxl_ctx *ctx, const libxl_dominfo *info)
     if (!info->domid || info->dying || info->shutdown)
         return;
     libxl_domain_config_init(&config);
-    if (!xf_preflight_need(ctx, info->domid, &config, &need_kib))
+    if (!xf_preflight_need(p->ctx, info->domid, &config, &need_kib)) {
         printf("need_kib=%" PRIu64 "\n", need_kib);
+        if (xf_preflight_asks(p, info, &config))
+            printf("stays=%s%s%s\n", p->text, p->mend[0] ? "; mend: " : "", p->mend);
+        p->mend[0] = 0;
+    }
     libxl_domain_config_dispose(&config);
 }
 
@@ -72,7 +76,7 @@ int xf_check_guests(struct preflight *p)
                LIBXL_UUID_BYTES(all[i].uuid));
         print_name(name);
         printf("state=%s\ncpu_time_ns=%" PRIu64 "\n", state_of(&all[i]), all[i].cpu_time);
-        print_need(ctx, &all[i]);
+        print_need(p, &all[i]);
         free(name);
     }
     printf("all=said\n");

@@ -87,7 +87,7 @@ int xf_check_domain(struct preflight *p)
         rc = xf_refuse(p, "domain '%s' is not running", name);
     else if (xf_preflight_need(p->ctx, domid, &config, &need_kib))
         rc = xf_refuse(p, "domain '%s': cannot tell how much memory it needs", name);
-    else if (check_logdirty(p, name, &info))
+    else if (check_logdirty(p, name, &info) || xf_preflight_asks(p, &info, &config))
         rc = -1;
     else
         printf("domid=%u\nuuid=" LIBXL_UUID_FMT "\nname=%s\ntype=%s\nneed_kib=%" PRIu64

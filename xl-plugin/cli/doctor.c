@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "preflight.h"
 #include "recover_reach.h"
 
-#define ANSWER_BYTES (64u << 10)
+#define ANSWER_BYTES (512u << 10)
 #define LIMIT_S      120
 
 /* As xl does it, but never with a question: a password that is asked for would be asked for in the
@@ -28,6 +29,8 @@ struct doctor {
     bool fix, json, own_ssh;
     char noise[XF_REACH_NOISE_BYTES];
     struct xf_peer source, target;
+    FILE *asking; /* the question about this host's guests, while it is made */
+    char *question, guest[256];
     uint64_t from_ms, until_ms;
     char answer[ANSWER_BYTES];
 };
@@ -76,6 +79,69 @@ static void take_ran(struct doctor *x, enum xf_doctor_end end, char *value)
     snprintf(l->found.text, sizeof(l->found.text), "%s", command + (*command == ' '));
 }
 
+/* ---- guests ---------------------------------------------------------------------------------- */
+
+/* A note: the hosts are as they should be, and other guests move. What mends it comes after the
+ * text. */
+static void add_guest(struct doctor *x, enum xf_doctor_end end, const char *name, const char *text)
+{
+    static const char before[] = "; mend: ";
+    struct xf_finding *f = &add(x, end, "guest", XF_FINDING_NOTE)->found;
+    const char *mend = strstr(text, before);
+
+    snprintf(f->text, sizeof(f->text), "%.200s cannot move%s: %.*s", name,
+             end == XF_AT_TARGET ? " there" : "", (int)(mend ? mend - text : (long)strlen(text)),
+             text);
+    if (mend)
+        snprintf(f->mend, sizeof(f->mend), "%s", mend + sizeof(before) - 1);
+}
+
+static void take_guest(void *arg, const char *key, const char *value)
+{
+    struct doctor *x = arg;
+
+    if (!strcmp(key, "name"))
+        snprintf(x->guest, sizeof(x->guest), "%.255s", value);
+    else if (!strcmp(key, "stays"))
+        add_guest(x, XF_AT_SOURCE, x->guest, value);
+    else if (!strcmp(key, "ask") && x->asking)
+        fprintf(x->asking, "%s\n", value);
+}
+
+/* What of this host's guests stays here whatever the target is, and what is to be asked there. */
+static void ask_guests(struct doctor *x)
+{
+    static const char *const args[] = {"guests", NULL};
+    char why[XF_PREFLIGHT_WHY_BYTES];
+    size_t size;
+
+    x->asking = open_memstream(&x->question, &size);
+    if (x->asking)
+        fputs("list=1\n", x->asking);
+    xf_preflight_ask(args, take_guest, x, why); /* what it cannot say, the checks have said */
+    if (x->asking)
+        fclose(x->asking);
+    x->asking = NULL;
+}
+
+/* UUID WHY, of a guest of the question. */
+static void take_cannot(struct doctor *x, char *value)
+{
+    char uuid[60], name[256], *why = strchr(value, ' ');
+    const char *at;
+
+    if (!why || !x->question)
+        return;
+    *why++ = 0;
+    snprintf(uuid, sizeof(uuid), "guest=%.40s\nname=", value);
+    at = strstr(x->question, uuid);
+    if (!at)
+        return;
+    at += strlen(uuid);
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, "\n"), at);
+    add_guest(x, XF_AT_TARGET, name, why);
+}
+
 /* Returns whether the answer is whole. */
 static bool take_answer(struct doctor *x, enum xf_doctor_end end)
 {
@@ -97,6 +163,8 @@ static bool take_answer(struct doctor *x, enum xf_doctor_end end)
             if (x->d.lines_n)
                 snprintf(x->d.lines[x->d.lines_n - 1].found.mend, XF_FINDING_MEND_BYTES, "%s",
                          value);
+        } else if (!strcmp(line, "cannot")) {
+            take_cannot(x, value);
         } else if (!strcmp(line, "examined")) {
             whole = true;
         } else {
@@ -124,7 +192,7 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
     if (end == XF_AT_TARGET && rc == 127) {
         f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
         snprintf(f->text, sizeof(f->text),
-                 "%s is not there: xl-fast is not installed, or elsewhere", x->reach.program);
+                 "%.500s is not there: xl-fast is not installed, or elsewhere", x->reach.program);
         strcpy(f->mend, XF_MEND_INSTALL);
     } else if (rc == 2) {
         f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
@@ -147,7 +215,7 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
             snprintf(f->mend, sizeof(f->mend), "ssh-copy-id %.200s", x->d.host);
     } else {
         f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
-        snprintf(f->text, sizeof(f->text), "%s does not run: %s %d", x->reach.program,
+        snprintf(f->text, sizeof(f->text), "%.500s does not run: %s %d", x->reach.program,
                  rc < 0 ? "error" : "status", rc < 0 ? -rc : rc);
         strcpy(f->mend, XF_MEND_INSTALL);
     }
@@ -226,7 +294,9 @@ static int run(struct doctor *x)
         strcpy(f->mend, XF_MEND_INSTALL);
     } else {
         ask(x, XF_AT_SOURCE);
+        ask_guests(x);
         if (x->d.host) {
+            x->reach.input = x->question;
             ask(x, XF_AT_TARGET);
             compare(x);
         }
@@ -306,6 +376,7 @@ int xf_cli_doctor(int argc, char **argv)
     x->reach.limit_s = LIMIT_S;
     x->reach.noise = x->noise;
     status = run(x);
+    free(x->question);
     free(x);
     return status;
 }

@@ -58,6 +58,7 @@ struct evacuate {
     struct xf_evacuate_guest *guests, *before;
     unsigned guests_n, before_n;
     uint64_t looked_ns;
+    char *question; /* about them */
     struct xf_evacuated *evacuated;
     unsigned evacuated_n;
 };
@@ -88,7 +89,10 @@ static int look(struct evacuate *e)
     struct xf_evacuate_guest *newest = e->before;
     char why[XF_EVACUATE_WHY];
     uint64_t at_ns = now_ns();
-    int n = xf_evacuate_ask_guests(newest, why);
+    int n;
+
+    free(e->question);
+    n = xf_evacuate_ask_guests(newest, &e->question, why);
 
     if (n < 0) {
         xf_say_error("%s", why);
@@ -128,7 +132,8 @@ static void ask_hosts(struct evacuate *e)
 
     for (unsigned i = 0; i < e->hosts_n; i++)
         memcpy(said[i], e->hosts[i].why, sizeof(said[i]));
-    xf_evacuate_ask_hosts(&e->preflight, &e->self, e->hosts, e->hosts_n);
+    xf_evacuate_ask_hosts(&e->preflight, &e->self, e->question, e->hosts, e->hosts_n, e->guests,
+                          e->guests_n);
     for (unsigned i = 0; i < e->hosts_n && !xf_mover_cancelled(); i++)
         if (!e->hosts[i].usable && strcmp(said[i], e->hosts[i].why) != 0)
             xf_say_error("%s", e->hosts[i].why);
@@ -499,6 +504,7 @@ static void free_evacuate(struct evacuate *e)
 {
     if (!e)
         return;
+    free(e->question);
     free(e->evacuated);
     free(e->before);
     free(e->guests);

@@ -4,12 +4,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "number.h"
 #include "preflight.h"
 
-#define ANSWER_BYTES 4096
+#define ANSWER_BYTES (512u << 10)
 
 /* What of an answer is for the user: its beginning, and nothing that a terminal acts on. */
 static void put_text(char *to, size_t size, const char *text)
@@ -73,6 +74,7 @@ struct guests_answer {
     unsigned n;
     bool all;
     char *why;
+    FILE *question;
 };
 
 static enum xf_recover_state state_of(const char *word)
@@ -109,18 +111,32 @@ static void take_guest(void *arg, const char *key, const char *value)
         g->cpu_time_ns = number(value);
     } else if (!strcmp(key, "need_kib")) {
         g->need_kib = number(value);
+    } else if (!strcmp(key, "stays")) {
+        put_text(g->stays, sizeof(g->stays), value);
+    } else if (!strcmp(key, "ask") && a->question) {
+        fprintf(a->question, "%s\n", value);
     }
 }
 
-int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS],
+int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS], char **question,
                            char why[XF_EVACUATE_WHY])
 {
+    size_t size;
+
+    *question = NULL;
     static const char *const args[] = {"guests", NULL};
-    struct guests_answer a = {.guests = guests, .why = why};
+    struct guests_answer a = {
+        .guests = guests, .why = why, .question = open_memstream(question, &size)};
     char err[XF_PREFLIGHT_WHY_BYTES] = "";
 
     snprintf(why, XF_EVACUATE_WHY, "this host: xl-fast-preflight does not list all guests");
-    if (xf_preflight_ask(args, take_guest, &a, err)) {
+    if (a.question)
+        fputs("list=1\n", a.question);
+    int rc = xf_preflight_ask(args, take_guest, &a, err);
+
+    if (a.question)
+        fclose(a.question);
+    if (rc) {
         put_text(why, XF_EVACUATE_WHY, err);
         return -EIO;
     }
@@ -144,12 +160,35 @@ static void value_of(const char *lines, const char *key, char *to, size_t size)
     }
 }
 
+/* cannot=UUID WHY, of each guest that the host cannot take. */
+static void take_cannot(const char *answer, const struct xf_evacuate_host *h, unsigned which,
+                        struct xf_evacuate_guest *guests, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char words[60], *at, why[XF_EVACUATE_WHY];
+
+        snprintf(words, sizeof(words), "\ncannot=%s ", guests[i].uuid);
+        at = strstr(answer, words);
+        if (!at)
+            continue;
+        at += strlen(words);
+        snprintf(why, sizeof(why), "%.*s", (int)strcspn(at, "\n"), at);
+        guests[i].barred |= 1u << which;
+        put_text(guests[i].barred_why, sizeof(guests[i].barred_why), h->name);
+        size_t used = strlen(guests[i].barred_why);
+        if (used + 3 < sizeof(guests[i].barred_why)) {
+            strcpy(guests[i].barred_why + used, ": ");
+            put_text(guests[i].barred_why + used + 2, sizeof(guests[i].barred_why) - used - 2, why);
+        }
+    }
+}
+
 static void ask_host(const struct xf_reach *reach, const struct xf_evacuate_self *self,
-                     struct xf_evacuate_host *h, char address[24])
+                     struct xf_evacuate_host *h, char address[24], char *answer)
 {
     const char *args[] = {"target", self->protocol, self->xen, "0", self->address, NULL};
     struct xf_reach preflight = *reach; /* at that host */
-    char answer[ANSWER_BYTES], fast[8], free_kib[24], noise[XF_REACH_NOISE_BYTES];
+    char fast[8], free_kib[24], noise[XF_REACH_NOISE_BYTES];
 
     preflight.host = h->name;
     preflight.noise = noise;
@@ -157,7 +196,7 @@ static void ask_host(const struct xf_reach *reach, const struct xf_evacuate_self
     h->free_kib = 0;
     address[0] = 0;
 
-    int rc = xf_reach_run(&preflight, true, args, answer, sizeof(answer));
+    int rc = xf_reach_run(&preflight, true, args, answer, ANSWER_BYTES);
     if (noise[0] && rc != -EBADMSG) {
         snprintf(h->why, sizeof(h->why), "%.100s: " XF_REACH_NOISY, h->name, noise);
         return;
@@ -183,12 +222,22 @@ static void ask_host(const struct xf_reach *reach, const struct xf_evacuate_self
 }
 
 void xf_evacuate_ask_hosts(const struct xf_reach *reach, const struct xf_evacuate_self *self,
-                           struct xf_evacuate_host *hosts, unsigned n)
+                           const char *question, struct xf_evacuate_host *hosts, unsigned n,
+                           struct xf_evacuate_guest *guests, unsigned guests_n)
 {
-    char addresses[XF_EVACUATE_HOSTS][24];
+    char addresses[XF_EVACUATE_HOSTS][24], *answer = malloc(ANSWER_BYTES);
+    struct xf_reach asking = *reach;
 
+    asking.input = question;
+    for (unsigned i = 0; i < guests_n; i++)
+        guests[i].barred = 0;
     for (unsigned i = 0; i < n; i++) {
-        ask_host(reach, self, &hosts[i], addresses[i]);
+        hosts[i].usable = false;
+        snprintf(hosts[i].why, sizeof(hosts[i].why), "%s", strerror(ENOMEM));
+        if (!answer)
+            continue;
+        ask_host(&asking, self, &hosts[i], addresses[i], answer);
+        take_cannot(answer, &hosts[i], i, guests, guests_n);
         for (unsigned k = 0; k < i && hosts[i].usable; k++) {
             if (!hosts[k].usable || strcmp(addresses[k], addresses[i]) != 0)
                 continue;
@@ -197,4 +246,5 @@ void xf_evacuate_ask_hosts(const struct xf_reach *reach, const struct xf_evacuat
                      hosts[k].name);
         }
     }
+    free(answer);
 }

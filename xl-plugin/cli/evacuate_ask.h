@@ -19,13 +19,16 @@ struct xf_evacuate_self {
 int xf_evacuate_ask_self(struct xf_evacuate_self *self, char why[XF_EVACUATE_WHY]);
 
 /* All domains of this host, as they are: at most XF_EVACUATE_GUESTS. Returns how many, or -EIO with
-   a line in why. */
-int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS],
+   a line in why. question: what xf_evacuate_ask_hosts() asks, to be freed, whatever is returned;
+   NULL without memory. */
+int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS], char **question,
                            char why[XF_EVACUATE_WHY]);
 
 /* Fills all but the names, one after the other: one that is another's equal by its address is not
-   usable. reach: xl-fast-preflight, as found by xf_reach_find(), with its ssh. */
+   usable. reach: xl-fast-preflight, as found by xf_reach_find(), with its ssh. Of the guests, which
+   of the hosts cannot take them, and why. */
 void xf_evacuate_ask_hosts(const struct xf_reach *reach, const struct xf_evacuate_self *self,
-                           struct xf_evacuate_host *hosts, unsigned n);
+                           const char *question, struct xf_evacuate_host *hosts, unsigned n,
+                           struct xf_evacuate_guest *guests, unsigned guests_n);
 
 #endif

@@ -75,6 +75,8 @@ static void sort_out(struct xf_evacuate_guest *g, const char *const *keep)
         decide(g, XF_FATE_LEFT, "is shut down: xl destroy it");
     else if (!name_works(g->name))
         decide(g, XF_FATE_LEFT, "has a name that xl-fast evacuate does not take: xl rename it");
+    else if (g->stays[0])
+        decide(g, XF_FATE_LEFT, "%s", g->stays);
     else if (!g->need_kib)
         decide(g, XF_FATE_LEFT, "how much memory it needs is not known");
     else if (g->tries >= XF_EVACUATE_TRIES)
@@ -109,7 +111,7 @@ static int choose(const struct xf_evacuate_guest *g, const struct xf_evacuate_ho
     int best = -1;
 
     for (unsigned i = 0; i < n; i++) {
-        if (!hosts[i].usable || g->tried & 1u << i || free_kib[i] < g->need_kib)
+        if (!hosts[i].usable || (g->tried | g->barred) & 1u << i || free_kib[i] < g->need_kib)
             continue;
         if (best < 0 || (tight ? free_kib[i] < free_kib[best] : free_kib[i] > free_kib[best]))
             best = (int)i;
@@ -153,7 +155,9 @@ void xf_evacuate_plan(struct xf_evacuate_guest *guests, unsigned n,
 
         if (g->fate != XF_FATE_MOVES || g->to >= 0)
             continue;
-        if (g->tries)
+        if (g->barred && !g->tries)
+            decide(g, XF_FATE_LEFT, "%s", g->barred_why);
+        else if (g->tries)
             decide(g, XF_FATE_LEFT, "%.150s; no other host has room", g->failed);
         else
             decide(g, XF_FATE_LEFT, "no host that can be used has room for its %" PRIu64 " MiB",

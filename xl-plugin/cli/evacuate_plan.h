@@ -45,8 +45,11 @@ struct xf_evacuate_guest {
     /* What this run has tried: a bit for each host by its index, and how often. */
     uint32_t tried;
     unsigned tries;
-    unsigned reboots;             /* while it moved */
-    char failed[XF_EVACUATE_WHY]; /* the last one */
+    unsigned reboots;                 /* while it moved */
+    char failed[XF_EVACUATE_WHY];     /* the last one */
+    char stays[XF_EVACUATE_WHY];      /* why it can move nowhere, "": it can */
+    uint32_t barred;                  /* hosts that cannot take it, by the newest question */
+    char barred_why[XF_EVACUATE_WHY]; /* of the last of them */
     /* What is decided. */
     enum xf_evacuate_fate fate;
     char why[XF_EVACUATE_WHY]; /* unless it moves */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "recover_reach.h"
@@ -25,7 +26,8 @@ static void put_word(FILE *to, const char *word)
 int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *arg,
                      char why[XF_PREFLIGHT_WHY_BYTES])
 {
-    char command[COMMAND_BYTES], line[768];
+    char command[COMMAND_BYTES], *line = NULL;
+    size_t cap = 0;
     struct xf_reach reach;
     int rc = xf_reach_find(&reach, "xl-fast-preflight");
 
@@ -47,7 +49,7 @@ int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *ar
     FILE *f = words && !fclose(words) && strlen(command) < sizeof(command) - 1
                   ? popen(command, "re")
                   : NULL;
-    while (f && fgets(line, sizeof(line), f)) {
+    while (f && getline(&line, &cap, f) > 0) {
         line[strcspn(line, "\n")] = 0;
         char *value = strchr(line, '=');
 
@@ -56,6 +58,7 @@ int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *ar
             take(arg, line, value);
         }
     }
+    free(line);
     if (!f || pclose(f)) {
         snprintf(why, XF_PREFLIGHT_WHY_BYTES, "%s does not run", reach.program);
         return -EIO;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,11 +119,20 @@ static bool take_mark(const struct xf_reach *reach, char *out, size_t bytes)
     return true;
 }
 
-static void run_child(char *const *argv, int out)
+/* Of a file without a name: however much it is, nobody has to be there to write it. */
+static int open_input(const char *input)
 {
-    int null = open("/dev/null", O_RDONLY);
+    size_t n = strlen(input);
+    int fd = memfd_create("input", MFD_CLOEXEC);
 
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0)
+    return fd >= 0 && write(fd, input, n) == (ssize_t)n && !lseek(fd, 0, SEEK_SET) ? fd : -1;
+}
+
+static void run_child(char *const *argv, const char *input, int out)
+{
+    int in = input ? open_input(input) : open("/dev/null", O_RDONLY);
+
+    if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0)
         _exit(126);
     execvp(argv[0], argv);
     fprintf(stderr, "xl-fast: %s: %s\n", argv[0], strerror(errno));
@@ -196,7 +206,7 @@ int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *ar
     }
     pid = fork();
     if (!pid)
-        run_child((char *const *)argv, fds[1]);
+        run_child((char *const *)argv, reach->input, fds[1]);
     rc = pid < 0 ? -errno : 0;
     close(fds[1]);
     fds[1] = -1;

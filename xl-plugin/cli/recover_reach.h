@@ -36,6 +36,7 @@
 #define XF_REACH_MEND "chsh -s /bin/sh"
 
 struct xf_reach {
+    const char *input; /* its stdin's; NULL: none */
     char program[640]; /* at the same place at both ends */
     const char *ssh;   /* words of the user's shell, as in xl migrate -s; then HOST and a command */
     const char *host;
