@@ -19,7 +19,17 @@ cp "$preflight" "$lib/real-preflight"
 # What Xen would say. PROTOCOL: another version of xl-fast.
 cat >"$lib/xl-fast-preflight" <<'END'
 #!/bin/sh
-case $1 in examine | mend) ;; *) exit 3 ;; esac
+case $1 in
+examine | mend) ;;
+guests) # one that stays, and one that the other host is to be asked about
+    [ ! -e "$W/guests" ] || printf '%s\n' domain=3 name=pci "stays=it has a PCI device; mend: xl pci-detach 3 0000:01:00.0" \
+        domain=4 name=web1 ask=guest=00000000-0000-4000-8000-000000000001 ask=name=web1
+    exit ;;
+*) exit 3 ;;
+esac
+if grep -qx guest=00000000-0000-4000-8000-000000000001; then
+    echo 'cannot=00000000-0000-4000-8000-000000000001 there is a domain already; mend: xl rename 5 other-5'
+fi
 "${0%/*}/real-preflight" "$1" | sed "s/^check=fail xen .*/check=ok xen Xen 4.17/; s/^protocol=.*/protocol=${PROTOCOL:-1}/"
 echo "xen=${XEN:-4.17}"
 END
@@ -125,6 +135,15 @@ grep -q -- '-o BatchMode=yes .*hostb' "$work/log" || fail "ssh may ask for a pas
 doctor -s 'ssh -p 2' hostb
 ends 0
 grep -q '^ssh -p 2 hostb ' "$work/log" || fail "-s is not what is run"
+
+# Guests of this host that cannot move, or not there: notes, with what mends it at which end.
+good
+touch "$work/guests"
+doctor hostb
+ends 0
+has '  note  guest      pci cannot move: it has a PCI device' '        mend: xl pci-detach 3 0000:01:00.0' \
+    '  note  guest      web1 cannot move there: there is a domain already' "        mend: ssh hostb 'xl rename 5 other-5'"
+rm "$work/guests"
 
 # Wrong set-ups.
 good

@@ -112,12 +112,12 @@ all_was_compared
 expect_goes_on "$at" opts "$TICK"
 wait_pass "$at" opts
 
-# libxl asks a guest to suspend and a paused one cannot: it waits a minute for it.
+# libxl asks a guest to suspend and a paused one cannot: it waits a minute for it. --fast says so before.
 on "$at" xl pause opts
 for how in --fast ''; do
     # shellcheck disable=SC2086  # no word where there is none
     migrate "$at" opts $how 2>/dev/null && fail "a paused guest was moved"
-    expect_match "'$how' a paused guest" "guest didn't acknowledge suspend" "$MIGRATE_OUTPUT"
+    expect_match "'$how' a paused guest" "guest didn't acknowledge suspend|domain 'opts' is paused" "$MIGRATE_OUTPUT"
     expect_match "'$how' the guest's state" '^--p---$' "$(state "$at" opts)"
     expect_eq "guests on $(other_host "$at")" "" "$(domains "$(other_host "$at")")"
 done
