@@ -57,6 +57,24 @@ static void unmap_chunk(void *ctx, uint64_t chunk, void *base)
     s->mapped[chunk] = 0;
 }
 
+static int map_part(void *ctx, uint64_t first, void **base)
+{
+    struct sink *s = ctx;
+
+    FUZZ_CHECK(first < PAGES && first % XF_PART_PAGES == 0 && !s->mapped[first / XF_CHUNK_PAGES]);
+    s->mapped[first / XF_CHUNK_PAGES] = 1;
+    *base = memory[first];
+    return 0;
+}
+
+static void unmap_part(void *ctx, uint64_t first, void *base)
+{
+    struct sink *s = ctx;
+
+    FUZZ_CHECK(first < PAGES && s->mapped[first / XF_CHUNK_PAGES] && base == memory[first]);
+    s->mapped[first / XF_CHUNK_PAGES] = 0;
+}
+
 /* A tunnel's: now and then it is not ready for more. */
 static int end_batch(void *ctx, uint64_t count)
 {
@@ -72,6 +90,8 @@ static const struct xf_guest_sink_ops guest_ops = {
     .populate = populate,
     .map_chunk = map_chunk,
     .unmap_chunk = unmap_chunk,
+    .map_part = map_part,
+    .unmap_part = unmap_part,
 };
 static const struct xf_guest_sink_ops tunnel_ops = {
     .populate = populate,
@@ -327,7 +347,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static void (*const ops[])(struct harness *) = {op_raw,  op_sealed,  op_data,  op_barrier,
                                                     op_ping, op_damaged, op_clock, op_host};
     struct xf_target_config config;
-    struct xf_guest_sink guest = {.ctx = &h.sink, .page_count = PAGES};
+    struct xf_guest_sink guest = {.ctx = &h.sink, .page_count = PAGES, .chunks_max = 1};
 
     memset(&h, 0, offsetof(struct harness, packet));
     h.in = (struct fuzz_in){data, size};

@@ -137,15 +137,38 @@ static void sink_unmap_chunk(void *ctx, uint64_t chunk, void *base)
     w->sink_below.ops->unmap_chunk(w->sink_below.ctx, chunk, base);
 }
 
+static int sink_map_part(void *ctx, uint64_t first, void **base)
+{
+    struct soak_world *w = ctx;
+    int rc =
+        w->dead[SOAK_TARGET] ? -EIO : w->sink_below.ops->map_part(w->sink_below.ctx, first, base);
+
+    if (!rc)
+        atomic_fetch_add(&w->mapped[SOAK_TARGET], 1);
+    return rc;
+}
+
+static void sink_unmap_part(void *ctx, uint64_t first, void *base)
+{
+    struct soak_world *w = ctx;
+
+    atomic_fetch_sub(&w->mapped[SOAK_TARGET], 1);
+    w->sink_below.ops->unmap_part(w->sink_below.ctx, first, base);
+}
+
 struct xf_guest_sink soak_world_sink(struct soak_world *w)
 {
     static const struct xf_guest_sink_ops ops = {
         .populate = sink_populate,
         .map_chunk = sink_map_chunk,
         .unmap_chunk = sink_unmap_chunk,
+        .map_part = sink_map_part,
+        .unmap_part = sink_unmap_part,
     };
 
-    return (struct xf_guest_sink){.ops = &ops, .ctx = w, .page_count = w->sink_below.page_count};
+    /* A guest of some chunks more than are mapped at once. */
+    return (struct xf_guest_sink){
+        .ops = &ops, .ctx = w, .page_count = w->sink_below.page_count, .chunks_max = 2};
 }
 
 /* ---- domains -----------------------------------------------------------------------------------
