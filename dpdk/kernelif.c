@@ -2,11 +2,13 @@
 /* Kernel interface: asked by ioctl, see netdevice(7). */
 #include "kernelif.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,40 +102,66 @@ int xf_kernel_if_queues(const char *name, struct xf_kernel_if_queues *queues)
 
 /* ---- what depends on it --------------------------------------------------------------------- */
 
-static bool has_default_route(const char *name)
+/* Whether a line of one of the kernel's tables of routes is a default route by the interface. */
+static bool has_route(const char *table, const char *name, bool (*is_default)(const char *, char *))
 {
-    FILE *f = fopen("/proc/net/route", "re");
-    char line[256], interface[IFNAMSIZ + 1];
-    unsigned to, mask;
+    FILE *f = fopen(table, "re");
+    char line[256], by[IFNAMSIZ + 1];
     bool has = false;
 
     while (f && !has && fgets(line, sizeof(line), f))
-        has = sscanf(line, "%16s %x %*x %*x %*d %*d %*d %x", interface, &to, &mask) == 3 && !to &&
-              !mask && !strcmp(interface, name);
+        has = is_default(line, by) && !strcmp(by, name);
     if (f)
         fclose(f);
     return has;
+}
+
+static bool is_ipv4_default(const char *line, char *by)
+{
+    unsigned to, mask;
+
+    return sscanf(line, "%16s %x %*x %*x %*d %*d %*d %x", by, &to, &mask) == 3 && !to && !mask;
+}
+
+static bool is_ipv6_default(const char *line, char *by)
+{
+    char to[33];
+    unsigned prefix;
+
+    return sscanf(line, "%32s %x %*s %*s %*s %*s %*s %*s %*s %16s", to, &prefix, by) == 3 &&
+           !prefix && strspn(to, "0") == 32;
 }
 
 /* SSH_CONNECTION: the client's address and port, then ours. */
 static bool has_ssh(const char *name)
 {
     const char *connection = getenv("SSH_CONNECTION");
-    char ours[64];
-    struct in_addr in;
-    struct ifreq ifr = {0};
-    struct sockaddr_in at;
+    char ours[64], address[NI_MAXHOST];
+    struct ifaddrs *all;
+    bool has = false;
 
-    if (!connection || sscanf(connection, "%*63s %*63s %63s", ours) != 1 ||
-        inet_pton(AF_INET, ours, &in) != 1 || ask(name, SIOCGIFADDR, &ifr))
+    if (!connection || sscanf(connection, "%*63s %*63s %63s", ours) != 1 || getifaddrs(&all))
         return false;
-    memcpy(&at, &ifr.ifr_addr, sizeof(at));
-    return at.sin_family == AF_INET && at.sin_addr.s_addr == in.s_addr;
+    for (const struct ifaddrs *a = all; a && !has; a = a->ifa_next) {
+        sa_family_t family = a->ifa_addr ? a->ifa_addr->sa_family : AF_UNSPEC;
+
+        if (strcmp(a->ifa_name, name) || (family != AF_INET && family != AF_INET6) ||
+            getnameinfo(a->ifa_addr,
+                        family == AF_INET ? sizeof(struct sockaddr_in)
+                                          : sizeof(struct sockaddr_in6),
+                        address, sizeof(address), NULL, 0, NI_NUMERICHOST))
+            continue;
+        has = !strcmp(address, ours);
+    }
+    freeifaddrs(all);
+    return has;
 }
 
 const char *xf_kernel_if_carries(const char *name)
 {
-    return has_default_route(name) ? "this host's default route"
-           : has_ssh(name)         ? "the ssh session that asks"
-                                   : NULL;
+    return has_route("/proc/net/route", name, is_ipv4_default) ||
+                   has_route("/proc/net/ipv6_route", name, is_ipv6_default)
+               ? "this host's default route"
+           : has_ssh(name) ? "the ssh session that asks"
+                           : NULL;
 }

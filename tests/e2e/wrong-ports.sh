@@ -54,6 +54,12 @@ ip -n "$A" addr add 198.51.100.1/24 dev mig
 export SSH_CONNECTION="198.51.100.9 50000 198.51.100.1 22"
 refused af_xdp:mig "carries the ssh session that asks, and AF_XDP takes all that an interface receives"
 unset SSH_CONNECTION
+moves af_xdp:mig
+# It may be disabled here.
+if ip netns exec "$A" sysctl -qw net.ipv6.conf.mig.disable_ipv6=0 && ip -n "$A" -6 route add default dev mig; then
+    refused af_xdp:mig "carries this host's default route, and AF_XDP takes all that an interface receives"
+    ip -n "$A" -6 route del default dev mig
+fi
 ip -n "$A" route add default via 198.51.100.2
 refused af_xdp:mig "carries this host's default route, and AF_XDP takes all that an interface receives"
 moves mig
