@@ -257,8 +257,8 @@ $(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/p
 		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
-$(BUILD)/xl-fast-preflight: $(addprefix $(BUILD)/obj/xl-plugin/,bin/preflight.o bin/preflight_config.o \
-			bin/preflight_asks.o bin/preflight_guest.o bin/preflight_guests.o bin/preflight_here.o bin/preflight_question.o bin/preflight_xen.o cli/number.o cli/peers.o plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
+$(BUILD)/xl-fast-preflight: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard xl-plugin/bin/preflight*.c)) \
+		$(addprefix $(BUILD)/obj/xl-plugin/,bin/room.o cli/number.o cli/peers.o plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
 		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/kernelif.o dpdk/host.o dpdk/args.o) \
 		$(filter %/fault.o,$(TRANSPORT_OBJS))
 	@$(call say,LD)

@@ -123,7 +123,7 @@ good
 doctor
 ends 0
 has 'this host' '  ok    xen ' '  ok    installed ' '  ok    path ' '  ok    config ' \
-    '  ok    port       eth1: driver none, up, link, MTU 9000' '  ok    lock ' 'all 6 checks passed'
+    '  ok    port       eth1: driver none, up, link, MTU 9000' '  ok    lock ' '  ok    run ' 'all 7 checks passed'
 hasnt FAIL
 [ ! -s "$work/log" ] || fail "it asks another host, or runs a command"
 doctor hostb

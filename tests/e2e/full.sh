@@ -82,7 +82,7 @@ xl_is_through
 [ "$(cat "$work/out")" = '{"version":1,"event":"exit","status":0}' ] || fail "stdout is $(cat "$work/out")"
 ends 3 'web1 goes on here' -- env FAKE_XL_STATUS=3 xl migrate --fast web1 hostb
 ends 3 'so by plain xl migrate' -- env FAKE_XL_STATUS=3 xl migrate --fast=auto web1 hostb
-ends 0 -- xl migrate --fast --dry-run web1 hostb
+ends 0 "nothing can be written to $run/xl-fast: status" 'mend: xl-fast doctor --fix' -- xl migrate --fast --dry-run web1 hostb
 
 # Full while the guest moves: after an event, within one, before any.
 for do in 'echo "$began" >>"$XL_FAST_EVENTS"; '"$fill" "$fill"'echo "$began" >>"$XL_FAST_EVENTS"' \
@@ -174,3 +174,27 @@ eval "$fill"
 ends 1 'No space left' -- xl-fast metrics "$run/file"
 [ ! -e "$run/file" ] || fail "half a file is left"
 umount "$run"
+
+# doctor names it, and its command mends it.
+preflight=$(realpath "${XF_BUILD:-build}")/xl-fast-preflight
+looks() { # STATE
+    "$preflight" examine >"$work/out" 2>/dev/null
+    grep -q "^check=$1 run " "$work/out" || fail "not $1"
+    mend=$(sed -n "/^check=$1 run /{n;s/^mend=//p}" "$work/out")
+}
+if [ -x "$preflight" ]; then
+    for spoilt in "$fill" 'mount -o remount,ro "$RUN"' 'touch "$RUN/xl-fast"' \
+        'i=0; while echo >"$RUN/$i"; do i=$((i + 1)); done 2>/dev/null'; do
+        fresh 2M
+        looks ok
+        [ -z "$(ls "$run/xl-fast")" ] || fail "left behind: $(ls "$run/xl-fast")"
+        rmdir "$run/xl-fast"
+        (eval "$spoilt")
+        looks fail
+        [ -n "$mend" ] || fail "no command"
+        echo "mend: $mend"
+        sh -c "$mend" || fail "$mend fails"
+        looks ok
+        umount "$run"
+    done
+fi

@@ -59,6 +59,7 @@ static const struct check {
     {"config", xf_check_config, HOST | SOURCE | TARGET | EXAMINE, false, false},
     {"port", xf_check_port, HOST | SOURCE | TARGET | EXAMINE, false, true},
     {"lock", xf_check_lock, EXAMINE, false, true},
+    {"run", xf_check_room, EXAMINE, false, false},
     {"peer", xf_check_peer, TARGET, true, true},
     {"memory", xf_check_memory, TARGET, true, false},
     {"guest", xf_check_guest, TARGET | EXAMINE, true, false},

@@ -49,6 +49,9 @@ typedef int xf_check(struct preflight *p);
 xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, xf_check_lock,
     xf_check_turn;
 
+/* room.c */
+xf_check xf_check_room;
+
 /* preflight_xen.c: all need xf_check_xen() to have passed. */
 xf_check xf_check_xen, xf_check_domain, xf_check_memory, xf_check_peer, xf_check_cpu;
 void xf_close_xen(struct preflight *p);
