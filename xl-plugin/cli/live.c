@@ -11,6 +11,7 @@
 
 #include "../../transport/guest.h"
 #include "number.h"
+#include "quote.h"
 
 #define ETA_MAX_US (UINT64_C(86400) * 1000000) /* beyond it the guess is no use */
 #define ETA_MIN_US UINT64_C(500000)            /* of a round, before its speed says anything */
@@ -39,11 +40,18 @@ const char *xf_live_plain(char *to, size_t size, const char *text)
     const unsigned char *at = (const unsigned char *)text;
     size_t n = 0;
 
-    for (; *at && n + 1 < size; at++) {
+    while (*at && n + 1 < size) {
         bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* control, in UTF-8 */
+        unsigned bytes = xf_quote_utf8((const char *)at);
 
-        to[n++] = *at < ' ' || *at == 0x7f || c1 ? '?' : (char)*at;
-        at += c1;
+        if (n + (bytes ? bytes : 1) >= size)
+            break;
+        if (bytes)
+            memcpy(to + n, at, bytes);
+        else
+            to[n] = '?';
+        n += bytes ? bytes : 1;
+        at += bytes ? bytes : c1 ? 2 : 1;
     }
     to[n] = 0;
     return to;
