@@ -24,8 +24,9 @@ make_guest A plain memory=128
 doctor 0
 
 note '--- a login shell that prints a line'
-# shellcheck disable=SC2016  # expanded on the host
-on B 'touch ~/.bashrc; sed -i "1i case \${SSH_CLIENT:-} in 10.91.0.1\\\\ *) echo Welcome to B ;; esac" ~/.bashrc'
+on B 'cat - ~/.bashrc >~/.new 2>/dev/null; mv ~/.new ~/.bashrc' <<'END'
+case ${SSH_CLIENT:-} in 10.91.0.1\ *) echo Welcome to B ;; esac
+END
 expect_eq "what ssh from A gets" 'Welcome to B' "$(on A ssh B true)"
 before=$(guest_tick A plain)
 ! migrate A plain 2>/dev/null || fail "stock xl migrate went"
