@@ -70,6 +70,7 @@ void *__wrap_dlsym(void *handle, const char *name)
     return !strcmp(name, "xc_domain_save")      ? standin_plugin.stock_save
            : !strcmp(name, "xc_domain_restore") ? standin_plugin.stock_restore
            : !strcmp(name, "xc_report_error")   ? standin_plugin.report_error
+           : !strcmp(name, "xc_shadow_control") ? standin_plugin.shadow_control
                                                 : __real_dlsym(handle, name);
 }
 

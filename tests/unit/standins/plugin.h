@@ -17,8 +17,9 @@ struct standin_plugin {
     int port_error;          /* of both; 0: it opens */
     struct xf_config config; /* of both */
     int config_error;
-    void *stock_save, *stock_restore, *report_error; /* what dlsym() finds by these names */
-    char said[32768];                                /* all of it, a line each */
+    /* What dlsym() finds by such names. */
+    void *stock_save, *stock_restore, *report_error, *shadow_control;
+    char said[32768]; /* all of it, a line each */
 };
 
 extern struct standin_plugin standin_plugin;
