@@ -36,12 +36,14 @@
 /* A target says something every 100 ms (PROTOCOL.md, section 8): one that has not for so long may
    be gone, and then it is its silence that ends the migration, and says so. */
 #define ANSWERS_US 1000000u
+#define BEGUN_US   200000u
 
 void xf_source_config_init(struct xf_source_config *config)
 {
     memset(config, 0, sizeof(*config));
     xf_policy_init(&config->policy);
     config->answer_timeout_us = 30000000;
+    config->begin_timeout_us = 600000000;
     config->ready_timeout_us = 60000000;
     config->peer_timeout_us = 30000000;
     config->compress = XF_COMPRESS_AUTO;
@@ -126,7 +128,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->session.stats.limit_bytes_per_s = config->bandwidth_bytes_per_s;
     s->rtt_us = RTT_START_US;
     s->phase = XF_PHASE_CONNECT;
-    s->phase_us = s->round_us = s->emptied_us = now_us;
+    s->phase_us = s->round_us = s->emptied_us = s->began_us = now_us;
     *out = s;
     return 0;
 fail:
@@ -207,12 +209,36 @@ static int check_path(struct xf_source *s, uint64_t now_us)
     }
 }
 
+/* The target's own toolstack may keep it waiting, which is no fault of the link. */
+static int check_begun(struct xf_source *s, uint64_t now_us)
+{
+    if (s->phase != XF_PHASE_CONNECT || !s->config.begun || now_us < s->ask_begun_us)
+        return 0;
+    s->ask_begun_us = now_us + BEGUN_US;
+    if (s->config.begun(s->config.begun_arg)) {
+        s->config.begun = NULL;
+        return 0;
+    }
+    if (now_us - s->began_us > s->config.begin_timeout_us)
+        return xf_session_fail(
+            &s->session, -ETIMEDOUT,
+            "the target's xl has not begun to receive in %llu s: it waits there, "
+            "for its lock (another xl create or migration has /var/lock/xl) or "
+            "for memory",
+            (unsigned long long)(s->config.begin_timeout_us / 1000000));
+    s->phase_us = now_us;
+    return 0;
+}
+
 static int check_times(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
     int rc = xf_session_check_port(ss, XF_FAULT(source_health) ?: ss->link->ops->health(ss->link),
                                    now_us);
 
+    if (rc)
+        return rc;
+    rc = check_begun(s, now_us);
     if (rc)
         return rc;
     const bool late =

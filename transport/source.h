@@ -26,7 +26,12 @@ struct xf_source;
 struct xf_source_config {
     struct xf_offer offer; /* copied; wipe yours */
     struct xf_policy policy;
-    uint64_t answer_timeout_us;     /* offer -> the target's first answer over the link */
+    uint64_t answer_timeout_us; /* offer -> the target's first answer over the link */
+    /* Whether the target's end has begun, as far as is known: until then the answer's time does not
+       run, but this one. Asked a few times a second before the first answer; NULL: not known. */
+    bool (*begun)(void *arg);
+    void *begun_arg;
+    uint64_t begin_timeout_us;
     uint64_t ready_timeout_us;      /* answer -> the target can take memory */
     uint64_t peer_timeout_us;       /* longest silence of the peer afterwards */
     uint64_t bandwidth_bytes_per_s; /* of frames of DATA, at the most; 0 = no limit */

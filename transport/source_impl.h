@@ -35,6 +35,7 @@ struct xf_source {
     uint32_t short_answers;   /* ANSWERs that came without padding */
     uint64_t short_answer_us; /* the first of them */
     uint64_t rtt_us, phase_us, progress_us;
+    uint64_t began_us, ask_begun_us;
     uint64_t emptied_us; /* when the link had nothing more for us ... */
     uint64_t late_us;    /* ... and how long before this step that was */
 

@@ -89,6 +89,7 @@ CONSTANTS = [
 # of PROTOCOL.md's.
 IN_TEXT = [
     (r"source, CONNECT \| ANSWER \| (\d+) s", "transport/source.c", r"answer_timeout_us = (\d+);", 1000000),
+    (r"the next row does not count \| (\d+) s", "transport/source.c", r"begin_timeout_us = (\d+);", 1000000),
     (r"FEEDBACK\(ready\) \| (\d+) s", "transport/source.c", r"ready_timeout_us = (\d+);", 1000000),
     (r"source, LIVE \| any authentic packet \| (\d+) s", "transport/source.c", r"peer_timeout_us = (\d+);", 1000000),
     (r"source, FINAL \| any authentic packet \| (\d+) s", "transport/source.c", r"peer_timeout_us = (\d+);", 1000000),

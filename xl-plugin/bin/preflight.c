@@ -12,7 +12,8 @@
  *     xl-fast-preflight guests               for `xl-fast evacuate` (preflight_guests.c)
  *     xl-fast-preflight queue                for xl-fast-receive: the file that is locked
  *
- * The target is told more on its stdin (preflight_question.h).
+ * The target says "xl_busy=PID" if its xl would wait, and is told more on its stdin
+ * (preflight_question.h).
  *
  * It prints key=value lines; of them "busy=PID" if another migration has the port or comes before
  * this one (PID 0: which is not known), which passes, so it is no refusal, with "before=N", how
@@ -60,6 +61,7 @@ static const struct check {
     {"port", xf_check_port, HOST | SOURCE | TARGET | EXAMINE, false, true},
     {"lock", xf_check_lock, EXAMINE, false, true},
     {"run", xf_check_room, EXAMINE, false, false},
+    {"xl", xf_check_xl, TARGET | EXAMINE, true, false},
     {"peer", xf_check_peer, TARGET, true, true},
     {"memory", xf_check_memory, TARGET, true, false},
     {"guest", xf_check_guest, TARGET | EXAMINE, true, false},

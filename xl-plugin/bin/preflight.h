@@ -53,7 +53,7 @@ xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, x
 xf_check xf_check_room;
 
 /* preflight_xen.c: all need xf_check_xen() to have passed. */
-xf_check xf_check_xen, xf_check_domain, xf_check_memory, xf_check_peer, xf_check_cpu;
+xf_check xf_check_xen, xf_check_domain, xf_check_memory, xf_check_peer, xf_check_cpu, xf_check_xl;
 void xf_close_xen(struct preflight *p);
 
 /* preflight_guest.c: of the question, which check_config() need not have passed for. */

@@ -2,11 +2,13 @@
 /* The preflight's checks of what Xen and its libraries know. */
 #include "preflight.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libxl_utils.h>
 #include <libxlutil.h>
@@ -17,6 +19,7 @@
 #include "../../transport/offer.h"
 
 #define XL_CONF "/etc/xen/xl.conf"
+#define XL_LOCK "/var/lock/xl"
 
 int xf_check_xen(struct preflight *p)
 {
@@ -125,6 +128,33 @@ static bool xl_makes_room(struct preflight *p)
     }
     xlu_cfg_destroy(cfg);
     return makes_room;
+}
+
+/* xl makes one domain at a time, whether it is created or received, under a lock (fcntl's) that it
+   waits for without a word. */
+int xf_check_xl(struct preflight *p)
+{
+    XLU_Config *cfg = xlu_cfg_init(stderr, XL_CONF);
+    const char *path = XL_LOCK;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (cfg && !xlu_cfg_readfile(cfg, XL_CONF))
+        xlu_cfg_get_string(cfg, "lockfile", &path, 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool busy = fd >= 0 && !fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK;
+
+    if (fd >= 0)
+        close(fd);
+    if (cfg)
+        xlu_cfg_destroy(cfg);
+    if (!busy)
+        return xf_pass(p, "xl here waits for nobody");
+    printf("xl_busy=%d\n", (int)lock.l_pid);
+    xf_mend(p, false, "tail --pid=%d -f /dev/null", (int)lock.l_pid);
+    return xf_note(p,
+                   "xl here makes or receives a domain (process %d has its lock): the next one "
+                   "waits for that, and so does this command",
+                   (int)lock.l_pid);
 }
 
 int xf_check_memory(struct preflight *p)

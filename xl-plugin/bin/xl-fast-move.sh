@@ -180,7 +180,8 @@ run_xl() {
     catch_signals
     # Who reads what this says may have gone; that is no reason to leave a guest on its way alone.
     trap '' PIPE
-    env --ignore-signal=INT --default-signal=QUIT,PIPE "$helper" XL_FAST=1 "$@" <&3 >&6 2>&7 3<&- 4>&- 6>&- 7>&- 8>&- &
+    env --ignore-signal=INT --default-signal=QUIT,PIPE "$helper" XL_FAST=1 ${said:+"XL_FAST_SAID=$said"} "$@" \
+        <&3 >&6 2>&7 3<&- 4>&- 6>&- 7>&- 8>&- &
     xl=$!
     [ -z "$cancelled" ] || kill -TERM "$xl"
     # A wait that a signal ends says so by a status above 128, which xl may have ended with as well: then there

@@ -28,6 +28,7 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
+#include "begun.h"
 #include "cap.h"
 #include "config.h"
 #include "guest_source.h"
@@ -347,6 +348,7 @@ int xc_domain_restore(xc_interface *xch, int io_fd, uint32_t dom, unsigned int s
 #endif
     };
     begin();
+    xf_say("%s", XF_BEGUN_SAYS);
     int rc = xf_xen_domain(xch, dom, &domain);
     if (rc) {
         xf_say("target: domain %u: %s", dom, strerror(-rc));

@@ -23,6 +23,7 @@
 #include "../../transport/clock.h"
 #include "../../transport/fault.h"
 #include "../../transport/source.h"
+#include "begun.h"
 #include "config.h"
 #include "ended.h"
 #include "guest_source.h"
@@ -199,6 +200,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
 {
     struct save s = {.xch = xch, .io_fd = io_fd, .domid = domid};
     struct xf_source_config config;
+    struct xf_begun begun;
     bool ended;
     int rc;
 
@@ -228,6 +230,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
         (uint64_t)s.config.connect_timeout_s * 1000000;
     config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;
     config.compress = s.config.compress;
+    xf_begun_ask(&begun, &config);
     config.progress = xf_report_progress;
     config.progress_arg = &s.report;
     rc = xf_source_new(&s.source, &config, &guest, s.link, xf_now_us());
@@ -236,6 +239,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     if (rc)
         goto out;
     rc = move_memory(&s);
+    xf_begun_excuse(&begun, s.report.connected, rc);
     if (!rc) {
         end_session(&s);
         rc = write_rest(&s);

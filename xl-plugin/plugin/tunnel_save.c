@@ -38,6 +38,7 @@
 #include "../../transport/clock.h"
 #include "../../transport/fault.h"
 #include "../../transport/source.h"
+#include "begun.h"
 #include "idle.h"
 #include "readers.h"
 #include "say.h"
@@ -153,6 +154,7 @@ static int run_session(struct save *s)
     struct xf_guest_source guest = xf_tunnel_source_guest(s->tunnel);
     struct xf_source_config config;
     struct xf_source *source = NULL;
+    struct xf_begun begun;
     int rc = open_port(s);
 
     if (!rc)
@@ -165,6 +167,7 @@ static int run_session(struct save *s)
         (uint64_t)s->config.connect_timeout_s * 1000000;
     config.bandwidth_bytes_per_s = s->config.bandwidth_bytes_per_s;
     config.compress = s->config.compress;
+    xf_begun_ask(&begun, &config);
     config.progress = xf_tunnel_progress;
     config.progress_arg = &s->report;
     rc = xf_source_new(&source, &config, &guest, s->link, xf_now_us());
@@ -174,6 +177,7 @@ static int run_session(struct save *s)
         return xf_tunnel_save_fail(s, rc, "cannot begin: %s", strerror(-rc));
     xf_tunnel_source_watch(s->tunnel, xf_source_stats(source));
     rc = step_until_done(s, source);
+    xf_begun_excuse(&begun, s->report.connected, rc);
     s->stats = *xf_source_stats(source);
     if (!rc)
         xf_tunnel_source_done(s->tunnel);

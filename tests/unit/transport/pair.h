@@ -18,7 +18,10 @@ struct pair_config {
     uint64_t pages;
     enum xf_simguest_fill fill;
     unsigned hole_every;
-    unsigned writes_per_ms; /* pages dirtied while it runs */
+    unsigned writes_per_ms;   /* pages dirtied while it runs */
+    bool (*begun)(void *arg); /* of the source */
+    void *begun_arg;
+    uint64_t target_begins_us; /* who sets it steps the source alone until then */
     struct xf_simlink_config net;
     struct xf_fault_config faults; /* both ends; seeded from `seed` */
     struct xf_policy policy;
@@ -111,6 +114,8 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
     sc.bandwidth_bytes_per_s = config->bandwidth_bytes_per_s;
     sc.compress = config->compress;
     sc.cpu_ns = config->cpu_ns;
+    sc.begun = config->begun;
+    sc.begun_arg = config->begun_arg;
     sc.progress = config->progress;
     sc.progress_arg = config->progress_arg;
     assert_int_equal(xf_offer_new(&sc.offer, p->link[0], config->pages), 0);
@@ -118,7 +123,9 @@ static inline void pair_open(struct pair *p, const struct pair_config *config)
     xf_target_config_init(&tc);
     tc.offer = sc.offer;
     assert_int_equal(xf_source_new(&p->source, &sc, &gs, p->link[0], p->now_us), 0);
-    assert_int_equal(xf_target_new(&p->target, &tc, &gt, p->link[1], p->now_us), 0);
+    assert_int_equal(xf_target_new(&p->target, &tc, &gt, p->link[1],
+                                   config->target_begins_us ? config->target_begins_us : p->now_us),
+                     0);
 }
 
 /* One step of both ends and of the clock. */

@@ -108,6 +108,63 @@ static void test_silence_in_each_state(void **state)
     }
 }
 
+static uint64_t begun_at_us;
+
+static bool begun_by_then(void *arg)
+{
+    return ((const struct pair *)arg)->now_us >= begun_at_us;
+}
+
+/* Steps the source alone, until then or until it gives up: its -errno, or 0. */
+static int source_alone(struct pair *p, uint64_t until_us)
+{
+    int rc = 0;
+
+    while (!rc && p->now_us < until_us) {
+        p->now_us += 10000;
+        rc = xf_source_step(p->source, p->now_us);
+    }
+    return rc;
+}
+
+/* The target's toolstack keeps its end waiting: that is no fault of the link, and has a limit and
+   words of its own. */
+static void test_target_begins_late(void **state)
+{
+    struct pair_config c = pair_defaults(32);
+    struct pair p;
+
+    (void)state;
+    c.begun = begun_by_then;
+    c.begun_arg = &p;
+
+    /* For four minutes; then they move the guest as ever. */
+    begun_at_us = c.target_begins_us = 240 * (uint64_t)SECOND;
+    open_counted(&p, &c);
+    assert_int_equal(source_alone(&p, begun_at_us), 0);
+    assert_int_equal(starts, 0);
+    pair_run(&p, 400 * (uint64_t)SECOND);
+    pair_assert_same(&p);
+    pair_close(&p);
+
+    /* It has begun, and says nothing: from then on it is the link. */
+    open_counted(&p, &c);
+    assert_int_equal(source_alone(&p, 400 * (uint64_t)SECOND), -ETIMEDOUT);
+    assert_non_null(strstr(xf_source_error(p.source), "no answer over the migration link in 30 s"));
+    assert_true(p.now_us > begun_at_us + 29 * (uint64_t)SECOND &&
+                p.now_us < begun_at_us + 31 * (uint64_t)SECOND);
+    pair_close(&p);
+
+    /* Never. */
+    begun_at_us = UINT64_MAX;
+    open_counted(&p, &c);
+    assert_int_equal(source_alone(&p, 800 * (uint64_t)SECOND), -ETIMEDOUT);
+    assert_non_null(strstr(xf_source_error(p.source), "has not begun to receive in 600 s"));
+    assert_true(p.now_us > 599 * (uint64_t)SECOND && p.now_us < 601 * (uint64_t)SECOND);
+    assert_int_equal(starts, 0); /* the guest was not touched */
+    pair_close(&p);
+}
+
 static void test_ready_has_a_limit(void **state)
 {
     struct pair_config c = pair_defaults(30);
@@ -255,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_silence_in_each_state),
         cmocka_unit_test(test_round_is_counted_in_time),
         cmocka_unit_test(test_a_batch_may_be_late),
+        cmocka_unit_test(test_target_begins_late),
         cmocka_unit_test(test_ready_has_a_limit),
         cmocka_unit_test(test_guest_that_does_not_suspend),
         cmocka_unit_test(test_done_answers_until_freed),
