@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT = 7, SEND_MS = 50, CONNECT_S = 60 };
+enum { PORT = 7, SEND_MS = 50, CONNECT_S = 60, END_MS = 120000 };
 
 static volatile sig_atomic_t told_to_end;
 
@@ -127,9 +127,16 @@ int main(int argc, char **argv)
     p.fd = argc == 2 ? connect_to(argv[1]) : -1;
     if (p.fd < 0)
         p.why = "no connection";
-    for (uint64_t due = now_ms(); !p.why && !told_to_end;) {
+    /* At the end it sends no more, and waits until the guest has echoed all. */
+    for (uint64_t due = now_ms(), end = 0; !p.why && !(told_to_end && p.echoed == p.sent);) {
         uint64_t now = now_ms();
-        if (now >= due) {
+        if (told_to_end && !end)
+            end = now + END_MS;
+        if (end && now > end) {
+            p.why = "not all is echoed";
+        } else if (end) {
+            due = now + SEND_MS;
+        } else if (now >= due) {
             uint64_t number = p.sent + 1;
             ssize_t n = send(p.fd, &number, sizeof number, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (n == sizeof number)
