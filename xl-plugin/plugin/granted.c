@@ -2,6 +2,7 @@
 #include "granted.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -11,25 +12,26 @@
 
 #include "../../transport/guest.h"
 
+static bool writable(unsigned flags)
+{
+    return (flags & GTF_type_mask) == GTF_permit_access && !(flags & GTF_readonly);
+}
+
 int xf_granted_entries(unsigned version, const void *table, size_t bytes, uint64_t *frames)
 {
+    const grant_entry_v1_t *v1 = table;
+    const grant_entry_v2_t *v2 = table;
     int n = 0;
 
     if (version == 1) {
-        const grant_entry_v1_t *entry = table;
-        for (size_t i = 0; i < bytes / sizeof(*entry); i++) {
-            unsigned flags = entry[i].flags;
-            if ((flags & GTF_type_mask) == GTF_permit_access && flags & GTF_writing)
-                frames[n++] = entry[i].frame;
-        }
+        for (size_t i = 0; i < bytes / sizeof(*v1); i++)
+            if (writable(v1[i].flags))
+                frames[n++] = v1[i].frame;
     } else {
-        const grant_entry_v2_t *entry = table;
-        for (size_t i = 0; i < bytes / sizeof(*entry); i++) {
-            unsigned flags = entry[i].hdr.flags;
-            if ((flags & GTF_type_mask) == GTF_permit_access && !(flags & GTF_readonly))
+        for (size_t i = 0; i < bytes / sizeof(*v2); i++)
+            if (writable(v2[i].hdr.flags))
                 frames[n++] =
-                    flags & GTF_sub_page ? entry[i].sub_page.frame : entry[i].full_page.frame;
-        }
+                    v2[i].hdr.flags & GTF_sub_page ? v2[i].sub_page.frame : v2[i].full_page.frame;
     }
     return n;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Granted: the frames of a suspended guest that a backend has mapped so that it can write to them,
- * by the guest's grant table. A disk's frontend has pages that stay mapped for good (persistent
- * grants); what its backend reads from the disk into one is not in Xen's dirty log, and need not
- * be: a frontend that comes back to life makes its rings and grants anew, and asks again for all
- * that was on its way. So such pages may differ at the target, with stock migration too, and
- * comparing them says nothing.
+ * Granted: the frames of a suspended guest that it lets others write to, by its grant table. Its
+ * backends go on while it is suspended: packets land in the buffers of its network card, what was
+ * read from a disk in pages that its backend keeps mapped (which Xen's dirty log does not see at
+ * all). A frontend that comes back to life makes its rings and buffers anew, and asks again for all
+ * that was on its way; so none of it is missed, with stock migration as little, and comparing such
+ * pages says nothing.
  */
 #ifndef XF_PLUGIN_GRANTED_H
 #define XF_PLUGIN_GRANTED_H
@@ -19,11 +19,8 @@
    many, or -errno. */
 int xf_granted(xc_interface *xch, uint32_t domid, uint64_t **frames);
 
-/*
- * Those that a table's entries name; `frames` has room for one each. 8 bytes an entry in version 1,
- * where Xen notes in the entry whether it is mapped to write; 16 in version 2, where it notes that
- * elsewhere, so all that could be are taken. The guest may have written anything there.
- */
+/* Those that a table's entries name, 8 bytes each in version 1 and 16 in version 2; `frames` has
+   room for one each. The guest may have written anything there. */
 int xf_granted_entries(unsigned version, const void *table, size_t bytes, uint64_t *frames);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Unsteady: the pages of a suspended guest that others may still write, so that comparing them says
  * nothing: dom0's daemons drain the console's and xenstore's rings, Xen and the device model have
- * the ioreq pages; and what backends have mapped to write (granted.h; an HVM or PVH guest's not
+ * the ioreq pages; and what the guest lets backends write to (granted.h; an HVM or PVH guest's not
  * here). What the target starts with there is none of the source's business: Xen's own restore
  * clears most of them.
  */
@@ -14,7 +14,8 @@
 
 #include <xenctrl.h>
 
-/* Those few, and a PV guest's pages that backends have: of each disk up to a thousand. */
+/* Those few, and what a PV guest grants: of each disk up to a thousand, of each queue of a card
+ * 256. */
 #define XF_UNSTEADY_MAX 8192u
 
 /* What a daemon had begun when the guest stopped is done after so long; verified pages are read
