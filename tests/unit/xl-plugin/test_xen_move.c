@@ -203,7 +203,7 @@ static void granted_pages_are_not_compared(void **state)
         assert_int_equal(m.save_rc, 0);
         assert_int_equal(m.restore_rc, 0);
         assert_int_equal(standin_differing(m.from, m.to), 1);
-        assert_true(standin_said("\"unverified_pages\":4,"));
+        assert_true(standin_said("\"unverified_pages\":5,"));
         move_assert_tidy(&m);
     }
 }
