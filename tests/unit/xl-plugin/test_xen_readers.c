@@ -115,6 +115,24 @@ static void the_second_loses_nothing(void **state)
     assert_true(xf_bitmap_count(m.from->dirty, PAGES) > 20);
 }
 
+/* The move fails for another reason, and has not read the log since the second began. */
+static void a_move_that_fails_leaves_the_second_its_log(void **state)
+{
+    (void)state;
+    for (unsigned with = 0; with < 2; with++) {
+        struct xen_move m = {.pages = PAGES, .writes = 20, .suspend_fails = true};
+
+        second = begins;
+        m.before_suspend = with ? at_suspend : NULL;
+        move_new(&m);
+        move_run(&m);
+        assert_int_not_equal(m.save_rc, 0);
+        assert_true(standin_said("did not suspend"));
+        assert_int_equal(m.from->logdirty, with);
+        assert_int_equal(m.qemu_off, !with);
+    }
+}
+
 /* A guest without a page to mark: that the log is off is seen all the same. */
 static void without_a_canary(void **state)
 {
@@ -204,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_second_that_reads_is_noticed),
         cmocka_unit_test(a_second_that_has_come_and_gone_is_noticed),
         cmocka_unit_test(the_second_loses_nothing),
+        cmocka_unit_test(a_move_that_fails_leaves_the_second_its_log),
         cmocka_unit_test(without_a_canary),
         cmocka_unit_test(helpers_of_others_are_found),
     };
