@@ -83,7 +83,7 @@ static void test_nothing_written(void **state)
 static void test_written(void **state)
 {
     (void)state;
-    for (uint64_t seed = 3; seed < 11; seed++)
+    for (uint64_t seed = 3; seed < 7; seed++)
         run(seed, 200, 0);
 }
 
