@@ -42,7 +42,7 @@ target)
     [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
     # Another migration has its port, once.
     [ ! -e "${FAKE_BUSY:-/nowhere}" ] || { rm "$FAKE_BUSY" && echo busy=4711; }
-    printf '%s\n' protocol=1 xen=4.17 port=eth9 address=192.0.2.2/24 "mtu=${FAKE_MTU:-9000}" mtu_limit=0 fast=ok ;;
+    printf '%s\n' protocol=1 xen=4.17 "port=${FAKE_PORT:-eth9}" address=192.0.2.2/24 "mtu=${FAKE_MTU:-9000}" mtu_limit=0 fast=ok ;;
 esac
 END
 cat >"$dir/shim/xl-fast-domain" <<'END'
@@ -149,6 +149,10 @@ check "help" 0 "xl migrate --fast[=auto]" '' xl migrate --fast --help
 check "a smaller MTU there" 0 "[migrate][d][h $remote]" "h's eth9 has an MTU of 1500, eth1 of 9000; mend: ssh h 'ip link set eth9 mtu 9000'" \
     env FAKE_MTU=1500 xl migrate --fast d h
 check "a smaller MTU here" 0 "$ours" "eth1 has an MTU of 9000, h's eth9 of 9216; mend: ip link set eth1 mtu 9216" env FAKE_MTU=9216 xl migrate --fast d h
+check "AF_XDP there, whose frames fit a page" 0 "$ours" "eth1 has an MTU of 9000, h's af_xdp:eth9 of 3000; mend: ip link set eth1 mtu 3000" \
+    env FAKE_PORT=af_xdp:eth9 FAKE_MTU=3000 xl migrate --fast d h
+check "the interface is named" 0 "$ours" "h's af_packet:eth9 has an MTU of 1500, eth1 of 9000; mend: ssh h 'ip link set eth9 mtu 9000'" \
+    env FAKE_PORT=af_packet:eth9 FAKE_MTU=1500 xl migrate --fast d h
 for mtu in 0 x 9000; do
     check "nothing to say of an MTU of $mtu" 1 '' '' sh -c "FAKE_MTU=$mtu xl migrate --fast d h 2>&1 | grep MTU"
 done

@@ -166,6 +166,12 @@ static unsigned usable_mtu(const struct xf_peer *p)
     return p->mtu_limit && (!p->mtu || p->mtu_limit < p->mtu) ? p->mtu_limit : p->mtu;
 }
 
+/* Its frames have to fit a page: no MTU of the other end's is one that it could be given. */
+static bool is_af_xdp(const struct xf_peer *p)
+{
+    return !strncmp(p->port, "af_xdp:", 7);
+}
+
 /* The interface behind a port's name: eth1, af_packet:eth1, af_xdp:eth1. */
 static const char *interface_of(const struct xf_peer *p)
 {
@@ -186,10 +192,13 @@ void xf_peers_mtu(const struct xf_peer *source, const struct xf_peer *target, st
         return;
     }
     const struct xf_peer *low = here < there ? source : target;
+    const struct xf_peer *high = here < there ? target : source;
+    const struct xf_peer *changed = is_af_xdp(low) ? high : low;
 
-    f->mend_at_source = low == source;
+    f->mend_at_source = changed == source;
     if (low->mtu == usable_mtu(low))
-        MEND("ip link set %.15s mtu %u", interface_of(low), here < there ? there : here);
+        MEND("ip link set %.15s mtu %u", interface_of(changed),
+             usable_mtu(changed == low ? high : low));
     else
         MEND("editor " CONF);
     TEXT("has an MTU of %u, the source of %u: migrations use the smaller, and where a switch "
