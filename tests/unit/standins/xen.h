@@ -25,7 +25,7 @@
 
 #include <xenctrl.h>
 
-#define STANDIN_DOMAINS 3u /* 1 and 2 are used */
+#define STANDIN_DOMAINS 4u
 #define STANDIN_CALLS   48u
 
 struct standin_domain {

@@ -286,6 +286,30 @@ static void events_tell_the_saves_rounds(void **state)
     unlink(path);
 }
 
+/* Before each round, and once the guest stands, it is asked whether another reads the dirty log. */
+static void a_second_reader_ends_it(void **state)
+{
+    unsigned looks;
+
+    (void)state;
+    struct move whole = small_move(3);
+
+    move_run(&whole);
+    assert_moved(&whole);
+    looks = whole.looks;
+    assert_true(looks >= 3);
+    move_free(&whole);
+    for (unsigned at = 1; at <= looks; at++) {
+        struct move m = small_move(3);
+
+        m.other_reader_at = at;
+        move_run(&m);
+        assert_refused(&m);
+        assert_int_equal(m.suspends, at == looks);
+        move_free(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +321,7 @@ int main(void)
         cmocka_unit_test(without_a_target_the_guest_is_not_touched),
         cmocka_unit_test(what_ends_early_has_not_moved),
         cmocka_unit_test(events_tell_the_saves_rounds),
+        cmocka_unit_test(a_second_reader_ends_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

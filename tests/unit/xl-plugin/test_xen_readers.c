@@ -3,7 +3,12 @@
  * A second reader of the dirty log, which is Xen's own save of the same guest, over the stand-in
  * for Xen: whatever it does while the guest moves, the move fails, and the second is left its log.
  */
+/* One test has a save helper of it, which others that run beside this must not see as theirs. */
+#define SOURCE_DOMID 3u
+
+#include <limits.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "xen_move.h"
 
@@ -215,8 +220,47 @@ static void helpers_of_others_are_found(void **state)
     assert_int_equal(system(command), 0);
 }
 
-int main(void)
+/* While another helper saves the domain, none begins. This program is that helper too. */
+static void a_move_beside_another_does_not_begin(void **state)
 {
+    struct xen_move m = {.pages = PAGES};
+    char dir[] = "/tmp/test_xen_readers.XXXXXX", self[PATH_MAX], path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    pid_t helper;
+
+    (void)state;
+    assert_true(n > 0);
+    self[n] = 0;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/libxl-save-helper", dir);
+    assert_int_equal(symlink(self, path), 0);
+    helper = fork();
+    if (!helper) {
+        execl(path, path, "--save-domain", "13", "-1", "3", "1", "12", "0", NULL);
+        _exit(1);
+    }
+    for (unsigned i = 0; xf_reader_find("/proc", SOURCE_DOMID) != helper; i++) {
+        assert_true(i < 10000);
+        usleep(1000);
+    }
+    assert_int_equal(xf_reader_find("/proc", SOURCE_DOMID + 1), 0);
+    move_new(&m);
+    m.from->logdirty = true;
+    move_run(&m);
+    kill(helper, SIGKILL);
+    waitpid(helper, NULL, 0);
+    unlink(path);
+    rmdir(dir);
+    move_assert_stayed(&m, "a move beside another");
+    assert_true(standin_said("another save or migration of it is under way"));
+    assert_true(m.from->logdirty);
+    assert_int_equal(m.suspends, 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "--save-domain"))
+        return pause();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_that_begins_is_noticed),
         cmocka_unit_test(a_second_that_reads_is_noticed),
@@ -225,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_move_that_fails_leaves_the_second_its_log),
         cmocka_unit_test(without_a_canary),
         cmocka_unit_test(helpers_of_others_are_found),
+        cmocka_unit_test(a_move_beside_another_does_not_begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,9 @@ struct move {
     bool restore_is_quiet; /* the restore compares and does not tell */
     uint64_t damage[16]; /* frames of the restored guest that get a wrong bit, before the compare */
     unsigned damaged;
-    uint64_t unsteady;         /* the frame that may differ */
+    uint64_t unsteady; /* the frame that may differ */
+    unsigned
+        other_reader_at; /* so many looks find that all is well; then there is one; 0 = never */
     unsigned restore_fails_at; /* the restore gives up after so many records; 0 = never */
     /* Called for each record on the way; false: the way ends before it. */
     bool (*on_the_way)(struct move *m, unsigned n, struct xf_record *rec, struct bytes *body);
@@ -87,7 +89,7 @@ struct move {
     /* Seen. */
     int save_rc, restore_rc;
     bool stock_save_called, stock_restore_called;
-    unsigned suspends, live_rounds;
+    unsigned suspends, live_rounds, looks;
     unsigned throttled[8], throttled_n; /* what the guest was left, one after the other ... */
     unsigned suspended_pct;             /* ... and when it was suspended; 0 = not told */
     struct bytes sent, got;             /* by the stock functions */
@@ -296,6 +298,16 @@ static int throttle_guest(void *arg, unsigned percent)
     return 0;
 }
 
+static int look_for_readers(void *arg, char why[256])
+{
+    struct move *m = arg;
+
+    if (++m->looks != m->other_reader_at)
+        return 0;
+    strcpy(why, "another has begun");
+    return -ESTALE;
+}
+
 static int unsteady_page(void *arg, uint64_t pages[XF_UNSTEADY_MAX])
 {
     const struct move *m = arg;
@@ -415,6 +427,7 @@ static void *source_main(void *arg)
         .stock = stock_save,
         .unsteady = unsteady_page,
         .throttle = throttle_guest,
+        .alone = look_for_readers,
         .arg = m,
         .port = &port,
     };

@@ -29,7 +29,9 @@
 #include "../standins/xen.h"
 #include "wire.h"
 
+#ifndef SOURCE_DOMID
 #define SOURCE_DOMID 1u
+#endif
 #define TARGET_DOMID 2u
 
 struct xen_move {
