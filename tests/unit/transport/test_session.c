@@ -4,6 +4,8 @@
 #include "pair.h"
 
 #include "../../../transport/session.h"
+#include "../../../transport/source_impl.h"
+#include "../../../transport/target_impl.h"
 
 #include "../../../transport/random.h"
 
@@ -397,13 +399,16 @@ static void test_others_packets_are_no_idleness(void **state)
         crowd.ops.rx_more = crowded_rx_more;
         below->ops = &crowd.ops;
     }
-    for (unsigned i = 0; i < 3; i++) {
-        crowd.loud = i == 1;
+    for (unsigned i = 0; i < 5; i++) {
+        crowd.loud = i == 1 || i == 2;
         p.now_us += 20;
         assert_int_equal(xf_source_step(p.source, p.now_us), 0);
         assert_int_equal(xf_target_step(p.target, p.now_us), 0);
-        assert_int_equal(xf_source_idle(p.source), i != 1);
-        assert_int_equal(xf_target_idle(p.target), i != 1);
+        assert_int_equal(xf_source_idle(p.source), !crowd.loud);
+        assert_int_equal(xf_target_idle(p.target), !crowd.loud);
+        /* Since when it has not looked at all that is there, which is what 'late' tells. */
+        assert_int_equal(p.source->late_us, i == 2 ? 40 : i == 3 ? 60 : 20);
+        assert_int_equal(p.target->emptied_us, p.now_us - (i == 1 ? 20 : i == 2 ? 40 : 0));
     }
     pair_run(&p, LIMIT_US);
     pair_assert_same(&p);
