@@ -79,8 +79,13 @@ static int look(struct xf_cap *c)
 
     if (!pool)
         return -errno;
+    /* Xen answers with the first pool from that number on. */
+    bool same = pool->cpupool_id == info.cpupool;
+
     c->scheduler = pool->sched_id;
     xc_cpupool_infofree(c->xch, pool);
+    if (!same)
+        return -ESRCH;
     if (c->scheduler != XEN_SCHEDULER_CREDIT && c->scheduler != XEN_SCHEDULER_CREDIT2)
         return -EOPNOTSUPP;
     int rc = get_cap(c);

@@ -22,7 +22,7 @@
 static struct {
     uint32_t scheduler, cpus;
     uint16_t cap[10]; /* by scheduler */
-    bool set_fails;
+    bool set_fails, pool_is_gone;
     unsigned pools;
 } xen;
 
@@ -45,6 +45,7 @@ xc_cpupoolinfo_t *xc_cpupool_getinfo(xc_interface *xch, uint32_t pool)
     (void)xch;
     assert_non_null(info);
     assert_int_equal(pool, POOL);
+    info->cpupool_id = pool + xen.pool_is_gone;
     info->sched_id = xen.scheduler;
     xen.pools++;
     return info;
@@ -177,7 +178,14 @@ static void what_fails_leaves_the_record(void **state)
     assert_int_equal(xf_cap_throttle(&c, 100), 0);
     file_says(NULL);
 
+    /* Another pool is no answer. */
     xen.scheduler = XEN_SCHEDULER_CREDIT2;
+    xen.pool_is_gone = true;
+    assert_int_equal(xf_cap_throttle(&c, 50), -ESRCH);
+    assert_int_equal(xen.cap[XEN_SCHEDULER_CREDIT2], 0);
+    file_says(NULL);
+    xen.pool_is_gone = false;
+
     xen.cpus = 1;
     assert_int_equal(xf_cap_throttle(&c, 50), 0);
     xen.set_fails = true;

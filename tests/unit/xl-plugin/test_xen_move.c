@@ -59,8 +59,10 @@ static void every_call_fails_once_at_every_place(void **state)
             for (unsigned at = 1; at <= calls[c].count; at++) {
                 char what[80];
 
-                /* With --verify the same places come before; there, the first and the last. */
-                if (verify && at > 1 && at < calls[c].count)
+                /* With --verify the same places come before, and test_xen_records has each
+                   parameter: of these the first and the last. */
+                if ((verify || !strcmp(calls[c].name, "xc_hvm_param_get")) && at > 1 &&
+                    at < calls[c].count)
                     continue;
                 tried++;
 
@@ -81,6 +83,8 @@ static void every_call_fails_once_at_every_place(void **state)
                     move_assert_moved(&m);
                 if (strcmp(calls[c].name, "xc_shadow_control(OFF)"))
                     assert_false(m.from->logdirty);
+                else
+                    assert_true(standin_said("Xen goes on logging its dirty pages"));
             }
         }
     }
