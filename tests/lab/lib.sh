@@ -112,13 +112,11 @@ link_bytes() {
 #   kernel=RELEASE: that of another release than its host's (give_kernel)
 #   args=words for its kernel command line   conf=a line for its configuration
 make_guest() {
-    local host=$1 name=$2 began=$SECONDS limit=300
+    local host=$1 name=$2 began=$SECONDS limit=600
     shift 2
     GUEST_WORDS[$name]=" $* "
     guest_config "$name" "$@" | on "$host" "cat >/lab/$name.cfg"
     on "$host" xl create -q "/lab/$name.cfg" || fail "guest $name does not start on $host"
-    # An HVM guest's boot is all emulation inside emulation.
-    case " $* " in *" type=hvm "*) limit=600 ;; esac
     wait_tick "$host" "$name" 2 "$limit"
     note "guest $name runs on $host ($((SECONDS - began)) s): $(guest_tick "$host" "$name")"
 }
