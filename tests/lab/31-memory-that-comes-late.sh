@@ -26,8 +26,8 @@ make_guest A late memory=$memory busy=10 args="xf.late=24"
 wait_late A 1 120
 before=$(guest_tick A late)
 
-# At this rate the first round takes most of a minute.
-on A '(XL_FAST_VERBOSE=1 xl migrate --fast --verify --bandwidth 20M late B >/lab/late.out 2>&1; echo "status $?" >>/lab/late.out) </dev/null >/dev/null 2>&1 &'
+# At this rate the first round takes half a minute and more.
+on A '(XL_FAST_VERBOSE=1 xl migrate --fast --verify --bandwidth 40M late B >/lab/late.out 2>&1; echo "status $?" >>/lab/late.out) </dev/null >/dev/null 2>&1 &'
 # shellcheck disable=SC2016  # expanded on the host
 on A 'i=0; until grep -aq "source: connected" /lab/late.out; do i=$((i + 1)); [ $i -lt 120 ] || exit 1; sleep 1; done' ||
     fail "it does not begin: $(on A cat /lab/late.out)"
