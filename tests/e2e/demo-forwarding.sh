@@ -20,8 +20,10 @@ for host in $A $B; do
 done
 # Of the IPv4 counters in /proc/net/snmp, those of a name.
 ipv4() { # HOST NAME
-    ip netns exec "$1" awk -v name="$2" '$1 == "Ip:" { if (!at) { for (i = 2; i <= NF; i++) if ($i == name) at = i } else print $at }' \
-        /proc/net/snmp
+    # shellcheck disable=SC2016  # awk's
+    ip netns exec "$1" awk -v name="$2" '
+        $1 == "Ip:" && at { print $at }
+        $1 == "Ip:" { for (i = 2; i <= NF; i++) if ($i == name) at = i }' /proc/net/snmp
 }
 sent() { # by HOST to its gateway
     ip netns exec "$1" cat /sys/class/net/gw/statistics/tx_packets
