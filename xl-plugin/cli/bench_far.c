@@ -16,6 +16,7 @@
 #include "cli.h"
 #include "ends.h"
 #include "memory.h"
+#include "number.h"
 
 #define CHUNK_BYTES (XF_CHUNK_PAGES * XF_PAGE_BYTES)
 
@@ -76,6 +77,7 @@ static const struct xf_guest_sink_ops null_ops = {
 static int make_sink(struct far *f, struct xf_guest_sink *sink)
 {
     uint64_t pages = f->order.memory_bytes / XF_PAGE_BYTES, kib = xf_memory_available_kib();
+    char have[32];
     int rc;
 
     if (f->order.sink == BENCH_SINK_NULL) {
@@ -84,7 +86,8 @@ static int make_sink(struct far *f, struct xf_guest_sink *sink)
         return f->chunk ? 0 : fail(f, -ENOMEM, "%s", strerror(ENOMEM));
     }
     if (kib && f->order.memory_bytes / 1024 >= kib)
-        return fail(f, -ENOMEM, "this machine has not so much free memory; see --memory");
+        return fail(f, -ENOMEM, "this machine has not so much free memory, but %s; see --memory",
+                    xf_number_show_size(have, sizeof(have), kib * 1024));
     rc = xf_simguest_new_empty(&f->guest, pages);
     if (rc)
         return fail(f, rc, "no memory for the guest: %s", strerror(-rc));

@@ -184,10 +184,20 @@ static int usage_error(const char *what, const char *wants)
     return 1;
 }
 
+static const char *too_little(char *out, size_t size, uint64_t kib)
+{
+    char have[32];
+
+    snprintf(out, size, "has not so much free memory, but %s: --memory",
+             xf_number_show_size(have, sizeof(have), kib * 1024));
+    return out;
+}
+
 /* What only makes sense, or not, with other options. */
 static int check(struct bench_options *o, int operands, char **operand)
 {
     uint64_t kib = xf_memory_available_kib();
+    char text[96];
     unsigned here;
 
     if (operands > (o->serve ? 0 : 1))
@@ -203,7 +213,7 @@ static int check(struct bench_options *o, int operands, char **operand)
         o->seconds = 5;
     here = !o->host && o->sink == BENCH_SINK_MEMORY ? 2 : 1;
     if (!o->serve && kib && o->memory_bytes / 1024 >= kib / here)
-        return usage_error("this machine", "has not so much free memory: --memory");
+        return usage_error("this machine", too_little(text, sizeof(text), kib));
     return 0;
 }
 

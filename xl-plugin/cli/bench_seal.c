@@ -242,9 +242,12 @@ int bench_seal(int argc, char **argv)
     if (parse(&o, argc, argv, &status))
         return status;
     uint64_t kib = xf_memory_available_kib();
+    char have[32];
 
     if (kib && o.memory_bytes / 1024 >= kib) {
-        fputs("xl-fast bench: this machine has not so much free memory; see --memory\n", stderr);
+        fprintf(stderr,
+                "xl-fast bench: this machine has not so much free memory, but %s; see --memory\n",
+                xf_number_show_size(have, sizeof(have), kib * 1024));
         return XF_EXIT_FAILED;
     }
     struct buffer *ring = aligned_alloc(_Alignof(struct buffer), RING_PACKETS * sizeof(*ring));
