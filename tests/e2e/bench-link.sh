@@ -167,6 +167,8 @@ there false 'hostb ended before it had answered'
 there 'exit 255' 'hostb ended before it had answered: ssh ended with status 255'
 there 'kill -9 $$' 'ssh was killed by signal 9'
 there 'echo Welcome to hostb; sleep 1' "hostb answers 'Welcome to hostb', and not as"
+there 'printf "\\nWelcome to hostb, "; sleep 0.05; echo "which has a long line"; echo more; sleep 1' \
+    "hostb answers 'Welcome to hostb, which has a long line', and not as"
 there "$(message 2 2 4)" 'hostb has an xl-fast bench link of version 2, this one is 1'
 there "$(message 1 2 7)" 'hostb says what makes no sense there'
 there "$(message 1 4 4 '\050\043\000\000')" 'hostb says what makes no sense there'

@@ -17,6 +17,8 @@
 /* One more for each change of what is said. */
 #define BENCH_VERSION 1u
 
+#define LINE_US 200000u /* for the rest of a line */
+
 static const char magic[8] = "xf-bench";
 
 struct header {
@@ -86,6 +88,26 @@ static int read_all(int fd, void *to, size_t bytes, uint64_t end_us)
     return 0;
 }
 
+/* What is no header, to the end of its first line as far as that has come. */
+static void say_stranger(const struct bench_channel *c, const void *begun, size_t at,
+                         char why[BENCH_WHY_BYTES])
+{
+    char text[120] = "", plain[sizeof(text)], *line = text;
+    uint64_t end_us = xf_now_us() + LINE_US;
+    ssize_t n;
+
+    memcpy(text, begun, at);
+    while (at + 1 < sizeof(text) && !strchr(text + strspn(text, "\r\n"), '\n') &&
+           (n = read_some(c->in, text + at, sizeof(text) - 1 - at, end_us)) > 0)
+        at += (size_t)n;
+    line += strspn(line, "\r\n");
+    line[strcspn(line, "\r\n")] = 0;
+    snprintf(why, BENCH_WHY_BYTES,
+             "%s answers '%s', and not as xl-fast bench link does: what its shell starts with must "
+             "print nothing",
+             c->peer, xf_live_plain(plain, sizeof(plain), line));
+}
+
 /* What begins in another way, such as a greeting of a shell, may be too short for a header. */
 static int read_header(const struct bench_channel *c, struct header *h, uint64_t end_us,
                        char why[BENCH_WHY_BYTES])
@@ -100,13 +122,7 @@ static int read_header(const struct bench_channel *c, struct header *h, uint64_t
             return (int)n;
         at += (size_t)n;
         if (memcmp(h->magic, magic, at < sizeof(magic) ? at : sizeof(magic))) {
-            char text[sizeof(*h) + 1] = "", plain[sizeof(text)];
-
-            memcpy(text, h, at);
-            snprintf(why, BENCH_WHY_BYTES,
-                     "%s answers '%s', and not as xl-fast bench link does: what its shell starts "
-                     "with must print nothing",
-                     c->peer, xf_live_plain(plain, sizeof(plain), text));
+            say_stranger(c, h, at, why);
             return -EPROTO;
         }
     }
