@@ -36,8 +36,9 @@ case $1 in
 source)
     [ -z "${FAKE_SOURCE:-}" ] || { printf '%s\n' ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_SOURCE"; exit; }
     printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
-        "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
+        "ask=guest=$guest" "ask=disk=xvda /dev/a b" "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
 target)
+    sed 's/^/question /' >>"$FAKE_LOG"
     [ -z "${FAKE_TARGET:-}" ] || { printf '%s\n' ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_TARGET"; exit; }
     [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
     # Another migration has its port, once.
@@ -141,6 +142,14 @@ check "own ssh is asked, once" 0 "-p 2 h exec sh -c" '' sh -c "xl migrate --fast
 check "own ssh in one word" 0 "[migrate][-sssh -p 2][d][h $remote]" '' xl migrate --fast '-sssh -p 2' d h
 check "the target hears of the source" 0 "preflight target 1 4.17 200000 192.0.2.1/24" '' \
     sh -c "xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
+# ... and of the guest, unless it becomes another one there.
+check "the target hears of the guest" 0 "question disk=xvda /dev/a b" '' \
+    sh -c "xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
+check "and of the attempt" 0 1 '' \
+    sh -c "xl migrate --fast d h >/dev/null 2>&1; grep -cE '^question attempt=[0-9a-f-]{36}\$' '$FAKE_LOG'"
+for how in '-C conf' '-eC conf' '-Cconf'; do
+    check "but not with $how" 1 '' '' sh -c "xl migrate --fast $how d h >/dev/null 2>&1; grep 'question [dg]' '$FAKE_LOG'"
+done
 check "domain with blanks" 0 "[migrate][a b][h $remote]" '' xl migrate --fast 'a b' h
 check "the real xl's status" 3 "$ours" '' env FAKE_XL_STATUS=3 xl migrate --fast d h
 check "help" 0 "xl migrate --fast[=auto]" '' xl migrate --fast --help
