@@ -112,7 +112,10 @@ static struct xf_question_domain *list_domains(libxl_ctx *ctx, unsigned *count)
 
 int xf_check_guest(struct preflight *p)
 {
-    xc_interface *xch = xc_interface_open(NULL, NULL, 0);
+    /* Which leaf does not fit it would say on stderr, besides our line. */
+    xentoollog_logger *quiet =
+        (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
+    xc_interface *xch = xc_interface_open(quiet, quiet, 0);
     struct xf_question_host host = {.root = "", .sysfs = p->sysfs};
     struct xf_question_domain *list = list_domains(p->ctx, &host.domains_n);
     char uuid[37], why[XF_QUESTION_WHY_BYTES], mend[XF_QUESTION_WHY_BYTES], all[4];
@@ -138,6 +141,8 @@ int xf_check_guest(struct preflight *p)
     free(list);
     if (xch)
         xc_interface_close(xch);
+    if (quiet)
+        xtl_logger_destroy(quiet);
     return rc ? rc
               : xf_pass(p, "%u of the source's %u guests could move here", asked - cannot, asked);
 }
