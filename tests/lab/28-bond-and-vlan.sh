@@ -54,7 +54,7 @@ expect_match "the ports" 'its memory from bond0 .* to bond0 ' "$MIGRATE_OUTPUT"
 before=$(guest_tick B over)
 on B '(XL_FAST_VERBOSE=1 xl migrate --fast --verify --bandwidth 30M over A >/lab/over.out 2>&1; echo "status $?" >>/lab/over.out) </dev/null >/dev/null 2>&1 &'
 # shellcheck disable=SC2016  # expanded on the host
-on B 'i=0; until grep -aq "source: connected" /lab/over.out; do i=$((i + 1)); [ $i -lt 90 ] || exit 1; sleep 1; done' ||
+ON_TIMEOUT=320 on B 'i=0; until grep -aq "source: connected" /lab/over.out; do i=$((i + 1)); [ $i -lt 300 ] || exit 1; sleep 1; done' ||
     fail "it does not begin: $(on B cat /lab/over.out)"
 sleep 3
 expect_eq "moves that are over too soon" 0 "$(asked B "grep -ac '^status' /lab/over.out || true")"

@@ -3,10 +3,13 @@
 # Guests with a disk and a network card (make_guest ... disk=4 net=1): what must hold of them when they move.
 # Sourced by fast.sh, after lib.sh.
 
+# The program is copied once a scenario: what an earlier one has left there may be older.
+declare -A ECHO_IS_ON
 build_echo() {
     local source=$REPO/tests/lab/echo.c out=$LAB_DIR/echo
     [ "$out" -nt "$source" ] && return 0
     ${CC:-gcc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -o "$out.new" "$source"
+    strip "$out.new"
     mv "$out.new" "$out"
 }
 
@@ -14,10 +17,14 @@ build_echo() {
 echo_start() {
     local host=$1 address
     address=$(guest_address "$2")
-    on "$host" "test -x /lab/echo" || { copy_to "$host" "$LAB_DIR/echo" /lab/echo && on "$host" chmod +x /lab/echo; }
+    if [ -z "${ECHO_IS_ON[$host]:-}" ]; then
+        copy_to "$host" "$LAB_DIR/echo" /lab/echo
+        on "$host" chmod +x /lab/echo
+        ECHO_IS_ON[$host]=1
+    fi
     # shellcheck disable=SC2029
     on "$host" "rm -f /lab/echo.out; /lab/echo $address </dev/null >/lab/echo.out 2>&1 & echo \$! >/lab/echo.pid
-        i=0; until grep -q '^xf-echo begins' /lab/echo.out; do i=\$((i + 1)); [ \$i -lt 60 ] || exit 1; sleep 1; done" ||
+        i=0; until grep -q '^xf-echo begins' /lab/echo.out; do i=\$((i + 1)); [ \$i -lt 100 ] || exit 1; sleep 1; done" ||
         fail "no TCP connection from $host to $2 at $address: $(on "$host" cat /lab/echo.out)"
 }
 
