@@ -39,7 +39,7 @@ source)
         "ask=guest=$guest" "ask=disk=xvda /dev/a b" "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
 target)
     sed 's/^/question /' >>"$FAKE_LOG"
-    [ -z "${FAKE_TARGET:-}" ] || { printf '%s\n' ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_TARGET"; exit; }
+    [ -z "${FAKE_TARGET:-}" ] || { printf '%s\n' ${FAKE_STOCK:+"stock=$FAKE_STOCK"} ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_TARGET"; exit; }
     [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
     # Another migration has its port, once.
     [ ! -e "${FAKE_BUSY:-/nowhere}" ] || { rm "$FAKE_BUSY" && echo busy=4711; }
@@ -375,6 +375,8 @@ check "umlauts" 0 "[migrate][münchen][h $remote]" "münchen goes to h" xl migra
 # Auto: what cannot go fast goes by the real xl, unless the guest was touched.
 check "auto, fast" 0 "[migrate][d][h $remote] $ours" '' xl migrate --fast=auto d h
 check "auto, source says no" 0 "[migrate][-p][d][h] $stock" "A: no" env FAKE_SOURCE='A: no' xl migrate -p --fast=auto d h
+check "auto, target says no" 0 "[migrate][d][h] $stock" "B: no" env FAKE_TARGET='B: no' xl migrate --fast=auto d h
+check "auto, where plain xl fails too" 1 '' "B: taken" env FAKE_TARGET='B: taken' FAKE_STOCK=fails xl migrate --fast=auto d h
 check "auto, failed before" 0 "[migrate][d][h] $stock" "was not touched" env FAKE_XL_STATUS=1 xl migrate --fast=auto d h
 check "auto, failed after" 1 "$ours" '' env FAKE_XL_STATUS=1 FAKE_TOUCH=1 xl migrate --fast=auto d h
 

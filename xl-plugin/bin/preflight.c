@@ -12,8 +12,8 @@
  *     xl-fast-preflight guests               for `xl-fast evacuate` (preflight_guests.c)
  *     xl-fast-preflight queue                for xl-fast-receive: the file that is locked
  *
- * The target says "xl_busy=PID" if its xl would wait, and is told more on its stdin
- * (preflight_question.h).
+ * "stock=fails" says that plain xl migrate would fail too, or do harm. The target says
+ * "xl_busy=PID" if its xl would wait, and is told more on its stdin (preflight_question.h).
  *
  * It prints key=value lines; of them "busy=PID" if another migration has the port or comes before
  * this one (PID 0: which is not known), which passes, so it is no refusal, with "before=N", how

@@ -144,7 +144,9 @@ int xf_preflight_asks(struct preflight *p, const libxl_dominfo *info,
     if (!xch)
         return xf_refuse(p, "cannot reach Xen: not running as root in dom0?");
     rc = find_what_stays(p, xch, info, config);
-    if (!rc) {
+    if (rc) {
+        printf("stock=fails\n");
+    } else {
         printf("ask=guest=" LIBXL_UUID_FMT "\n", LIBXL_UUID_BYTES(info->uuid));
         put_line("name", "", config->c_info.name ? config->c_info.name : "");
         for (int i = 0; i < config->num_disks; i++)

@@ -136,6 +136,7 @@ int xf_check_guest(struct preflight *p)
         }
         if (mend[0])
             xf_mend(p, false, "%s", mend);
+        printf("stock=fails\n");
         rc = xf_refuse(p, "%s", why);
     }
     free(list);
