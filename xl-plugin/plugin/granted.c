@@ -24,11 +24,11 @@ int xf_granted_entries(unsigned version, const void *table, size_t bytes, uint64
     int n = 0;
 
     if (version == 1) {
-        for (size_t i = 0; i < bytes / sizeof(*v1); i++)
+        for (size_t i = GNTTAB_NR_RESERVED_ENTRIES; i < bytes / sizeof(*v1); i++)
             if (writable(v1[i].flags))
                 frames[n++] = v1[i].frame;
     } else {
-        for (size_t i = 0; i < bytes / sizeof(*v2); i++)
+        for (size_t i = GNTTAB_NR_RESERVED_ENTRIES; i < bytes / sizeof(*v2); i++)
             if (writable(v2[i].hdr.flags))
                 frames[n++] =
                     v2[i].hdr.flags & GTF_sub_page ? v2[i].sub_page.frame : v2[i].full_page.frame;

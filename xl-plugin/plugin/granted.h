@@ -19,8 +19,9 @@
    many, or -errno. */
 int xf_granted(xc_interface *xch, uint32_t domid, uint64_t **frames);
 
-/* Those that a table's entries name, 8 bytes each in version 1 and 16 in version 2; `frames` has
-   room for one each. The guest may have written anything there. */
+/* Those that a table's entries name, without the first, reserved ones (the rings of console and
+   xenstore, unsteady.h), 8 bytes each in version 1 and 16 in version 2; `frames` has room for one
+   each. The guest may have written anything there. */
 int xf_granted_entries(unsigned version, const void *table, size_t bytes, uint64_t *frames);
 
 #endif

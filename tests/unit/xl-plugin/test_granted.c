@@ -14,10 +14,14 @@
 
 #include <xen/grant_table.h> /* after xenctrl.h, which says for which Xen */
 
+enum { RESERVED = GNTTAB_NR_RESERVED_ENTRIES };
+
 static void test_version_1(void **state)
 {
     const grant_entry_v1_t table[] = {
-        {.flags = GTF_permit_access | GTF_reading | GTF_writing, .frame = 7},
+        [GNTTAB_RESERVED_CONSOLE] = {.flags = GTF_permit_access, .frame = 2},
+        [GNTTAB_RESERVED_XENSTORE] = {.flags = GTF_permit_access | GTF_writing, .frame = 3},
+        [RESERVED] = {.flags = GTF_permit_access | GTF_reading | GTF_writing, .frame = 7},
         {.flags = GTF_permit_access, .frame = 20}, /* that could be written to at any time */
         {.flags = GTF_permit_access | GTF_readonly | GTF_reading, .frame = 21},
         {.flags = GTF_accept_transfer | GTF_writing, .frame = 22},
@@ -31,25 +35,27 @@ static void test_version_1(void **state)
     assert_int_equal(frames[0], 7);
     assert_int_equal(frames[1], 20);
     assert_int_equal(frames[2], UINT32_MAX);
-    /* Half an entry is none. */
-    assert_int_equal(xf_granted_entries(1, table, sizeof table[0] - 1, frames), 0);
+    /* Half an entry is none; nor is there one in a table that has only the reserved ones. */
+    assert_int_equal(xf_granted_entries(1, table, (RESERVED + 1) * sizeof table[0] - 1, frames), 0);
+    assert_int_equal(xf_granted_entries(1, table, RESERVED * sizeof table[0], frames), 0);
 }
 
 static void test_version_2(void **state)
 {
-    grant_entry_v2_t table[5];
-    uint64_t frames[5];
+    grant_entry_v2_t table[RESERVED + 4], *entry = table + RESERVED;
+    uint64_t frames[RESERVED + 4];
 
     (void)state;
     memset(table, 0, sizeof table);
     table[0].full_page.hdr.flags = GTF_permit_access;
-    table[0].full_page.frame = 7;
-    table[1].full_page.hdr.flags = GTF_permit_access | GTF_readonly;
-    table[1].full_page.frame = 8;
-    table[2].sub_page.hdr.flags = GTF_permit_access | GTF_sub_page;
-    table[2].sub_page.frame = UINT64_MAX;
-    table[3].full_page.hdr.flags = GTF_accept_transfer;
-    table[3].full_page.frame = 10;
+    entry[0].full_page.hdr.flags = GTF_permit_access;
+    entry[0].full_page.frame = 7;
+    entry[1].full_page.hdr.flags = GTF_permit_access | GTF_readonly;
+    entry[1].full_page.frame = 8;
+    entry[2].sub_page.hdr.flags = GTF_permit_access | GTF_sub_page;
+    entry[2].sub_page.frame = UINT64_MAX;
+    entry[3].full_page.hdr.flags = GTF_accept_transfer;
+    entry[3].full_page.frame = 10;
     assert_int_equal(xf_granted_entries(2, table, sizeof table, frames), 2);
     assert_int_equal(frames[0], 7);
     assert_int_equal(frames[1], UINT64_MAX);
