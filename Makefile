@@ -292,7 +292,7 @@ $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) -lcmocka
 
 # Those over stand-ins for Xen, the port and the configuration (tests/unit/standins).
-STANDIN_WRAPS = xf_ports_open xf_ports_close_begin xf_ports_close_end xf_config_load xf_say dlsym
+STANDIN_WRAPS = xf_linger_start xf_ports_open xf_ports_close_begin xf_ports_close_end xf_config_load xf_say dlsym
 XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))
 $(XEN_TESTS): $(call objects,tests/unit/standins)
 $(XEN_TESTS): private LDFLAGS_ALL += $(STANDIN_WRAPS:%=-Wl,--wrap=%)

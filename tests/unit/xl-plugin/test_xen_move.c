@@ -227,12 +227,13 @@ static void no_superpages_at_the_target(void **state)
 /* Most of it holes. */
 static void a_guest_of_more_than_a_million_gfns(void **state)
 {
-    struct xen_move m = {.pages = (UINT64_C(1) << 20) + 3 * 512 + 5, .writes = 20};
+    struct xen_move m = {
+        .pages = (UINT64_C(1) << 20) + 3 * 512 + 5, .filled = 2000, .writes = 2000};
 
     (void)state;
     move_new(&m);
-    for (uint64_t gfn = 2000; gfn < m.pages - 1000; gfn++)
-        standin_give_back(m.from, gfn);
+    for (uint64_t gfn = m.pages - 1000; gfn < m.pages; gfn++)
+        standin_populate(m.from, gfn);
     move_run(&m);
     move_assert_moved(&m);
 }
