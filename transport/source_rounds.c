@@ -36,6 +36,18 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t co
     return 0;
 }
 
+/* Leaves in s->fresh the pages that the guest has. */
+static int ask_present(struct xf_source *s)
+{
+    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
+
+    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    return rc ? xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
+                                strerror(-rc))
+              : 0;
+}
+
 /*
  * The bitmaps of a large guest are many megabytes, and a stop goes through them while the guest
  * stands: so they are gone through together and once, and what has not changed is not written.
@@ -69,13 +81,10 @@ static int begin_rounds_of_todo(struct xf_source *s, bool joined, uint64_t now_u
     }
     passed(s);
     if (fresh_pages) {
-        xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
-        int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
+        int rc = ask_present(s);
 
-        xf_lap(&s->session.stats.laps, XF_STAGE_guest);
         if (rc)
-            return xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
-                                   strerror(-rc));
+            return rc;
         fresh_pages = s->todo_pages = 0;
         for (uint64_t w = 0; w < words; w++) {
             if (s->fresh[w]) {
@@ -192,13 +201,10 @@ static int ask_deferred(struct xf_source *s, uint64_t *count)
     if (s->encoder.deferred_n == s->deferred_asked)
         return 0;
     s->deferred_asked = s->encoder.deferred_n;
-    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
-    int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
+    int rc = ask_present(s);
 
-    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
     if (rc)
-        return xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
-                               strerror(-rc));
+        return rc;
     *count = xf_bitmap_count(s->fresh, s->guest.page_count);
     return 0;
 }
