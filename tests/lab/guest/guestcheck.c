@@ -310,8 +310,9 @@ static uint64_t available_mib(void)
 /* Asks for no more than there is: a guest killed for want of memory proves nothing. */
 static int take_memory(void)
 {
-    /* What churn maps, copies and holds in page tables, and what the balloon takes away. */
-    uint64_t others_mib = (opt.churn ? 12 : 0) + opt.balloon_mib + opt.late_mib,
+    /* What churn maps, copies and holds in page tables, what the balloon takes away, packets. */
+    uint64_t others_mib =
+                 (opt.churn ? 12 : 0) + opt.balloon_mib + opt.late_mib + (opt.address[0] ? 4 : 0),
              free_mib = available_mib();
     free_mib -= free_mib < others_mib ? free_mib : others_mib;
     uint64_t limit = free_mib * 95 / 100;
@@ -629,6 +630,9 @@ int main(int argc, char **argv)
     if (getrandom(&boot, sizeof boot, GRND_NONBLOCK) != sizeof boot)
         boot = (uint32_t)mix(now_ms(CLOCK_REALTIME));
     int err = start_churn();
+    /* Before all memory is taken: drivers, rings and buffers need some. */
+    if (!err)
+        err = start_devices(boot);
     if (!err)
         err = take_memory();
     if (!err)
@@ -637,8 +641,6 @@ int main(int argc, char **argv)
         err = start_balloon();
     if (!err)
         err = start_late();
-    if (!err)
-        err = start_devices(boot);
     if (err)
         say("BAD xf-guest cannot start: %s\n", strerror(-err));
 
