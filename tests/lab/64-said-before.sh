@@ -24,7 +24,7 @@ begin
 idle_guest() { # HOST NAME LINE...
     local host=$1 name=$2
     shift 2
-    { guest_config "$name" memory=64; printf '%s\n' "$@"; } | on "$host" "cat >/lab/$name.cfg"
+    { guest_config "$name" memory=128; printf '%s\n' "$@"; } | on "$host" "cat >/lab/$name.cfg"
     on "$host" xl create -q "/lab/$name.cfg" || fail "guest $name does not start on $host"
 }
 
