@@ -29,8 +29,8 @@ struct xf_tunnel_save {
     int (*throttle)(void *arg, unsigned percent);
     /* As xf_ended(), in any thread; may be NULL. */
     bool (*ended)(void *arg, char text[XF_ENDED_BYTES]);
-    /* May be NULL. In the caller's thread, after each read of the dirty log: does nobody else read
-       it? As xf_reader_check_pv(). */
+    /* May be NULL. In the caller's thread, before and after each read of the dirty log: does nobody
+       else read it? As xf_reader_check_pv(). */
     int (*alone)(void *arg, char why[256]);
     void *arg;
     const struct xf_tunnel_port *port;

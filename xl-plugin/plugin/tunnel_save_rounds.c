@@ -143,8 +143,12 @@ static int precopy_policy(struct precopy_stats stats, void *data)
 
     if (xf_tunnel_source_failed(s->tunnel))
         return XGS_POLICY_ABORT;
-    if (stats.dirty_count < 0)
-        return round_over(s);
+    if (stats.dirty_count < 0) {
+        int next = round_over(s);
+
+        /* Before the read that comes now, which would take from another what is its own. */
+        return is_alone(s) ? next : XGS_POLICY_ABORT;
+    }
     if (!is_alone(s))
         return XGS_POLICY_ABORT;
     if (stats.iteration > 0)
