@@ -16,7 +16,7 @@ HOST_NIC_DEFAULT=virtio # that the host migrates over
 HOST_KINDS=(pv pvh)
 HOST_RELEASES=(bookworm trixie)
 # QEMU's name of each kind of NIC; a host has it as its second, eth1.
-declare -A NIC_DEVICE=([virtio]=virtio-net-pci,host_mtu=9000 [e1000e]=e1000e [vmxnet3]=vmxnet3)
+declare -A NIC_DEVICE=([virtio]="virtio-net-pci,host_mtu=9000" [e1000e]=e1000e [vmxnet3]=vmxnet3)
 
 # want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME] [--nic A=NAME,B=NAME]: what is not named has its
 # default.

@@ -99,7 +99,7 @@ start_host() {
         case $link in
         1) nic=${NIC_DEVICE[${HOST_NIC[$host]}]} ;;
         2) nic=${NIC_DEVICE[virtio]} ;;
-        3) nic=virtio-net-pci ;; # guests have an MTU of 1500
+        3) nic="virtio-net-pci" ;; # guests have an MTU of 1500
         esac
         [[ $nic != virtio* ]] || nic+=$virtio
         links+=(-netdev "stream,id=n$link,server=$server,addr.type=unix,addr.path=link$link.sock"

@@ -233,7 +233,8 @@ make_guest_modules() { # ROOT KERNEL DIR
             m=${file##*/}
             m=${m%%.*}
             [ ! -e "$(echo "$dir"/*-"$m.ko")" ] || continue
-            decompress <"$root$file" >"$dir/$((n++))-$m.ko"
+            decompress <"$root$file" >"$dir/$n-$m.ko"
+            n=$((n + 1))
         done
     done
 }

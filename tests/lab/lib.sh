@@ -125,8 +125,8 @@ make_guest() {
 declare -A GUEST_WORDS
 guest_has() { [[ ${GUEST_WORDS[$1]:-} == *" $2="[!\ ]* ]]; } # NAME KEY
 guest_address() {
-    local words=${GUEST_WORDS[$1]} seed=1
-    [[ $words != *" seed="* ]] || seed=${words#* seed=}
+    local with=${GUEST_WORDS[$1]} seed=1
+    [[ $with != *" seed="* ]] || seed=${with#* seed=}
     echo "10.92.0.$((100 + ${seed%% *}))"
 }
 

@@ -70,7 +70,7 @@ static bool reads_nothing(int dir)
 static bool lingers(int dir)
 {
     static const char name[] = XF_ACTORS_LINGER "\n";
-    char text[32];
+    char text[32] = "";
     ssize_t n = -1;
     int fd = openat(dir, "comm", O_RDONLY | O_CLOEXEC);
 

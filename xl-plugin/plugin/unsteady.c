@@ -63,7 +63,7 @@ bool xf_unsteady_has(const uint64_t *pages, unsigned n, uint64_t page)
 /* A PV guest grants machine frames; Xen's m2p table says which of the guest's pages each is. */
 static int add_granted(xc_interface *xch, uint32_t domid, uint64_t pages[XF_UNSTEADY_MAX], int n)
 {
-    unsigned long max_mfn;
+    unsigned long max_mfn = 0;
     xen_pfn_t *m2p = NULL;
     uint64_t *frames;
     int count = xf_granted(xch, domid, &frames);

@@ -16,8 +16,8 @@ static const char *const names[] = {
     "*?[a]",
     "a\nb",
     "\033[2J",
-    "\xc2\x9b"
-    "2J",
+    ("\xc2\x9b"
+     "2J"),
     "~root #x; y & z | <>",
     "a  b\tc ",
     "\xed\xa0\x80",

@@ -79,10 +79,10 @@ struct move {
     bool restore_is_quiet; /* the restore compares and does not tell */
     uint64_t damage[16]; /* frames of the restored guest that get a wrong bit, before the compare */
     unsigned damaged;
-    uint64_t unsteady; /* the frame that may differ */
-    unsigned
-        other_reader_at; /* so many looks find that all is well; then there is one; 0 = never */
-    unsigned restore_fails_at; /* the restore gives up after so many records; 0 = never */
+    uint64_t unsteady;          /* the frame that may differ */
+    unsigned other_reader_at;   /* the look that finds one; 0 = none does */
+    bool other_reader_at_stand; /* those do that come once the guest stands */
+    unsigned restore_fails_at;  /* the restore gives up after so many records; 0 = never */
     /* Called for each record on the way; false: the way ends before it. */
     bool (*on_the_way)(struct move *m, unsigned n, struct xf_record *rec, struct bytes *body);
 
@@ -302,7 +302,7 @@ static int look_for_readers(void *arg, char why[256])
 {
     struct move *m = arg;
 
-    if (++m->looks != m->other_reader_at)
+    if (++m->looks != m->other_reader_at && !(m->other_reader_at_stand && m->suspends))
         return 0;
     strcpy(why, "another has begun");
     return -ESTALE;
