@@ -6,22 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quote.h"
 #include "recover_reach.h"
 
 #define COMMAND_BYTES 8192
-
-/* A word of a shell's command line. */
-static void put_word(FILE *to, const char *word)
-{
-    putc('\'', to);
-    for (; *word; word++) {
-        if (*word == '\'')
-            fputs("'\\''", to);
-        else
-            putc(*word, to);
-    }
-    fputs("' ", to);
-}
 
 int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *arg,
                      char why[XF_PREFLIGHT_WHY_BYTES])
@@ -40,10 +28,12 @@ int xf_preflight_ask(const char *const args[], xf_preflight_take *take, void *ar
     }
     FILE *words = fmemopen(command, sizeof(command), "w");
     if (words) {
-        put_word(words, reach.program);
-        for (; *args; args++)
-            put_word(words, *args);
-        fputs("2>/dev/null", words);
+        xf_quote(words, reach.program);
+        for (; *args; args++) {
+            putc(' ', words);
+            xf_quote(words, *args);
+        }
+        fputs(" 2>/dev/null", words);
     }
     /* A command line that is cut off would be another one. */
     FILE *f = words && !fclose(words) && strlen(command) < sizeof(command) - 1
