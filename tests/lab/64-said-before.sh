@@ -98,7 +98,8 @@ can_go said
 on B 'cat >/lab/hold.pl' <<'END'
 use Fcntl;
 open(my $f, ">>", "/var/lock/xl") or die;
-fcntl($f, F_SETLKW, pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0)) or die;
+my $lock = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
+fcntl($f, F_SETLKW, $lock) or die;
 sleep 75;
 END
 on B '(perl /lab/hold.pl) </dev/null >/dev/null 2>&1 &'
