@@ -311,7 +311,7 @@ echo 255 >"$work/ssh.status"
 doctor hostb
 ends 1
 hasnt ' shell '
-doctor -s no-such-ssh hostb
+doctor -s /no-such-folder/ssh hostb
 ends 1
 has hostb '  FAIL  ssh        gives no answer: No such file'
 rm "$work/noise"

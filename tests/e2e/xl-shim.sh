@@ -352,7 +352,7 @@ check "nothing but a line" 1 '' "h: answers 'No shell for you', and not as xl-fa
     env FAKE_NOISE='No shell for you\n' FAKE_SHELL=true xl migrate --fast d h
 check "a line, and it fails" 1 '' 'ssh ended with status 1 after "Go away"' \
     env FAKE_NOISE='Go away\n' FAKE_SHELL=false xl migrate --fast d h
-check "no such ssh" 1 '' "h: cannot be asked: no-such-ssh ended with status 127" xl migrate --fast -s no-such-ssh d h
+check "no such ssh" 1 '' "h: cannot be asked: /no-such-folder/ssh ended with status 127" xl migrate --fast -s /no-such-folder/ssh d h
 
 # Names that shells and terminals take for something else: printed so that a shell takes the command.
 mkdir "$dir/pasted"
