@@ -4,7 +4,7 @@
 #   XEN=0      build without Xen's libraries: xl-fast with its demo, no plug-in
 #   CC=clang   another compiler
 #   BUILD=DIR  another build folder
-#   FAULTS=1   with fault points (transport/fault.h): for tests, in build/faults
+#   FAULTS=1   with fault points (transport/base/fault.h): for tests, in build/faults
 #   V=1        show the commands
 
 FAULTS ?=
@@ -36,7 +36,7 @@ say = $(if $(V)$(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS)))),:,echo
 PKG_CONFIG ?= pkg-config
 OPT ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -fPIC -pthread $(OPT) $(WARN) -MMD -MP \
+CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -I. -fPIC -pthread $(OPT) $(WARN) -MMD -MP \
 	$(if $(filter 1,$(FAULTS)),-DXF_FAULTS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(CFLAGS)
 # Bound at once: a symbol looked up later saves the vector registers, and what a copy left there, on the stack.
@@ -50,13 +50,24 @@ DPDK_LIBS = $(shell $(PKG_CONFIG) --libs libdpdk)
 XEN_LIBS = -lxenctrl -lxenguest -lxenforeignmemory -lxentoollog -lxlutil -lxentoolcore
 CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c) $(XXHASH_LIBS)
 
+# Each room is a static library, and a program is linked with those it may use, from the top down: what includes
+# upwards does not link (`make lint` checks the includes, too).
+ROOMS := transport/base transport transport/sim dpdk $(addprefix xl-plugin/,cli screen recover doctor demo bench \
+	migrate evacuate plugin plugin/pv preflight)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
+# The files that hold a main(), and the plug-in's door: no room's.
+MAINS := cli/main preflight/preflight preflight/domain migrate/gate plugin/entry
 # What only a test build has.
-test_build_only := $(if $(filter 1,$(FAULTS)),,%/transport/fault.o %/cli/faults.o)
-TRANSPORT_OBJS := $(filter-out $(test_build_only),$(call objects,transport))
-DPDK_OBJS := $(call objects,dpdk)
-CLI_OBJS := $(filter-out $(test_build_only),$(call objects,xl-plugin/cli))
-PLUGIN_OBJS := $(call objects,xl-plugin/plugin)
+test_build_only := $(if $(filter 1,$(FAULTS)),,%/base/fault.o %/cli/faults.o)
+room_objects = $(filter-out $(test_build_only) $(MAINS:%=$(BUILD)/obj/xl-plugin/%.o),$(call objects,$(1)))
+room = $(patsubst %,$(BUILD)/lib/%.a,$(subst /,-,$(1)))
+
+BASE := $(call room,transport transport/base)
+SIM := $(call room,transport/sim) $(BASE)
+DPDK := $(call room,dpdk) $(BASE)
+COMMANDS := $(call room,$(addprefix xl-plugin/,evacuate migrate bench demo doctor recover screen cli))
+# The fault link is of test builds only.
+PLUGIN := $(call room,xl-plugin/plugin/pv xl-plugin/plugin dpdk $(if $(filter 1,$(FAULTS)),transport/sim)) $(BASE)
 
 PROGRAMS := $(BUILD)/xl-fast
 ifeq ($(XEN),1)
@@ -214,9 +225,9 @@ install: all
 	install -m 644 xl-plugin/events.schema.json $(DESTDIR)$(DATADIR)
 	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
-	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate xl-plugin/bin/xl-fast-helper \
-		xl-plugin/bin/xl-fast-receive xl-plugin/bin/xl $(DESTDIR)$(LIBDIR)
-	install -m 644 $(BUILD)/libxlfast.so xl-plugin/bin/xl-fast-move.sh $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate xl-plugin/migrate/xl-fast-helper \
+		xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl $(DESTDIR)$(LIBDIR)
+	install -m 644 $(BUILD)/libxlfast.so xl-plugin/migrate/xl-fast-move.sh $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR)
 	install -m 644 xl-plugin/conf/xl-fast.conf $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example
 	install -m 644 xl-plugin/man/*.1 $(DESTDIR)$(MANDIR)/man1
@@ -237,56 +248,60 @@ uninstall:
 	$(if $(SHIM_DIR),rm -f $(DESTDIR)$(SHIM_DIR)/xl $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
 
 clean:
-	rm -rf $(addprefix $(BUILD)/,obj tests asan tsan lint faults fuzz/obj fuzz/fuzz) $(PROGRAMS)
+	rm -rf $(addprefix $(BUILD)/,obj lib tests asan tsan lint faults fuzz/obj fuzz/fuzz) $(PROGRAMS)
 
 $(BUILD)/obj/dpdk/%.o $(BUILD)/obj/tests/unit/dpdk/%.o: private ROOM_CFLAGS = $(DPDK_CFLAGS)
+
+define room_library
+$(call room,$(1)): $(call room_objects,$(1))
+	@mkdir -p $$(@D)
+	@$$(call say,AR)
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_library,$(r))))
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@$(call say,CC)
 	$(Q)$(CC) $(CFLAGS_ALL) $(ROOM_CFLAGS) -c -o $@ $<
 
-$(BUILD)/xl-fast: $(CLI_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
+$(BUILD)/xl-fast: $(BUILD)/obj/xl-plugin/cli/main.o $(COMMANDS) $(call room,transport/sim) $(DPDK)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
 
 # Only the functions that it takes over are visible.
-$(BUILD)/libxlfast.so: $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS) xl-plugin/plugin/exports.map
+$(BUILD)/libxlfast.so: $(BUILD)/obj/xl-plugin/plugin/entry.o $(PLUGIN) xl-plugin/plugin/exports.map
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,--defsym=xc_shadow_control=xf_shadow_control -Wl,--version-script=xl-plugin/plugin/exports.map -o $@ \
-		$(filter %.o,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
+		$(filter %.o %.a,$^) $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl
 
 # Asks what can be known before a migration; needs no DPDK to run.
-$(BUILD)/xl-fast-preflight: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard xl-plugin/bin/preflight*.c)) \
-		$(addprefix $(BUILD)/obj/xl-plugin/,bin/room.o cli/number.o cli/peers.o plugin/config.o plugin/config_keys.o plugin/portcheck.o plugin/portlock.o) \
-		$(addprefix $(BUILD)/obj/,dpdk/spec.o dpdk/probe.o dpdk/kernelif.o dpdk/host.o dpdk/args.o) \
-		$(filter %/fault.o,$(TRANSPORT_OBJS))
+$(BUILD)/xl-fast-preflight: $(BUILD)/obj/xl-plugin/preflight/preflight.o \
+		$(call room,$(addprefix xl-plugin/,preflight doctor recover cli plugin)) $(DPDK)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(XXHASH_LIBS) -lxenlight -lxlutil -lxentoollog -lxenctrl -lxenguest
 
 # What recover needs of Xen at one end, and what it shares with xl-fast.
-$(BUILD)/xl-fast-domain: $(addprefix $(BUILD)/obj/xl-plugin/,bin/domain.o cli/recover_actors.o \
-		cli/recover_decide.o cli/recover_look.o cli/recover_record.o)
+$(BUILD)/xl-fast-domain: $(BUILD)/obj/xl-plugin/preflight/domain.o $(call room,xl-plugin/recover xl-plugin/cli)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog
 
 # What a restricted ssh key runs: no Xen, no shell.
-$(BUILD)/xl-fast-gate: $(addprefix $(BUILD)/obj/xl-plugin/,bin/gate.o cli/quote.o cli/recover_look.o)
+$(BUILD)/xl-fast-gate: $(BUILD)/obj/xl-plugin/migrate/gate.o $(call room,xl-plugin/recover xl-plugin/cli)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 
-$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(filter %_actors.o %_decide.o %_look.o %_record.o \
-		%_plan.o %_journal.o %/moving.o %/quote.o %_reach.o %/number.o %/peers.o %/forecast.o,$(CLI_OBJS)) $(BUILD)/obj/transport/rounds.o
+$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(COMMANDS) $(BASE)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka -lm
 
-$(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TRANSPORT_OBJS)
+$(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(SIM)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka
 
-$(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
+$(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(call room,transport/sim) $(DPDK)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) -lcmocka
@@ -294,35 +309,32 @@ $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(DPDK_OBJS) $(TRANSPORT
 # Those over stand-ins for Xen, the port and the configuration (tests/unit/standins).
 STANDIN_WRAPS = xf_linger_start xf_ports_open xf_ports_close_begin xf_ports_close_end xf_config_load xf_say dlsym
 XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))
-$(XEN_TESTS): $(call objects,tests/unit/standins)
+$(XEN_TESTS): $(BUILD)/obj/xl-plugin/plugin/entry.o $(call objects,tests/unit/standins)
 $(XEN_TESTS): private LDFLAGS_ALL += $(STANDIN_WRAPS:%=-Wl,--wrap=%)
 
-$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(PLUGIN_OBJS) $(DPDK_OBJS) $(TRANSPORT_OBJS)
+$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(call room,xl-plugin/preflight) $(PLUGIN) $(call room,transport/sim)
 	@mkdir -p $(@D)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
-
-$(BUILD)/tests/xl-plugin/test_question: $(BUILD)/obj/xl-plugin/bin/preflight_question.o
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
 
 HEAP_WRAPS = malloc calloc realloc aligned_alloc free mmap munmap
 
 # Only of a test build: the soak (tests/soak/soak.h).
-$(BUILD)/soak: $(call objects,tests/soak) $(BUILD)/obj/xl-plugin/cli/memif.o $(DPDK_OBJS) $(TRANSPORT_OBJS)
+$(BUILD)/soak: $(call objects,tests/soak) $(call room,xl-plugin/demo xl-plugin/cli transport/sim) $(DPDK)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(HEAP_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
 
-FUZZ_OBJS = $(TRANSPORT_OBJS) $(BUILD)/obj/dpdk/frame.o $(BUILD)/obj/xl-plugin/plugin/stream.o
+FUZZ_ROOMS = $(call room,xl-plugin/plugin/pv xl-plugin/plugin dpdk) $(SIM)
 FUZZ_LIBS = $(TRANSPORT_LIBS)
-FUZZ_XEN_PROGRAMS = $(foreach n,$(FUZZ_XEN),$(BUILD)/fuzz/fuzz_$(n) $(BUILD)/fuzz/replay_$(n))
-$(FUZZ_XEN_PROGRAMS): private FUZZ_LIBS += $(DPDK_LIBS) $(XEN_LIBS) -ldl
-$(FUZZ_XEN_PROGRAMS): $(PLUGIN_OBJS) $(DPDK_OBJS)
+$(foreach n,$(FUZZ_XEN),$(BUILD)/fuzz/fuzz_$(n) $(BUILD)/fuzz/replay_$(n)): private FUZZ_LIBS += $(DPDK_LIBS) $(XEN_LIBS) -ldl
 
-$(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJS)
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_ROOMS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
 
-$(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZ_OBJS)
+$(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZ_ROOMS)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUZZ_LIBS)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../transport/link.h"
+#include "transport/link.h"
 
 #define XF_ETHER_BYTES        14u
 #define XF_IPV4_BYTES         20u /* we send no options and accept none */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "portdev.h"
-#include "../transport/clock.h"
+#include "transport/base/clock.h"
 
 /* Asking a port for its link state may cost a register read or a system call. */
 #define HEALTH_EVERY_US 100000u

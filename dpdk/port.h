@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "eal.h"
-#include "../transport/link.h"
+#include "transport/link.h"
 
 #define XF_UDP_PORT_DEFAULT 7950
 

@@ -19,7 +19,7 @@
 #include <rte_mempool.h>
 
 #include "kernelif.h"
-#include "../transport/clock.h"
+#include "transport/base/clock.h"
 
 #define MTU_MIN 576u /* smaller ones cannot carry a useful part of a page */
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bitmap.h"
+#include "transport/base/bitmap.h"
 
 /* In `place`: it is passing. */
 #define PASSING (UINT32_C(1) << 31)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "clock.h"
+#include "transport/base/clock.h"
 
 /* Of how many pages one is timed and counted. */
 #define EVERY_ON      16u

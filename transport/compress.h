@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "compress_mode.h"
+#include "transport/base/compress_mode.h"
 #include "guest.h"
 
 /* What does not get smaller than this goes raw: it would take the target longer, and save little.

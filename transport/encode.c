@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bitmap.h"
-#include "fault.h"
+#include "transport/base/bitmap.h"
+#include "transport/base/fault.h"
 #include "page.h"
 
 /* How far ahead guest pages are fetched, and how much of each. */

@@ -14,7 +14,7 @@
 
 #include "compress.h"
 #include "guest.h"
-#include "laps.h"
+#include "transport/base/laps.h"
 #include "wire.h"
 
 /* As many whole pages as a packet has records, and a run of compressed ones for each record. */

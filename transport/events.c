@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "transport/base/clock.h"
 #include "guest.h"
 
 #define PROGRESS_EVERY_US 200000u

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "stats.h"
+#include "transport/base/stats.h"
 
 #define XF_EVENTS_VERSION 1
 

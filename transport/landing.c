@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bitmap.h"
-#include "fault.h"
+#include "transport/base/bitmap.h"
+#include "transport/base/fault.h"
 #include "page.h"
 
 /* Of the next page of a run, while one is looked at. */

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "on_busy.h"
+#include "transport/base/on_busy.h"
 
 #define XF_BUSY_BYTES 256
 

@@ -8,7 +8,7 @@
 
 #include "link.h"
 #include "seal.h"
-#include "stats.h"
+#include "transport/base/stats.h"
 #include "window.h"
 #include "wire.h"
 

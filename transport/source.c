@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bitmap.h"
-#include "fault.h"
+#include "transport/base/bitmap.h"
+#include "transport/base/fault.h"
 #include "page.h"
 #include "source_impl.h"
 

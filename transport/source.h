@@ -12,12 +12,12 @@
 #ifndef XF_TRANSPORT_SOURCE_H
 #define XF_TRANSPORT_SOURCE_H
 
-#include "compress_mode.h"
+#include "transport/base/compress_mode.h"
 #include "guest.h"
 #include "link.h"
 #include "offer.h"
 #include "rounds.h"
-#include "stats.h"
+#include "transport/base/stats.h"
 
 #define XF_SESSION_DONE 1
 

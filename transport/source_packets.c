@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fault.h"
+#include "transport/base/fault.h"
 #include "source_impl.h"
 
 #define PING_US 20000u

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bitmap.h"
-#include "fault.h"
+#include "transport/base/bitmap.h"
+#include "transport/base/fault.h"
 #include "source_impl.h"
 
 /* Those with content, whether they went compressed or not. */

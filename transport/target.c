@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fault.h"
+#include "transport/base/fault.h"
 #include "page.h"
 #include "target_impl.h"
 

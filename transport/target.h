@@ -15,7 +15,7 @@
 #include "guest.h"
 #include "link.h"
 #include "offer.h"
-#include "stats.h"
+#include "transport/base/stats.h"
 
 #define XF_SESSION_DONE 1
 

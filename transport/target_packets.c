@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fault.h"
+#include "transport/base/fault.h"
 #include "target_impl.h"
 
 /* Feedback at the latest after so many packets or so much time since the first of them. */

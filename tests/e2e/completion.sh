@@ -97,7 +97,7 @@ completes 'xl migrate --fast --compress lz4 we' web1 web2
 completes 'xl migrate --fast --on-busy ' abort go
 completes 'xl migrate --fast --on-busy abort we' web1 web2
 # Each option of the shim's own is one that is offered, and the other way round.
-mapfile -t known < <(sed -n 's/^\(--[a-z-]*\).*/\1/p' xl-plugin/bin/xl | sort -u)
+mapfile -t known < <(sed -n 's/^\(--[a-z-]*\).*/\1/p' xl-plugin/migrate/xl | sort -u)
 [ "${#known[@]}" -ge 4 ] || fail "the shim's options are not found"
 diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) || fail "xl's usage has other options"
 

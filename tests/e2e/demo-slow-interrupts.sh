@@ -6,7 +6,8 @@
 . "$(dirname "$0")/common.bash"
 
 ! ldd "$XL_FAST" | grep -Eq "lib[at]san" || { echo "a sanitizer wants to be preloaded first"; exit 77; }
-"${CC:-cc}" -shared -fPIC -O1 -o "$work/slow.so" tests/e2e/slow-interrupts.c -ldl || fail "it does not build"
+read -ra cc <<<"${CC:-cc}"
+"${cc[@]}" -shared -fPIC -O1 -o "$work/slow.so" tests/e2e/slow-interrupts.c -ldl || fail "it does not build"
 
 for seed in {1..16}; do
     LD_PRELOAD=$work/slow.so "$XL_FAST" demo --memory 32M --seed "$seed" --json >"$work/out" 2>"$work/err"

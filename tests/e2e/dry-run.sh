@@ -9,7 +9,7 @@
 
 dir=$work/x
 mkdir -p "$dir"/{shim,real,tools} "$dir/run/xl-fast"
-cp xl-plugin/bin/xl xl-plugin/bin/xl-fast-move.sh "$dir/shim"
+cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-move.sh "$dir/shim"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 printf '#!/bin/sh\necho "xl $*" >>"$DIR/xl"\n' >"$dir/real/xl"
 printf '#!/bin/sh\necho "ssh $*" >>"$DIR/ssh"\nwhile [ $# -gt 1 ]; do shift; done\nprintf "${FAKE_NOISE:-}"\nexec ${FAKE_SHELL:-sh} -c "$1"\n' >"$dir/tools/ssh"

@@ -8,7 +8,7 @@
 
 dir=$work/x
 mkdir -p "$dir"/{shim,real,tools,run}
-cp xl-plugin/bin/xl xl-plugin/bin/xl-fast-move.sh "$dir/shim"
+cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-move.sh "$dir/shim"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 guest=00000000-0000-4000-8000-000000000001
 

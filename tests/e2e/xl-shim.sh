@@ -8,7 +8,7 @@ repo=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/shim" "$dir/real" "$dir/tools"
-cp "$repo/xl-plugin/bin/xl" "$repo/xl-plugin/bin/xl-fast-move.sh" "$dir/shim"
+cp "$repo/xl-plugin/migrate/xl" "$repo/xl-plugin/migrate/xl-fast-move.sh" "$dir/shim"
 
 cat >"$dir/real/xl" <<'END'
 #!/bin/sh
@@ -275,7 +275,7 @@ echo "$XL_FAST_DOMAIN: the end" >&2
 exit "${FAKE_XL_STATUS:-0}"
 END
 chmod +x "$dir/receiver/xl"
-cp "$repo/xl-plugin/bin/xl-fast-receive" "$lib/"
+cp "$repo/xl-plugin/migrate/xl-fast-receive" "$lib/"
 record=$dir/xl-fast/receive-$guest
 receive="PATH='$dir/receiver:$PATH' '$lib/xl-fast-receive' $guest $guest xl migrate-receive"
 check "receiver, handshake and status" 5 "out word migrate-receive" "$guest: the end" sh -c "echo word | FAKE_XL_STATUS=5 $receive"

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../transport/link.h"
-#include "../../transport/seal.h"
-#include "../../transport/wire.h"
+#include "transport/link.h"
+#include "transport/seal.h"
+#include "transport/wire.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define FUZZ_ASAN 1

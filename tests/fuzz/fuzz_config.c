@@ -6,9 +6,9 @@
  */
 #include "fuzz.h"
 
-#include "../../dpdk/spec.h"
-#include "../../transport/rate.h"
-#include "../../xl-plugin/plugin/config.h"
+#include "dpdk/spec.h"
+#include "transport/base/rate.h"
+#include "xl-plugin/plugin/config.h"
 
 /* What libxlutil loses of a text that it refuses is not ours to free. */
 const char *__lsan_default_suppressions(void);

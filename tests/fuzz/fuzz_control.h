@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../xl-plugin/plugin/stream.h"
+#include "xl-plugin/plugin/stream.h"
 
 /* In place of xf_say(): writes nothing, but formats, so that sanitizers see the arguments. */
 __attribute__((format(printf, 1, 2), unused)) static void fuzz_say(const char *format, ...)

@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "../../dpdk/frame.h"
+#include "dpdk/frame.h"
 
 static const struct xf_link_addr self = {
     .mac = {2, 0, 0, 0, 0, 1},

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "../../transport/target.h"
+#include "transport/target.h"
 
 #define PAGES_MAX 4096u /* what this test would give a guest */
 

@@ -9,7 +9,7 @@
  */
 #include "fuzz.h"
 
-#include "../../transport/session.h"
+#include "transport/session.h"
 
 #define PAGES   5000u
 #define QUEUES  3u

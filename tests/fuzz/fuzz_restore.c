@@ -11,7 +11,7 @@
 
 #define xf_say         fuzz_say
 #define xf_restore_run fuzz_restore_run
-#include "../../xl-plugin/plugin/restore.c"
+#include "xl-plugin/plugin/restore.c"
 
 static int refuse(void *ctx, uint64_t first, uint64_t count)
 {

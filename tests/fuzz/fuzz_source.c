@@ -10,8 +10,8 @@
 
 #include <errno.h>
 
-#include "../../transport/bitmap.h"
-#include "../../transport/source.h"
+#include "transport/base/bitmap.h"
+#include "transport/source.h"
 
 #define PAGES    200u
 #define PRESENT  150u /* the rest are holes */

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../xl-plugin/plugin/stream.h"
+#include "xl-plugin/plugin/stream.h"
 
 /* Reads records up to END or to the first that may not be; *taken grows with what they hold. */
 static void read_records(const struct xf_stream *s, int sink, uint64_t *taken)

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <lz4.h>
 
-#include "../../transport/target.h"
+#include "transport/target.h"
 
 #define PAGES   600u /* more than a chunk, and no whole number of them */
 #define CHUNKS  ((PAGES + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES)

@@ -14,8 +14,8 @@
 #define xf_tunnel_restore_fail          fuzz_tunnel_restore_fail
 #define xf_tunnel_restore_stream_failed fuzz_tunnel_restore_stream_failed
 #define xf_tunnel_restore_pump          fuzz_tunnel_restore_pump
-#include "../../xl-plugin/plugin/tunnel_restore.c"
-#include "../../xl-plugin/plugin/tunnel_restore_pump.c"
+#include "xl-plugin/plugin/pv/tunnel_restore.c"
+#include "xl-plugin/plugin/pv/tunnel_restore_pump.c"
 
 /* What Xen's restore gets. Returns how many pages. */
 static uint64_t check_output(const struct restore *r, bool ended)

@@ -17,8 +17,8 @@
 #define xf_tunnel_save_write        fuzz_tunnel_save_write
 #define xf_tunnel_save_write_record fuzz_tunnel_save_write_record
 #define xf_tunnel_save_pump         fuzz_tunnel_save_pump
-#include "../../xl-plugin/plugin/tunnel_save.c"
-#include "../../xl-plugin/plugin/tunnel_save_pump.c"
+#include "xl-plugin/plugin/pv/tunnel_save.c"
+#include "xl-plugin/plugin/pv/tunnel_save_pump.c"
 
 /* What goes to the target. */
 static void check_output(const struct save *s, bool ended)

@@ -13,7 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 
-#include "../../transport/random.h"
+#include "transport/base/random.h"
 
 #define INPUT_MAX    ((size_t)1 << 20)
 #define MUTATE_BYTES 1024u

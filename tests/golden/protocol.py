@@ -16,7 +16,7 @@ import sys
 
 PROTOCOL = "transport/PROTOCOL.md"
 HEADERS = ["transport/wire.h", "transport/offer.c", "transport/window.h", "transport/inflight.h",
-           "transport/session.h", "transport/pace.h", "xl-plugin/plugin/stream.h", "xl-plugin/plugin/tunnel.h",
+           "transport/session.h", "transport/pace.h", "xl-plugin/plugin/stream.h", "xl-plugin/plugin/pv/tunnel.h",
            "xl-plugin/plugin/unsteady.h"]
 
 # A table of offsets, by its section: the structure, and fields that are no member of it.
@@ -194,9 +194,9 @@ def compare_texts(text):
             errors.append(f"{path}: {has[0]}, but {PROTOCOL} says '{said[0]}'")
     # Why packets are dropped: in brackets, by the counters' names.
     said = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"\[(`[^\]]*`)\]", text))))
-    counters = set(re.findall(r"^ +X\((\w+),", read("transport/stats.h"), re.M))
+    counters = set(re.findall(r"^ +X\((\w+),", read("transport/base/stats.h"), re.M))
     for name in said ^ counters:
-        errors.append(f"the counter {name} is not in " + ("transport/stats.h" if name in said else PROTOCOL))
+        errors.append(f"the counter {name} is not in " + ("transport/base/stats.h" if name in said else PROTOCOL))
 
 
 def main():

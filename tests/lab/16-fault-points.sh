@@ -181,7 +181,7 @@ in_the_middle() { # HOST COMMAND
     wait_out '^status ' 120 || fail "xl does not end: $(on A tail -n 20 /lab/out)"
 }
 
-# At a fault point of xl-fast (transport/fault.h of a build with them).
+# At a fault point of xl-fast (transport/base/fault.h of a build with them).
 at_fault() { # HOST WORDS
     printf '%s\n' "$2" | on "$1" "cat >$FAULTS_FILE"
     start '' "$NAME"

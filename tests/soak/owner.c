@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../transport/source.h"
-#include "../../transport/target.h"
+#include "transport/source.h"
+#include "transport/target.h"
 
 /* How often the channel is looked at while the transport has the word. */
 #define LOOK_EVERY_US 2000u

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../../transport/random.h"
+#include "transport/base/random.h"
 
 #define FAULTS_DRAWN_MAX 3u
 

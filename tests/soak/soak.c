@@ -5,7 +5,8 @@
  *     soak [-v RUNS] [-r RUNS] [-s SEED] [-j JOBS] [-o FILE]
  *         so many runs on the virtual clock and with real processes; FILE gets the figures as JSON
  *     soak -V SEED | -R SEED [-f FAULTS]
- *         one run again, of that kind and with its own seed (and other faults: transport/fault.h)
+ *         one run again, of that kind and with its own seed (and other faults:
+ * transport/base/fault.h)
  *
  * Exit status: 0 all runs were as they should be, 1 not, 2 the command line makes no sense.
  * Interrupted, it ends the runs that are under way, tells what it has seen, and that is 1.
@@ -23,8 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../transport/clock.h"
-#include "../../transport/random.h"
+#include "transport/base/clock.h"
+#include "transport/base/random.h"
 
 #define JOBS_MAX    64u
 #define TRIES       3u

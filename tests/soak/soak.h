@@ -3,7 +3,8 @@
  * Soak: many migrations, each with faults drawn from its own seed, and a judge who sees what a
  * hypervisor and the guest's user would see: is there exactly one running copy, and are its bytes
  * right? Once on a virtual clock (virtual.c: all in one thread, as fast as it computes), once with
- * real processes over memif that are really killed (real.c). Test builds only (transport/fault.h).
+ * real processes over memif that are really killed (real.c). Test builds only
+ * (transport/base/fault.h).
  *
  *     plan.c    seed -> guest, link, faults
  *     world.c   the hypervisor: which copies there are, who runs; what recovery would settle
@@ -35,10 +36,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../../transport/fault.h"
-#include "../../transport/faultlink.h"
-#include "../../transport/simguest.h"
-#include "../../transport/stats.h"
+#include "transport/base/fault.h"
+#include "transport/sim/faultlink.h"
+#include "transport/sim/simguest.h"
+#include "transport/base/stats.h"
 
 enum soak_end { SOAK_SOURCE, SOAK_TARGET, SOAK_ENDS };
 

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../../transport/guest.h"
-#include "../../transport/simlink.h"
+#include "transport/guest.h"
+#include "transport/sim/simlink.h"
 
 #define BEGIN_US    1000000000u /* so that a clock can jump back */
 #define STEP_MAX_US 5000u

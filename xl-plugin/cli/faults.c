@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* xl-fast faults: lists the fault points of a test build (transport/fault.h). In no other build. */
+/* xl-fast faults: lists the fault points of a test build (transport/base/fault.h). In no other
+ * build. */
 #include <stdio.h>
 #include <string.h>
 
-#include "../../transport/fault.h"
+#include "transport/base/fault.h"
 #include "cli.h"
 
 #define POINT(name, when) {#name, when},

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../transport/source.h"
+#include "transport/source.h"
 
 #define XF_BEGUN_SAYS "target: begins to receive"
 

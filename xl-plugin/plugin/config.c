@@ -15,7 +15,7 @@
 #include <libxlutil.h>
 #include <xxhash.h>
 
-#include "../../transport/rate.h"
+#include "transport/base/rate.h"
 
 #define FILE_MAX_BYTES ((size_t)64 << 10)
 

@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../transport/compress_mode.h"
-#include "../../transport/on_busy.h"
+#include "transport/base/compress_mode.h"
+#include "transport/base/on_busy.h"
 #include "config_keys.h"
 
 #define XF_CONFIG_PATH      "/etc/xen/xl-fast.conf"

@@ -38,8 +38,8 @@
 #include "restore.h"
 #include "save.h"
 #include "say.h"
-#include "tunnel_restore.h"
-#include "tunnel_save.h"
+#include "xl-plugin/plugin/pv/tunnel_restore.h"
+#include "xl-plugin/plugin/pv/tunnel_save.h"
 #include "unsteady.h"
 #include "verify.h"
 

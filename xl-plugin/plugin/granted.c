@@ -10,7 +10,7 @@
 #include <xen/memory.h>
 #include <xenforeignmemory.h>
 
-#include "../../transport/guest.h"
+#include "transport/guest.h"
 
 static bool writable(unsigned flags)
 {

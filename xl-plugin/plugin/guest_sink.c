@@ -9,7 +9,7 @@
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 
-#include "../../transport/bitmap.h"
+#include "transport/base/bitmap.h"
 #include "frame_error.h"
 #include "linger.h"
 #include "mappings.h"

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "../../transport/guest.h"
+#include "transport/guest.h"
 
 struct xf_xen_sink;
 

@@ -9,8 +9,8 @@
 
 #include <xenforeignmemory.h>
 
-#include "../../transport/bitmap.h"
-#include "../../transport/offer.h"
+#include "transport/base/bitmap.h"
+#include "transport/offer.h"
 #include "cap.h"
 #include "frame_error.h"
 #include "granted.h"

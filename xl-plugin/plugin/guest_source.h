@@ -15,7 +15,7 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
-#include "../../transport/guest.h"
+#include "transport/guest.h"
 
 struct xf_xen_source;
 

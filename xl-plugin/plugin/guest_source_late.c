@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../../transport/bitmap.h"
+#include "transport/base/bitmap.h"
 #include "guest_source_impl.h"
 #include "say.h"
 

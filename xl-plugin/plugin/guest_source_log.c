@@ -16,7 +16,7 @@
 
 #include <xen/hvm/params.h>
 
-#include "../../transport/bitmap.h"
+#include "transport/base/bitmap.h"
 #include "guest_source_impl.h"
 #include "readers.h"
 #include "say.h"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "../../dpdk/eal.h"
-#include "../../transport/guest.h"
+#include "dpdk/eal.h"
+#include "transport/guest.h"
 
 /* With fewer it is not worth trying; if the kernel has none, the migration fails by its error. */
 #define CHUNKS_MIN 16u

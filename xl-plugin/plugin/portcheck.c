@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../dpdk/spec.h"
+#include "dpdk/spec.h"
 
 #define ERR_BYTES 256
 

@@ -3,7 +3,7 @@
 #ifndef XF_PLUGIN_PORTCHECK_H
 #define XF_PLUGIN_PORTCHECK_H
 
-#include "../../dpdk/probe.h"
+#include "dpdk/probe.h"
 
 /*
  * sysfs: "/sys", or a test's own. *found is what is there, as far as sysfs tells: nothing of a

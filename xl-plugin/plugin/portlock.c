@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../transport/clock.h"
+#include "transport/base/clock.h"
 
 #define AGAIN_US 50000u
 

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../dpdk/port.h"
-#include "../../transport/clock.h"
-#include "../../transport/fault.h"
-#include "../../transport/faultlink.h"
+#include "dpdk/port.h"
+#include "transport/base/clock.h"
+#include "transport/base/fault.h"
+#include "transport/sim/faultlink.h"
 #include "linger.h"
 #include "portlock.h"
 #include "say.h"

@@ -7,7 +7,7 @@
 #ifndef XF_PLUGIN_PORTS_H
 #define XF_PLUGIN_PORTS_H
 
-#include "../../transport/link.h"
+#include "transport/link.h"
 #include "config.h"
 
 /* On failure err has one line for the user and nothing stays open. A SIGTERM meanwhile ends the

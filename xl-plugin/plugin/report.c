@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "../../transport/clock.h"
-#include "../../transport/guest.h"
+#include "transport/base/clock.h"
+#include "transport/guest.h"
 #include "say.h"
 
 static double gbps(uint64_t bytes, uint64_t us)

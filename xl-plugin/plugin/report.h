@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../transport/events.h"
-#include "../../transport/link.h"
-#include "../../transport/stats.h"
+#include "transport/events.h"
+#include "transport/link.h"
+#include "transport/base/stats.h"
 
 struct xf_report {
     const char *end; /* "source" or "target" */

@@ -30,9 +30,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../transport/clock.h"
-#include "../../transport/fault.h"
-#include "../../transport/target.h"
+#include "transport/base/clock.h"
+#include "transport/base/fault.h"
+#include "transport/target.h"
 #include "config.h"
 #include "guest_sink.h"
 #include "idle.h"

@@ -20,9 +20,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../../transport/clock.h"
-#include "../../transport/fault.h"
-#include "../../transport/source.h"
+#include "transport/base/clock.h"
+#include "transport/base/fault.h"
+#include "transport/source.h"
 #include "begun.h"
 #include "config.h"
 #include "ended.h"

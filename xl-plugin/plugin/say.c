@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../transport/fault.h"
+#include "transport/base/fault.h"
 
 void xf_say(const char *format, ...)
 {

@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../transport/offer.h"
+#include "transport/offer.h"
 
 #define XF_STREAM_ERR_BYTES 200
 

@@ -11,7 +11,7 @@
 #include <xenforeignmemory.h>
 #include <xenguest.h>
 
-#include "../../transport/guest.h"
+#include "transport/guest.h"
 #include "granted.h"
 
 int xf_unsteady_hvm(xc_interface *xch, uint32_t domid, uint64_t pages[XF_UNSTEADY_MAX])

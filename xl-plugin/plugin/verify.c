@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tunnel.h"
+#include "timed.h"
 
 /* The stock function runs in one thread, and its messages come in that thread. */
 static _Thread_local struct xf_verify *watching;
@@ -15,7 +15,7 @@ void xf_verify_init(struct xf_verify *v)
 {
     memset(v, 0, sizeof(*v));
     pthread_mutex_init(&v->lock, NULL);
-    xf_tunnel_cond_init(&v->changed);
+    xf_timed_init(&v->changed);
 }
 
 void xf_verify_fini(struct xf_verify *v)
@@ -83,7 +83,7 @@ void xf_verify_try(struct xf_verify *v, uint64_t pfn)
 
 int xf_verify_wait(struct xf_verify *v, unsigned timeout_ms)
 {
-    struct timespec until = xf_tunnel_deadline(timeout_ms);
+    struct timespec until = xf_timed_deadline(timeout_ms);
     int rc = 0;
 
     pthread_mutex_lock(&v->lock);

@@ -21,14 +21,14 @@ library() { # NAME
 libraries=("$(library IPSec_MB)" "$(library lz4)" "$(library xxhash)")
 
 common=()
-for file in transport/*.c dpdk/frame.c xl-plugin/plugin/stream.c; do
+for file in transport/*.c transport/base/*.c transport/sim/*.c dpdk/frame.c xl-plugin/plugin/stream.c; do
     object=$objects/$(tr / _ <<<"${file%.c}").o
-    "$CC" "${flags[@]}" -c -o "$object" "$file"
+    "$CC" "${flags[@]}" -I. -c -o "$object" "$file"
     common+=("$object")
 done
 for name in frame offer packet source stream target; do
     # shellcheck disable=SC2086  # words
-    "$CC" "${flags[@]}" -o "$OUT/fuzz_$name" "tests/fuzz/fuzz_$name.c" "${common[@]}" \
+    "$CC" "${flags[@]}" -I. -o "$OUT/fuzz_$name" "tests/fuzz/fuzz_$name.c" "${common[@]}" \
         $LIB_FUZZING_ENGINE "${libraries[@]}"
     rm -f "$OUT/fuzz_${name}_seed_corpus.zip"
     (cd "tests/fuzz/corpus/$name" && zip -q -r - .) >"$OUT/fuzz_${name}_seed_corpus.zip"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* evacuate's journal: there and back; cut at each byte, and each of its bits turned; what a crash
    while it is written leaves; the lock. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../../xl-plugin/cli/evacuate_journal.h"
+#include "xl-plugin/evacuate/evacuate_journal.h"
 
 static const struct xf_journal good = {
     .guest = "web 1=a",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* evacuate: who moves, in what order, to where. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../xl-plugin/cli/evacuate_plan.h"
+#include "xl-plugin/evacuate/evacuate_plan.h"
 
 #define UUID "6f1c9a52-0001-4000-8000-0123456789ab"
 #define MAX  24u

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "../../../transport/guest.h"
-#include "../../../xl-plugin/cli/forecast.h"
+#include "transport/guest.h"
+#include "xl-plugin/migrate/forecast.h"
 
 #define MEMORY (UINT64_C(1000) * XF_PAGE_BYTES) /* a second at RATE */
 #define RATE   MEMORY

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/cli/peers.h"
+#include "xl-plugin/doctor/peers.h"
 
 /* Lines of key=value. */
 static struct xf_peer peer(const char *answers)

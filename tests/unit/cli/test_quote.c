@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Words of command lines: any bytes of a name pass through shells and come out the same. */
 
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../xl-plugin/cli/quote.h"
+#include "xl-plugin/cli/quote.h"
 
 static const char *const names[] = {
     "web1",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* recover: the decision, case by case, and what must hold for every combination of evidence. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../xl-plugin/cli/recover_decide.h"
+#include "xl-plugin/recover/recover_decide.h"
 
 typedef struct xf_recover_evidence evidence;
 typedef struct xf_recover_decision decision;

@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../xl-plugin/cli/recover_actors.h"
-#include "../../../xl-plugin/cli/recover_record.h"
+#include "xl-plugin/recover/recover_actors.h"
+#include "xl-plugin/recover/recover_record.h"
 
 #define GUEST   "6f1c9a52-0001-4000-8000-0123456789ab"
 #define OTHER   "6f1c9a52-0002-4000-8000-0123456789ab"

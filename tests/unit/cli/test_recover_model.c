@@ -10,9 +10,9 @@
  */
 #include <stdbool.h>
 
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../xl-plugin/cli/recover_decide.h"
+#include "xl-plugin/recover/recover_decide.h"
 
 enum { RECOVERS_MAX = 2 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Alarm: a poll without a limit, as net_af_packet's transmit makes one, ends; in a thread that has
    every signal blocked, as the plug-in's are while a port opens. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../../dpdk/alarm.h"
+#include "dpdk/alarm.h"
 
 static int silent[2]; /* a pipe that nobody writes to */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Arguments: how DPDK is started on each kind of host. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../dpdk/args.h"
+#include "dpdk/args.h"
 
 static const struct xf_dpdk_host pv_dom0 = {
     .xen = true, .pv_dom0 = true, .root = true, .hugepages_free = 512 /* whatever it says */};

@@ -2,9 +2,9 @@
 /*
  * Frames: the bytes that we write, checked against golden ones, and what is said of hostile ones.
  */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../dpdk/frame.h"
+#include "dpdk/frame.h"
 
 static const struct xf_link_addr source = {
     .mac = {0x02, 0, 0, 0, 0, 0x01}, .udp_port = 7950, .ipv4 = 0xc0a80101};

@@ -3,11 +3,11 @@
  * Port: bursts through a real ethdev. net_ring hands what is sent back to its own receiving side,
  * so that one process, without root or a NIC, sees both. Two processes: tests/e2e/demo-*.sh.
  */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <unistd.h>
 
-#include "../../../dpdk/port.h"
+#include "dpdk/port.h"
 
 #define RING 1023u /* net_ring's, less the slot that a DPDK ring keeps free */
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "../../../dpdk/eal.h"
-#include "../../../dpdk/probe.h"
+#include "dpdk/eal.h"
+#include "dpdk/probe.h"
 
 static char sysfs[64];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Specs: what names of ports mean, and the vdev strings that follow. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../dpdk/spec.h"
+#include "dpdk/spec.h"
 
 static void names(void **state)
 {

@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-#include "../../../transport/link.h"
-#include "../../../xl-plugin/plugin/config.h"
+#include "transport/link.h"
+#include "xl-plugin/plugin/config.h"
 
 struct standin_plugin {
     struct xf_link *link[2]; /* that the port is: the source's, the target's */

@@ -15,7 +15,7 @@
 #include <xenforeignmemory.h>
 #include <xenguest.h>
 
-#include "../../../transport/bitmap.h"
+#include "transport/base/bitmap.h"
 
 #define PAGE         4096u
 #define TYPES_MAX    1024u /* XEN_DOMCTL_getpageframeinfo3 */

@@ -11,8 +11,8 @@
 
 #include "unit.h"
 
-#include "../../../transport/pace.h"
-#include "../../../transport/random.h"
+#include "transport/pace.h"
+#include "transport/base/random.h"
 
 #define TICK_US         10u
 #define RING            (1u << 17)

@@ -8,11 +8,11 @@
 
 #include "unit.h"
 
-#include "../../../transport/faultlink.h"
-#include "../../../transport/simguest.h"
-#include "../../../transport/simlink.h"
-#include "../../../transport/source.h"
-#include "../../../transport/target.h"
+#include "transport/sim/faultlink.h"
+#include "transport/sim/simguest.h"
+#include "transport/sim/simlink.h"
+#include "transport/source.h"
+#include "transport/target.h"
 
 struct pair_config {
     uint64_t pages;

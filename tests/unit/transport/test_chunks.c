@@ -3,9 +3,9 @@
    over, round by round, is not mapped anew in each. */
 #include "unit.h"
 
-#include "../../../transport/bitmap.h"
-#include "../../../transport/chunks.h"
-#include "../../../transport/random.h"
+#include "transport/base/bitmap.h"
+#include "transport/chunks.h"
+#include "transport/base/random.h"
 
 #define CHUNKS 4096u
 

@@ -2,8 +2,8 @@
 /* Compress: when it pays, by clocks and links of the test's own; and whole sessions with it. */
 #include "pair.h"
 
-#include "../../../transport/compress.h"
-#include "../../../transport/random.h"
+#include "transport/compress.h"
+#include "transport/base/random.h"
 
 #define LIMIT_US 60000000u
 #define GBIT     UINT64_C(125000000)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../../transport/events.h"
+#include "transport/events.h"
 
 /* What the lines say. */
 struct seen {

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <lz4.h>
 
-#include "../../../transport/session.h"
+#include "transport/session.h"
 
 static const uint8_t session_id[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static uint8_t secret[32];

@@ -8,11 +8,11 @@
 
 #include <lz4.h>
 
-#include "../../../transport/session.h"
-#include "../../../transport/simguest.h"
-#include "../../../transport/simlink.h"
-#include "../../../transport/source.h"
-#include "../../../transport/target.h"
+#include "transport/session.h"
+#include "transport/sim/simguest.h"
+#include "transport/sim/simlink.h"
+#include "transport/source.h"
+#include "transport/target.h"
 
 #define PAGES 2000
 

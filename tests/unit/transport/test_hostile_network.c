@@ -7,7 +7,7 @@
  */
 #include <malloc.h>
 
-#include "../../../transport/random.h"
+#include "transport/base/random.h"
 #include "pair.h"
 
 #define KEPT        64u

@@ -2,7 +2,7 @@
 /* In flight: what counts as acknowledged and as lost. */
 #include "unit.h"
 
-#include "../../../transport/inflight.h"
+#include "transport/inflight.h"
 
 struct losses {
     uint64_t pages[64];

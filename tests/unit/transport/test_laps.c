@@ -2,7 +2,7 @@
 /* Laps: every cycle of a step that was not idle is one stage's, and no stage's twice. */
 #include "pair.h"
 
-#include "../../../transport/laps.h"
+#include "transport/base/laps.h"
 
 static uint64_t now(void)
 {

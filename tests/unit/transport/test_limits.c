@@ -3,8 +3,8 @@
  * The limits of PROTOCOL.md, section 8, on the virtual clock: in each state an end that hears
  * nothing more gives up when its limit is over, not before, and leaves the guest as that row says.
  */
-#include "../../../transport/bitmap.h"
-#include "../../../transport/wire.h"
+#include "transport/base/bitmap.h"
+#include "transport/wire.h"
 #include "pair.h"
 
 #define SECOND 1000000u

@@ -2,7 +2,7 @@
 /* Rate: what a user may write for one. */
 #include "unit.h"
 
-#include "../../../transport/rate.h"
+#include "transport/base/rate.h"
 
 static void test_units_are_decimal_bits(void **state)
 {

@@ -2,7 +2,7 @@
 /* Rounds: the stop policy, and how fast rounds go. */
 #include "unit.h"
 
-#include "../../../transport/rounds.h"
+#include "transport/rounds.h"
 
 /* 1000 pages a tenth of a second. */
 #define BYTES_PER_S 40960000u

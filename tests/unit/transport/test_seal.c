@@ -2,7 +2,7 @@
 /* Seal: published vectors; sealing by parts; whatever is changed is refused. */
 #include "unit.h"
 
-#include "../../../transport/seal.h"
+#include "transport/seal.h"
 
 static size_t unhex(const char *hex, uint8_t *out)
 {

@@ -5,7 +5,7 @@
  * of the process's memory, so stacks, buffers and what libraries leave behind count too.
  */
 #include "memory_search.h"
-#include "../../../transport/seal.h"
+#include "transport/seal.h"
 #include "pair.h"
 
 static const char to_target[] = "xl-fast 1 source to target";

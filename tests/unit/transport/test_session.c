@@ -3,11 +3,11 @@
  */
 #include "pair.h"
 
-#include "../../../transport/session.h"
-#include "../../../transport/source_impl.h"
-#include "../../../transport/target_impl.h"
+#include "transport/session.h"
+#include "transport/source_impl.h"
+#include "transport/target_impl.h"
 
-#include "../../../transport/random.h"
+#include "transport/base/random.h"
 
 #define LIMIT_US 60000000u
 

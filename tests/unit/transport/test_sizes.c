@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../../transport/bitmap.h"
-#include "../../../transport/random.h"
-#include "../../../transport/source_impl.h"
-#include "../../../transport/target_impl.h"
+#include "transport/base/bitmap.h"
+#include "transport/base/random.h"
+#include "transport/source_impl.h"
+#include "transport/target_impl.h"
 
 #define CHUNK_BYTES (XF_CHUNK_PAGES * XF_PAGE_BYTES)
 #define CHUNKS_MAX  1000u

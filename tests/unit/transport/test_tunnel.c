@@ -6,8 +6,8 @@
  */
 #include "pair.h"
 
-#include "../../../transport/bitmap.h"
-#include "../../../transport/random.h"
+#include "transport/base/bitmap.h"
+#include "transport/base/random.h"
 
 #define BUFFER_PAGES 700
 #define BATCHES      25

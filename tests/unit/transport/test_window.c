@@ -2,8 +2,8 @@
 /* Window: replay, gaps and what is given up, in a numbered table and against a plain model. */
 #include "unit.h"
 
-#include "../../../transport/random.h"
-#include "../../../transport/window.h"
+#include "transport/base/random.h"
+#include "transport/window.h"
 
 static void test_table(void **state)
 {

@@ -2,9 +2,9 @@
 /* Wire: how packet sizes cut pages up; what an offer must say; zero test and hash of a page. */
 #include "unit.h"
 
-#include "../../../transport/offer.h"
-#include "../../../transport/page.h"
-#include "../../../transport/wire.h"
+#include "transport/offer.h"
+#include "transport/page.h"
+#include "transport/wire.h"
 
 static void test_shapes(void **state)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whether the target's helper has begun, by what ssh has brought of its words. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <unistd.h>
 
-#include "../../../xl-plugin/plugin/begun.h"
+#include "xl-plugin/plugin/begun.h"
 
 static char said[] = "/tmp/xl-fast-begun.XXXXXX";
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/plugin/cap.h"
+#include "xl-plugin/plugin/cap.h"
 
 #define POOL 3u
 

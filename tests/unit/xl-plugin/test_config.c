@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/plugin/config.h"
+#include "xl-plugin/plugin/config.h"
 
 #define REQUIRED "port = \"eth1\"\naddress = \"192.0.2.1/24\"\n"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/plugin/config_keys.h"
+#include "xl-plugin/plugin/config_keys.h"
 
 static void every_key_is_found_by_its_name_alone(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a domain's flags say of a guest that was to move: whether it has ended, and how. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../xl-plugin/plugin/ended.h"
+#include "xl-plugin/plugin/ended.h"
 
 static uint32_t shut_down(unsigned reason)
 {

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/plugin/granted.h"
-#include "../../../xl-plugin/plugin/unsteady.h"
+#include "xl-plugin/plugin/granted.h"
+#include "xl-plugin/plugin/unsteady.h"
 
 #include <xen/grant_table.h> /* after xenctrl.h, which says for which Xen */
 

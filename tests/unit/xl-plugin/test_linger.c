@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/plugin/linger.h"
+#include "xl-plugin/plugin/linger.h"
 
 #define MAPPED "xl-fast-left" /* what the helper leaves mapped, as /proc/PID/maps calls it */
 

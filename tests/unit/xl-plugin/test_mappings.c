@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How many chunks the target maps at once, on hosts of several kinds and sizes. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../transport/guest.h"
-#include "../../../xl-plugin/plugin/mappings.h"
+#include "transport/guest.h"
+#include "xl-plugin/plugin/mappings.h"
 
 static uint32_t chunks(uint64_t limit, uint64_t mapped, uint64_t mib, bool pv)
 {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/plugin/portcheck.h"
+#include "xl-plugin/plugin/portcheck.h"
 
 static char sysfs[64];
 

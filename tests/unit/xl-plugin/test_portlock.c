@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "../../../xl-plugin/plugin/portlock.h"
+#include "xl-plugin/plugin/portlock.h"
 
 static char dir[] = "/tmp/xl-fast-portlock.XXXXXX";
 

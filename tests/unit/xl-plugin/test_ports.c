@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
-#include "../../../xl-plugin/plugin/ports.h"
+#include "xl-plugin/plugin/ports.h"
 
 #define OPENED 7 /* it came back from xf_ports_open() */
 

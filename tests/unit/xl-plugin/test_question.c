@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a source tells its target's preflight, and what the target says to it: a name or a UUID that
    is taken, disks and bridges that it lacks; lines that are none. */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../../xl-plugin/bin/preflight_question.h"
+#include "xl-plugin/preflight/preflight_question.h"
 
 #define UUID  "6f1c9a52-0001-4000-8000-0123456789ab"
 #define OTHER "6f1c9a52-0002-4000-8000-0123456789ab"

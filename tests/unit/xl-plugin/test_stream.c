@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "../../../transport/offer.h"
-#include "../../../xl-plugin/plugin/stream.h"
+#include "transport/offer.h"
+#include "xl-plugin/plugin/stream.h"
 
 struct wire {
     int in[2], out[2], watch[2];

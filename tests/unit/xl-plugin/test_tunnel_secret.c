@@ -5,7 +5,7 @@
  */
 #include "tunnel_pair.h"
 
-#include "../transport/memory_search.h"
+#include "tests/unit/transport/memory_search.h"
 
 static struct needle secret;
 static bool caught, looked;

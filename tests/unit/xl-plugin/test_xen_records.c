@@ -3,7 +3,7 @@
  * records.c over the stand-in for Xen: what is written is what Xen's own restore takes, in its
  * order, and each call that fails is told by what it was for.
  */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -11,10 +11,10 @@
 
 #include <xenctrl.h>
 
-#include "../../../xl-plugin/plugin/records.h"
-#include "../../../xl-plugin/plugin/stream.h"
-#include "../standins/plugin.h"
-#include "../standins/xen.h"
+#include "xl-plugin/plugin/records.h"
+#include "xl-plugin/plugin/stream.h"
+#include "tests/unit/standins/plugin.h"
+#include "tests/unit/standins/xen.h"
 
 #define DOMID 1u
 

@@ -3,14 +3,14 @@
  * guest_sink.c over the stand-in for Xen: memory by superpages and without, memory that ends in the
  * middle, frames that do not map, guests with more than 2^20 gfns.
  */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <xenctrl.h>
 
-#include "../../../transport/bitmap.h"
-#include "../../../xl-plugin/plugin/guest_sink.h"
-#include "../standins/plugin.h"
-#include "../standins/xen.h"
+#include "transport/base/bitmap.h"
+#include "xl-plugin/plugin/guest_sink.h"
+#include "tests/unit/standins/plugin.h"
+#include "tests/unit/standins/xen.h"
 
 #define DOMID 2u
 #define CHUNK XF_CHUNK_PAGES

@@ -3,15 +3,15 @@
  * guest_source.c over the stand-in for Xen: which frame of a batch does not map, and why; how many
  * types are asked for at a time; guests with more than 2^20 gfns.
  */
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <xenctrl.h>
 #include <xenguest.h>
 
-#include "../../../transport/bitmap.h"
-#include "../../../xl-plugin/plugin/guest_source.h"
-#include "../standins/plugin.h"
-#include "../standins/xen.h"
+#include "transport/base/bitmap.h"
+#include "xl-plugin/plugin/guest_source.h"
+#include "tests/unit/standins/plugin.h"
+#include "tests/unit/standins/xen.h"
 
 #define DOMID 1u
 #define BATCH XF_MAP_BATCH_PAGES

@@ -25,13 +25,13 @@
 
 #include <cmocka.h>
 
-#include "../../../transport/clock.h"
-#include "../../../transport/faultlink.h"
-#include "../../../transport/random.h"
-#include "../../../transport/simlink.h"
-#include "../../../xl-plugin/plugin/tunnel_restore.h"
-#include "../../../xl-plugin/plugin/tunnel_save.h"
-#include "../../../xl-plugin/plugin/verify.h"
+#include "transport/base/clock.h"
+#include "transport/sim/faultlink.h"
+#include "transport/base/random.h"
+#include "transport/sim/simlink.h"
+#include "xl-plugin/plugin/pv/tunnel_restore.h"
+#include "xl-plugin/plugin/pv/tunnel_save.h"
+#include "xl-plugin/plugin/verify.h"
 #include "wire.h"
 
 #define PAGE        4096u

@@ -6,9 +6,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../../../transport/clock.h"
-#include "../../../transport/faultlink.h"
-#include "../../../transport/simlink.h"
+#include "transport/base/clock.h"
+#include "transport/sim/faultlink.h"
+#include "transport/sim/simlink.h"
 
 struct wire {
     struct xf_simlink *net;

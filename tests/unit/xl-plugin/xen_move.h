@@ -7,7 +7,7 @@
 #ifndef XF_TESTS_XEN_MOVE_H
 #define XF_TESTS_XEN_MOVE_H
 
-#include "../transport/unit.h"
+#include "tests/unit/transport/unit.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,14 +18,14 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
-#include "../../../transport/bitmap.h"
-#include "../../../transport/random.h"
-#include "../../../xl-plugin/plugin/readers.h"
-#include "../../../xl-plugin/plugin/restore.h"
-#include "../../../xl-plugin/plugin/save.h"
-#include "../../../xl-plugin/plugin/stream.h"
-#include "../standins/plugin.h"
-#include "../standins/xen.h"
+#include "transport/base/bitmap.h"
+#include "transport/base/random.h"
+#include "xl-plugin/plugin/readers.h"
+#include "xl-plugin/plugin/restore.h"
+#include "xl-plugin/plugin/save.h"
+#include "xl-plugin/plugin/stream.h"
+#include "tests/unit/standins/plugin.h"
+#include "tests/unit/standins/xen.h"
 #include "wire.h"
 
 #ifndef SOURCE_DOMID

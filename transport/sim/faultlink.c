@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Fault link: loses, reorders, duplicates and corrupts what is sent through it. */
+#include "faultlink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport/base/random.h"
+#include "transport/wire.h"
+
+#define HELD_MAX 64
+/* A held packet is let go after so many later ones at the most, or so many looks for packets. */
+#define HOLD_PACKETS 32
+#define HOLD_POLLS   4096
+
+struct held {
+    uint8_t data[XF_PAYLOAD_MAX];
+    uint32_t len;
+    unsigned queue;
+    unsigned packets, polls; /* still to wait; whichever ends first */
+};
+
+struct faultlink {
+    struct xf_link link; /* first */
+    struct xf_link *below;
+    struct xf_fault_config config;
+    struct xf_fault_stats stats;
+    struct xf_random random;
+    const uint8_t *judged; /* a buffer that the link below did not take: its lot is cast already */
+    struct held held[HELD_MAX];
+    unsigned held_n;
+    bool more; /* of the queue that was looked at last */
+};
+
+static struct faultlink *self(struct xf_link *link)
+{
+    return (struct faultlink *)link;
+}
+
+/* Whether what passes is lost: both ways, and whatever is held back. */
+static bool is_cut(const struct faultlink *f)
+{
+    return f->config.state && f->config.state(f->config.state_arg);
+}
+
+/* A packet of its own with these bytes; dropped if there is no room, as networks do. */
+static void send_copy(struct faultlink *f, unsigned queue, const uint8_t *data, uint32_t len)
+{
+    struct xf_buf buf;
+
+    if (is_cut(f))
+        return;
+    if (f->below->ops->tx_alloc(f->below, queue, &buf, 1) != 1)
+        return;
+    memcpy(buf.data, data, len);
+    buf.len = len;
+    if (f->below->ops->tx_burst(f->below, queue, &buf, 1) != 1)
+        f->below->ops->tx_free(f->below, queue, &buf, 1);
+}
+
+static void release_held(struct faultlink *f)
+{
+    for (unsigned i = 0; i < f->held_n;) {
+        struct held *h = &f->held[i];
+
+        if (h->packets && h->polls) {
+            i++;
+            continue;
+        }
+        send_copy(f, h->queue, h->data, h->len);
+        f->held_n--;
+        if (i != f->held_n)
+            *h = f->held[f->held_n];
+    }
+}
+
+/* Casts a packet's lot. True: it was lost or held back, and its buffer is to be freed. */
+static bool swallow(struct faultlink *f, unsigned queue, struct xf_buf *buf)
+{
+    if (xf_random_hits(&f->random, f->config.loss_pct)) {
+        f->stats.lost++;
+        return true;
+    }
+    if (xf_random_hits(&f->random, f->config.corrupt_pct) && buf->len) {
+        uint64_t bit = xf_random_below(&f->random, (uint64_t)buf->len * 8);
+
+        buf->data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        f->stats.corrupted++;
+    }
+    if (xf_random_hits(&f->random, f->config.duplicate_pct)) {
+        send_copy(f, queue, buf->data, buf->len);
+        f->stats.duplicated++;
+    }
+    if (xf_random_hits(&f->random, f->config.reorder_pct) && f->held_n < HELD_MAX &&
+        buf->len <= XF_PAYLOAD_MAX) {
+        struct held *h = &f->held[f->held_n++];
+
+        memcpy(h->data, buf->data, buf->len);
+        h->len = buf->len;
+        h->queue = queue;
+        h->packets = 1 + (unsigned)xf_random_below(&f->random, HOLD_PACKETS);
+        h->polls = HOLD_POLLS;
+        f->stats.reordered++;
+        return true;
+    }
+    return false;
+}
+
+static unsigned fault_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                               unsigned n)
+{
+    struct faultlink *f = self(link);
+
+    if (is_cut(f)) {
+        f->judged = NULL;
+        f->below->ops->tx_free(f->below, queue, bufs, n);
+        return n;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned j = 0; j < f->held_n; j++)
+            f->held[j].packets -= f->held[j].packets > 0;
+        release_held(f);
+        if (bufs[i].data != f->judged && swallow(f, queue, &bufs[i])) {
+            f->below->ops->tx_free(f->below, queue, &bufs[i], 1);
+            continue;
+        }
+        f->judged = NULL;
+        if (f->below->ops->tx_burst(f->below, queue, &bufs[i], 1) != 1) {
+            f->judged = bufs[i].data;
+            return i;
+        }
+    }
+    return n;
+}
+
+static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                               unsigned n)
+{
+    struct faultlink *f = self(link);
+
+    for (unsigned j = 0; j < f->held_n; j++)
+        f->held[j].polls -= f->held[j].polls > 0;
+    release_held(f);
+    unsigned got = f->below->ops->rx_burst(f->below, queue, bufs, n);
+
+    f->more = xf_link_rx_more(f->below, queue, got, n);
+    if (!got || !is_cut(f))
+        return got;
+    f->below->ops->rx_free(f->below, queue, bufs, got);
+    return 0;
+}
+
+static bool fault_rx_more(const struct xf_link *link, unsigned queue)
+{
+    (void)queue;
+    return ((const struct faultlink *)link)->more;
+}
+
+static unsigned fault_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                               unsigned n)
+{
+    return self(link)->below->ops->tx_alloc(self(link)->below, queue, bufs, n);
+}
+
+static void fault_tx_free(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    self(link)->judged = NULL;
+    self(link)->below->ops->tx_free(self(link)->below, queue, bufs, n);
+}
+
+static void fault_rx_free(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    self(link)->below->ops->rx_free(self(link)->below, queue, bufs, n);
+}
+
+static void fault_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
+{
+    self(link)->below->ops->set_peer(self(link)->below, peer);
+}
+
+static void fault_stats(const struct xf_link *link, struct xf_link_stats *out)
+{
+    const struct faultlink *f = (const struct faultlink *)link;
+
+    f->below->ops->stats(f->below, out);
+}
+
+static int fault_health(struct xf_link *link)
+{
+    struct faultlink *f = self(link);
+    int rc = f->config.state ? f->config.state(f->config.state_arg) : 0;
+
+    return rc < 0 ? rc : f->below->ops->health(f->below);
+}
+
+static void fault_close(struct xf_link *link)
+{
+    free(self(link));
+}
+
+static const struct xf_link_ops ops = {
+    .tx_alloc = fault_tx_alloc,
+    .tx_burst = fault_tx_burst,
+    .tx_free = fault_tx_free,
+    .rx_burst = fault_rx_burst,
+    .rx_more = fault_rx_more,
+    .rx_free = fault_rx_free,
+    .set_peer = fault_set_peer,
+    .stats = fault_stats,
+    .health = fault_health,
+    .close = fault_close,
+};
+
+int xf_faultlink_new(struct xf_link **out, struct xf_link *below,
+                     const struct xf_fault_config *config)
+{
+    struct faultlink *f = calloc(1, sizeof(*f));
+
+    *out = NULL;
+    if (!f)
+        return -ENOMEM;
+    f->link = *below;
+    f->link.ops = &ops;
+    f->below = below;
+    f->config = *config;
+    f->random.state = config->seed;
+    *out = &f->link;
+    return 0;
+}
+
+struct xf_link *xf_faultlink_below(struct xf_link *link)
+{
+    return self(link)->below;
+}
+
+void xf_faultlink_stats(const struct xf_link *link, struct xf_fault_stats *out)
+{
+    *out = ((const struct faultlink *)link)->stats;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Bench, link: what `xl-fast bench link` was asked to do, and what a run of it has found.
+ *
+ *      bench_link.c (parent: no DPDK)      one run after the other
+ *         |            \
+ *      bench_near.c   bench_far.c          the talk between them: bench_talk.h
+ *         \______________/                 far is here, or at HOST by ssh
+ *
+ * A run: all of the memory again and again, each time a round (a pass). The first one warms up:
+ * rates are those of the others.
+ */
+#ifndef XF_BENCH_BENCH_LINK_H
+#define XF_BENCH_BENCH_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "transport/base/compress_mode.h"
+#include "bench_talk.h"
+#include "xl-plugin/demo/ends.h"
+
+#define BENCH_LIST_MAX 16u
+#define BENCH_RUNS_MAX 100u
+
+/* What a list of an option holds. */
+struct bench_list {
+    unsigned n;
+    uint32_t values[BENCH_LIST_MAX];
+};
+
+struct bench_options {
+    const char *host; /* NULL: both ends are here */
+    const char *ssh;  /* words of the user's shell */
+    uint64_t memory_bytes, seed;
+    uint64_t seconds, passes; /* of a run; one of them is 0 */
+    unsigned runs;
+    enum bench_sink sink;
+    struct xf_ends_port ports[2]; /* of source and target; port NULL: memif, or xl-fast.conf */
+    struct bench_list mtus, queues, compress, fills;
+    bool json, timing, serve;
+};
+
+/* 0: go on; otherwise the process's exit status is *status (--help, or an error that was shown). */
+int bench_options_parse(struct bench_options *o, int argc, char **argv, int *status);
+
+/* One combination of a sweep. */
+struct bench_setup {
+    uint32_t mtu; /* 0: the port's largest */
+    uint32_t queues;
+    enum xf_compress_mode compress;
+    enum xf_simguest_fill fill;
+};
+
+struct bench_progress {
+    uint64_t now_us, bytes_wire;
+};
+
+struct bench_run {
+    struct bench_end source, target;
+    struct xf_stats warm;        /* the source's, when the first pass was over, */
+    uint64_t warm_us, end_us;    /* which was then; and when the last one was */
+    uint64_t passes;             /* the first one is not counted */
+    uint32_t payload_bytes;      /* the largest that fits both ends' links */
+    uint32_t frame_bytes;        /* around each packet */
+    char error[BENCH_WHY_BYTES]; /* ""; or why there are no figures */
+};
+
+/* All runs of a combination, in bench_report.c's order of speed once it has shown them. */
+struct bench_result {
+    const struct bench_options *options;
+    const struct bench_setup *setup;
+    struct bench_run *runs;
+    unsigned n;
+};
+
+/* The ends' memory is the same, or was not kept (--sink null). */
+bool bench_verified(const struct bench_options *o, const struct bench_run *run);
+
+/* A line of JSON about a run that is the number'th of its setup, from 1. */
+void bench_report_json(const struct bench_result *r, unsigned number);
+void bench_report_head(const struct bench_options *o);
+/* A line of the table: the run in the middle. */
+void bench_report_row(struct bench_result *r);
+/* More about the same run. */
+void bench_report_details(const struct bench_result *r);
+
+#endif

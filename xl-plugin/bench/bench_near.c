@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bench_near.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "transport/base/clock.h"
+#include "transport/source.h"
+#include "transport/wire.h"
+#include "bench_port.h"
+#include "xl-plugin/cli/cli.h"
+
+/* It has broken off over the link; by the talk it says why. */
+#define REASON_US 1000000u
+
+/* A guest that is sent again and again: to the transport batches, each of the whole memory. */
+struct again {
+    struct xf_guest_source guest;
+    const struct bench_options *options;
+    struct bench_run *run;
+    const struct xf_source *source;
+    unsigned long begun; /* passes */
+};
+
+static int again_start(void *ctx, uint64_t *present)
+{
+    struct again *a = ctx;
+
+    return a->guest.ops->start(a->guest.ctx, present);
+}
+
+static int again_present(void *ctx, uint64_t *candidates)
+{
+    struct again *a = ctx;
+
+    return a->guest.ops->present(a->guest.ctx, candidates);
+}
+
+static int again_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+{
+    struct again *a = ctx;
+
+    return a->guest.ops->map(a->guest.ctx, gfns, n, pages);
+}
+
+static void again_unmap(void *ctx)
+{
+    struct again *a = ctx;
+
+    a->guest.ops->unmap(a->guest.ctx);
+}
+
+/* Called at the begin of the first pass and at the end of each. */
+static int again_next_batch(void *ctx, uint64_t *todo, uint64_t *count)
+{
+    struct again *a = ctx;
+    struct bench_run *r = a->run;
+
+    r->end_us = xf_now_us();
+    if (a->begun == 1) {
+        r->warm = *xf_source_stats(a->source);
+        r->warm_us = r->end_us;
+    }
+    r->passes = a->begun > 1 ? a->begun - 1 : 0;
+    if (r->passes && (a->options->passes ? r->passes >= a->options->passes
+                                         : r->end_us - r->warm_us >= a->options->seconds * 1000000))
+        return 0;
+    a->begun++;
+    *count = a->guest.page_count;
+    return a->guest.ops->start(a->guest.ctx, todo);
+}
+
+static const struct xf_guest_source_ops again_ops = {
+    .start = again_start,
+    .present = again_present,
+    .map = again_map,
+    .unmap = again_unmap,
+    .next_batch = again_next_batch,
+};
+
+/* ---- the life of the end -------------------------------------------------------------------- */
+
+struct end {
+    const struct bench_near *near;
+    struct bench_port port;
+    struct xf_link *link;
+    struct xf_simguest *guest;
+    struct bench_news news; /* its run */
+};
+
+static void tell(const struct bench_near *near, const struct bench_news *news, int flags)
+{
+    if (send(near->parent, news, sizeof(*news), MSG_NOSIGNAL | flags) < 0) {
+        /* Without a parent we are about to be killed; progress may be lost. */
+    }
+}
+
+static int __attribute__((format(printf, 3, 4)))
+fail(const struct bench_near *near, int rc, const char *fmt, ...)
+{
+    struct bench_news news = {.kind = BENCH_NEWS_FAILED};
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(news.reason, sizeof(news.reason), fmt, ap);
+    va_end(ap);
+    tell(near, &news, 0);
+    return rc;
+}
+
+static int fail_figures(const struct bench_near *near)
+{
+    return fail(near, -EBADMSG,
+                "%s says figures that cannot be: install the same xl-fast at both ends",
+                near->far.peer);
+}
+
+static void on_progress(void *arg, const struct xf_progress *progress)
+{
+    struct bench_news news = {.kind = BENCH_NEWS_PROGRESS};
+
+    news.progress = (struct bench_progress){.now_us = progress->now_us,
+                                            .bytes_wire = progress->stats->bytes_wire};
+    tell(arg, &news, MSG_DONTWAIT);
+}
+
+/* The other end fills no memory and waits for ours. */
+static int bring_up(struct end *e)
+{
+    const struct bench_near *near = e->near;
+    uint64_t patience_us = xf_ends_patience_us(near->here.memory_bytes);
+    char why[BENCH_WHY_BYTES], err[XF_DPDK_ERR_BYTES];
+    struct bench_up up;
+    int rc = bench_send(&near->far, BENCH_ORDER, &near->there, sizeof(near->there));
+
+    if (rc) {
+        /* It has gone; before that it may have said why. */
+        bench_receive(&near->far, BENCH_NONE, NULL, 0, patience_us, why);
+        return fail(near, rc, "%s", why);
+    }
+    rc = xf_simguest_new(&e->guest, near->here.memory_bytes / XF_PAGE_BYTES, near->setup->fill,
+                         near->options->seed, 0);
+    if (rc)
+        return fail(near, rc, "no memory for the guest: %s", strerror(-rc));
+    rc = bench_port_start(&e->port, &near->here, false, why);
+    if (rc)
+        return fail(near, rc, "source: %s", why);
+    rc = bench_receive(&near->far, BENCH_UP, &up, sizeof(up), patience_us, why);
+    if (rc)
+        return fail(near, rc, "%s", why);
+    if (up.payload_bytes < XF_PAYLOAD_MIN)
+        return fail_figures(near);
+    rc = xf_memif_open(&e->port.memif, &e->link, err);
+    if (rc)
+        return fail(near, rc, "source: %s", err);
+    struct bench_run *r = &e->news.run;
+
+    r->frame_bytes = e->link->frame_bytes;
+    r->payload_bytes =
+        up.payload_bytes < e->link->payload_bytes ? up.payload_bytes : e->link->payload_bytes;
+    return 0;
+}
+
+static int send_offer(struct end *e, struct xf_offer *offer)
+{
+    uint8_t wire[XF_OFFER_BYTES];
+    int rc = xf_offer_new(offer, e->link, e->near->here.memory_bytes / XF_PAGE_BYTES);
+
+    if (rc)
+        return fail(e->near, rc, "no offer: %s", strerror(-rc));
+    if (e->near->setup->compress != XF_COMPRESS_NONE)
+        offer->features |= XF_FEATURE_LZ4;
+    xf_offer_encode(offer, wire);
+    rc = bench_send(&e->near->far, BENCH_OFFER, wire, sizeof(wire));
+    explicit_bzero(wire, sizeof(wire));
+    return rc ? fail(e->near, rc, "%s does not take the offer", e->near->far.peer) : 0;
+}
+
+static int send_memory(struct end *e, struct xf_source *source)
+{
+    const struct bench_near *near = e->near;
+    char why[BENCH_WHY_BYTES];
+    unsigned idle_steps = 0, look = 0;
+    int rc;
+
+    while ((rc = xf_source_step(source, xf_now_us())) == 0) {
+        /* It has nothing to say before the end but that it cannot go on. */
+        if (++look % XF_ENDS_LOOK_EVERY == 0 && bench_pending(&near->far)) {
+            rc = bench_receive(&near->far, BENCH_NONE, NULL, 0, xf_ends_patience_us(0), why);
+            return fail(near, rc, "%s", why);
+        }
+        xf_ends_idle(&idle_steps, xf_source_idle(source));
+    }
+    if (rc == -ECONNABORTED &&
+        bench_receive(&near->far, BENCH_NONE, NULL, 0, REASON_US, why) != -ETIMEDOUT)
+        return fail(near, rc, "%s", why);
+    return rc < 0 ? fail(near, rc, "%s", xf_source_error(source)) : 0;
+}
+
+static int take_result(struct end *e, const struct xf_stats *stats)
+{
+    const struct bench_near *near = e->near;
+    struct bench_run *r = &e->news.run;
+    char why[BENCH_WHY_BYTES];
+    int rc = bench_send(&near->far, BENCH_SEEN, NULL, 0);
+
+    r->source.stats = *stats;
+    e->link->ops->stats(e->link, &r->source.link);
+    xf_simguest_hash(e->guest, r->source.hash);
+    rc = rc
+             ?: bench_receive(&near->far, BENCH_RESULT, &r->target, sizeof(r->target),
+                              xf_ends_patience_us(near->here.memory_bytes), why);
+    if (rc)
+        return fail(near, rc, "%s", why);
+    return bench_end_check(&r->target) ? fail_figures(near) : 0;
+}
+
+static int run(struct end *e)
+{
+    struct again again = {.options = e->near->options, .run = &e->news.run};
+    struct xf_guest_source guest;
+    struct xf_source_config config;
+    struct xf_source *source = NULL;
+    int rc = bring_up(e);
+
+    if (rc)
+        return rc;
+    again.guest = xf_simguest_source(e->guest);
+    guest = (struct xf_guest_source){
+        .ops = &again_ops, .ctx = &again, .page_count = again.guest.page_count};
+    xf_source_config_init(&config);
+    config.compress = e->near->setup->compress;
+    config.progress = on_progress;
+    config.progress_arg = (void *)(uintptr_t)e->near;
+    rc = send_offer(e, &config.offer);
+    if (!rc) {
+        rc = xf_source_new(&source, &config, &guest, e->link, xf_now_us());
+        if (rc)
+            fail(e->near, rc, "no session: %s", strerror(-rc));
+    }
+    xf_offer_wipe(&config.offer);
+    if (rc)
+        return rc;
+    again.source = source;
+    rc = send_memory(e, source);
+    rc = rc ?: take_result(e, xf_source_stats(source));
+    xf_source_free(source);
+    return rc;
+}
+
+int bench_near_main(const struct bench_near *near)
+{
+    struct end *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return fail(near, XF_EXIT_FAILED, "%s", strerror(ENOMEM));
+    e->near = near;
+    e->news.kind = BENCH_NEWS_RUN;
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+    dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
+    int rc = run(e);
+
+    if (e->link)
+        e->link->ops->close(e->link);
+    if (!rc)
+        tell(near, &e->news, 0);
+    xf_dpdk_stop();
+    xf_simguest_free(e->guest);
+    free(e);
+    return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Demo, parent: starts the two ends, looks after them, compares what they say. See demo.h. */
+#include "demo.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "transport/base/clock.h"
+#include "xl-plugin/cli/cli.h"
+#include "xl-plugin/screen/story.h"
+
+#define BLAME_US (UINT64_C(500000))
+#define POLL_MS  100
+
+enum { SOURCE, TARGET, ENDS };
+
+struct child {
+    const char *name;
+    pid_t pid; /* 0: not there, or waited for */
+    int fd;    /* its socket of messages; -1 if closed */
+    uint64_t heard_us;
+    bool up, landed, resumed;
+};
+
+struct demo {
+    struct demo_options options;
+    struct demo_outcome outcome;
+    struct child children[ENDS];
+    struct xf_ends_dir dir;
+    struct demo_progress_line line;
+    struct xf_events events; /* the start and the end; the source writes what is between */
+    FILE *reported;          /* the same, to be read for the report; NULL: none is asked for */
+};
+
+/* The first reason is the one that counts: what fails after it fails because of it. */
+static void __attribute__((format(printf, 2, 3))) give_up(struct demo *d, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (d->outcome.error[0])
+        return;
+    va_start(ap, fmt);
+    vsnprintf(d->outcome.error, sizeof(d->outcome.error), fmt, ap);
+    va_end(ap);
+}
+
+/* ---- children ---------------------------------------------------------------------------------
+ */
+
+/* Never returns: the child's life. */
+static void __attribute__((noreturn))
+be_child(struct demo *d, unsigned which, int parent, int peer, pid_t parent_pid)
+{
+    struct demo_end end = {.options = &d->options,
+                           .events = which == SOURCE ? &d->events : NULL,
+                           .memif_socket = d->dir.socket,
+                           .parent = parent,
+                           .peer = peer};
+    int status;
+
+    xf_ends_be_child(parent_pid, which == SOURCE ? "xl-fast source" : "xl-fast target");
+    dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
+    status = which == SOURCE ? demo_source_main(&end) : demo_target_main(&end);
+    fflush(stderr);
+    exit(status);
+}
+
+static int start_children(struct demo *d)
+{
+    pid_t self = getpid();
+    int peer[2], up[ENDS][2] = {{-1, -1}, {-1, -1}};
+    int rc = 0;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, peer)) {
+        rc = -errno;
+        give_up(d, "no sockets: %s", strerror(-rc));
+        return rc;
+    }
+    for (unsigned i = 0; i < ENDS; i++)
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, up[i])) {
+            rc = -errno;
+            give_up(d, "no sockets: %s", strerror(-rc));
+            goto out;
+        }
+    for (unsigned i = 0; i < ENDS; i++) {
+        struct child *c = &d->children[i];
+        pid_t pid = fork();
+
+        if (pid < 0) {
+            rc = -errno;
+            give_up(d, "no process: %s", strerror(-rc));
+            goto out;
+        }
+        if (pid == 0) {
+            /* Whoever holds another's end of a socket hides that the other has died. */
+            close(up[0][0]);
+            close(up[1][0]);
+            close(up[!i][1]);
+            close(peer[!i]);
+            be_child(d, i, up[i][1], peer[i], self);
+        }
+        c->pid = pid;
+        c->fd = up[i][0];
+        c->heard_us = xf_now_us();
+        up[i][0] = -1;
+    }
+
+out:
+    for (unsigned i = 0; i < ENDS; i++)
+        for (unsigned j = 0; j < 2; j++)
+            if (up[i][j] >= 0)
+                close(up[i][j]);
+    close(peer[0]);
+    close(peer[1]);
+    return rc;
+}
+
+static void order(struct child *c, enum demo_order what)
+{
+    char byte = (char)what;
+
+    if (c->fd >= 0 && send(c->fd, &byte, 1, MSG_NOSIGNAL) < 0) {
+        /* It has died: the loop will see it. */
+    }
+}
+
+static bool wait_for(struct child *c, uint64_t limit_us, int *status)
+{
+    if (!xf_ends_wait(c->pid, limit_us, status))
+        return false;
+    c->pid = 0;
+    return true;
+}
+
+static void kill_child(struct child *c)
+{
+    if (c->pid) {
+        kill(c->pid, SIGKILL);
+        waitpid(c->pid, NULL, 0);
+        c->pid = 0;
+    }
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+}
+
+static void say_how_it_ended(struct demo *d, const struct child *c, int status)
+{
+    if (WIFSIGNALED(status))
+        give_up(d, "the %s process was killed by signal %d (%s)", c->name, WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+    else
+        give_up(d, "the %s process ended early, with status %d", c->name, WEXITSTATUS(status));
+}
+
+/* An end has closed its socket without having been told to. */
+static void on_death(struct demo *d, struct child *c)
+{
+    int status = 0;
+
+    close(c->fd);
+    c->fd = -1;
+    if (wait_for(c, xf_ends_patience_us(0), &status))
+        say_how_it_ended(d, c, status);
+    else
+        give_up(d, "the %s process broke off its talk and hangs", c->name);
+}
+
+/*
+ * An end has failed. If the other is dying, that is why: a link that goes down is often seen before
+ * its killed process is gone.
+ */
+static void on_failure(struct demo *d, unsigned which, const char *reason)
+{
+    struct child *other = &d->children[!which];
+    int status = 0;
+
+    if (other->pid && wait_for(other, BLAME_US, &status) && WIFSIGNALED(status))
+        say_how_it_ended(d, other, status);
+    else
+        give_up(d, "%s: %s", d->children[which].name, reason);
+}
+
+/* ---- the talk ---------------------------------------------------------------------------------
+ */
+
+static void on_message(struct demo *d, unsigned which, const struct demo_message *m)
+{
+    struct child *c = &d->children[which];
+    struct demo_outcome *o = &d->outcome;
+
+    switch (m->kind) {
+    case DEMO_UP:
+        c->up = true;
+        if (d->children[SOURCE].up && d->children[TARGET].up)
+            xf_ends_dir_remove(&d->dir);
+        break;
+    case DEMO_PROGRESS:
+        if (which == SOURCE && !d->options.json)
+            demo_progress_show(&d->line, &m->progress);
+        break;
+    case DEMO_LANDED:
+        c->landed = true;
+        break;
+    case DEMO_RESULT:
+        if (which == SOURCE) {
+            o->source = m->result;
+            o->have_source = true;
+            order(&d->children[TARGET], DEMO_SEEN);
+        } else {
+            o->target = m->result;
+            o->have_target = true;
+        }
+        if (o->have_source && o->have_target)
+            order(&d->children[TARGET], DEMO_RESUME);
+        break;
+    case DEMO_RESUMED:
+        o->resumed_pages = m->pages;
+        c->resumed = true;
+        break;
+    case DEMO_STAYED:
+        o->stayed = true;
+        o->stayed_pages = m->pages;
+        give_up(d, "%s", m->reason);
+        break;
+    case DEMO_FAILED:
+        on_failure(d, which, m->reason);
+        break;
+    }
+}
+
+/* Takes all that an end has to say. */
+static void listen_to(struct demo *d, unsigned which)
+{
+    struct child *c = &d->children[which];
+    struct demo_message m;
+    ssize_t n;
+
+    while ((n = recv(c->fd, &m, sizeof(m), MSG_DONTWAIT)) == (ssize_t)sizeof(m)) {
+        c->heard_us = xf_now_us();
+        on_message(d, which, &m);
+    }
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        on_death(d, c);
+}
+
+static void check_silence(struct demo *d)
+{
+    uint64_t now = xf_now_us();
+    uint64_t limit = xf_ends_patience_us(d->options.memory_bytes);
+
+    for (unsigned i = 0; i < ENDS; i++) {
+        struct child *c = &d->children[i];
+        bool waits = i == SOURCE ? d->outcome.have_source : d->outcome.have_target && c->resumed;
+
+        if (!waits && now - c->heard_us > limit)
+            give_up(d, "the %s process has said nothing for %llu s", c->name,
+                    (unsigned long long)((now - c->heard_us) / 1000000));
+    }
+}
+
+static void talk(struct demo *d)
+{
+    while (!d->outcome.error[0] && !d->children[TARGET].resumed) {
+        struct pollfd pfd[ENDS];
+
+        int sig = xf_ends_interrupted();
+
+        if (sig) {
+            give_up(d, "interrupted by signal %d (%s)", sig, strsignal(sig));
+            return;
+        }
+        for (unsigned i = 0; i < ENDS; i++)
+            pfd[i] = (struct pollfd){.fd = d->children[i].fd, .events = POLLIN};
+        if (poll(pfd, ENDS, POLL_MS) > 0)
+            for (unsigned i = 0; i < ENDS; i++)
+                if (pfd[i].revents && !d->outcome.error[0])
+                    listen_to(d, i);
+        check_silence(d);
+    }
+}
+
+/*
+ * The source first, and the target only when it is gone: net_memif does not like both ends of a
+ * connection to close at the same moment.
+ */
+static void quit_children(struct demo *d)
+{
+    for (unsigned i = 0; i < ENDS; i++) {
+        struct child *c = &d->children[i];
+        int status = 0;
+
+        order(c, DEMO_QUIT);
+        if (!wait_for(c, xf_ends_patience_us(0), &status))
+            give_up(d, "the %s process does not end", c->name);
+        else if (!WIFEXITED(status) || WEXITSTATUS(status))
+            give_up(d, "the %s process ended badly (%s %d)", c->name,
+                    WIFSIGNALED(status) ? "signal" : "status",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+}
+
+static bool events_on_stdout(const struct demo_options *o)
+{
+    return o->events && !strcmp(o->events, "-");
+}
+
+static int open_events(struct demo *d)
+{
+    const struct demo_options *o = &d->options;
+    struct xf_events_start start = {
+        .program = "demo",
+        .guest = "simulated guest",
+        .domid = -1,
+        .max_downtime_us = o->max_downtime_us,
+    };
+    char memory[40];
+    const char *path = o->events;
+    int rc;
+
+    if (!path && !o->report)
+        return 0;
+    if (!path) {
+        /* Events that only the report wants leave nothing behind, however this ends. */
+        int fd = memfd_create("xl-fast events", MFD_CLOEXEC);
+
+        d->reported = fd < 0 ? NULL : fdopen(fd, "r");
+        snprintf(memory, sizeof(memory), "/proc/self/fd/%d", fd);
+        path = memory;
+    }
+    rc = xf_events_open(&d->events, path);
+    if (!rc && o->report && !d->reported)
+        d->reported = fopen(path, "re");
+    if (!rc && o->report && !d->reported)
+        rc = -errno;
+    if (rc)
+        fprintf(stderr, "xl-fast demo: %s: %s\n", path, strerror(-rc));
+    else
+        xf_events_start(&d->events, &start);
+    return rc;
+}
+
+int xf_cli_demo(int argc, char **argv)
+{
+    struct demo *d = calloc(1, sizeof(*d));
+    int status, rc;
+
+    if (!d) {
+        fputs("xl-fast demo: no memory\n", stderr);
+        return XF_EXIT_FAILED;
+    }
+    xf_events_init(&d->events);
+    if (demo_options_parse(&d->options, argc, argv, &status))
+        goto out;
+    status = XF_EXIT_FAILED;
+    if (open_events(d))
+        goto out;
+    d->outcome.options = &d->options;
+    d->children[SOURCE] = (struct child){.name = "source", .fd = -1};
+    d->children[TARGET] = (struct child){.name = "target", .fd = -1};
+    xf_live_init(&d->line.live);
+    d->line.pages_total = d->options.memory_bytes / XF_PAGE_BYTES;
+
+    xf_ends_catch_signals();
+    rc = xf_ends_dir_make(&d->dir, "xl-fast-demo");
+    if (rc)
+        give_up(d, "no directory for the memif's socket: %s", strerror(-rc));
+    else if (!start_children(d))
+        talk(d);
+    if (!d->outcome.error[0])
+        quit_children(d);
+    for (unsigned i = 0; i < ENDS; i++)
+        kill_child(&d->children[i]);
+    xf_ends_dir_remove(&d->dir);
+
+    xf_live_end(&d->line.live);
+    demo_report_events(&d->outcome, &d->events);
+    if (d->options.json)
+        demo_report_json(&d->outcome);
+    else if (!events_on_stdout(&d->options))
+        demo_report_table(&d->outcome);
+    if (d->outcome.error[0])
+        fprintf(stderr, "xl-fast demo: %s\n", d->outcome.error);
+    status = d->outcome.stayed                                    ? XF_EXIT_STAYED
+             : d->outcome.error[0] || !demo_verified(&d->outcome) ? XF_EXIT_FAILED
+                                                                  : XF_EXIT_OK;
+    xf_events_exit(&d->events, status);
+    if (d->reported && xf_story_make_page("xl-fast demo", d->reported, d->options.report))
+        status = XF_EXIT_FAILED;
+
+out:
+    xf_events_close(&d->events);
+    if (d->reported)
+        fclose(d->reported);
+    free(d);
+    return status;
+}

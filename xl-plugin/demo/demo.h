@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Demo: a simulated guest is migrated between two processes of this machine, over DPDK's memif or
+ * two ports that are given.
+ *
+ *            demo.c (parent: no DPDK, no memory of the guests)
+ *            /  \  a socket to each: demo_message up, demo_order down
+ *      source    target        demo_end.c
+ *          \______/            OFFER over a socket of their own; all else over memif
+ *
+ *      parent                      source                           target
+ *        |                           | <---------------- listening -- |  its port is open
+ *        | <--------------------------------------------------- UP -- |
+ *        | <------- UP ------------- |  guest filled, port open       |
+ *        |                           | -- OFFER --------------------> |
+ *        | <---- PROGRESS ---------- | <===== the migration ========> |
+ *        | <---- LANDED ------------------------------------------- - |  goes on answering
+ *        | <------ RESULT ---------- |  paused; hashed                |
+ *        | -- SEEN -----------------------------------------------> - |
+ *        | <-----------------------------------------------RESULT --- |  paused; hashed
+ *        |    compares the hashes    |                                |
+ *        | -- RESUME ---------------------------------------------> - |
+ *        | <--------------------------------------------- RESUMED --- |  its writers ran
+ *        | -- QUIT ----------------> |  closes its port, ends         |
+ *        | -- QUIT -----------------------------------------------> - |  then the target
+ *
+ * FAILED with a reason may come at any time from either; so may an end without a word. STAYED comes
+ * from the source instead of LANDED and all after it, if it gave up as it was told to (--on-busy).
+ */
+#ifndef XF_DEMO_DEMO_H
+#define XF_DEMO_DEMO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "transport/base/compress_mode.h"
+#include "transport/events.h"
+#include "transport/sim/faultlink.h"
+#include "transport/link.h"
+#include "transport/base/on_busy.h"
+#include "transport/base/stats.h"
+#include "ends.h"
+#include "xl-plugin/screen/live.h"
+
+struct demo_options {
+    uint64_t memory_bytes;
+    enum xf_simguest_fill fill;
+    uint64_t dirty_bytes_per_s;
+    unsigned writers;
+    struct xf_fault_config faults; /* its seed is not used */
+    uint64_t seed;
+    uint64_t max_downtime_us; /* 0: the transport's default */
+    enum xf_on_busy on_busy;
+    bool throttle;                  /* the guest may be slowed down */
+    uint64_t bandwidth_bytes_per_s; /* 0: no limit */
+    enum xf_compress_mode compress;
+    unsigned queues;
+    struct xf_ends_port ports[2]; /* of source and target; their names are NULL: memif */
+    const char *events;           /* file of events, "-": stdout; NULL: none */
+    const char *report;           /* a page to write; NULL: none */
+    bool json;
+    bool timing; /* where the cycles went, too */
+};
+
+/* 0: go on; otherwise the process's exit status is *status (--help, or an error that was shown). */
+int demo_options_parse(struct demo_options *o, int argc, char **argv, int *status);
+
+enum demo_kind {
+    DEMO_UP,
+    DEMO_PROGRESS,
+    DEMO_LANDED,
+    DEMO_RESULT,
+    DEMO_RESUMED,
+    DEMO_STAYED,
+    DEMO_FAILED
+};
+
+/* What an end knows when its guest is paused and hashed. */
+struct demo_result {
+    struct xf_stats stats;
+    struct xf_fault_stats faults;
+    struct xf_link_stats link;
+    uint32_t frame_bytes; /* of the link */
+    uint64_t hash[2];
+    uint64_t began_us;     /* the source's: it turned to the target */
+    uint64_t resident_kib; /* memory of the end's process, without its guest's */
+};
+
+struct demo_progress {
+    struct xf_progress p; /* its stats pointer is cleared */
+    uint64_t bytes_wire;
+};
+
+struct demo_message {
+    enum demo_kind kind;
+    union {
+        struct demo_progress progress;
+        struct demo_result result;
+        struct {
+            uint64_t pages;   /* RESUMED, STAYED: written by the guest since */
+            char reason[256]; /* STAYED, FAILED */
+        };
+    };
+};
+
+enum demo_order { DEMO_SEEN = 'S', DEMO_RESUME = 'R', DEMO_QUIT = 'Q' };
+
+/* An end's way to the parent and to the other end; both are sockets of messages. */
+struct demo_end {
+    const struct demo_options *options;
+    struct xf_events *events; /* the source's; a copy of the parent's */
+    const char *memif_socket;
+    int parent, peer;
+};
+
+/* The whole life of a child; returns its exit status. */
+int demo_source_main(const struct demo_end *end);
+int demo_target_main(const struct demo_end *end);
+
+/* All that is known at the end. error: "" or one line. */
+struct demo_outcome {
+    const struct demo_options *options;
+    struct demo_result source, target;
+    bool have_source, have_target;
+    uint64_t resumed_pages, stayed_pages;
+    bool stayed; /* given up, and the guest goes on at the source */
+    char error[320];
+};
+
+bool demo_verified(const struct demo_outcome *o);
+void demo_report_json(const struct demo_outcome *o);
+void demo_report_table(const struct demo_outcome *o);
+/* The migration's last events: how it ended. */
+void demo_report_events(const struct demo_outcome *o, struct xf_events *events);
+
+/* Progress on stderr. */
+struct demo_progress_line {
+    struct xf_live live;
+    uint64_t pages_total, dirty_us;
+    struct demo_progress last;
+};
+
+void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now);
+
+#endif

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Demo, ends: the life of the source's and of the target's process; demo.h draws their talk. */
+#include "demo.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "transport/base/bitmap.h"
+#include "transport/base/clock.h"
+#include "transport/source.h"
+#include "transport/target.h"
+#include "memif.h"
+#include "xl-plugin/cli/memory.h"
+
+#define PEER_WAIT_MS                                                                               \
+    300000 /* to come up, or to fill much memory: the parent's patience ends first */
+#define RUN_US 50000u
+
+/* What both ends hold. */
+struct parts {
+    const struct demo_end *end;
+    struct xf_simguest *guest;
+    struct xf_link *port, *faulty, *link; /* link is the one to use */
+    uint64_t began_us;                    /* the source turned to the target */
+};
+
+static void tell(const struct demo_end *end, const struct demo_message *m, int flags)
+{
+    if (send(end->parent, m, sizeof(*m), MSG_NOSIGNAL | flags) < 0) {
+        /* Without a parent we are about to be killed; progress may be lost. */
+    }
+}
+
+static void tell_kind(const struct demo_end *end, enum demo_kind kind)
+{
+    struct demo_message m = {.kind = kind};
+
+    tell(end, &m, 0);
+}
+
+static int __attribute__((format(printf, 3, 4)))
+fail(const struct demo_end *end, int rc, const char *fmt, ...)
+{
+    struct demo_message m = {.kind = DEMO_FAILED};
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(m.reason, sizeof(m.reason), fmt, ap);
+    va_end(ap);
+    tell(end, &m, 0);
+    return rc;
+}
+
+/* For both ends, but only the source's are events. */
+static void on_progress(void *arg, const struct xf_progress *progress)
+{
+    const struct demo_end *end = arg;
+    struct demo_message m = {.kind = DEMO_PROGRESS, .progress.p = *progress};
+
+    m.progress.bytes_wire = progress->stats->bytes_wire;
+    m.progress.p.stats = NULL;
+    tell(end, &m, MSG_DONTWAIT);
+    if (end->events)
+        xf_events_progress(end->events, progress);
+}
+
+/* The parent's next order. wait: DEMO_QUIT if the parent is gone; else 0 if there is none yet. */
+static int next_order(const struct demo_end *end, bool wait)
+{
+    char c;
+    ssize_t n = recv(end->parent, &c, 1, wait ? 0 : MSG_DONTWAIT);
+
+    return n == 1 ? c : wait ? DEMO_QUIT : 0;
+}
+
+/* A memif's server listens before its client comes; so the target is up first and says so. */
+static int wait_for_target(const struct demo_end *end)
+{
+    struct pollfd pfd = {.fd = end->peer, .events = POLLIN};
+    char listening;
+
+    if (poll(&pfd, 1, PEER_WAIT_MS) != 1 || recv(end->peer, &listening, 1, 0) != 1)
+        return fail(end, -ETIMEDOUT, "the target does not come up");
+    return 0;
+}
+
+static int bring_up(struct parts *p, bool source)
+{
+    const struct demo_options *o = p->end->options;
+    const struct xf_ends_port *port = &o->ports[source ? 0 : 1];
+    char err[XF_DPDK_ERR_BYTES];
+    struct xf_memif memif;
+    struct xf_fault_config faults = o->faults;
+    int rc;
+
+    rc = xf_ends_enter_netns(port->netns);
+    if (rc)
+        return fail(p->end, rc, "network namespace %s: %s", port->netns, strerror(-rc));
+    xf_memif_init(&memif, !source, p->end->memif_socket, o->queues);
+    if (port->port)
+        memif.port = port->port;
+    rc = xf_memif_start(&memif, err);
+    if (rc)
+        return fail(p->end, rc, "%s", err);
+    if (source)
+        rc = wait_for_target(p->end);
+    if (rc)
+        return rc;
+    rc = xf_memif_open(&memif, &p->port, err);
+    if (rc)
+        return fail(p->end, rc, "%s", err);
+    if (!source && send(p->end->peer, "", 1, MSG_NOSIGNAL) != 1)
+        return fail(p->end, -EPIPE, "the source is gone");
+    p->link = p->port;
+    if (faults.loss_pct + faults.reorder_pct + faults.duplicate_pct + faults.corrupt_pct > 0) {
+        /* The two directions must not suffer alike. */
+        faults.seed = o->seed * 2 + source;
+        rc = xf_faultlink_new(&p->faulty, p->port, &faults);
+        if (rc)
+            return fail(p->end, rc, "no memory for faults");
+        p->link = p->faulty;
+    }
+    tell_kind(p->end, DEMO_UP);
+    return 0;
+}
+
+static void bring_down(struct parts *p)
+{
+    if (p->faulty)
+        p->faulty->ops->close(p->faulty);
+    if (p->port)
+        p->port->ops->close(p->port);
+    xf_dpdk_stop();
+    xf_simguest_free(p->guest);
+}
+
+/* The proof: the guest is paused, so its hash means something. */
+static void tell_result(struct parts *p, const struct xf_stats *stats)
+{
+    struct demo_message m = {.kind = DEMO_RESULT};
+    size_t bytes;
+    const void *memory = xf_simguest_memory(p->guest, &bytes);
+
+    m.result.resident_kib = xf_memory_resident_kib(memory, bytes);
+    m.result.stats = *stats;
+    m.result.began_us = p->began_us;
+    if (p->faulty)
+        xf_faultlink_stats(p->faulty, &m.result.faults);
+    p->link->ops->stats(p->link, &m.result.link);
+    m.result.frame_bytes = p->link->frame_bytes;
+    xf_simguest_hash(p->guest, m.result.hash);
+    tell(p->end, &m, 0);
+}
+
+/* How much the guest writes in a moment, which shows that it runs. */
+static int count_writes(struct parts *p, uint64_t *pages)
+{
+    struct xf_guest_source guest = xf_simguest_source(p->guest);
+    uint64_t *map = xf_bitmap_new(guest.page_count);
+
+    if (!map)
+        return -ENOMEM;
+    guest.ops->dirty(guest.ctx, map, false, pages);
+    usleep(RUN_US);
+    guest.ops->dirty(guest.ctx, map, false, pages);
+    free(map);
+    return 0;
+}
+
+/* ---- source ------------------------------------------------------------------------------- */
+
+static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
+{
+    uint8_t wire[XF_OFFER_BYTES];
+    int rc = xf_offer_new(offer, p->link, pages);
+
+    if (rc)
+        return fail(p->end, rc, "no offer: %s", strerror(-rc));
+    if (p->end->options->compress != XF_COMPRESS_NONE)
+        offer->features |= XF_FEATURE_LZ4;
+    xf_offer_encode(offer, wire);
+    if (send(p->end->peer, wire, sizeof(wire), MSG_NOSIGNAL) != (ssize_t)sizeof(wire))
+        rc = fail(p->end, -EPIPE, "the target does not take the offer");
+    explicit_bzero(wire, sizeof(wire));
+    return rc;
+}
+
+/* It was given up, and the guest must not have noticed. */
+static void tell_stayed(struct parts *p, const char *reason)
+{
+    struct demo_message m = {.kind = DEMO_STAYED};
+    int rc = count_writes(p, &m.pages);
+
+    snprintf(m.reason, sizeof(m.reason), "%s", reason);
+    if (rc)
+        fail(p->end, rc, "%s", strerror(-rc));
+    else if (!m.pages)
+        fail(p->end, -EIO, "the guest no longer runs at the source after this: %s", reason);
+    else
+        tell(p->end, &m, 0);
+}
+
+static int run_source(struct parts *p)
+{
+    const struct demo_options *o = p->end->options;
+    struct xf_guest_source guest;
+    struct xf_source_config config;
+    struct xf_source *source = NULL;
+    unsigned idle_steps = 0;
+    int rc;
+
+    if (o->fill == XF_FILL_ZERO)
+        rc = xf_simguest_new_sparse(&p->guest, o->memory_bytes / XF_PAGE_BYTES, o->seed);
+    else
+        rc = xf_simguest_new(&p->guest, o->memory_bytes / XF_PAGE_BYTES, o->fill, o->seed, 0);
+    if (rc)
+        return fail(p->end, rc, "no memory for the guest: %s", strerror(-rc));
+    rc = bring_up(p, true);
+    if (rc)
+        return rc;
+    guest = xf_simguest_source(p->guest);
+
+    xf_source_config_init(&config);
+    if (o->max_downtime_us)
+        config.policy.max_downtime_us = o->max_downtime_us;
+    config.policy.on_busy = o->on_busy;
+    config.policy.throttle = o->throttle;
+    config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
+    config.compress = o->compress;
+    config.progress = on_progress;
+    config.progress_arg = (void *)(uintptr_t)p->end;
+    p->began_us = xf_now_us();
+    rc = send_offer(p, &config.offer, guest.page_count);
+    if (rc)
+        goto out;
+    rc = xf_source_new(&source, &config, &guest, p->link, xf_now_us());
+    xf_offer_wipe_secret(&config.offer);
+    if (rc) {
+        fail(p->end, rc, "no session: %s", strerror(-rc));
+        goto out;
+    }
+    if (o->writers) {
+        rc = xf_simguest_start_writers(p->guest, o->writers, o->dirty_bytes_per_s);
+        if (rc) {
+            fail(p->end, rc, "no writers: %s", strerror(-rc));
+            goto out;
+        }
+    }
+    while ((rc = xf_source_step(source, xf_now_us())) == 0)
+        xf_ends_idle(&idle_steps, xf_source_idle(source));
+    if (rc == -EBUSY && !xf_source_stats(source)->suspend_us) {
+        tell_stayed(p, xf_source_error(source));
+        goto out;
+    }
+    if (rc < 0) {
+        fail(p->end, rc, "%s", xf_source_error(source));
+        goto out;
+    }
+    tell_result(p, xf_source_stats(source));
+    next_order(p->end, true); /* QUIT */
+    rc = 0;
+
+out:
+    xf_source_free(source);
+    xf_offer_wipe(&config.offer);
+    return rc;
+}
+
+/* ---- target ------------------------------------------------------------------------------- */
+
+static int receive_offer(struct parts *p, struct xf_offer *offer)
+{
+    struct pollfd pfd = {.fd = p->end->peer, .events = POLLIN};
+    uint8_t wire[XF_OFFER_BYTES];
+    char why[160];
+    ssize_t n = 0;
+    int rc;
+
+    if (poll(&pfd, 1, PEER_WAIT_MS) == 1)
+        n = recv(p->end->peer, wire, sizeof(wire), 0);
+    if (n <= 0)
+        return fail(p->end, -ETIMEDOUT, "no offer from the source");
+    rc = xf_offer_decode(offer, wire, (size_t)n, why);
+    explicit_bzero(wire, sizeof(wire));
+    return rc ? fail(p->end, rc, "%s", why) : 0;
+}
+
+/* Lets the guest's writers run for a moment on the memory that has arrived. */
+static int resume(struct parts *p)
+{
+    const struct demo_options *o = p->end->options;
+    struct demo_message m = {.kind = DEMO_RESUMED};
+    int rc;
+
+    xf_simguest_resume(p->guest);
+    rc = o->writers ? xf_simguest_start_writers(p->guest, o->writers, o->dirty_bytes_per_s) : 0;
+    rc = rc ?: count_writes(p, &m.pages);
+    xf_simguest_stop_writers(p->guest);
+    if (!rc)
+        tell(p->end, &m, 0);
+    return rc ? fail(p->end, rc, "no writers: %s", strerror(-rc)) : 0;
+}
+
+static int run_target(struct parts *p)
+{
+    const struct demo_options *o = p->end->options;
+    struct xf_guest_sink guest;
+    struct xf_target_config config;
+    struct xf_target *target = NULL;
+    unsigned idle_steps = 0, look = 0;
+    bool landed = false;
+    int rc;
+
+    if (o->fill == XF_FILL_ZERO)
+        rc = xf_simguest_new_empty_sparse(&p->guest, o->memory_bytes / XF_PAGE_BYTES);
+    else
+        rc = xf_simguest_new_empty(&p->guest, o->memory_bytes / XF_PAGE_BYTES);
+    if (rc)
+        return fail(p->end, rc, "no memory for the guest: %s", strerror(-rc));
+    if (o->fill != XF_FILL_ZERO)
+        xf_simguest_prefault(p->guest);
+    xf_simguest_pause(p->guest); /* nobody writes before the proof */
+    rc = bring_up(p, false);
+    if (rc)
+        return rc;
+    guest = xf_simguest_sink(p->guest);
+
+    xf_target_config_init(&config);
+    rc = receive_offer(p, &config.offer);
+    if (rc)
+        return rc;
+    config.progress = on_progress;
+    config.progress_arg = (void *)(uintptr_t)p->end;
+    rc = xf_target_new(&target, &config, &guest, p->link, xf_now_us());
+    xf_offer_wipe(&config.offer);
+    if (rc)
+        return fail(p->end, rc, "no session: %s", strerror(-rc));
+    xf_target_ready(target);
+
+    /* Once all has landed, the source may still ask (its copy of our word may be lost). */
+    while ((rc = xf_target_step(target, xf_now_us())) >= 0) {
+        if (rc == XF_SESSION_DONE && !landed) {
+            landed = true;
+            tell_kind(p->end, DEMO_LANDED);
+        }
+        if (landed && ++look % XF_ENDS_LOOK_EVERY == 0 && next_order(p->end, false) == DEMO_SEEN)
+            break;
+        xf_ends_idle(&idle_steps, xf_target_idle(target));
+    }
+    if (rc == -ECONNABORTED) {
+        next_order(p->end, true); /* the source says why */
+        goto out;
+    }
+    if (rc < 0) {
+        fail(p->end, rc, "%s", xf_target_error(target));
+        goto out;
+    }
+    tell_result(p, xf_target_stats(target));
+    while (rc >= 0 && next_order(p->end, true) == DEMO_RESUME)
+        rc = resume(p);
+
+out:
+    xf_target_free(target);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- both --------------------------------------------------------------------------------- */
+
+static int end_main(const struct demo_end *end, int (*run)(struct parts *))
+{
+    struct parts p = {.end = end};
+    int rc;
+
+    /* Sleeps of xf_ends_idle() should be about as long as it says, not 50 us more. */
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+    rc = run(&p);
+    bring_down(&p);
+    return rc ? 1 : 0;
+}
+
+int demo_source_main(const struct demo_end *end)
+{
+    return end_main(end, run_source);
+}
+
+int demo_target_main(const struct demo_end *end)
+{
+    return end_main(end, run_target);
+}

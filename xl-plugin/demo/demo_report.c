@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Demo, report: the live line on stderr; the table or the JSON object on stdout. */
+#include "demo.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "xl-plugin/cli/number.h"
+#include "xl-plugin/screen/timing.h"
+
+bool demo_verified(const struct demo_outcome *o)
+{
+    return o->have_source && o->have_target && o->source.hash[0] == o->target.hash[0] &&
+           o->source.hash[1] == o->target.hash[1];
+}
+
+/* ---- figures ------------------------------------------------------------------------------ */
+
+/* Both clocks are CLOCK_MONOTONIC of one machine, so times of the two ends may be subtracted. */
+static uint64_t between(uint64_t from_us, uint64_t to_us)
+{
+    return from_us && to_us > from_us ? to_us - from_us : 0;
+}
+
+/* From the guest's last instruction at the source to its first possible one at the target. */
+static uint64_t blackout_us(const struct demo_outcome *o)
+{
+    return between(o->source.stats.suspend_us, o->target.stats.done_us);
+}
+
+/* From turning to the target, before anything was sent, until it has all and the source knows: as
+   QEMU counts its total time. Ports and guests are there before, as its are. */
+static uint64_t total_us(const struct demo_outcome *o)
+{
+    uint64_t source_us = o->source.stats.done_us, target_us = o->target.stats.done_us;
+
+    return between(o->source.began_us, source_us > target_us ? source_us : target_us);
+}
+
+/* Pages that crossed, compressed or not; elided zero pages would flatter. */
+static double payload_gbps(const struct demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+    uint64_t us = between(s->live_us, s->done_us);
+
+    if (!us)
+        return 0;
+    return (double)(s->pages_sent - s->pages_zero) * (double)XF_PAGE_BYTES * 8 / (double)us / 1e3;
+}
+
+/* With the frames around the packets. */
+static double wire_gbps(const struct demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+    uint64_t us = between(s->live_us, s->done_us);
+
+    if (!us)
+        return 0;
+    return (double)(s->bytes_wire + s->packets_sent * o->source.frame_bytes) * 8 / (double)us / 1e3;
+}
+
+static uint64_t rejects(const struct demo_outcome *o, unsigned i)
+{
+    return o->source.stats.rejects[i] + o->target.stats.rejects[i];
+}
+
+/* ---- JSON --------------------------------------------------------------------------------- */
+
+static void put_u64(struct json_object *to, const char *key, uint64_t v)
+{
+    json_object_object_add(to, key, json_object_new_uint64(v));
+}
+
+static void put_hash(struct json_object *to, const char *key, const uint64_t hash[2])
+{
+    char text[40];
+
+    snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, hash[0], hash[1]);
+    json_object_object_add(to, key, json_object_new_string(text));
+}
+
+static void put_settings(struct json_object *to, const struct demo_options *o)
+{
+    put_u64(to, "seed", o->seed);
+    put_u64(to, "memory_bytes", o->memory_bytes);
+    json_object_object_add(to, "fill", json_object_new_string(xf_ends_fill_name(o->fill)));
+    put_u64(to, "dirty_bytes_per_s", o->dirty_bytes_per_s);
+    put_u64(to, "writers", o->writers);
+    put_u64(to, "queues", o->queues);
+    put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
+    json_object_object_add(to, "throttle", json_object_new_boolean(o->throttle));
+    json_object_object_add(to, "on_busy", json_object_new_string(xf_on_busy_name(o->on_busy)));
+    json_object_object_add(to, "compress",
+                           json_object_new_string(xf_compress_mode_name(o->compress)));
+}
+
+static void put_results(struct json_object *to, const struct demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+    struct json_object *injected = json_object_new_object();
+    struct json_object *rejected = json_object_new_object();
+
+    put_u64(to, "pages_total", s->pages_total);
+    put_u64(to, "pages_sent", s->pages_sent);
+    put_u64(to, "pages_zero", s->pages_zero);
+    put_u64(to, "pages_compressed", s->pages_compressed);
+    put_u64(to, "bytes_saved", s->bytes_saved);
+    put_u64(to, "pages_repaired", s->pages_repaired);
+    put_u64(to, "pages_deferred", s->pages_deferred);
+    put_u64(to, "rounds", s->rounds);
+    put_u64(to, "bytes_wire", s->bytes_wire);
+    put_u64(to, "packets_sent", s->packets_sent);
+    put_u64(to, "packets_lost", s->packets_lost);
+    json_object_object_add(to, "payload_gbps", json_object_new_double(payload_gbps(o)));
+    json_object_object_add(to, "wire_gbps", json_object_new_double(wire_gbps(o)));
+    put_u64(to, "path_bps", s->path_bytes_per_s * 8);
+    put_u64(to, "rtt_us", s->rtt_us);
+    put_u64(to, "blackout_us", blackout_us(o));
+    json_object_object_add(to, "predicted_blackout_ms",
+                           json_object_new_double((double)s->predicted_us / 1e3));
+    put_u64(to, "total_us", total_us(o));
+    put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
+    put_u64(to, "resumed_pages", o->resumed_pages);
+    put_u64(to, "resident_bytes_source", o->source.resident_kib * 1024);
+    put_u64(to, "resident_bytes_target", o->target.resident_kib * 1024);
+
+    put_u64(injected, "lost", o->source.faults.lost + o->target.faults.lost);
+    put_u64(injected, "reordered", o->source.faults.reordered + o->target.faults.reordered);
+    put_u64(injected, "duplicated", o->source.faults.duplicated + o->target.faults.duplicated);
+    put_u64(injected, "corrupted", o->source.faults.corrupted + o->target.faults.corrupted);
+    json_object_object_add(to, "injected", injected);
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+        put_u64(rejected, xf_reject_names[i], rejects(o, i));
+    json_object_object_add(to, "rejects", rejected);
+    json_object_object_add(to, "cycles_per_page",
+                           xf_timing_json(&o->source.stats, &o->target.stats));
+    put_hash(to, "hash_source", o->source.hash);
+    put_hash(to, "hash_target", o->target.hash);
+}
+
+void demo_report_json(const struct demo_outcome *o)
+{
+    struct json_object *j = json_object_new_object();
+    bool verified = demo_verified(o);
+
+    json_object_object_add(j, "ok", json_object_new_boolean(verified && !o->error[0]));
+    if (o->error[0])
+        json_object_object_add(j, "error", json_object_new_string(o->error));
+    json_object_object_add(j, "verified", json_object_new_boolean(verified));
+    if (o->stayed)
+        put_u64(j, "stayed_pages", o->stayed_pages);
+    if (o->have_source && o->have_target)
+        put_results(j, o);
+    put_settings(j, o->options);
+    puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
+    json_object_put(j);
+}
+
+void demo_report_events(const struct demo_outcome *o, struct xf_events *events)
+{
+    struct xf_stats stats = o->source.stats;
+    uint64_t all[XF_REJECT_COUNT];
+    bool compared = o->have_source && o->have_target;
+    struct xf_events_end end = {
+        .error = o->error[0] ? o->error : NULL,
+        .verified = compared ? demo_verified(o) : -1,
+        .stats = &stats,
+        .rejects = all,
+    };
+
+    if (!end.error && !demo_verified(o))
+        end.error = "the ends' memory differs";
+    /* The blackout ends where the table's does: as the target knows it. */
+    if (o->target.stats.done_us > stats.suspended_us)
+        stats.copied_us = stats.done_us = o->target.stats.done_us;
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+        all[i] = rejects(o, i);
+    xf_events_end(events, &end);
+}
+
+/* ---- table -------------------------------------------------------------------------------- */
+
+static void print_rejects(const struct demo_outcome *o)
+{
+    bool any = false;
+
+    fputs("  rejects     ", stdout);
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+        if (rejects(o, i)) {
+            printf("%s%s %" PRIu64, any ? ", " : "", xf_reject_names[i], rejects(o, i));
+            any = true;
+        }
+    puts(any ? "" : "none");
+}
+
+void demo_report_table(const struct demo_outcome *o)
+{
+    const struct demo_options *opt = o->options;
+    const struct xf_stats *s = &o->source.stats;
+    const struct xf_fault_stats *a = &o->source.faults, *b = &o->target.faults;
+    char size[32], rate[32], wire[32], saved[32];
+
+    if (o->stayed)
+        printf("\n  STAYED: the guest goes on at the source, where it wrote %" PRIu64
+               " pages in 50 ms\n",
+               o->stayed_pages);
+    if (!o->have_source || !o->have_target)
+        return;
+    printf("\n  guest       %s, %s, seed %" PRIu64 ", %s/s written by %u writer%s\n",
+           xf_number_show_size(size, sizeof(size), opt->memory_bytes), xf_ends_fill_name(opt->fill),
+           opt->seed, xf_number_show_size(rate, sizeof(rate), opt->dirty_bytes_per_s), opt->writers,
+           opt->writers == 1 ? "" : "s");
+    printf("  rounds      %" PRIu32 ", the last one while paused\n", s->rounds);
+    printf("  pages       %" PRIu64 " of the guest, %" PRIu64 " sent\n", s->pages_total,
+           s->pages_sent);
+    printf("              of them %" PRIu64 " zero, %" PRIu64 " compressed, %" PRIu64 " repaired\n",
+           s->pages_zero, s->pages_compressed, s->pages_repaired);
+    if (s->pages_deferred)
+        printf("              %" PRIu64 " deferred: the guest had given them back\n",
+               s->pages_deferred);
+    printf("  on the wire %s in %" PRIu64 " packets, %s less by compression\n",
+           xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent,
+           xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
+    printf("  payload     %.2f Gbit/s", payload_gbps(o));
+    if (opt->bandwidth_bytes_per_s)
+        printf(", on the wire %.3f of at most %.3f Gbit/s", wire_gbps(o),
+               (double)opt->bandwidth_bytes_per_s * 8 / 1e9);
+    putchar('\n');
+    printf("  blackout    %.3f ms, predicted %.3f ms\n", (double)blackout_us(o) / 1e3,
+           (double)s->predicted_us / 1e3);
+    printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
+    if (s->throttle_pct)
+        printf("  throttled   to %" PRIu32 " %% of the guest's speed until it was suspended\n",
+               s->throttle_pct);
+    printf("  injected    lost %" PRIu64 ", reordered %" PRIu64 ", duplicated %" PRIu64
+           ", corrupted %" PRIu64 "\n",
+           a->lost + b->lost, a->reordered + b->reordered, a->duplicated + b->duplicated,
+           a->corrupted + b->corrupted);
+    print_rejects(o);
+    if (opt->writers)
+        printf("  resumed     the target's writers went on: %" PRIu64 " pages in 50 ms\n",
+               o->resumed_pages);
+    if (opt->timing)
+        xf_timing_print(s, &o->target.stats);
+    printf("  source      xxh3 %016" PRIx64 "%016" PRIx64 "\n", o->source.hash[0],
+           o->source.hash[1]);
+    printf("  target      xxh3 %016" PRIx64 "%016" PRIx64 "\n\n", o->target.hash[0],
+           o->target.hash[1]);
+    puts(demo_verified(o) ? "VERIFIED: both ends' memory is the same"
+                          : "MISMATCH: the ends' memory differs");
+}
+
+/* ---- the live line ------------------------------------------------------------------------ */
+
+/* What went out since the last line, a second: the speed that somebody who watches wants to see. */
+static uint64_t wire_bps(const struct demo_progress *last, const struct demo_progress *now)
+{
+    uint64_t us = now->p.now_us - last->p.now_us;
+
+    if (!last->p.now_us || !us)
+        return 0;
+    return (uint64_t)((double)(now->bytes_wire - last->bytes_wire) * 8e6 / (double)us);
+}
+
+void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now)
+{
+    const struct xf_progress *p = &now->p, *last = &line->last.p;
+    struct xf_live_now show = {
+        .round = p->round,
+        .pages = p->round_pages,
+        .pages_done = p->round_done,
+        .pages_total = line->pages_total,
+        .round_us = p->round_us,
+        .bytes = now->bytes_wire,
+        .bps = wire_bps(&line->last, now),
+        .round_bps = p->bytes_per_s * 8,
+        .dirty_pages = p->dirty_pages,
+        .predicted_us = p->predicted_blackout_us == UINT64_MAX ? 0 : p->predicted_blackout_us,
+        .done_known = true,
+    };
+
+    if (p->round != last->round)
+        line->dirty_us = last->round_us;
+    show.dirty_us = line->dirty_us;
+    snprintf(show.phase, sizeof(show.phase), "%s",
+             p->verifying ? "verify" : xf_phase_name(p->phase));
+    if (p->phase < XF_PHASE_DONE)
+        xf_live_show(&line->live, &show);
+    line->last = *now;
+}

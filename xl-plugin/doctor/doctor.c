@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast doctor: what commonly goes wrong at one or both ends, and the command that mends it. Each
+ * end is asked by xl-fast-preflight, which a migration asks too; what both have to have in common
+ * is compared here.
+ */
+#include "doctor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "xl-plugin/cli/cli.h"
+#include "ask_preflight.h"
+#include "xl-plugin/recover/recover_reach.h"
+
+#define ANSWER_BYTES (512u << 10)
+#define LIMIT_S      120
+
+/* As xl does it, but never with a question: a password that is asked for would be asked for in the
+   middle of a migration that a timer has started. */
+#define SSH "ssh -o BatchMode=yes -o ConnectTimeout=20"
+
+struct doctor {
+    struct xf_doctor d;
+    struct xf_reach reach;
+    bool fix, json, own_ssh;
+    char noise[XF_REACH_NOISE_BYTES];
+    struct xf_peer source, target;
+    FILE *asking; /* the question about this host's guests, while it is made */
+    char *question, guest[256];
+    uint64_t from_ms, until_ms;
+    char answer[ANSWER_BYTES];
+};
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+/* One that there is no place for is none of ours. */
+static struct xf_doctor_line *add(struct doctor *x, enum xf_doctor_end end, const char *check,
+                                  enum xf_finding_state state)
+{
+    static struct xf_doctor_line none;
+    struct xf_doctor_line *l = x->d.lines_n < XF_DOCTOR_LINES ? &x->d.lines[x->d.lines_n++] : &none;
+
+    *l = (struct xf_doctor_line){.end = end, .found.state = state};
+    snprintf(l->check, sizeof(l->check), "%s", check);
+    return l;
+}
+
+/* STATE NAME TEXT */
+static void take_check(struct doctor *x, enum xf_doctor_end end, char *value)
+{
+    char *name = strchr(value, ' '), *text = name ? strchr(name + 1, ' ') : NULL;
+
+    if (!text)
+        return;
+    *name++ = *text++ = 0;
+    enum xf_finding_state state = !strcmp(value, "ok")     ? XF_FINDING_OK
+                                  : !strcmp(value, "note") ? XF_FINDING_NOTE
+                                                           : XF_FINDING_FAIL;
+    /* Only who moves guests from there needs the shim there. */
+    if (end == XF_AT_TARGET && !strcmp(name, "path") && state == XF_FINDING_FAIL)
+        state = XF_FINDING_NOTE;
+    struct xf_doctor_line *l = add(x, end, name, state);
+    snprintf(l->found.text, sizeof(l->found.text), "%s", text);
+}
+
+/* STATUS COMMAND */
+static void take_ran(struct doctor *x, enum xf_doctor_end end, char *value)
+{
+    char *command;
+    long status = strtol(value, &command, 10);
+    struct xf_doctor_line *l = add(x, end, "", XF_FINDING_NOTE);
+
+    l->ran = true;
+    l->status = (int)status;
+    snprintf(l->found.text, sizeof(l->found.text), "%s", command + (*command == ' '));
+}
+
+/* ---- guests ---------------------------------------------------------------------------------- */
+
+/* A note: the hosts are as they should be, and other guests move. What mends it comes after the
+ * text. */
+static void add_guest(struct doctor *x, enum xf_doctor_end end, const char *name, const char *text)
+{
+    static const char before[] = "; mend: ";
+    struct xf_finding *f = &add(x, end, "guest", XF_FINDING_NOTE)->found;
+    const char *mend = strstr(text, before);
+
+    snprintf(f->text, sizeof(f->text), "%.200s cannot move%s: %.*s", name,
+             end == XF_AT_TARGET ? " there" : "", (int)(mend ? mend - text : (long)strlen(text)),
+             text);
+    if (mend)
+        snprintf(f->mend, sizeof(f->mend), "%s", mend + sizeof(before) - 1);
+}
+
+static void take_guest(void *arg, const char *key, const char *value)
+{
+    struct doctor *x = arg;
+
+    if (!strcmp(key, "name"))
+        snprintf(x->guest, sizeof(x->guest), "%.255s", value);
+    else if (!strcmp(key, "stays"))
+        add_guest(x, XF_AT_SOURCE, x->guest, value);
+    else if (!strcmp(key, "ask") && x->asking)
+        fprintf(x->asking, "%s\n", value);
+}
+
+/* What of this host's guests stays here whatever the target is, and what is to be asked there. */
+static void ask_guests(struct doctor *x)
+{
+    static const char *const args[] = {"guests", NULL};
+    char why[XF_PREFLIGHT_WHY_BYTES];
+    size_t size;
+
+    x->asking = open_memstream(&x->question, &size);
+    if (x->asking)
+        fputs("list=1\n", x->asking);
+    xf_preflight_ask(args, take_guest, x, why); /* what it cannot say, the checks have said */
+    if (x->asking)
+        fclose(x->asking);
+    x->asking = NULL;
+}
+
+/* UUID WHY, of a guest of the question. */
+static void take_cannot(struct doctor *x, char *value)
+{
+    char uuid[60], name[256], *why = strchr(value, ' ');
+    const char *at;
+
+    if (!why || !x->question)
+        return;
+    *why++ = 0;
+    snprintf(uuid, sizeof(uuid), "guest=%.40s\nname=", value);
+    at = strstr(x->question, uuid);
+    if (!at)
+        return;
+    at += strlen(uuid);
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, "\n"), at);
+    add_guest(x, XF_AT_TARGET, name, why);
+}
+
+/* Returns whether the answer is whole. */
+static bool take_answer(struct doctor *x, enum xf_doctor_end end)
+{
+    struct xf_peer *peer = end == XF_AT_SOURCE ? &x->source : &x->target;
+    bool whole = false;
+    char *rest = x->answer, *line;
+
+    while ((line = strsep(&rest, "\n"))) {
+        char *value = strchr(line, '=');
+
+        if (!value)
+            continue;
+        *value++ = 0;
+        if (!strcmp(line, "check")) {
+            take_check(x, end, value);
+        } else if (!strcmp(line, "ran")) {
+            take_ran(x, end, value);
+        } else if (!strcmp(line, "mend")) {
+            if (x->d.lines_n)
+                snprintf(x->d.lines[x->d.lines_n - 1].found.mend, XF_FINDING_MEND_BYTES, "%s",
+                         value);
+        } else if (!strcmp(line, "cannot")) {
+            take_cannot(x, value);
+        } else if (!strcmp(line, "examined")) {
+            whole = true;
+        } else {
+            xf_peer_take(peer, line, value);
+        }
+    }
+    return whole;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* What an end that did not answer as it should is about. */
+static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
+{
+    struct xf_finding *f;
+
+    if (end == XF_AT_TARGET && rc == 127) {
+        f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
+        snprintf(f->text, sizeof(f->text),
+                 "%.500s is not there: xl-fast is not installed, or elsewhere", x->reach.program);
+        strcpy(f->mend, XF_MEND_INSTALL);
+    } else if (rc == 2) {
+        f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
+        strcpy(f->text, "xl-fast is of a version that knows no doctor: install the same version at "
+                        "both ends");
+        strcpy(f->mend, XF_MEND_INSTALL);
+    } else if (end == XF_AT_TARGET) {
+        f = &add(x, end, "ssh", XF_FINDING_FAIL)->found;
+        if (rc == -EBADMSG && x->noise[0])
+            snprintf(f->text, sizeof(f->text), "answers '%s', and not as xl-fast does", x->noise);
+        else if (rc < 0)
+            snprintf(f->text, sizeof(f->text), "gives no answer: %s", strerror(-rc));
+        else
+            snprintf(f->text, sizeof(f->text),
+                     "gives no answer without a question: %s ended with status %d", x->d.ssh, rc);
+        f->mend_at_source = true;
+        if (x->own_ssh)
+            snprintf(f->mend, sizeof(f->mend), "%.200s %.100s true", x->d.ssh, x->d.host);
+        else
+            snprintf(f->mend, sizeof(f->mend), "ssh-copy-id %.200s", x->d.host);
+    } else {
+        f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
+        snprintf(f->text, sizeof(f->text), "%.500s does not run: %s %d", x->reach.program,
+                 rc < 0 ? "error" : "status", rc < 0 ? -rc : rc);
+        strcpy(f->mend, XF_MEND_INSTALL);
+    }
+}
+
+/* The answer is heard all the same; a migration would fail. */
+static void add_noise(struct doctor *x, enum xf_doctor_end end, int rc)
+{
+    struct xf_finding *f;
+
+    if (end != XF_AT_TARGET || !x->noise[0] || rc == -EBADMSG)
+        return;
+    f = &add(x, XF_AT_TARGET, "shell", XF_FINDING_FAIL)->found;
+    snprintf(f->text, sizeof(f->text), XF_REACH_NOISY, x->noise);
+    strcpy(f->mend, XF_REACH_MEND);
+}
+
+static void ask(struct doctor *x, enum xf_doctor_end end)
+{
+    const char *args[] = {x->fix ? "mend" : "examine", NULL};
+    unsigned lines_n = x->d.lines_n;
+    struct xf_doctor_line *ssh = end == XF_AT_TARGET ? add(x, end, "ssh", XF_FINDING_OK) : NULL;
+
+    x->from_ms = now_ms();
+    int rc = xf_reach_run(&x->reach, end == XF_AT_TARGET, args, x->answer, sizeof(x->answer));
+    x->until_ms = now_ms();
+    if (ssh)
+        snprintf(ssh->found.text, sizeof(ssh->found.text), "answers without a question");
+    add_noise(x, end, rc);
+    if (!rc && !take_answer(x, end))
+        rc = -EPROTO;
+    if (!rc)
+        return;
+    /* What it did say is half of it. ssh's own status is 255; who is not there is reached. */
+    x->d.lines_n = lines_n + (ssh && (rc == 127 || rc == 2));
+    *(end == XF_AT_SOURCE ? &x->source : &x->target) = (struct xf_peer){0};
+    add_no_answer(x, end, rc);
+    add_noise(x, end, rc);
+}
+
+static void compare(struct doctor *x)
+{
+    static const struct {
+        const char *name;
+        xf_peers_compare *run;
+    } all[] = {
+        {"protocol", xf_peers_protocol}, {"xen", xf_peers_xen}, {"network", xf_peers_network},
+        {"mtu", xf_peers_mtu},           {"cpu", xf_peers_cpu},
+    };
+    struct xf_finding f;
+
+    for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        all[i].run(&x->source, &x->target, &f);
+        if (f.state != XF_FINDING_UNKNOWN)
+            add(x, XF_AT_BOTH, all[i].name, f.state)->found = f;
+    }
+    xf_peers_clock(&x->target, x->from_ms, x->until_ms, &f);
+    if (f.state == XF_FINDING_FAIL)
+        f.state = XF_FINDING_NOTE; /* the guest moves all the same */
+    if (f.state != XF_FINDING_UNKNOWN)
+        add(x, XF_AT_BOTH, "clock", f.state)->found = f;
+}
+
+static int run(struct doctor *x)
+{
+    int rc = xf_reach_find(&x->reach, "xl-fast-preflight");
+
+    gethostname(x->d.source, sizeof(x->d.source) - 1);
+    if (rc) {
+        struct xf_finding *f = &add(x, XF_AT_SOURCE, "installed", XF_FINDING_FAIL)->found;
+
+        snprintf(f->text, sizeof(f->text), "%s",
+                 rc == -EINVAL ? "xl-fast cannot work from a folder of that name"
+                               : "xl-fast-preflight is not there: xl-fast was built or installed "
+                                 "without its Xen part");
+        strcpy(f->mend, XF_MEND_INSTALL);
+    } else {
+        ask(x, XF_AT_SOURCE);
+        ask_guests(x);
+        if (x->d.host) {
+            x->reach.input = x->question;
+            ask(x, XF_AT_TARGET);
+            compare(x);
+        }
+    }
+    if (x->json)
+        xf_doctor_print_json(&x->d, stdout);
+    else
+        xf_doctor_print(&x->d, stdout);
+    return fflush(stdout) || xf_doctor_count(&x->d, XF_FINDING_FAIL) ? XF_EXIT_FAILED : XF_EXIT_OK;
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+static void usage(FILE *to)
+{
+    fputs("usage: xl-fast doctor [--fix] [--json] [-s SSHCOMMAND] [HOST]\n\n"
+          "Checks what commonly goes wrong with xl migrate --fast, here, and with HOST also there\n"
+          "and between the two; a line a check, and for each failure the command that mends it.\n"
+          "Run it as root in dom0.\n\n"
+          "  --fix          run those of the commands that are safe, and look again\n"
+          "  --json         one JSON object\n"
+          "  -s SSHCOMMAND  instead of ssh, as in xl migrate\n\n"
+          "Exit status: 0 all is well (there may be notes), 1 a check failed, 2 usage.\n",
+          to);
+}
+
+static int parse(struct doctor *x, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--fix")) {
+            x->fix = true;
+        } else if (!strcmp(argv[i], "--json")) {
+            x->json = true;
+        } else if (!strncmp(argv[i], "-s", 2) && (argv[i][2] || (i + 1 < argc && *argv[i + 1]))) {
+            x->d.ssh = argv[i][2] ? argv[i] + 2 : argv[++i];
+            x->own_ssh = true;
+        } else if (argv[i][0] == '-') {
+            fprintf(stderr, "xl-fast doctor: what is '%s'?\n", argv[i]);
+            return -EINVAL;
+        } else if (x->d.host) {
+            fprintf(stderr, "xl-fast doctor: one host at a time, and not also '%s'\n", argv[i]);
+            return -EINVAL;
+        } else if (!xf_reach_host_ok(argv[i])) {
+            fprintf(stderr, "xl-fast doctor: '%s' is no host name\n", argv[i]);
+            return -EINVAL;
+        } else {
+            x->d.host = argv[i];
+        }
+    }
+    return 0;
+}
+
+int xf_cli_doctor(int argc, char **argv)
+{
+    struct doctor *x;
+    int status;
+
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            usage(stdout);
+            return XF_EXIT_OK;
+        }
+    }
+    x = calloc(1, sizeof(*x));
+    if (!x) {
+        fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
+        return XF_EXIT_FAILED;
+    }
+    x->d.ssh = "ssh";
+    if (parse(x, argc, argv)) {
+        usage(stderr);
+        free(x);
+        return XF_EXIT_USAGE;
+    }
+    x->reach.ssh = x->own_ssh ? x->d.ssh : SSH;
+    x->reach.host = x->d.host;
+    x->reach.limit_s = LIMIT_S;
+    x->reach.noise = x->noise;
+    status = run(x);
+    free(x->question);
+    free(x);
+    return status;
+}

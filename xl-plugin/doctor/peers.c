@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "peers.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "xl-plugin/cli/number.h"
+
+#define CLOCK_MS  2000u /* that two clocks may differ by */
+#define NAMES_MAX 12u   /* of features that are missing */
+#define CONF      "/etc/xen/xl-fast.conf"
+#define TEXT(...) snprintf(f->text, sizeof(f->text), __VA_ARGS__)
+#define MEND(...) snprintf(f->mend, sizeof(f->mend), __VA_ARGS__)
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static void take_u32(const char *value, unsigned *to)
+{
+    uint64_t v;
+
+    if (!xf_number_u64(value, 0, UINT32_MAX, &v))
+        *to = (unsigned)v;
+}
+
+static void take_u64(const char *value, uint64_t *to)
+{
+    uint64_t v;
+
+    if (!xf_number_u64(value, 0, INT64_MAX, &v))
+        *to = v;
+}
+
+static void take_text(const char *value, char *to, size_t size)
+{
+    if (strlen(value) < size)
+        strcpy(to, value);
+}
+
+static void take_xen(struct xf_peer *p, const char *value)
+{
+    unsigned major, minor;
+    int end = 0;
+
+    if (sscanf(value, "%4u.%4u%n", &major, &minor, &end) == 2 && !value[end]) {
+        p->xen_major = major;
+        p->xen_minor = minor;
+    }
+}
+
+static void take_address(struct xf_peer *p, const char *value)
+{
+    char ip[INET_ADDRSTRLEN] = "";
+    unsigned prefix = 0;
+    int end = 0;
+    struct in_addr in;
+
+    if (sscanf(value, "%15[0-9.]/%2u%n", ip, &prefix, &end) == 2 && !value[end] &&
+        inet_pton(AF_INET, ip, &in) == 1 && prefix >= 1 && prefix <= 32) {
+        p->ipv4 = ntohl(in.s_addr);
+        p->prefix = prefix;
+    }
+}
+
+void xf_peer_take(struct xf_peer *p, const char *key, const char *value)
+{
+    if (!strcmp(key, "protocol"))
+        take_u32(value, &p->protocol);
+    else if (!strcmp(key, "xen"))
+        take_xen(p, value);
+    else if (!strcmp(key, "address"))
+        take_address(p, value);
+    else if (!strcmp(key, "port"))
+        take_text(value, p->port, sizeof(p->port));
+    else if (!strcmp(key, "mtu"))
+        take_u32(value, &p->mtu);
+    else if (!strcmp(key, "mtu_limit"))
+        take_u32(value, &p->mtu_limit);
+    else if (!strcmp(key, "clock_ms"))
+        take_u64(value, &p->clock_ms);
+    else if (!strcmp(key, "cpu"))
+        take_text(value, p->cpu, sizeof(p->cpu));
+    else if (!strcmp(key, "speed_mbps"))
+        take_u32(value, &p->speed_mbps);
+    else if (!strcmp(key, "bandwidth_bps"))
+        take_u64(value, &p->bandwidth_bps);
+    else if (!strcmp(key, "max_downtime_us"))
+        take_u64(value, &p->max_downtime_us);
+    else if (!strcmp(key, "memory_kib"))
+        take_u64(value, &p->memory_kib);
+}
+
+/* ---- what both ends have to have in common --------------------------------------------------- */
+
+/* Whether both have said it. */
+static bool begin(struct xf_finding *f, bool known)
+{
+    memset(f, 0, sizeof(*f));
+    f->state = known ? XF_FINDING_FAIL : XF_FINDING_UNKNOWN;
+    return known;
+}
+
+void xf_peers_protocol(const struct xf_peer *source, const struct xf_peer *target,
+                       struct xf_finding *f)
+{
+    if (!begin(f, source->protocol && target->protocol))
+        return;
+    if (source->protocol != target->protocol) {
+        MEND("%s", XF_MEND_INSTALL);
+        f->mend_at_source = source->protocol < target->protocol;
+        TEXT("speaks protocol %u of xl-fast, the source %u: install the same version at both ends",
+             target->protocol, source->protocol);
+        return;
+    }
+    f->state = XF_FINDING_OK;
+    TEXT("speaks the same protocol of xl-fast, %u", target->protocol);
+}
+
+/* Xen promises nothing for this direction. 4.17, for one, refuses the context of an HVM or PVH
+   guest that a later one has saved (its LAPIC record has grown), and that only after all of its
+   memory has come. */
+void xf_peers_xen(const struct xf_peer *source, const struct xf_peer *target, struct xf_finding *f)
+{
+    if (!begin(f, source->xen_major && target->xen_major))
+        return;
+    if (target->xen_major < source->xen_major ||
+        (target->xen_major == source->xen_major && target->xen_minor < source->xen_minor)) {
+        TEXT("runs Xen %u.%u, older than the source's %u.%u: Xen does not move guests to older "
+             "versions (plain xl migrate: \"Unable to restore HVM context\")",
+             target->xen_major, target->xen_minor, source->xen_major, source->xen_minor);
+        return;
+    }
+    f->state = XF_FINDING_OK;
+    TEXT("runs Xen %u.%u, not older than the source's %u.%u", target->xen_major, target->xen_minor,
+         source->xen_major, source->xen_minor);
+}
+
+void xf_peers_network(const struct xf_peer *source, const struct xf_peer *target,
+                      struct xf_finding *f)
+{
+    char ip[INET_ADDRSTRLEN];
+    struct in_addr in = {.s_addr = htonl(source->ipv4)};
+
+    if (!begin(f, source->prefix && target->prefix))
+        return;
+    inet_ntop(AF_INET, &in, ip, sizeof(ip));
+    MEND("editor " CONF);
+    uint32_t mask = UINT32_MAX << (32 - target->prefix);
+    if (source->ipv4 == target->ipv4) {
+        TEXT("has the same address %s as the source on the migration link", ip);
+    } else if ((source->ipv4 & mask) != (target->ipv4 & mask)) {
+        TEXT("the source's address %s is not in the network of %s here: the migration link does "
+             "not route",
+             ip, target->port);
+    } else {
+        f->state = XF_FINDING_OK;
+        f->mend[0] = 0;
+        TEXT("is in one network with the source's %s", ip);
+    }
+}
+
+/* What a migration has, as far as it is known before DPDK has started. */
+static unsigned usable_mtu(const struct xf_peer *p)
+{
+    return p->mtu_limit && (!p->mtu || p->mtu_limit < p->mtu) ? p->mtu_limit : p->mtu;
+}
+
+/* Its frames have to fit a page: no MTU of the other end's is one that it could be given. */
+static bool is_af_xdp(const struct xf_peer *p)
+{
+    return !strncmp(p->port, "af_xdp:", 7);
+}
+
+/* The interface behind a port's name: eth1, af_packet:eth1, af_xdp:eth1. */
+static const char *interface_of(const struct xf_peer *p)
+{
+    const char *colon = strchr(p->port, ':');
+
+    return colon ? colon + 1 : p->port;
+}
+
+void xf_peers_mtu(const struct xf_peer *source, const struct xf_peer *target, struct xf_finding *f)
+{
+    unsigned here = usable_mtu(source), there = usable_mtu(target);
+
+    if (!begin(f, here && there))
+        return;
+    if (here == there) {
+        f->state = XF_FINDING_OK;
+        TEXT("has the source's MTU, %u", there);
+        return;
+    }
+    const struct xf_peer *low = here < there ? source : target;
+    const struct xf_peer *high = here < there ? target : source;
+    const struct xf_peer *changed = is_af_xdp(low) ? high : low;
+
+    f->mend_at_source = changed == source;
+    if (low->mtu == usable_mtu(low))
+        MEND("ip link set %.15s mtu %u", interface_of(changed),
+             usable_mtu(changed == low ? high : low));
+    else
+        MEND("editor " CONF);
+    TEXT("has an MTU of %u, the source of %u: migrations use the smaller, and where a switch "
+         "between them does too, none works",
+         there, here);
+}
+
+static bool has_word(const char *words, const char *word, size_t n)
+{
+    for (const char *at = words; *at; at += *at == ' ') {
+        size_t len = strcspn(at, " ");
+
+        if (len == n && !memcmp(at, word, n))
+            return true;
+        at += len;
+    }
+    return false;
+}
+
+void xf_peers_cpu(const struct xf_peer *source, const struct xf_peer *target, struct xf_finding *f)
+{
+    char names[300] = "";
+    unsigned missing = 0;
+    size_t used = 0;
+
+    if (!begin(f, source->cpu[0] && target->cpu[0]))
+        return;
+    for (const char *at = source->cpu; *at; at += *at == ' ') {
+        size_t len = strcspn(at, " ");
+
+        if (len && !has_word(target->cpu, at, len)) {
+            if (missing++ < NAMES_MAX && used + len + 2 < sizeof(names))
+                used += (size_t)sprintf(names + used, " %.*s", (int)len, at);
+        }
+        at += len;
+    }
+    if (!missing) {
+        f->state = XF_FINDING_OK;
+        TEXT("gives guests all CPU features that the source does");
+        return;
+    }
+    TEXT("gives guests fewer CPU features than the source: without%s%s (a guest that was started "
+         "with them may fail; cpuid in its xl.cfg leaves them out)",
+         names, missing > NAMES_MAX ? " ..." : "");
+}
+
+void xf_peers_clock(const struct xf_peer *target, uint64_t from_ms, uint64_t until_ms,
+                    struct xf_finding *f)
+{
+    uint64_t t = target->clock_ms;
+
+    if (!begin(f, t))
+        return;
+    uint64_t off = t < from_ms ? from_ms - t : t > until_ms ? t - until_ms : 0;
+
+    if (off <= CLOCK_MS) {
+        f->state = XF_FINDING_OK;
+        TEXT("has the source's time, to %u seconds", CLOCK_MS / 1000);
+        return;
+    }
+    MEND("timedatectl set-ntp true");
+    TEXT("has a clock that is %llu s %s: a guest that moves takes over its host's",
+         (unsigned long long)(off / 1000), t < from_ms ? "slow" : "fast");
+}

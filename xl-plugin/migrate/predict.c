@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast predict: for `xl migrate --fast --dry-run`, whose shim hands it on stdin what
+ * xl-fast-preflight answered at the source, a line "end=source", and what it answered at the
+ * target; or "refused=" with the line that says why the guest cannot go. What it takes besides is
+ * this host's history.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "xl-plugin/cli/cli.h"
+#include "forecast.h"
+#include "xl-plugin/screen/history.h"
+#include "xl-plugin/cli/json_text.h"
+#include "xl-plugin/cli/number.h"
+#include "xl-plugin/doctor/peers.h"
+
+/* Of what is on the wire, what is pages; with an MTU of 1500 a little less, with 9000 more. */
+#define PAGES_SHARE 0.95
+
+struct past {
+    bool there;
+    char host[256];
+    uint64_t rate, bytes, time_us, blackout_us, fixed_us, rounds;
+};
+
+struct predict {
+    const char *guest, *host;
+    char name[256]; /* the guest's, which may have been named by its number */
+    char refused[1024], busy[32];
+    struct xf_peer source, target;
+    struct past last, same_host, same_guest; /* migrations that moved their guest; the newest */
+    uint64_t rate;                           /* bytes of pages a second, 0: not known */
+    const char *rate_from;
+    struct xf_forecast quiet, restless;
+    bool fixed_known;
+};
+
+/* ---- what there is to go by ------------------------------------------------------------------ */
+
+static void take_past(void *arg, struct xf_story *s)
+{
+    struct predict *p = arg;
+    struct past now = {.there = true,
+                       .bytes = s->totals.bytes_wire,
+                       .time_us = s->end_us,
+                       .rounds = s->totals.rounds};
+
+    if (!s->done || s->status)
+        return;
+    snprintf(now.host, sizeof(now.host), "%.255s", s->host);
+    /* One that was held back says nothing about the link. */
+    now.rate = s->totals.limit_bytes_per_s ? 0 : s->payload_bps / 8;
+    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
+        now.blackout_us += s->blackout_us[i];
+    now.fixed_us = s->blackout_us[XF_BLACKOUT_SUSPEND] + s->blackout_us[XF_BLACKOUT_HANDOVER];
+    if (now.rate)
+        p->last = now;
+    if (now.rate && !strcmp(s->host, p->host))
+        p->same_host = now;
+    if (!strcmp(s->guest, p->name))
+        p->same_guest = now;
+}
+
+static void read_answers(struct predict *p, FILE *from)
+{
+    struct xf_peer *peer = &p->source;
+    char *line = NULL;
+    size_t cap = 0;
+
+    while (getline(&line, &cap, from) > 0) {
+        char *value = strchr(line, '=');
+
+        if (!value)
+            continue;
+        *value++ = 0;
+        value[strcspn(value, "\n")] = 0;
+        if (!strcmp(line, "end"))
+            peer = &p->target;
+        else if (!strcmp(line, "name") && peer == &p->source)
+            snprintf(p->name, sizeof(p->name), "%s", value);
+        else if (!strcmp(line, "refused"))
+            snprintf(p->refused, sizeof(p->refused), "%s", value);
+        else if (!strcmp(line, "busy"))
+            snprintf(p->busy, sizeof(p->busy), "%s", value);
+        else
+            xf_peer_take(peer, line, value);
+    }
+    free(line);
+}
+
+/* The least of what limits it. */
+static void find_rate(struct predict *p)
+{
+    const struct past *past = p->same_host.there ? &p->same_host : &p->last;
+    uint64_t limits[] = {p->source.bandwidth_bps, (uint64_t)p->source.speed_mbps * 1000000,
+                         (uint64_t)p->target.speed_mbps * 1000000};
+
+    for (unsigned i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+        uint64_t rate = (uint64_t)((double)limits[i] * PAGES_SHARE / 8);
+
+        if (rate && (!p->rate || rate < p->rate)) {
+            p->rate = rate;
+            p->rate_from = i ? "link" : "bandwidth";
+        }
+    }
+    if (past->there && (!p->rate || past->rate < p->rate)) {
+        p->rate = past->rate;
+        p->rate_from = "history";
+    }
+}
+
+static void predict(struct predict *p)
+{
+    const struct past *past = p->same_guest.there  ? &p->same_guest
+                              : p->same_host.there ? &p->same_host
+                                                   : &p->last;
+    uint64_t memory = p->source.memory_kib <= UINT64_MAX >> 10 ? p->source.memory_kib << 10 : 0;
+    struct xf_policy policy;
+
+    find_rate(p);
+    if (!p->rate)
+        return;
+    xf_policy_init(&policy);
+    if (p->source.max_downtime_us)
+        policy.max_downtime_us = p->source.max_downtime_us;
+    p->fixed_known = past->there;
+    xf_forecast(memory, p->rate, 0, past->fixed_us, &policy, &p->quiet);
+    /* More than leaves in the same time makes no difference: no round gets any shorter. */
+    xf_forecast(memory, p->rate, p->rate, past->fixed_us, &policy, &p->restless);
+}
+
+/* ---- as text ------------------------------------------------------------------------------- */
+
+static void print_forecast(const char *what, const struct xf_forecast *f)
+{
+    char time[40], size[40], blackout[40];
+
+    printf("  %-10s %s, %s, %u rounds, blackout %s\n", what,
+           xf_live_time(time, sizeof(time), f->time_us),
+           xf_number_show_size(size, sizeof(size), f->bytes), f->rounds,
+           xf_live_time(blackout, sizeof(blackout), f->blackout_us));
+}
+
+static void print_text(const struct predict *p)
+{
+    char guest[256], size[40], busy[sizeof(p->busy)];
+
+    printf("%s can move to %s; nothing was touched\n", xf_live_plain(guest, sizeof(guest), p->name),
+           p->host);
+    printf("  memory     %s\n",
+           xf_number_show_size(size, sizeof(size), p->source.memory_kib << 10));
+    if (p->busy[0])
+        printf("  waits      another migration has the port (process %s)\n",
+               xf_live_plain(busy, sizeof(busy), p->busy));
+    if (!p->rate) {
+        printf(
+            "  rate       not known: no bandwidth is set, the ports do not tell their speed, and "
+            "nothing has moved from here since boot\n");
+        return;
+    }
+    printf("  rate       %.2f Gbit/s of pages, by %s\n", (double)p->rate * 8 / 1e9,
+           !strcmp(p->rate_from, "history")     ? "the last migration"
+           : !strcmp(p->rate_from, "bandwidth") ? "the bandwidth that is allowed"
+                                                : "the ports' speed");
+    print_forecast("quiet", &p->quiet);
+    print_forecast("restless", &p->restless);
+    if (p->same_guest.there) {
+        const struct past *l = &p->same_guest;
+        const struct xf_forecast f = {l->time_us, l->bytes, l->blackout_us, (unsigned)l->rounds};
+
+        print_forecast("last time", &f);
+    }
+    printf(
+        "quiet: a guest that writes nothing; restless: one that writes faster than the link; what "
+        "it writes is not\nmeasured, since Xen's log of it is not to be begun beside a migration. "
+        "Pages of zeros make it less%s.\n",
+        p->fixed_known ? "" : ", what Xen takes to\nsuspend and start it comes to the blackout");
+}
+
+/* ---- as JSON ------------------------------------------------------------------------------- */
+
+static void put_u64(struct json_object *to, const char *key, uint64_t v)
+{
+    json_object_object_add(to, key, json_object_new_uint64(v));
+}
+
+static void put_string(struct json_object *to, const char *key, const char *text)
+{
+    json_object_object_add(to, key, text && *text ? xf_json_text(text) : NULL);
+}
+
+static struct json_object *forecast_object(bool there, uint64_t time_us, uint64_t bytes,
+                                           uint64_t rounds, uint64_t blackout_us)
+{
+    if (!there)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+
+    put_u64(o, "time_us", time_us);
+    put_u64(o, "bytes", bytes);
+    put_u64(o, "rounds", rounds);
+    put_u64(o, "blackout_us", blackout_us);
+    return o;
+}
+
+static void print_json(const struct predict *p)
+{
+    struct json_object *o = json_object_new_object();
+    const struct xf_forecast *q = &p->quiet, *r = &p->restless;
+    const struct past *l = &p->same_guest;
+
+    json_object_object_add(o, "possible", json_object_new_boolean(!p->refused[0]));
+    put_string(o, "why", p->refused);
+    put_string(o, "guest", p->name);
+    put_string(o, "host", p->host);
+    json_object_object_add(o, "waits", json_object_new_boolean(p->busy[0] != 0));
+    json_object_object_add(o, "memory_bytes",
+                           p->source.memory_kib ? json_object_new_uint64(p->source.memory_kib << 10)
+                                                : NULL);
+    json_object_object_add(o, "rate_bps", p->rate ? json_object_new_uint64(p->rate * 8) : NULL);
+    put_string(o, "rate_from", p->rate_from);
+    json_object_object_add(o, "blackout_whole", json_object_new_boolean(p->fixed_known));
+    json_object_object_add(
+        o, "quiet", forecast_object(p->rate, q->time_us, q->bytes, q->rounds, q->blackout_us));
+    json_object_object_add(
+        o, "restless", forecast_object(p->rate, r->time_us, r->bytes, r->rounds, r->blackout_us));
+    json_object_object_add(
+        o, "last_time", forecast_object(l->there, l->time_us, l->bytes, l->rounds, l->blackout_us));
+    printf("%s\n",
+           json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+static const char help[] =
+    "usage: xl-fast predict [--json] DOMAIN HOST\n"
+    "\n"
+    "For xl migrate --fast --dry-run, which hands it what both ends answered: how long the "
+    "guest's\n"
+    "move will take, by its memory, the link, and this host's earlier migrations.\n"
+    "\n"
+    "  --json   one JSON object\n"
+    "\n"
+    "Exit status: 0 said, 1 the guest cannot move so, 2 wrong options.\n";
+
+int xf_cli_predict(int argc, char **argv)
+{
+    bool json = argc > 1 && !strcmp(argv[1], "--json"), possible;
+    bool named = argc > 1 + json && !strcmp(argv[1 + json], "--"); /* by what may begin with - */
+    char plain[sizeof(((struct predict *)0)->refused)];
+    struct predict *p;
+    int rc;
+
+    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        fputs(help, stdout);
+        return XF_EXIT_OK;
+    }
+    if (argc != 3 + json + named || (!named && argv[argc - 2][0] == '-')) {
+        fputs("xl-fast predict: wants DOMAIN and HOST; see xl-fast predict --help\n", stderr);
+        return XF_EXIT_USAGE;
+    }
+    p = calloc(1, sizeof(*p));
+    if (!p) {
+        fprintf(stderr, "xl-fast predict: %s\n", strerror(ENOMEM));
+        return XF_EXIT_FAILED;
+    }
+    p->guest = argv[argc - 2];
+    p->host = argv[argc - 1];
+    snprintf(p->name, sizeof(p->name), "%s", p->guest);
+    read_answers(p, stdin);
+    rc = xf_history_read(take_past, p);
+    if (rc)
+        fprintf(stderr, "xl-fast predict: goes on without the earlier migrations: %s\n",
+                strerror(-rc));
+    if (!p->refused[0] && !p->source.memory_kib)
+        strcpy(p->refused, "the guest's memory is not told: install the same version of xl-fast at "
+                           "both ends");
+    possible = !p->refused[0];
+    if (possible)
+        predict(p);
+    if (json)
+        print_json(p);
+    else if (possible)
+        print_text(p);
+    else
+        fprintf(stderr, "xl-fast: %s\n", xf_live_plain(plain, sizeof(plain), p->refused));
+    free(p);
+    return fflush(stdout) || !possible ? XF_EXIT_FAILED : XF_EXIT_OK;
+}

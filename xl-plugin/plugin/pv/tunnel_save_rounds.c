@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What Xen's own save of a PV guest asks by its callbacks, in the caller's thread: another round,
+   or the stop? By what has landed at the target, not by what was written. */
+#include "tunnel_save_impl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transport/base/clock.h"
+#include "transport/base/fault.h"
+#include "xl-plugin/plugin/say.h"
+
+/* All that the stock function has written so far has landed at the target. */
+static int wait_landed(struct save *s, struct xf_tunnel_counts *counts)
+{
+    uint64_t one = 1;
+
+    s->marks++;
+    if (write(s->mark_fd, &one, sizeof(one)) != sizeof(one))
+        return xf_tunnel_save_fail(s, -errno, "eventfd: %s", strerror(errno));
+    return xf_tunnel_source_wait_landed(s->tunnel, s->marks, counts);
+}
+
+void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_tunnel_counts *now,
+                              uint64_t us)
+{
+    uint64_t pages = now->pages - s->round.before.pages;
+
+    if (!pages)
+        return;
+    xf_say("source: round %u%s: %llu pages, %.1f ms, %.3f Gbit/s", ++s->rounds, what,
+           (unsigned long long)pages, (double)us / 1e3,
+           us ? (double)pages * (double)XF_PAGE_BYTES * 8 / ((double)us * 1e3) : 0.0);
+    xf_events_round_end(&s->report.events, pages, us);
+}
+
+static void tell_round_begins(struct save *s)
+{
+    if (s->round.dirty > 0)
+        xf_events_round_begin(&s->report.events, s->rounds + 1, (uint64_t)s->round.dirty,
+                              s->round.began_us);
+}
+
+/* The end of a live round: by now all of it has been written, and is waited for. */
+static int round_over(struct save *s)
+{
+    struct xf_tunnel_counts counts;
+
+    if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_round_end))
+        return XGS_POLICY_ABORT;
+    uint64_t now = xf_now_us();
+
+    s->round.sent = counts.pages - s->round.before.pages;
+    s->round.us = now - s->round.began_us;
+    xf_speed_take(&s->speed, s->round.sent, s->round.sent - (counts.zero - s->round.before.zero),
+                  s->round.us);
+    xf_tunnel_save_say_round(s, "", &counts, s->round.us);
+    s->round.before = counts;
+    return XGS_POLICY_CONTINUE_PRECOPY;
+}
+
+/* What is dirty is sent once more while the guest runs, whatever is decided: a stop has to send
+   what gets dirty meanwhile. */
+static uint64_t left_pages(const struct xf_round *r)
+{
+    double sending_us, left;
+
+    if (!r->bytes_per_s || !r->us)
+        return r->dirty_pages;
+    sending_us = (double)r->dirty_pages * (double)XF_PAGE_BYTES * 1e6 / (double)r->bytes_per_s;
+    left = (double)r->dirty_pages * sending_us / (double)r->us;
+    return left < (double)r->dirty_pages ? (uint64_t)left : r->dirty_pages;
+}
+
+static void slow_down(struct save *s, unsigned percent)
+{
+    if (percent == 100 || percent == s->throttle_pct)
+        return;
+    /* Also if it fails: it is given back in any case. */
+    s->throttle_pct = percent;
+    if (s->p->throttle(s->p->arg, percent))
+        s->policy.throttle = false; /* a guest that cannot be slowed down is busy */
+    else
+        s->throttled_pct = percent;
+}
+
+void xf_tunnel_save_unthrottle(struct save *s)
+{
+    if (s->throttle_pct)
+        s->p->throttle(s->p->arg, 100);
+    s->throttle_pct = 0;
+}
+
+/* How many pages are dirty is known: another live round, or the last before the stop? */
+static int next_round(struct save *s, long dirty)
+{
+    struct xf_round r = {
+        .pages = s->round.sent,
+        .dirty_pages = (uint64_t)dirty,
+        .us = s->round.us,
+        .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
+    };
+    uint64_t predicted_us;
+    char line[XF_BUSY_BYTES];
+
+    r.left_pages = left_pages(&r);
+    s->round.dirty = dirty;
+    s->round.began_us = xf_now_us();
+    tell_round_begins(s);
+    enum xf_round_next next = xf_policy_next(&s->policy, &s->decided, &r, &predicted_us);
+    s->predicted_us = predicted_us == UINT64_MAX ? 0 : predicted_us;
+    switch (next) {
+    case XF_ROUND_AGAIN:
+        slow_down(s, xf_rounds_throttle_pct(&s->decided));
+        return XGS_POLICY_CONTINUE_PRECOPY;
+    case XF_ROUND_STOP:
+        return XGS_POLICY_STOP_AND_COPY;
+    default:
+        xf_policy_say_busy(line, &s->policy, &r, predicted_us);
+        xf_tunnel_save_fail(s, -EBUSY, "%s", line);
+        return XGS_POLICY_ABORT;
+    }
+}
+
+static bool is_alone(struct save *s)
+{
+    char why[256] = "";
+    int rc = s->p->alone ? s->p->alone(s->p->arg, why) : 0;
+
+    if (rc)
+        xf_tunnel_save_fail(s, rc, "%s", why);
+    return !rc;
+}
+
+/*
+ * Called by send_memory_live() of tools/libs/guest/xg_sr_save.c: before each round, with the number
+ * of dirty pages, and after it, with -1. Before the first, iteration is 0 and all pages are dirty.
+ */
+static int precopy_policy(struct precopy_stats stats, void *data)
+{
+    struct save *s = data;
+
+    if (xf_tunnel_source_failed(s->tunnel))
+        return XGS_POLICY_ABORT;
+    if (stats.dirty_count < 0) {
+        int next = round_over(s);
+
+        /* Before the read that comes now, which would take from another what is its own. */
+        return is_alone(s) ? next : XGS_POLICY_ABORT;
+    }
+    if (!is_alone(s))
+        return XGS_POLICY_ABORT;
+    if (stats.iteration > 0)
+        return next_round(s, stats.dirty_count);
+    s->round.dirty = stats.dirty_count;
+    s->round.began_us = xf_now_us();
+    tell_round_begins(s);
+    return XGS_POLICY_CONTINUE_PRECOPY;
+}
+
+static int suspend(void *data)
+{
+    struct save *s = data;
+
+    struct xf_tunnel_counts counts;
+
+    /* What is on its way need not be waited for with the guest stopped. */
+    if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_suspend))
+        return 0;
+    s->suspend_us = xf_now_us();
+    xf_tunnel_save_unthrottle(s); /* to suspend is the guest's own work */
+    xf_tunnel_save_say_round(s, "", &counts, s->suspend_us - s->round.began_us);
+    s->round.before = counts;
+    xf_events_suspend(&s->report.events, s->suspend_us, s->predicted_us);
+    xf_events_round_begin(&s->report.events, s->rounds + 1, 0, s->suspend_us);
+    int ok = s->p->callbacks->suspend(s->p->callbacks->data);
+    s->suspended_us = xf_now_us();
+    if (XF_FAULT(tunnel_save_suspended) || (ok == 1 && !is_alone(s)))
+        return 0;
+    if (ok == 1 && s->verify) {
+        xf_tunnel_sleep(XF_UNSTEADY_SETTLE_US);
+        s->unsteady_n = s->p->unsteady(s->p->arg, s->unsteady);
+        if (s->unsteady_n < 0) {
+            xf_tunnel_save_fail(s, s->unsteady_n, "cannot tell which pages to verify: %s",
+                                strerror(-s->unsteady_n));
+            return 0;
+        }
+    }
+    return ok;
+}
+
+static int switch_qemu_logdirty(uint32_t domid, unsigned enable, void *data)
+{
+    struct save *s = data;
+
+    return s->p->callbacks->switch_qemu_logdirty(domid, enable, s->p->callbacks->data);
+}
+
+void xf_tunnel_save_wrap(struct save *s, struct save_callbacks *wrapped)
+{
+    *wrapped = *s->p->callbacks;
+    /* A plain migration calls no others. */
+    wrapped->precopy_policy = precopy_policy;
+    wrapped->suspend = suspend;
+    if (wrapped->switch_qemu_logdirty)
+        wrapped->switch_qemu_logdirty = switch_qemu_logdirty;
+    wrapped->data = s;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast-preflight: what can be known before a migration touches anything. The xl shim runs it at
+ * both ends, at the target by ssh:
+ *
+ *     xl-fast-preflight host                 for `xl-fast probe`: all but a guest and a peer
+ *     xl-fast-preflight source DOMAIN
+ *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
+ *     xl-fast-preflight examine              for `xl-fast doctor`
+ *     xl-fast-preflight mend                 the same, with --fix
+ *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
+ *     xl-fast-preflight guests               for `xl-fast evacuate` (preflight_guests.c)
+ *     xl-fast-preflight queue                for xl-fast-receive: the file that is locked
+ *
+ * "stock=fails" says that plain xl migrate would fail too, or do harm. The target says
+ * "xl_busy=PID" if its xl would wait, and is told more on its stdin (preflight_question.h).
+ *
+ * It prints key=value lines; of them "busy=PID" if another migration has the port or comes before
+ * this one (PID 0: which is not known), which passes, so it is no refusal, with "before=N", how
+ * many come before it, and "yield=1" if it is to have no port of its own locked while it waits; at
+ * last "fast=ok", or "why=" with one line for the user, and before it, where there is one, "mend="
+ * with the shell command that mends it. The exit status is 0 for both; 2 for a wrong call.
+ *
+ * examine does not end with the first refusal. Of each check it prints "check=STATE NAME TEXT"
+ * (STATE: ok, note, fail) and, if there is one, "mend=" after it; at last "examined=1". mend runs
+ * those commands that are safe, says "ran=STATUS COMMAND", and looks again.
+ */
+#include "preflight.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "transport/offer.h"
+#include "xl-plugin/plugin/portlock.h"
+#include "preflight_config.h"
+#include "preflight_question.h"
+
+#define MENDS_MAX 3 /* of one check: a driver, then hugepages for it */
+
+enum { HOST = 1, SOURCE = 2, TARGET = 4, EXAMINE = 8, GUESTS = 16 };
+
+static const struct check {
+    const char *name;
+    xf_check *run;
+    unsigned calls;
+    bool needs_xen, needs_config;
+} checks[] = {
+    {"xen", xf_check_xen, HOST | SOURCE | TARGET | EXAMINE | GUESTS, false, false},
+    {"guests", xf_check_guests, GUESTS, true, false},
+    {"memory", xf_check_memory, HOST | EXAMINE, true, false},
+    {"cpu", xf_check_cpu, EXAMINE, true, false},
+    {"domain", xf_check_domain, SOURCE, true, false},
+    {"installed", xf_check_installation, HOST | SOURCE | TARGET | EXAMINE, false, false},
+    {"path", xf_check_path, EXAMINE, false, false},
+    {"config", xf_check_config, HOST | SOURCE | TARGET | EXAMINE, false, false},
+    {"port", xf_check_port, HOST | SOURCE | TARGET | EXAMINE, false, true},
+    {"lock", xf_check_lock, EXAMINE, false, true},
+    {"run", xf_check_room, EXAMINE, false, false},
+    {"xl", xf_check_xl, TARGET | EXAMINE, true, false},
+    {"peer", xf_check_peer, TARGET, true, true},
+    {"memory", xf_check_memory, TARGET, true, false},
+    {"guest", xf_check_guest, TARGET | EXAMINE, true, false},
+    {"turn", xf_check_turn, TARGET, true, true}, /* the last: only what can go gets one */
+};
+
+static void say(struct preflight *p, const char *format, va_list args)
+{
+    vsnprintf(p->text, sizeof(p->text), format, args);
+}
+
+int xf_refuse(struct preflight *p, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(p, format, args);
+    va_end(args);
+    return -1;
+}
+
+int xf_note(struct preflight *p, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(p, format, args);
+    va_end(args);
+    return 1;
+}
+
+int xf_pass(struct preflight *p, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(p, format, args);
+    va_end(args);
+    return 0;
+}
+
+void xf_mend(struct preflight *p, bool safe, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int n = vsnprintf(p->mend, sizeof(p->mend), format, args);
+    va_end(args);
+    /* Half a command is another one. */
+    if (n < 0 || (size_t)n >= sizeof(p->mend))
+        p->mend[0] = 0;
+    p->mend_is_safe = safe && p->mend[0];
+}
+
+static int run_check(struct preflight *p, const struct check *c)
+{
+    p->text[0] = p->mend[0] = 0;
+    p->mend_is_safe = false;
+    return c->run(p);
+}
+
+/* Until the first that refuses. */
+static int ask(struct preflight *p, unsigned call, const char *host)
+{
+    for (const struct check *c = checks; c < checks + sizeof(checks) / sizeof(*checks); c++) {
+        if (!(c->calls & call) || run_check(p, c) >= 0)
+            continue;
+        if (p->mend[0])
+            printf("mend=%s\n", p->mend);
+        printf("why=%s: %s\n", host, p->text);
+        return -1;
+    }
+    printf("fast=ok\n");
+    return 0;
+}
+
+/* stdout is the answer's. */
+static void run_mend(const struct preflight *p)
+{
+    char command[sizeof(p->mend) + 32];
+
+    snprintf(command, sizeof(command), "{ %s; } >/dev/null 2>&1", p->mend);
+    int status = system(command);
+    printf("ran=%d %s\n", status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1, p->mend);
+}
+
+static void examine(struct preflight *p, bool mend)
+{
+    static const char *const states[] = {"fail", "ok", "note"};
+
+    for (const struct check *c = checks; c < checks + sizeof(checks) / sizeof(*checks); c++) {
+        if (!(c->calls & EXAMINE) || (c->needs_xen && !p->ctx) ||
+            (c->needs_config && !p->configured) || (c->run == xf_check_guest && !p->question))
+            continue;
+        int rc = run_check(p, c);
+
+        for (unsigned n = 0; n < MENDS_MAX && rc < 0 && mend && p->mend_is_safe; n++) {
+            run_mend(p);
+            xf_dpdk_probe_host_at(p->sysfs, &p->host); /* what it has may have changed */
+            rc = run_check(p, c);
+        }
+        printf("check=%s %s %s\n", states[rc + 1], c->name, p->text);
+        if (p->mend[0])
+            printf("mend=%s\n", p->mend);
+    }
+    printf("examined=1\n");
+}
+
+static void find_ourselves(struct preflight *p)
+{
+    ssize_t n = readlink("/proc/self/exe", p->lib, sizeof(p->lib) - 1);
+
+    p->lib[n > 0 ? n : 0] = 0;
+    if (n > 0)
+        *strrchr(p->lib, '/') = 0;
+}
+
+/* For xl-fast-receive. */
+static int print_queue(struct preflight *p)
+{
+    char path[512];
+
+    if (xf_config_load(&p->config, NULL, p->text) ||
+        xf_queue_path(p->config.port, path, sizeof(path)))
+        return 1;
+    puts(path);
+    return 0;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: xl-fast-preflight host | examine | mend\n"
+                    "       xl-fast-preflight source DOMAIN\n"
+                    "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n"
+                    "       xl-fast-preflight config [FILE]\n"
+                    "       xl-fast-preflight guests\n"
+                    "       xl-fast-preflight queue\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "", *sysfs = getenv("XL_FAST_SYSFS");
+    struct preflight p = {.sysfs = sysfs && *sysfs ? sysfs : "/sys"};
+    bool mend = argc == 2 && !strcmp(verb, "mend");
+    unsigned call = 0;
+    char host[256] = "?";
+    struct timespec now;
+
+    if ((argc == 2 || argc == 3) && !strcmp(verb, "config")) {
+        xf_preflight_config(argv[2]);
+        return 0;
+    }
+    if (argc == 2 && !strcmp(verb, "host")) {
+        call = HOST;
+    } else if (argc == 2 && !strcmp(verb, "guests")) {
+        call = GUESTS;
+    } else if (argc == 2 && (mend || !strcmp(verb, "examine"))) {
+        call = EXAMINE;
+        p.question = xf_question_read(0);
+    } else if (argc == 3 && !strcmp(verb, "source")) {
+        call = SOURCE;
+        p.domain = argv[2];
+    } else if (argc == 6 && !strcmp(verb, "target")) {
+        call = TARGET;
+        p.peer.protocol = argv[2];
+        p.peer.xen = argv[3];
+        p.peer.need_kib = argv[4];
+        p.peer.address = argv[5];
+        p.question = xf_question_read(0);
+    } else if (argc == 2 && !strcmp(verb, "queue")) {
+        return print_queue(&p);
+    }
+    if (!call)
+        return usage();
+    /* In the order in which it happens, also around what mend runs. */
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    gethostname(host, sizeof(host) - 1);
+    find_ourselves(&p);
+    xf_dpdk_probe_host_at(p.sysfs, &p.host);
+    printf("protocol=%d\n", XF_PROTOCOL_VERSION);
+    if (call == EXAMINE) {
+        /* What Xen's libraries say of a host without Xen is said once, by us. */
+        if (!freopen("/dev/null", "w", stderr))
+            return 1;
+        clock_gettime(CLOCK_REALTIME, &now);
+        printf("host=%s\nclock_ms=%lld\n", host, now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+        examine(&p, mend);
+    } else {
+        ask(&p, call, host);
+    }
+    xf_close_xen(&p);
+    free(p.question);
+    return 0;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The preflight's checks of what needs no Xen: our files, the configuration, the port. */
+#include "preflight.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dpdk/args.h"
+#include "xl-plugin/plugin/portcheck.h"
+#include "xl-plugin/plugin/portlock.h"
+#include "preflight_question.h"
+
+/* The other files stand beside this program. */
+int xf_check_installation(struct preflight *p)
+{
+    static const struct {
+        const char *name;
+        int mode;
+    } files[] = {{"libxlfast.so", R_OK}, {"xl-fast-receive", X_OK}, {"xl-fast-helper", X_OK}};
+    char path[600], command[640];
+
+    if (!p->lib[0])
+        return xf_refuse(p, "cannot tell where xl-fast is installed");
+    for (unsigned i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", p->lib, files[i].name);
+        if (access(path, files[i].mode)) {
+            xf_mend(p, false, "%s", XF_MEND_INSTALL);
+            return xf_refuse(p, "%s: %s", path, strerror(errno));
+        }
+    }
+    snprintf(command, sizeof(command), "'%s' --which >/dev/null 2>&1", path);
+    if (strchr(path, '\'') || system(command)) {
+        xf_mend(p, false, "editor %s", xf_config_path());
+        return xf_refuse(
+            p, "Xen's libxl-save-helper is not to be found: set stock_helper in " XF_CONFIG_PATH);
+    }
+    return xf_pass(p, "%s", p->lib);
+}
+
+/* Whether `xl` is our shim, by PATH, as a shell would find it. */
+int xf_check_path(struct preflight *p)
+{
+    static const char link[] = "/usr/local/sbin/xl";
+    const char *path = getenv("PATH");
+    char found[512] = "", shim[600], real[PATH_MAX], ours[PATH_MAX];
+    struct stat st;
+
+    snprintf(shim, sizeof(shim), "%s/xl", p->lib);
+    for (const char *dir = path ? path : ""; *dir && !found[0];) {
+        size_t n = strcspn(dir, ":");
+
+        snprintf(found, sizeof(found), "%.*s/xl", n < 500 ? (int)n : 0, dir);
+        if (stat(found, &st) || !S_ISREG(st.st_mode) || access(found, X_OK))
+            found[0] = 0;
+        dir += n + (dir[n] == ':');
+    }
+    if (found[0] && realpath(found, real) && realpath(shim, ours) && !strcmp(real, ours))
+        return xf_pass(p, "%s is xl-fast's", found);
+    if (strcmp(found, link) && !access(shim, X_OK))
+        xf_mend(p, false, "ln -s %s %s", shim, link);
+    if (!found[0])
+        return xf_refuse(p, "there is no xl in PATH");
+    return xf_refuse(p, "xl in PATH is %s, which knows no --fast", found);
+}
+
+int xf_check_config(struct preflight *p)
+{
+    char err[XF_CONFIG_ERR_BYTES];
+
+    if (xf_config_load(&p->config, NULL, err)) {
+        xf_mend(p, false, "editor %s", xf_config_path());
+        return xf_refuse(p, "%s", err);
+    }
+    struct in_addr in = {.s_addr = htonl(p->config.ipv4)};
+    printf("configured=%s\naddress=%s/%u\nbandwidth_bps=%" PRIu64 "\nmax_downtime_us=%" PRIu64 "\n",
+           p->config.port, inet_ntoa(in), p->config.prefix, p->config.bandwidth_bytes_per_s * 8,
+           p->config.max_downtime_us);
+    p->configured = true;
+    return xf_pass(p, "%s: port %s, address %s/%u", xf_config_path(), p->config.port, inet_ntoa(in),
+                   p->config.prefix);
+}
+
+static int pass_port(struct preflight *p, const struct xf_probe_port *port, unsigned queues)
+{
+    char more[80] = "";
+
+    if (!port->name[0])
+        return xf_pass(p, "%s: a vdev, of which only DPDK can tell", p->config.port);
+    if (port->pci && p->host.hugepages_free)
+        snprintf(more, sizeof(more), ", %" PRIu64 " free hugepages of 2 MiB, it takes %u",
+                 p->host.hugepages_free, xf_eal_hugepages(queues));
+    else if (port->speed_mbps)
+        snprintf(more, sizeof(more), ", %d Mbit/s", port->speed_mbps);
+    return port->pci ? xf_pass(p, "%s: driver %s%s", port->name, port->driver, more)
+                     : xf_pass(p, "%s: driver %s, up, link, MTU %u%s", port->name,
+                               port->driver[0] ? port->driver : "none", port->mtu, more);
+}
+
+int xf_check_port(struct preflight *p)
+{
+    const struct xf_config *c = &p->config;
+    unsigned queues = c->queues ? c->queues : 1;
+    struct xf_probe_port port;
+    char err[256];
+    int rc;
+
+    rc = xf_portcheck(p->sysfs, c->port, &p->host, queues, &port, err);
+    if (rc) {
+        if (port.mend[0])
+            xf_mend(p, port.mend_is_safe, "%s", port.mend);
+        else if (rc != -ENETDOWN)
+            xf_mend(p, false, "editor %s", xf_config_path()); /* another port */
+        return xf_refuse(p, "%s", err);
+    }
+    printf("port=%s\nmtu=%u\nmtu_limit=%u\nspeed_mbps=%d\n", c->port, port.mtu, c->mtu,
+           port.speed_mbps);
+    return pass_port(p, &port, queues);
+}
+
+/* Two hosts that move guests to each other would wait for each other for ever, each with its own
+   port: of them the one with the greater address lets go of its own while it waits. */
+int xf_check_turn(struct preflight *p)
+{
+    const char *port = p->config.port;
+    struct xf_peer source = {0};
+    char attempt[40];
+    struct timespec now;
+    unsigned before = 0;
+    pid_t holder = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    xf_question_value(p->question, "attempt", attempt, sizeof(attempt));
+    if (attempt[0] && !attempt[strspn(attempt, "0123456789abcdef-")])
+        before = xf_turn_ask(port, attempt,
+                             (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    if (!xf_portlock_look(port, &holder) && !xf_queue_is_taken(port) && !before)
+        return xf_pass(p, "%s is free", port);
+    xf_peer_take(&source, "address", p->peer.address);
+    printf("busy=%d\nbefore=%u\n", (int)holder, before);
+    if (source.ipv4 > p->config.ipv4)
+        printf("yield=1\n");
+    return xf_note(p, "another migration has %s", port);
+}
+
+/* No refusal: others wait for their turn. */
+int xf_check_lock(struct preflight *p)
+{
+    pid_t holder = 0;
+
+    if (!xf_portlock_look(p->config.port, &holder) && !xf_queue_is_taken(p->config.port))
+        return xf_pass(p, "no migration has %s", p->config.port);
+    if (holder > 0)
+        xf_mend(p, false, "tail --pid=%d -f /dev/null", (int)holder);
+    if (holder <= 0)
+        return xf_note(p,
+                       "another migration has %s (xl-fast status at its source): the next one "
+                       "waits for its end",
+                       p->config.port);
+    return xf_note(p,
+                   "another migration has %s (process %d; xl-fast status at its source): the next "
+                   "one waits for its end, and so does this command",
+                   p->config.port, (int)holder);
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast follow: the screen of `xl migrate --fast`, made of the events that the plug-in writes. It
+ * only reads their file, so whatever becomes of it, the migration does not notice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "xl-plugin/cli/cli.h"
+#include "live.h"
+#include "xl-plugin/cli/number.h"
+#include "story.h"
+
+#define POLL_MS    100
+#define LINE_BYTES (64u << 10) /* no event is as long */
+
+static const char help[] =
+    "usage: xl-fast follow [OPTION...] EVENTS\n"
+    "\n"
+    "Shows a migration as its events come: a line that is rewritten on a terminal, else a line a "
+    "round;\n"
+    "at the end a table. All on stderr. xl migrate --fast starts it.\n"
+    "\n"
+    "  --from BYTE   where in the file to begin (0)\n"
+    "  --pid PID     end when that process has, too\n"
+    "\n"
+    "Exit status: 0 the events have ended, 1 they did not, 2 wrong options.\n";
+
+struct follow {
+    int fd;
+    pid_t pid; /* 0: none */
+    struct xf_story story;
+    struct xf_live live;
+    char line[LINE_BYTES];
+    size_t len;
+};
+
+static volatile sig_atomic_t cancelling, over;
+
+static void on_signal(int sig)
+{
+    cancelling = sig;
+}
+
+/* The migration's end, where it cannot be read from the events. */
+static void on_end(int sig)
+{
+    over = sig;
+}
+
+/* Ctrl-C is the migration's matter: what comes of it is shown here. */
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGUSR1, &sa, NULL);
+    sa.sa_handler = on_end;
+    sigaction(SIGUSR2, &sa, NULL);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static const char *ms(char *to, size_t size, uint64_t us)
+{
+    snprintf(to, size, us < 10000 ? "%.1f" : "%.0f", (double)us / 1e3);
+    return to;
+}
+
+static void print_blackout(const struct xf_story *s)
+{
+    static const char *const names[XF_BLACKOUT_PARTS] = {"suspend", "copy", "verify", "handover"};
+    uint64_t sum = 0;
+    char text[40];
+
+    if (!s->have_blackout)
+        return;
+    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
+        sum += s->blackout_us[i];
+    fprintf(stderr, "  blackout   %s ms:", ms(text, sizeof(text), sum));
+    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
+        if (i != XF_BLACKOUT_VERIFY || s->blackout_us[i])
+            fprintf(stderr, "%s %s %s", i ? "," : "", names[i],
+                    ms(text, sizeof(text), s->blackout_us[i]));
+    fputc('\n', stderr);
+    if (s->predicted_us)
+        fprintf(stderr, "  predicted  %s ms for suspend and copy\n",
+                ms(text, sizeof(text), s->predicted_us));
+}
+
+static void print_table(const struct xf_story *s)
+{
+    const struct xf_stats *t = &s->totals;
+    char text[40];
+
+    fprintf(stderr, "  rounds     %" PRIu32 ", the last one while the guest stood\n", t->rounds);
+    fprintf(stderr, "  time       %s", xf_live_time(text, sizeof(text), s->end_us));
+    if (s->memory_us)
+        fprintf(stderr, ", the memory %s", xf_live_time(text, sizeof(text), s->memory_us));
+    fprintf(stderr, "\n  data       %s", xf_number_show_size(text, sizeof(text), t->bytes_wire));
+    fprintf(stderr, " in %" PRIu64 " packets, for a guest of %s\n", t->packets_sent,
+            xf_number_show_size(text, sizeof(text), t->pages_total << 12));
+    print_blackout(s);
+    if (t->throttle_pct)
+        fprintf(stderr, "  throttled  to %" PRIu32 " %% of the guest's CPU time\n",
+                t->throttle_pct);
+    if (s->payload_bps)
+        fprintf(stderr, "  rate       %.2f Gbit/s of pages\n", (double)s->payload_bps / 1e9);
+    fprintf(stderr, "  repaired   %" PRIu64 " pages\n", t->pages_repaired);
+    if (t->pages_deferred)
+        fprintf(stderr, "  deferred   %" PRIu64 " pages, which the guest had given back\n",
+                t->pages_deferred);
+    if (s->have_verified && s->verified && t->pages_unverified)
+        fprintf(stderr,
+                "  verified   %" PRIu64 " pages are the same; not compared: %" PRIu64
+                ", given back or written by dom0\n",
+                t->pages_verified, t->pages_unverified);
+    else if (s->have_verified && s->verified && t->pages_verified)
+        fprintf(stderr, "  verified   all %" PRIu64 " pages are the same\n", t->pages_verified);
+    else
+        fprintf(stderr, "  verified   %s\n",
+                !s->have_verified ? "no (--verify)"
+                : s->verified     ? "yes"
+                                  : "NO: the memory differs");
+}
+
+static void print_end(const struct follow *f)
+{
+    const struct xf_story *s = &f->story;
+    char guest[sizeof(s->guest)], host[sizeof(s->host)], error[sizeof(s->error)], text[40];
+    const char *bold = f->live.colour ? "\033[1m" : "", *plain = f->live.colour ? "\033[m" : "";
+
+    if (s->have_status && !s->status) {
+        fprintf(stderr, "%s%s has moved to %s%s\n", bold,
+                xf_live_plain(guest, sizeof(guest), s->guest[0] ? s->guest : "the guest"),
+                xf_live_plain(host, sizeof(host), s->host[0] ? s->host : "the target"), plain);
+        if (s->done) /* else there was no room for that event */
+            print_table(s);
+    } else if (s->failed) {
+        fprintf(stderr, "%sfailed%s after %s, in round %" PRIu64 "%s%s\n", bold, plain,
+                xf_live_time(text, sizeof(text), s->end_us), s->now.round, s->error[0] ? ": " : "",
+                xf_live_plain(error, sizeof(error), s->error));
+    }
+}
+
+/* ---- following ------------------------------------------------------------------------------- */
+
+static void take_line(struct follow *f)
+{
+    f->line[f->len] = 0;
+    f->len = 0;
+    /* What is no event, or of a later version, is not shown; that is all. */
+    if (!xf_story_take(&f->story, f->line) && f->story.program[0] && !f->story.have_status)
+        xf_live_show(&f->live, &f->story.now);
+}
+
+/* Takes what there is now. */
+static int take_new(struct follow *f)
+{
+    char bytes[4096];
+    ssize_t n;
+
+    while ((n = read(f->fd, bytes, sizeof(bytes))) > 0)
+        for (ssize_t i = 0; i < n; i++) {
+            if (bytes[i] == '\n')
+                take_line(f);
+            else if (f->len < LINE_BYTES - 1)
+                f->line[f->len++] = bytes[i];
+        }
+    return n < 0 && errno != EINTR ? -errno : 0;
+}
+
+static bool is_gone(pid_t pid)
+{
+    return pid && kill(pid, 0) && errno == ESRCH;
+}
+
+static int follow(struct follow *f)
+{
+    bool gone = false;
+    int rc = 0;
+
+    while (!rc && !f->story.have_status && !gone) {
+        gone = over || is_gone(f->pid); /* first: what it wrote before is then there */
+        rc = take_new(f);
+        if (cancelling && !f->live.cancelling) {
+            f->live.cancelling = true;
+            if (f->story.program[0] && f->live.rewrites)
+                xf_live_show(&f->live, &f->story.now);
+        }
+        if (!rc && !f->story.have_status && !gone)
+            poll(NULL, 0, POLL_MS);
+    }
+    xf_live_end(&f->live);
+    print_end(f);
+    fflush(stderr);
+    return rc ?: f->story.have_status ? 0 : -ENODATA;
+}
+
+static int parse(struct follow *f, int argc, char **argv)
+{
+    uint64_t from = 0, pid = 0;
+    const char *path = NULL;
+
+    for (int i = 1; i < argc; i++) {
+        bool value = i + 1 < argc;
+        int rc = 0;
+
+        if (!strcmp(argv[i], "--from") && value)
+            rc = xf_number_u64(argv[++i], 0, INT64_MAX, &from);
+        else if (!strcmp(argv[i], "--pid") && value)
+            rc = xf_number_u64(argv[++i], 1, INT32_MAX, &pid);
+        else if (argv[i][0] == '-' || path)
+            rc = -EINVAL;
+        else
+            path = argv[i];
+        if (rc) {
+            fprintf(stderr, "xl-fast follow: '%s' makes no sense; see xl-fast follow --help\n",
+                    argv[i]);
+            return XF_EXIT_USAGE;
+        }
+    }
+    if (!path) {
+        fputs("xl-fast follow: wants EVENTS; see xl-fast follow --help\n", stderr);
+        return XF_EXIT_USAGE;
+    }
+    f->pid = (pid_t)pid;
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (f->fd < 0 || lseek(f->fd, (off_t)from, SEEK_SET) < 0) {
+        fprintf(stderr, "xl-fast follow: %s: %s\n", path, strerror(errno));
+        return XF_EXIT_FAILED;
+    }
+    return XF_EXIT_OK;
+}
+
+int xf_cli_follow(int argc, char **argv)
+{
+    struct follow *f;
+    int status;
+
+    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        fputs(help, stdout);
+        return XF_EXIT_OK;
+    }
+    f = calloc(1, sizeof(*f));
+    if (!f)
+        return XF_EXIT_FAILED;
+    f->fd = -1;
+    catch_signals();
+    status = parse(f, argc, argv);
+    if (status == XF_EXIT_OK) {
+        xf_live_init(&f->live);
+        status = follow(f) ? XF_EXIT_FAILED : XF_EXIT_OK;
+    }
+    if (f->fd >= 0)
+        close(f->fd);
+    xf_story_free(&f->story);
+    free(f);
+    return status;
+}

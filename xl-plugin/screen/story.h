@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Story: what a file of events (transport/events.h) tells of one migration, and the page that shows
+ * it. The events may be anybody's: numbers are taken within limits, text goes out escaped.
+ */
+#ifndef XF_SCREEN_STORY_H
+#define XF_SCREEN_STORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "transport/base/stats.h"
+#include "live.h"
+
+#define XF_STORY_ERR_BYTES 160
+
+/* A value at a time. */
+struct xf_sample {
+    uint64_t t_us, value;
+};
+
+struct xf_samples {
+    struct xf_sample *at;
+    size_t n, cap;
+};
+
+struct xf_story_round {
+    uint64_t round, begin_us, duration_us, pages, zero, repaired, dirty_pages;
+    bool suspended, over, have_zero, have_dirty; /* what only some events tell */
+};
+
+enum { XF_BLACKOUT_SUSPEND, XF_BLACKOUT_COPY, XF_BLACKOUT_VERIFY, XF_BLACKOUT_HANDOVER };
+#define XF_BLACKOUT_PARTS 4
+
+struct xf_story {
+    char program[16], guest[1024], host[1024], error[1024];
+    uint64_t time_us; /* of the start, since 1970 */
+    struct xf_story_round *rounds;
+    size_t rounds_n, rounds_cap;
+    struct xf_samples bytes;                   /* sent until then */
+    struct xf_samples remaining;               /* pages of the round still to be sent */
+    uint64_t suspend_us, predicted_us, end_us; /* 0: not told */
+    bool done, failed, have_verified, verified, have_blackout, have_status;
+    bool waits; /* for its turn, before its start */
+    int status;
+    uint64_t dropped;
+    uint64_t blackout_us[XF_BLACKOUT_PARTS];
+    struct xf_stats totals; /* its counters, as far as the last event has them */
+    uint64_t memory_us, payload_bps;
+    struct xf_live_now now;                 /* as the newest event has it */
+    uint64_t now_us, round_us, round_bytes; /* its time; time and bytes when its round began */
+    int64_t domid;                          /* at the source; -1: not told */
+};
+
+/* One event, in a line without its end. -EBADMSG: is none; -EPROTONOSUPPORT; -ENOMEM. Begin with
+   {0}, free it in any case. */
+int xf_story_take(struct xf_story *s, const char *line);
+
+/* The last migration in the file. -EBADMSG or another -errno, with why. Free it in any case. */
+int xf_story_read(struct xf_story *s, FILE *events, char why[XF_STORY_ERR_BYTES]);
+void xf_story_free(struct xf_story *s);
+
+/* One page that needs nothing else. The caller looks for ferror(). */
+void xf_story_write_html(const struct xf_story *s, FILE *to);
+
+/* Reads, and writes to path ("-": stdout). Says on stderr, after name, what went wrong; -errno. */
+int xf_story_make_page(const char *name, FILE *events, const char *path);
+
+#endif
