@@ -3,9 +3,9 @@
  * xl-fast-domain: what `xl-fast recover` and the xl shim need of Xen at one end. recover runs it
  * here, and at the target by ssh:
  *
- *     xl-fast-domain look NAME [UUID]      one line of JSON (xl-plugin/recover/recover_look.h)
- *     xl-fast-domain STEP NAME UUID        one step of xl-plugin/recover/recover_decide.h, by its
- * name xl-fast-domain left UUID ATTEMPT     for the shim, when xl has ended: notes how it left the
+ *     xl-fast-domain look NAME [UUID]      one line of JSON (recover_look.h)
+ *     xl-fast-domain STEP NAME UUID        one step, by its name (recover_decide.h)
+ *     xl-fast-domain left UUID ATTEMPT     for the shim, when xl has ended: notes how it left the
  *                                          guest, and prints its state, or "gone"
  *
  * A step looks again first, and is refused where its own end is not as it must be. Exit status: 0
