@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Fuzzes the control stream of a PV guest as the target reads it: the pump itself
- * (tunnel_restore_pump.c is included for its static functions, and with it tunnel_restore.c), with
- * files in place of io_fd and of the socketpair to Xen's restore, and with batches that have landed
- * before. Checked: Xen's restore gets the headers, then whole records that it knows, each PAGE_DATA
- * with exactly the pages of its frames, nothing of ours; END comes only after all landed pages were
- * handed on and counted; not a byte beyond END is read; and what fails has a reason.
+ * (tunnel_restore_pump.c is included for its static functions, and with it tunnel_restore.c, which
+ * reads the offer, and tunnel_restore_state.c), with files in place of io_fd and of the socketpair
+ * to Xen's restore, and with batches that have landed before. Checked: Xen's restore gets the
+ * headers, then whole records that it knows, each PAGE_DATA with exactly the pages of its frames,
+ * nothing of ours; END comes only after all landed pages were handed on and counted; not a byte
+ * beyond END is read; and what fails has a reason.
  */
 #include "fuzz_control.h"
 
@@ -14,11 +15,12 @@
 #define xf_tunnel_restore_fail          fuzz_tunnel_restore_fail
 #define xf_tunnel_restore_stream_failed fuzz_tunnel_restore_stream_failed
 #define xf_tunnel_restore_pump          fuzz_tunnel_restore_pump
+#include "xl-plugin/plugin/pv/tunnel_restore_state.c"
 #include "xl-plugin/plugin/pv/tunnel_restore.c"
 #include "xl-plugin/plugin/pv/tunnel_restore_pump.c"
 
 /* What Xen's restore gets. Returns how many pages. */
-static uint64_t check_output(const struct restore *r, bool ended)
+static uint64_t check_output(const struct xf_pv_restore *r, bool ended)
 {
     static struct xf_tunnel_head head;
     uint8_t got[XF_HEADERS_BYTES];
@@ -68,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .io_fd = fuzz_file_of(&in, input.data, input.left),
         .compared_ms = 1,
     };
-    struct restore r = {
+    struct xf_pv_restore r = {
         .p = &params,
         .pair = {fuzz_file(&out), -1},
         .lock = PTHREAD_MUTEX_INITIALIZER,

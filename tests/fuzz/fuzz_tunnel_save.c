@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Fuzzes the other direction of the tunnel: what Xen's own save writes, as the source's pump takes
- * it apart (tunnel_save_pump.c is included for its static functions, and with it tunnel_save.c,
- * which it fails by, so that nothing is printed), with files in place of the socketpair and of
- * io_fd. Checked: what goes out is whole records, no PAGE_DATA, each XF_BATCH as the target will
- * demand it; the pages taken are those that were counted; END goes out only after XF_PAGES; and
- * what fails has a reason.
+ * it apart (tunnel_save_pump.c is included for its static functions, and with it
+ * tunnel_save_state.c, which it fails by, so that nothing is printed), with files in place of the
+ * socketpair and of io_fd. Checked: what goes out is whole records, no PAGE_DATA, each XF_BATCH as
+ * the target will demand it; the pages taken are those that were counted; END goes out only after
+ * XF_PAGES; and what fails has a reason.
  */
 #include "fuzz_control.h"
 
+#include <sys/eventfd.h>
+
 #define xf_say                      fuzz_say
-#define xf_tunnel_save_run          fuzz_tunnel_save_run
 #define xf_tunnel_save_fail         fuzz_tunnel_save_fail
 #define xf_tunnel_save_cancelled    fuzz_tunnel_save_cancelled
 #define xf_tunnel_save_stock_failed fuzz_tunnel_save_stock_failed
 #define xf_tunnel_save_write        fuzz_tunnel_save_write
 #define xf_tunnel_save_write_record fuzz_tunnel_save_write_record
 #define xf_tunnel_save_pump         fuzz_tunnel_save_pump
-#include "xl-plugin/plugin/pv/tunnel_save.c"
+#include "xl-plugin/plugin/pv/tunnel_save_state.c"
 #include "xl-plugin/plugin/pv/tunnel_save_pump.c"
 
 /* What goes to the target. */
-static void check_output(const struct save *s, bool ended)
+static void check_output(const struct xf_pv_save *s, bool ended)
 {
     static struct xf_tunnel_head head;
     struct xf_tunnel_counts counts;
@@ -58,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_in input = {data, size};
     uint8_t settings = fuzz_u8(&input);
     const struct xf_tunnel_save params = {.io_fd = fuzz_file(&other)};
-    struct save s = {
+    struct xf_pv_save s = {
         .p = &params,
         .real = fuzz_file(&out),
         .pair = {fuzz_file_of(&in, input.data, input.left), -1},

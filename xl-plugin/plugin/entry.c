@@ -42,6 +42,7 @@
 #include "xl-plugin/plugin/pv/tunnel_save.h"
 #include "unsteady.h"
 #include "verify.h"
+#include "xen_domain.h"
 
 /* Xen 4.22 has added a last parameter to xc_domain_restore(); xenguest.h carries no version, so the
    domctls' tells them apart. */

@@ -14,9 +14,12 @@
 #include "cap.h"
 #include "frame_error.h"
 #include "granted.h"
-#include "guest_source_impl.h"
+#include "guest_source_late.h"
+#include "guest_source_log.h"
+#include "guest_source_state.h"
 #include "say.h"
 #include "unsteady.h"
+#include "xen_domain.h"
 
 /* What start() asks about before it lets the session speak: less than a second's worth even where a
    query is dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn. */
@@ -24,55 +27,6 @@
 
 /* A page that did not map and has content may have come back in between: so often it is tried. */
 #define MAP_TRIES 3u
-
-int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out)
-{
-    /* The one call for this that is the same in all versions of libxenctrl. */
-    xc_domaininfo_t info;
-    int n = xc_domain_getinfolist(xch, domid, 1, &info);
-
-    if (n < 0)
-        return -errno;
-    if (n != 1 || info.domain != domid)
-        return -ESRCH;
-    out->hvm = info.flags & XEN_DOMINF_hvm_guest;
-    out->dying = info.flags & XEN_DOMINF_dying;
-    out->shutdown = info.flags & XEN_DOMINF_shutdown;
-    out->tot_pages = info.tot_pages;
-    out->shutdown_reason = (info.flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
-    return 0;
-}
-
-int xf_xen_source_fail(const struct xf_xen_source *x, const char *what)
-{
-    int error = errno ? errno : EIO;
-
-    xf_say("source: domain %u: %s: %s", x->domid, what, strerror(error));
-    return -error;
-}
-
-bool xf_xen_has_content(xen_pfn_t type)
-{
-    switch (type & XEN_DOMCTL_PFINFO_LTAB_MASK) {
-    case XEN_DOMCTL_PFINFO_XTAB:
-    case XEN_DOMCTL_PFINFO_BROKEN:
-    case XEN_DOMCTL_PFINFO_XALLOC:
-        return false;
-    default:
-        return true;
-    }
-}
-
-int xf_xen_source_types(struct xf_xen_source *x, unsigned n)
-{
-    for (unsigned first = 0; first < n; first += TYPE_BATCH) {
-        unsigned batch = n - first < TYPE_BATCH ? n - first : TYPE_BATCH;
-
-        if (xc_get_pfn_type_batch(x->xch, x->domid, batch, x->types + first))
-            return xf_xen_source_fail(x, "cannot query the types of its pages");
-    }
-    return 0;
-}
 
 /* Clears of the gfns in x->gfns[0..n) those without content from `bitmap`. */
 static int drop_empty(struct xf_xen_source *x, unsigned n, uint64_t *bitmap)

@@ -19,16 +19,6 @@
 
 struct xf_xen_source;
 
-/* What xf_xen_domain() finds; -ESRCH if there is no such domain. */
-struct xf_xen_domain {
-    bool hvm; /* HVM or PVH; else PV */
-    bool shutdown;
-    bool dying; /* xl destroy, or the toolstack after its end */
-    unsigned shutdown_reason;
-    uint64_t tot_pages; /* that it has */
-};
-int xf_xen_domain(xc_interface *xch, uint32_t domid, struct xf_xen_domain *out);
-
 /* Touches nothing of the guest yet. All arguments stay the caller's. verify: pages will be
    compared, so what dom0 does with a suspended guest has to settle first. */
 int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,

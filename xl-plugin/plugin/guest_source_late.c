@@ -8,12 +8,14 @@
  * Not seen is a page that is given back and another that is taken between two counts, which are
  * made at each map.
  */
+#include "guest_source_late.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "transport/base/bitmap.h"
-#include "guest_source_impl.h"
 #include "say.h"
+#include "xen_domain.h"
 
 int xf_xen_late_count(struct xf_xen_source *x)
 {

@@ -17,7 +17,7 @@
 #include <xen/hvm/params.h>
 
 #include "transport/base/bitmap.h"
-#include "guest_source_impl.h"
+#include "guest_source_log.h"
 #include "readers.h"
 #include "say.h"
 

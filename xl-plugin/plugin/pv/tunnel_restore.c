@@ -17,9 +17,9 @@
  * reads io_fd after the offer, and nothing beyond END. What fails first says why and shuts the pair
  * down: the stock function returns -1.
  */
+#include "tunnel_restore.h"
+
 #include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,46 +29,15 @@
 #include "transport/base/fault.h"
 #include "xl-plugin/plugin/idle.h"
 #include "xl-plugin/plugin/say.h"
-#include "tunnel_restore_impl.h"
+#include "tunnel_restore_pump.h"
+#include "tunnel_restore_state.h"
 
 #define HEAD_WAIT_MS 60000 /* for the headers and the offer, which come in one go */
 #define PATIENCE_MS  60000 /* pages are here -> the record that they belong to */
 
-int xf_tunnel_restore_fail(struct restore *r, int rc, const char *format, ...)
-{
-    va_list args;
-
-    pthread_mutex_lock(&r->lock);
-    if (!r->error[0]) {
-        va_start(args, format);
-        vsnprintf(r->error, sizeof(r->error), format, args);
-        va_end(args);
-        r->failed = rc;
-        xf_say("target: %s", r->error);
-    }
-    struct xf_tunnel_sink *tunnel = r->tunnel;
-    pthread_mutex_unlock(&r->lock);
-    if (r->pair[0] >= 0)
-        shutdown(r->pair[0], SHUT_RDWR);
-    if (tunnel)
-        xf_tunnel_sink_fail(tunnel);
-    return rc;
-}
-
-int xf_tunnel_restore_stream_failed(struct restore *r, int rc)
-{
-    struct pollfd stock = {.fd = r->pair[0], .events = POLLRDHUP};
-
-    if (rc == -EPIPE && (r->pair[0] < 0 || poll(&stock, 1, 0) <= 0))
-        return xf_tunnel_restore_fail(r, rc, "the source has given up");
-    if (rc == -ECANCELED || rc == -EPIPE)
-        return xf_tunnel_restore_fail(r, rc, "Xen's own restore has given up");
-    return xf_tunnel_restore_fail(r, rc, "reading from the source's xl: %s", strerror(-rc));
-}
-
 /* ---- engine ---------------------------------------------------------------------------------- */
 
-static int open_port(struct restore *r, struct xf_config *config)
+static int open_port(struct xf_pv_restore *r, struct xf_config *config)
 {
     const struct xf_tunnel_port *port = r->p->port;
     char err[256] = "";
@@ -81,7 +50,7 @@ static int open_port(struct restore *r, struct xf_config *config)
     return 0;
 }
 
-static bool wait_for_offer(struct restore *r)
+static bool wait_for_offer(struct xf_pv_restore *r)
 {
     pthread_mutex_lock(&r->lock);
     while (r->got == OFFER_COMING)
@@ -91,7 +60,7 @@ static bool wait_for_offer(struct restore *r)
     return here;
 }
 
-static int open_session(struct restore *r)
+static int open_session(struct xf_pv_restore *r)
 {
     struct xf_config config = {0};
     struct xf_target_config tc;
@@ -118,7 +87,7 @@ static int open_session(struct restore *r)
     return 0;
 }
 
-static int over(struct restore *r)
+static int over(struct xf_pv_restore *r)
 {
     pthread_mutex_lock(&r->lock);
     int how = r->over;
@@ -126,7 +95,7 @@ static int over(struct restore *r)
     return how;
 }
 
-static void step_until_over(struct restore *r)
+static void step_until_over(struct xf_pv_restore *r)
 {
     const uint64_t patience_us = 1000 * (uint64_t)(r->p->patience_ms ?: PATIENCE_MS);
     struct xf_idle idle = {0};
@@ -167,7 +136,7 @@ static void step_until_over(struct restore *r)
 
 static void *engine_main(void *arg)
 {
-    struct restore *r = arg;
+    struct xf_pv_restore *r = arg;
     int rc = open_session(r);
 
     pthread_mutex_lock(&r->lock);
@@ -186,7 +155,7 @@ static void *engine_main(void *arg)
 
 /* ---- the caller's thread --------------------------------------------------------------------- */
 
-static int read_offer(struct restore *r)
+static int read_offer(struct xf_pv_restore *r)
 {
     struct xf_stream s = {.fd = r->p->io_fd, .watch_fd = -1, .timeout_ms = HEAD_WAIT_MS};
     char why[XF_STREAM_ERR_BYTES];
@@ -208,7 +177,7 @@ static int read_offer(struct restore *r)
               : 0;
 }
 
-static int run_stock(struct restore *r)
+static int run_stock(struct xf_pv_restore *r)
 {
     pthread_t pump_thread;
     void *result;
@@ -239,7 +208,7 @@ static int run_stock(struct restore *r)
     return rc ? xf_tunnel_restore_fail(r, rc, "Xen's own restore has failed") : 0;
 }
 
-static int restore(struct restore *r)
+static int restore(struct xf_pv_restore *r)
 {
     pthread_t engine;
     int rc = xf_tunnel_pair(r->pair);
@@ -271,7 +240,7 @@ static int restore(struct restore *r)
 
 int xf_tunnel_restore_run(const struct xf_tunnel_restore *params)
 {
-    struct restore r = {
+    struct xf_pv_restore r = {
         .p = params,
         .pair = {-1, -1},
         .lock = PTHREAD_MUTEX_INITIALIZER,

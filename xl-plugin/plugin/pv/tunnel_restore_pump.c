@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the source's xl wrote becomes what the stock function reads: batches get their
    pages back. */
+#include "tunnel_restore_pump.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "transport/base/fault.h"
-#include "tunnel_restore_impl.h"
+#include "tunnel_restore_state.h"
 
 #define COMPARED_MS 60000 /* the last page to compare was written -> Xen's restore has done so */
 #define COUNTED_MS  10000 /* XF_PAGES -> our own count, which the source has seen */
 
-static int to_stock(struct restore *r, const void *buf, size_t len)
+static int to_stock(struct xf_pv_restore *r, const void *buf, size_t len)
 {
     int rc = xf_stream_write(r->pair[0], buf, len);
 
@@ -21,7 +23,7 @@ static int to_stock(struct restore *r, const void *buf, size_t len)
 /* ---- pages that come again to be compared ---------------------------------------------------- */
 
 /* XF_COMPARE: from here on the stock function compares. */
-static int begin_comparing(struct restore *r, const struct xf_stream *s,
+static int begin_comparing(struct xf_pv_restore *r, const struct xf_stream *s,
                            const struct xf_record *rec)
 {
     const uint32_t verify[2] = {htole32(XF_REC_VERIFY), 0};
@@ -52,7 +54,7 @@ static int begin_comparing(struct restore *r, const struct xf_stream *s,
 
 /* A record's pages are being compared: counts them, and keeps the first that will do as the trial.
  */
-static void take_trial(struct restore *r, const struct xf_tunnel_head *head, uint32_t count,
+static void take_trial(struct xf_pv_restore *r, const struct xf_tunnel_head *head, uint32_t count,
                        const uint8_t *from)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -72,7 +74,7 @@ static void take_trial(struct restore *r, const struct xf_tunnel_head *head, uin
 }
 
 /* All pages to compare are written: has the stock function found what it should, and no more? */
-static int end_comparing(struct restore *r)
+static int end_comparing(struct xf_pv_restore *r)
 {
     const struct {
         uint32_t type, length, count, reserved;
@@ -105,8 +107,8 @@ static int end_comparing(struct restore *r)
 /* ---- the stream ------------------------------------------------------------------------------ */
 
 /* A PAGE_DATA record, as the stock function at the source wrote it. */
-static int join_record(struct restore *r, const struct xf_stream *s, const struct xf_record *rec,
-                       struct xf_tunnel_head *head)
+static int join_record(struct xf_pv_restore *r, const struct xf_stream *s,
+                       const struct xf_record *rec, struct xf_tunnel_head *head)
 {
     char why[XF_STREAM_ERR_BYTES];
     const uint8_t *from;
@@ -147,7 +149,8 @@ static int join_record(struct restore *r, const struct xf_stream *s, const struc
 }
 
 /* XF_PAGES: what the source counts is what was counted here. */
-static int compare_counts(struct restore *r, const struct xf_stream *s, const struct xf_record *rec)
+static int compare_counts(struct xf_pv_restore *r, const struct xf_stream *s,
+                          const struct xf_record *rec)
 {
     struct xf_pages_record pages;
     struct xf_stats stats;
@@ -179,7 +182,8 @@ static int compare_counts(struct restore *r, const struct xf_stream *s, const st
     return 0;
 }
 
-static int forward_record(struct restore *r, const struct xf_stream *s, const struct xf_record *rec)
+static int forward_record(struct xf_pv_restore *r, const struct xf_stream *s,
+                          const struct xf_record *rec)
 {
     int rc = xf_stream_forward(s, rec, r->pair[0]);
 
@@ -188,7 +192,7 @@ static int forward_record(struct restore *r, const struct xf_stream *s, const st
     return rc ? xf_tunnel_restore_stream_failed(r, rc) : 0;
 }
 
-static int pump(struct restore *r, struct xf_tunnel_head *head)
+static int pump(struct xf_pv_restore *r, struct xf_tunnel_head *head)
 {
     /* While it waits for the source, the session knows whether that is still there. */
     struct xf_stream s = {.fd = r->p->io_fd, .watch_fd = r->pair[0], .timeout_ms = -1};
@@ -242,7 +246,7 @@ static int pump(struct restore *r, struct xf_tunnel_head *head)
 
 void *xf_tunnel_restore_pump(void *arg)
 {
-    struct restore *r = arg;
+    struct xf_pv_restore *r = arg;
     struct xf_tunnel_head *head = malloc(sizeof(*head));
     int rc = head ? pump(r, head) : xf_tunnel_restore_fail(r, -ENOMEM, "%s", strerror(ENOMEM));
 

@@ -21,13 +21,12 @@
  * why and shuts the pair down: the stock function's next write fails, it puts the guest back in
  * order and returns -1.
  */
-#include "tunnel_save_impl.h"
+#include "tunnel_save.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,52 +41,15 @@
 #include "xl-plugin/plugin/idle.h"
 #include "xl-plugin/plugin/readers.h"
 #include "xl-plugin/plugin/say.h"
+#include "tunnel_save_pump.h"
+#include "tunnel_save_rounds.h"
+#include "tunnel_save_state.h"
 
 #define LOOK_EVERY_US 20000 /* at io_fd */
 
-int xf_tunnel_save_fail(struct save *s, int rc, const char *format, ...)
-{
-    va_list args;
-
-    pthread_mutex_lock(&s->lock);
-    if (!s->error[0]) {
-        va_start(args, format);
-        vsnprintf(s->error, sizeof(s->error), format, args);
-        va_end(args);
-        s->failed = rc;
-        xf_say("source: %s", s->error);
-    }
-    if (s->shut_fd >= 0)
-        shutdown(s->shut_fd, SHUT_RDWR);
-    pthread_mutex_unlock(&s->lock);
-    xf_tunnel_source_fail(s->tunnel);
-    return rc;
-}
-
-bool xf_tunnel_save_cancelled(const struct save *s)
-{
-    struct stat now;
-
-    return fstat(s->p->io_fd, &now) || now.st_dev != s->io_stat.st_dev ||
-           now.st_ino != s->io_stat.st_ino;
-}
-
-int xf_tunnel_save_stock_failed(struct save *s)
-{
-    char ended[XF_ENDED_BYTES];
-
-    if (s->p->ended && s->p->ended(s->p->arg, ended)) {
-        s->ended = true;
-        return xf_tunnel_save_fail(s, -ESRCH, "%s", ended);
-    }
-    if (xf_tunnel_save_cancelled(s))
-        return xf_tunnel_save_fail(s, -ECANCELED, "cancelled by the toolstack");
-    return xf_tunnel_save_fail(s, -EIO, "Xen's own save has failed");
-}
-
 /* ---- engine ---------------------------------------------------------------------------------- */
 
-static int open_port(struct save *s)
+static int open_port(struct xf_pv_save *s)
 {
     char err[256] = "";
     uint64_t before = xf_now_us();
@@ -98,7 +60,7 @@ static int open_port(struct save *s)
     return rc ? xf_tunnel_save_fail(s, rc, "%s", err[0] ? err : strerror(-rc)) : 0;
 }
 
-static int write_offer(struct save *s, uint64_t page_count)
+static int write_offer(struct xf_pv_save *s, uint64_t page_count)
 {
     uint8_t offer[XF_OFFER_BYTES];
     int rc = XF_FAULT(tunnel_save_offer_write) ?: xf_offer_new(&s->offer, s->link, page_count);
@@ -118,7 +80,7 @@ static int write_offer(struct save *s, uint64_t page_count)
     return rc;
 }
 
-static int step_until_done(struct save *s, struct xf_source *source)
+static int step_until_done(struct xf_pv_save *s, struct xf_source *source)
 {
     struct xf_idle idle = {0};
     uint64_t looked = 0;
@@ -149,7 +111,7 @@ static int step_until_done(struct save *s, struct xf_source *source)
     return rc == XF_SESSION_DONE ? 0 : xf_tunnel_save_fail(s, rc, "%s", xf_source_error(source));
 }
 
-static int run_session(struct save *s)
+static int run_session(struct xf_pv_save *s)
 {
     struct xf_guest_source guest = xf_tunnel_source_guest(s->tunnel);
     struct xf_source_config config;
@@ -187,7 +149,7 @@ static int run_session(struct save *s)
 
 static void *engine_main(void *arg)
 {
-    struct save *s = arg;
+    struct xf_pv_save *s = arg;
 
     run_session(s);
     xf_report_port(&s->report, s->link);
@@ -205,7 +167,7 @@ static void *engine_main(void *arg)
 
 /* ---- the caller's thread --------------------------------------------------------------------- */
 
-static int wait_started(struct save *s)
+static int wait_started(struct xf_pv_save *s)
 {
     int rc;
 
@@ -219,7 +181,7 @@ static int wait_started(struct save *s)
 
 /* From here on the guest is touched. While this file is there, `xl migrate --fast=auto` may start
    again by plain xl migrate. */
-static int touch(struct save *s)
+static int touch(struct xf_pv_save *s)
 {
     const char *untouched = getenv("XL_FAST_UNTOUCHED");
 
@@ -239,7 +201,7 @@ static int touch(struct save *s)
 }
 
 /* Puts `fd` in the place of io_fd, unless the helper's handler was there before. */
-static int replace_io_fd(struct save *s, int fd)
+static int replace_io_fd(struct xf_pv_save *s, int fd)
 {
     sigset_t term, before;
     int rc = 0;
@@ -255,7 +217,7 @@ static int replace_io_fd(struct save *s, int fd)
     return rc;
 }
 
-static int divert(struct save *s)
+static int divert(struct xf_pv_save *s)
 {
     int rc = XF_FAULT(tunnel_save_divert) ?: xf_tunnel_pair(s->pair);
 
@@ -273,7 +235,7 @@ static int divert(struct save *s)
     return 0;
 }
 
-static int run_stock(struct save *s)
+static int run_stock(struct xf_pv_save *s)
 {
     struct save_callbacks wrapped;
     pthread_t pump_thread;
@@ -289,7 +251,7 @@ static int run_stock(struct save *s)
     return rc ? rc : (int)(intptr_t)result;
 }
 
-static void say_result(struct save *s)
+static void say_result(struct xf_pv_save *s)
 {
     struct xf_tunnel_counts counts;
 
@@ -304,7 +266,7 @@ static void say_result(struct save *s)
     xf_report_result(&s->report, s->ok, s->error, &s->stats);
 }
 
-static int save(struct save *s)
+static int save(struct xf_pv_save *s)
 {
     pthread_t engine;
     bool diverted = false;
@@ -348,7 +310,7 @@ static void close_fd(int fd)
 
 int xf_tunnel_save_run(const struct xf_tunnel_save *params)
 {
-    struct save s = {
+    struct xf_pv_save s = {
         .p = params,
         .real = -1,
         .pair = {-1, -1},

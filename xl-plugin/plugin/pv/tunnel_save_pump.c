@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The pump of a PV guest's save: what Xen's own save writes, record by record; its pages go to the
    tunnel, the rest to io_fd. */
-#include "tunnel_save_impl.h"
+#include "tunnel_save_pump.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,44 +10,11 @@
 #include <unistd.h>
 
 #include "transport/base/fault.h"
+#include "tunnel_save_state.h"
 
-/* After POLLOUT a pipe takes so much without blocking. */
-#define PIPE_PIECE 4096u
+#define FORWARD_PIECE 4096u /* bytes of a record that is handed on */
 
-/* ---- io_fd ----------------------------------------------------------------------------------- */
-
-int xf_tunnel_save_write(struct save *s, const void *buf, size_t len)
-{
-    const uint8_t *from = buf;
-
-    while (len) {
-        struct pollfd out = {.fd = s->real, .events = POLLOUT};
-        size_t piece = len < PIPE_PIECE ? len : PIPE_PIECE;
-
-        if (xf_tunnel_source_failed(s->tunnel))
-            return -ECANCELED;
-        if (poll(&out, 1, XF_TUNNEL_LOOK_MS) <= 0)
-            continue;
-        int rc = xf_stream_write(s->real, from, piece);
-        if (rc)
-            return xf_tunnel_save_fail(s, rc, "cannot write to the target's xl: %s", strerror(-rc));
-        from += piece;
-        len -= piece;
-    }
-    return 0;
-}
-
-int xf_tunnel_save_write_record(struct save *s, uint32_t type, const void *body, uint32_t length)
-{
-    uint32_t header[2] = {htole32(type), htole32(length)};
-    int rc = XF_FAULT(tunnel_save_record_write) ?: xf_tunnel_save_write(s, header, sizeof(header));
-
-    return rc ? rc : xf_tunnel_save_write(s, body, length);
-}
-
-/* ---- pump ------------------------------------------------------------------------------------ */
-
-static int pair_failed(struct save *s, int rc)
+static int pair_failed(struct xf_pv_save *s, int rc)
 {
     if (rc != -EPIPE && rc != -ECONNRESET)
         return xf_tunnel_save_fail(s, rc, "reading from Xen's own save: %s", strerror(-rc));
@@ -56,7 +23,7 @@ static int pair_failed(struct save *s, int rc)
 }
 
 /* Waits for a record to begin; answers marks meanwhile. */
-static int wait_record(struct save *s)
+static int wait_record(struct xf_pv_save *s)
 {
     struct pollfd fds[2] = {
         {.fd = s->pair[0], .events = POLLIN},
@@ -85,9 +52,10 @@ static int wait_record(struct save *s)
     }
 }
 
-static int forward_record(struct save *s, const struct xf_stream *pair, const struct xf_record *rec)
+static int forward_record(struct xf_pv_save *s, const struct xf_stream *pair,
+                          const struct xf_record *rec)
 {
-    uint8_t buf[PIPE_PIECE];
+    uint8_t buf[FORWARD_PIECE];
     uint32_t header[2] = {htole32(rec->type), htole32(rec->length)};
     uint64_t left = ((uint64_t)rec->length + 7) & ~UINT64_C(7);
     int rc = xf_tunnel_save_write(s, header, sizeof(header));
@@ -105,7 +73,7 @@ static int forward_record(struct save *s, const struct xf_stream *pair, const st
 }
 
 /* From here on pages come to be compared. */
-static int begin_comparing(struct save *s)
+static int begin_comparing(struct xf_pv_save *s)
 {
     struct {
         uint32_t count, reserved;
@@ -122,7 +90,7 @@ static int begin_comparing(struct save *s)
     return xf_tunnel_save_write_record(s, XF_REC_COMPARE, &body, 8 + 8 * (uint32_t)s->unsteady_n);
 }
 
-static void count_verified(struct save *s, const struct xf_tunnel_head *head)
+static void count_verified(struct xf_pv_save *s, const struct xf_tunnel_head *head)
 {
     for (uint32_t i = 0; i < head->count; i++) {
         uint64_t frame = le64toh(head->frames[i]);
@@ -134,8 +102,8 @@ static void count_verified(struct save *s, const struct xf_tunnel_head *head)
 }
 
 /* The pages go to the buffer, the rest of the record to io_fd. */
-static int split_record(struct save *s, const struct xf_stream *pair, const struct xf_record *rec,
-                        struct xf_tunnel_head *head)
+static int split_record(struct xf_pv_save *s, const struct xf_stream *pair,
+                        const struct xf_record *rec, struct xf_tunnel_head *head)
 {
     char why[XF_STREAM_ERR_BYTES];
     uint32_t pages;
@@ -163,7 +131,7 @@ static int split_record(struct save *s, const struct xf_stream *pair, const stru
     return xf_tunnel_save_write_record(s, XF_REC_BATCH, head, length);
 }
 
-static int write_end(struct save *s)
+static int write_end(struct xf_pv_save *s)
 {
     struct xf_tunnel_counts counts;
     uint8_t body[XF_PAGES_BYTES];
@@ -184,7 +152,7 @@ static int write_end(struct save *s)
     return rc ?: XF_FAULT(tunnel_save_end_written);
 }
 
-static int pump(struct save *s, struct xf_tunnel_head *head)
+static int pump(struct xf_pv_save *s, struct xf_tunnel_head *head)
 {
     struct xf_stream pair = {.fd = s->pair[0], .watch_fd = -1, .timeout_ms = -1};
     uint8_t headers[XF_HEADERS_BYTES];
@@ -223,7 +191,7 @@ static int pump(struct save *s, struct xf_tunnel_head *head)
 
 void *xf_tunnel_save_pump(void *arg)
 {
-    struct save *s = arg;
+    struct xf_pv_save *s = arg;
     struct xf_tunnel_head *head = malloc(sizeof(*head));
     int rc = head ? pump(s, head) : xf_tunnel_save_fail(s, -ENOMEM, "%s", strerror(ENOMEM));
 

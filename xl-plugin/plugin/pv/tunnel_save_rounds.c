@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What Xen's own save of a PV guest asks by its callbacks, in the caller's thread: another round,
    or the stop? By what has landed at the target, not by what was written. */
-#include "tunnel_save_impl.h"
+#include "tunnel_save_rounds.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "xl-plugin/plugin/say.h"
 
 /* All that the stock function has written so far has landed at the target. */
-static int wait_landed(struct save *s, struct xf_tunnel_counts *counts)
+static int wait_landed(struct xf_pv_save *s, struct xf_tunnel_counts *counts)
 {
     uint64_t one = 1;
 
@@ -22,8 +22,8 @@ static int wait_landed(struct save *s, struct xf_tunnel_counts *counts)
     return xf_tunnel_source_wait_landed(s->tunnel, s->marks, counts);
 }
 
-void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_tunnel_counts *now,
-                              uint64_t us)
+void xf_tunnel_save_say_round(struct xf_pv_save *s, const char *what,
+                              const struct xf_tunnel_counts *now, uint64_t us)
 {
     uint64_t pages = now->pages - s->round.before.pages;
 
@@ -35,7 +35,7 @@ void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_
     xf_events_round_end(&s->report.events, pages, us);
 }
 
-static void tell_round_begins(struct save *s)
+static void tell_round_begins(struct xf_pv_save *s)
 {
     if (s->round.dirty > 0)
         xf_events_round_begin(&s->report.events, s->rounds + 1, (uint64_t)s->round.dirty,
@@ -43,7 +43,7 @@ static void tell_round_begins(struct save *s)
 }
 
 /* The end of a live round: by now all of it has been written, and is waited for. */
-static int round_over(struct save *s)
+static int round_over(struct xf_pv_save *s)
 {
     struct xf_tunnel_counts counts;
 
@@ -73,7 +73,7 @@ static uint64_t left_pages(const struct xf_round *r)
     return left < (double)r->dirty_pages ? (uint64_t)left : r->dirty_pages;
 }
 
-static void slow_down(struct save *s, unsigned percent)
+static void slow_down(struct xf_pv_save *s, unsigned percent)
 {
     if (percent == 100 || percent == s->throttle_pct)
         return;
@@ -85,7 +85,7 @@ static void slow_down(struct save *s, unsigned percent)
         s->throttled_pct = percent;
 }
 
-void xf_tunnel_save_unthrottle(struct save *s)
+void xf_tunnel_save_unthrottle(struct xf_pv_save *s)
 {
     if (s->throttle_pct)
         s->p->throttle(s->p->arg, 100);
@@ -93,7 +93,7 @@ void xf_tunnel_save_unthrottle(struct save *s)
 }
 
 /* How many pages are dirty is known: another live round, or the last before the stop? */
-static int next_round(struct save *s, long dirty)
+static int next_round(struct xf_pv_save *s, long dirty)
 {
     struct xf_round r = {
         .pages = s->round.sent,
@@ -123,7 +123,7 @@ static int next_round(struct save *s, long dirty)
     }
 }
 
-static bool is_alone(struct save *s)
+static bool is_alone(struct xf_pv_save *s)
 {
     char why[256] = "";
     int rc = s->p->alone ? s->p->alone(s->p->arg, why) : 0;
@@ -139,7 +139,7 @@ static bool is_alone(struct save *s)
  */
 static int precopy_policy(struct precopy_stats stats, void *data)
 {
-    struct save *s = data;
+    struct xf_pv_save *s = data;
 
     if (xf_tunnel_source_failed(s->tunnel))
         return XGS_POLICY_ABORT;
@@ -161,7 +161,7 @@ static int precopy_policy(struct precopy_stats stats, void *data)
 
 static int suspend(void *data)
 {
-    struct save *s = data;
+    struct xf_pv_save *s = data;
 
     struct xf_tunnel_counts counts;
 
@@ -192,12 +192,12 @@ static int suspend(void *data)
 
 static int switch_qemu_logdirty(uint32_t domid, unsigned enable, void *data)
 {
-    struct save *s = data;
+    struct xf_pv_save *s = data;
 
     return s->p->callbacks->switch_qemu_logdirty(domid, enable, s->p->callbacks->data);
 }
 
-void xf_tunnel_save_wrap(struct save *s, struct save_callbacks *wrapped)
+void xf_tunnel_save_wrap(struct xf_pv_save *s, struct save_callbacks *wrapped)
 {
     *wrapped = *s->p->callbacks;
     /* A plain migration calls no others. */

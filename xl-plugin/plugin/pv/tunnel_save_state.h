@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the three parts of a PV guest's save share: tunnel_save.c (the order of events, and the
- * engine), tunnel_save_pump.c (what the stock function writes) and tunnel_save_rounds.c (what it
- * asks). Whose thread may touch what is said at each field; the drawing is in tunnel_save.c.
+ * engine) on top of tunnel_save_pump.c (what the stock function writes) and tunnel_save_rounds.c
+ * (what it asks). Each field says whose thread may touch it; the drawing is in tunnel_save.c.
  */
-#ifndef XF_PLUGIN_TUNNEL_SAVE_IMPL_H
-#define XF_PLUGIN_TUNNEL_SAVE_IMPL_H
+#ifndef XF_PLUGIN_TUNNEL_SAVE_STATE_H
+#define XF_PLUGIN_TUNNEL_SAVE_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,13 +14,13 @@
 #include "transport/offer.h"
 #include "transport/rounds.h"
 #include "xl-plugin/plugin/report.h"
-#include "tunnel_save.h"
+#include "tunnel_save_args.h"
 #include "tunnel_source.h"
 #include "xl-plugin/plugin/unsteady.h"
 
 #define XF_TUNNEL_LOOK_MS 50 /* how often a wait looks whether it is still wanted */
 
-struct save {
+struct xf_pv_save {
     const struct xf_tunnel_save *p;
     int real;            /* what io_fd was */
     struct stat io_stat; /* what io_fd's number stands for: it, then the pair */
@@ -70,26 +70,16 @@ struct save {
 };
 
 /* The first reason counts; whatever waits for the tunnel stops. Any thread; returns rc. */
-__attribute__((format(printf, 3, 4))) int xf_tunnel_save_fail(struct save *s, int rc,
+__attribute__((format(printf, 3, 4))) int xf_tunnel_save_fail(struct xf_pv_save *s, int rc,
                                                               const char *format, ...);
 /* The helper's handler of SIGTERM has put something else in the place of io_fd. */
-bool xf_tunnel_save_cancelled(const struct save *s);
-int xf_tunnel_save_stock_failed(struct save *s);
+bool xf_tunnel_save_cancelled(const struct xf_pv_save *s);
+int xf_tunnel_save_stock_failed(struct xf_pv_save *s);
 
 /* To io_fd as it was, by one thread at a time: the engine until the session has started, then the
    pump. Writes as xf_stream_write(), but stops when the tunnel has failed. */
-int xf_tunnel_save_write(struct save *s, const void *buf, size_t len);
-int xf_tunnel_save_write_record(struct save *s, uint32_t type, const void *body, uint32_t length);
-
-/* The pump's thread; arg is the save, the result an int. */
-void *xf_tunnel_save_pump(void *arg);
-
-/* Sets the callbacks that the stock function is to have. */
-void xf_tunnel_save_wrap(struct save *s, struct save_callbacks *wrapped);
-/* Gives the guest its CPU time back. */
-void xf_tunnel_save_unthrottle(struct save *s);
-/* Of what has landed since the last one. */
-void xf_tunnel_save_say_round(struct save *s, const char *what, const struct xf_tunnel_counts *now,
-                              uint64_t us);
+int xf_tunnel_save_write(struct xf_pv_save *s, const void *buf, size_t len);
+int xf_tunnel_save_write_record(struct xf_pv_save *s, uint32_t type, const void *body,
+                                uint32_t length);
 
 #endif

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The guest source's own state, shared by its three files and no others: guest_source.c;
- * guest_source_log.c, the dirty log; guest_source_late.c, which looks for pages that the guest
+ * The guest source's own state, shared by its three files and no others: guest_source.c, on top of
+ * guest_source_log.c, the dirty log, and guest_source_late.c, which looks for pages that the guest
  * takes into its memory while it moves.
  */
-#ifndef XF_PLUGIN_GUEST_SOURCE_IMPL_H
-#define XF_PLUGIN_GUEST_SOURCE_IMPL_H
+#ifndef XF_PLUGIN_GUEST_SOURCE_STATE_H
+#define XF_PLUGIN_GUEST_SOURCE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
+#include <xenguest.h>
 
+#include "transport/guest.h"
 #include "cap.h"
-#include "guest_source.h"
 
 /* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time, but
    libxencall keeps buffers of one page, with a header of 16 bytes, for the next call; more than fit
@@ -63,24 +67,5 @@ bool xf_xen_has_content(xen_pfn_t type);
 /* Of the gfns in x->types[0..n) makes types. Asking has an effect: it gives memory to pages that
    populate-on-demand still owes the guest. */
 int xf_xen_source_types(struct xf_xen_source *x, unsigned n);
-
-/* guest_source_log.c: the dirty log, on, read and off. Each says what failed. */
-int xf_xen_log_start(struct xf_xen_source *x);
-int xf_xen_log_read(struct xf_xen_source *x, uint64_t *dirty, bool final);
-void xf_xen_log_stop(struct xf_xen_source *x);
-
-/* guest_source_late.c. Each says what failed. */
-
-/* present: what had content when it began. */
-void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present);
-/* How much memory has the guest? To be called often. */
-int xf_xen_late_count(struct xf_xen_source *x);
-/* Adds to `dirty` what the guest has taken into its memory since this was last called. */
-int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty, bool final);
-/* Looks for up to `wanted` pages in what was empty; sets those that are so no more in `dirty`,
- *found of them. */
-int xf_xen_late_find(struct xf_xen_source *x, uint64_t wanted, uint64_t *dirty, uint64_t *found);
-/* Once the guest stands: memory beyond the gfns that it had is in no bitmap. */
-int xf_xen_late_check_end(struct xf_xen_source *x);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the two parts of a PV guest's restore share: tunnel_restore.c (the order of events, and the
- * engine) and tunnel_restore_pump.c (what the source wrote becomes what the stock function reads).
- * Whose thread may touch what is said at each field; the drawing is in tunnel_restore.c.
+ * engine) on top of tunnel_restore_pump.c (what the source wrote becomes what the stock function
+ * reads). Each field says whose thread may touch it; the drawing is in tunnel_restore.c.
  */
-#ifndef XF_PLUGIN_TUNNEL_RESTORE_IMPL_H
-#define XF_PLUGIN_TUNNEL_RESTORE_IMPL_H
+#ifndef XF_PLUGIN_TUNNEL_RESTORE_STATE_H
+#define XF_PLUGIN_TUNNEL_RESTORE_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,11 +13,11 @@
 #include "transport/offer.h"
 #include "transport/target.h"
 #include "xl-plugin/plugin/report.h"
-#include "tunnel_restore.h"
+#include "tunnel_restore_args.h"
 #include "tunnel_sink.h"
 #include "xl-plugin/plugin/verify.h"
 
-struct restore {
+struct xf_pv_restore {
     const struct xf_tunnel_restore *p;
     int pair[2]; /* [0] ours, [1] the stock function's */
     uint8_t headers[XF_HEADERS_BYTES];
@@ -51,12 +51,9 @@ struct restore {
 };
 
 /* The first reason counts; whatever waits stops. Any thread; returns rc. */
-__attribute__((format(printf, 3, 4))) int xf_tunnel_restore_fail(struct restore *r, int rc,
+__attribute__((format(printf, 3, 4))) int xf_tunnel_restore_fail(struct xf_pv_restore *r, int rc,
                                                                  const char *format, ...);
 /* Reading or writing a stream ended with rc. */
-int xf_tunnel_restore_stream_failed(struct restore *r, int rc);
-
-/* The pump's thread; arg is the restore, the result an int. */
-void *xf_tunnel_restore_pump(void *arg);
+int xf_tunnel_restore_stream_failed(struct xf_pv_restore *r, int rc);
 
 #endif
