@@ -27,7 +27,7 @@ verified
 
 rm "$work/events"
 demo "${busy[@]}" --json --on-busy=abort --events "$work/events"
-[ "$status" = 3 ] || fail "exit status $status"
+[ "$status" = 5 ] || fail "exit status $status"
 one_object
 is ok false
 at_least stayed_pages 1
@@ -40,7 +40,7 @@ checked check-events "$work/events" start=1 failed=1 exit=1
 grep -q '"exit","status":3' "$work/events" || fail "the events end otherwise"
 
 demo "${busy[@]}" --on-busy abort
-[ "$status" = 3 ] || fail "exit status $status"
+[ "$status" = 5 ] || fail "exit status $status"
 grep -q 'STAYED: the guest goes on at the source' "$work/out" || fail "the table does not say where the guest is"
 nothing_left
 

@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xl-fast: a binary of subcommands, each in a file of its own that ends in one function. main.c
- * holds the table. Exit status: 0 done, 1 failed, 2 the command line makes no sense;
- * others are a command's own.
+ * xl-fast: a binary of commands, each a table of options (options.h) in a file of its own, with a
+ * function that runs it. main.c holds the list.
  */
 #ifndef XF_CLI_CLI_H
 #define XF_CLI_CLI_H
 
 #include <stdint.h>
 
-#define XF_EXIT_OK     0
-#define XF_EXIT_FAILED 1
-#define XF_EXIT_USAGE  2
-#define XF_EXIT_STAYED 3 /* the demo's: given up as told, the guest goes on at the source */
+#include "options.h"
 
-/* argv[0] is the subcommand's name, as main()'s is the program's. */
-typedef int xf_cli_run(int argc, char **argv);
+/* Exit statuses: a number means the same with every command. A signal N that ends a command is
+   128 + N. xl-fast(1) has the same table. */
+#define XF_EXIT_OK          0
+#define XF_EXIT_FAILED      1
+#define XF_EXIT_USAGE       2
+#define XF_EXIT_CANNOT_TELL 3
+#define XF_EXIT_IN_PROGRESS 4
+#define XF_EXIT_STAYED      5
+
+#define XF_EXIT_TEXTS                                                                              \
+    {                                                                                              \
+        [XF_EXIT_OK] = "done", [XF_EXIT_FAILED] = "failed",                                        \
+        [XF_EXIT_USAGE] = "wrong command line",                                                    \
+        [XF_EXIT_CANNOT_TELL] = "cannot tell who owns the guest",                                  \
+        [XF_EXIT_IN_PROGRESS] = "still in progress",                                               \
+        [XF_EXIT_STAYED] = "the guest stays at the source, as told",                               \
+    }
 
 xf_cli_run xf_cli_bench;
 xf_cli_run xf_cli_cancel;
@@ -31,5 +42,10 @@ xf_cli_run xf_cli_probe;
 xf_cli_run xf_cli_recover;
 xf_cli_run xf_cli_report;
 xf_cli_run xf_cli_status;
+
+extern const struct xf_command xf_command_bench, xf_command_cancel, xf_command_config,
+    xf_command_demo, xf_command_doctor, xf_command_evacuate, xf_command_follow, xf_command_metrics,
+    xf_command_predict, xf_command_probe, xf_command_recover, xf_command_report, xf_command_status;
+extern const struct xf_command xf_command_faults; /* test builds only */
 
 #endif

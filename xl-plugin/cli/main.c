@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* xl-fast: finds the subcommand and runs it. */
+/* xl-fast: the list of commands; finds the one that is meant and runs it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
+#include "transport/base/version.h"
 
-static const struct {
-    const char *name;
-    xf_cli_run *run;
-    const char *what;
-} commands[] = {
-    {"demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"},
-    {"bench", xf_cli_bench,
-     "what this machine could do at best: the limit that rates are read against"},
-    {"probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"},
-    {"doctor", xf_cli_doctor, "what is wrong at one or both ends, and the command that mends it"},
-    {"config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"},
-    {"recover", xf_cli_recover,
-     "after an xl migrate that did not end: who owns the guest, settled"},
-    {"evacuate", xf_cli_evacuate, "empty this host: all its guests move to others"},
-    {"report", xf_cli_report, "a page about a migration, from its events"},
-    {"status", xf_cli_status, "the migrations in progress on this host"},
-    {"cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"},
-    {"metrics", xf_cli_metrics, "the migrations since boot, as Prometheus' text"},
-    {"predict", xf_cli_predict, "how long a move will take; for xl migrate --fast --dry-run"},
-    {"follow", xf_cli_follow, "the screen of a migration, from its events as they come"},
+/* Those that have no table of options yet read argv themselves. */
+#define PLAIN(name_, run_, summary_)                                                               \
+    &(const struct xf_command)                                                                     \
+    {                                                                                              \
+        .name = name_, .run = run_, .summary = summary_                                            \
+    }
+
+static const struct xf_command *const commands[] = {
+    PLAIN("demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"),
+    PLAIN("bench", xf_cli_bench, "measure this machine's, or a link's, upper bound"),
+    PLAIN("probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"),
+    PLAIN("doctor", xf_cli_doctor,
+          "what is wrong at one or both ends, and the command that mends it"),
+    PLAIN("config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"),
+    PLAIN("recover", xf_cli_recover,
+          "after an xl migrate that did not end: who owns the guest, settled"),
+    PLAIN("evacuate", xf_cli_evacuate, "empty this host: all its guests move to others"),
+    PLAIN("report", xf_cli_report, "a page about a migration, from its events"),
+    PLAIN("status", xf_cli_status, "the migrations in progress on this host"),
+    PLAIN("cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"),
+    PLAIN("metrics", xf_cli_metrics, "the migrations since boot, as Prometheus' text"),
+    PLAIN("predict", xf_cli_predict, "how long a move will take; for xl migrate --fast --dry-run"),
+    PLAIN("follow", xf_cli_follow, "the screen of a migration, from its events as they come"),
 #ifdef XF_FAULTS
-    {"faults", xf_cli_faults, "where this test build can be made to fail, and how"},
+    PLAIN("faults", xf_cli_faults, "where this test build can be made to fail, and how"),
 #endif
 };
 
@@ -38,9 +42,12 @@ static void usage(FILE *to)
 {
     fputs("usage: xl-fast COMMAND [OPTION...]\n\n", to);
     for (unsigned i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
-    fputs("\n`xl-fast COMMAND --help` says more. To migrate a guest of Xen: xl migrate --fast.\n",
-          to);
+        if (!commands[i]->hidden)
+            fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fputs(
+        "\n`xl-fast COMMAND --help` and `xl-fast help COMMAND` say more; `xl-fast --version` the\n"
+        "version. To migrate a guest of Xen: xl migrate --fast.\n",
+        to);
 }
 
 /* What is opened later must not get the number of one of these. */
@@ -60,6 +67,46 @@ static int finish(const char *command, int status)
     return status ? status : XF_EXIT_FAILED;
 }
 
+static int unknown_command(const char *word)
+{
+    const char *names[COMMANDS], *meant;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (!commands[i]->hidden)
+            names[n++] = commands[i]->name;
+    meant = xf_did_you_mean(word, names, n);
+    if (word[0] == '-')
+        fprintf(stderr, "xl-fast: unknown option '%s'; see xl-fast --help\n", word);
+    else if (meant)
+        fprintf(stderr, "xl-fast: unknown command '%s'; did you mean '%s'?\n", word, meant);
+    else
+        fprintf(stderr, "xl-fast: unknown command '%s'; see xl-fast --help\n", word);
+    return XF_EXIT_USAGE;
+}
+
+static int run(int argc, char **argv)
+{
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (!strcmp(argv[0], commands[i]->name))
+            return finish(argv[0], commands[i]->run(argc, argv));
+    return unknown_command(argv[0]);
+}
+
+/* `help COMMAND...` is `COMMAND... --help`. */
+static int help(int argc, char **argv)
+{
+    static char asks[] = "--help";
+
+    if (argc == 1) {
+        usage(stdout);
+        return finish("help", XF_EXIT_OK);
+    }
+    memmove(argv, argv + 1, (size_t)(argc - 1) * sizeof(*argv));
+    argv[argc - 1] = asks;
+    return run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     open_standard_files();
@@ -67,13 +114,20 @@ int main(int argc, char **argv)
         usage(stderr);
         return XF_EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    if (!strcmp(argv[1], "help"))
+        return help(argc - 1, argv + 1);
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
         usage(stdout);
         return finish("help", XF_EXIT_OK);
     }
-    for (unsigned i = 0; i < COMMANDS; i++)
-        if (!strcmp(argv[1], commands[i].name))
-            return finish(argv[1], commands[i].run(argc - 1, argv + 1));
-    fprintf(stderr, "xl-fast: no command '%s'; see xl-fast --help\n", argv[1]);
-    return XF_EXIT_USAGE;
+    if (!strcmp(argv[1], "--version")) {
+        puts("xl-fast " XF_VERSION);
+        return finish("--version", XF_EXIT_OK);
+    }
+    if (!strcmp(argv[1], "completion-data")) {
+        for (unsigned i = 0; i < COMMANDS; i++)
+            xf_command_data(commands[i], stdout);
+        return finish("completion-data", XF_EXIT_OK);
+    }
+    return run(argc - 1, argv + 1);
 }

@@ -32,25 +32,93 @@ int xf_number_u64(const char *text, uint64_t min, uint64_t max, uint64_t *value)
     return 0;
 }
 
-int xf_number_size(const char *text, uint64_t *bytes)
+/* A decimal number of digits and a point; *end is what follows it. */
+static int read_decimal(const char *text, double *value, const char **end)
 {
-    static const char suffixes[] = "KMGT";
-    const char *suffix;
-    char *end;
-    double v, limit = 9.2e18; /* below 2^63: it fits whatever type it is put in */
+    size_t digits = strspn(text, "0123456789.");
+    char *stop;
 
-    if (!starts_well(text) || !strncmp(text, "0x", 2))
+    if (!starts_well(text))
         return -EINVAL;
-    v = strtod(text, &end);
-    if (*end) {
-        suffix = strchr(suffixes, toupper((unsigned char)*end));
-        if (!suffix || end[1])
-            return -EINVAL;
-        v = ldexp(v, 10 * (int)(suffix - suffixes + 1));
+    *value = strtod(text, &stop);
+    *end = text + digits;
+    return stop == *end ? 0 : -EINVAL; /* it stops elsewhere at a second point, 0x and 1e5 */
+}
+
+/* As dd(1) has them: K and KiB are 1024, KB is 1000. */
+static int read_size(const char *text, double *bytes, const char **end)
+{
+    static const char prefixes[] = "KMGT";
+    const char *prefix;
+    int rc = read_decimal(text, bytes, end);
+
+    if (rc || !**end)
+        return rc;
+    prefix = strchr(prefixes, toupper((unsigned char)**end));
+    if (!prefix) {
+        *end += **end == 'B';
+        return 0;
     }
-    if (!(v >= 0 && v < limit))
+    ++*end;
+    if (**end == 'B') {
+        for (const char *p = prefixes; p <= prefix; p++)
+            *bytes *= 1000;
+        ++*end;
+    } else {
+        *bytes = ldexp(*bytes, 10 * (int)(prefix - prefixes + 1));
+        *end += !strncmp(*end, "iB", 2) ? 2 : 0;
+    }
+    return 0;
+}
+
+static int finish_size(double v, uint64_t *bytes)
+{
+    if (!(v >= 0 && v < 9.2e18)) /* below 2^63: it fits whatever type it is put in */
         return -EINVAL;
     *bytes = (uint64_t)v;
+    return 0;
+}
+
+int xf_number_size(const char *text, uint64_t *bytes)
+{
+    const char *end;
+    double v;
+
+    if (read_size(text, &v, &end) || *end)
+        return -EINVAL;
+    return finish_size(v, bytes);
+}
+
+int xf_number_byte_rate(const char *text, uint64_t *bytes_per_s)
+{
+    const char *end;
+    double v;
+
+    if (read_size(text, &v, &end) || (*end && strcmp(end, "/s") != 0))
+        return -EINVAL;
+    return finish_size(v, bytes_per_s);
+}
+
+int xf_number_time(const char *text, uint64_t unit_us, uint64_t *us)
+{
+    static const struct {
+        const char *name;
+        double us;
+    } units[] = {{"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"min", 60e6}, {"h", 3600e6}};
+    double v, each = (double)unit_us;
+    const char *end;
+
+    if (read_decimal(text, &v, &end))
+        return -EINVAL;
+    if (*end) {
+        each = 0;
+        for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+            if (!strcmp(end, units[i].name))
+                each = units[i].us;
+    }
+    if (each <= 0 || v * each > 9e15)
+        return -EINVAL;
+    *us = (uint64_t)(v * each + 0.5);
     return 0;
 }
 
@@ -66,13 +134,10 @@ int xf_number_unsigned(const char *text, unsigned min, unsigned max, unsigned *v
 
 int xf_number_percent(const char *text, double *value)
 {
-    char *end;
+    const char *end;
     double v;
 
-    if (!starts_well(text) || !strncmp(text, "0x", 2))
-        return -EINVAL;
-    v = strtod(text, &end);
-    if (*end || !(v >= 0 && v <= 100))
+    if (read_decimal(text, &v, &end) || (*end && strcmp(end, "%") != 0) || !(v >= 0 && v <= 100))
         return -EINVAL;
     *value = v;
     return 0;

@@ -52,7 +52,7 @@ static const char help[] =
     "  --json               one object on stdout and nothing else\n"
     "\n"
     "SIZE takes K, M, G or T (binary). Exit status: 0 verified, 1 failed, 2 wrong options,\n"
-    "3 given up by --on-busy abort.\n";
+    "5 given up by --on-busy abort.\n";
 
 enum {
     MEMORY = 1,

@@ -16,6 +16,13 @@ static void test_units_are_decimal_bits(void **state)
                 {"2.5G", 312500000},
                 {"100G", 12500000000},
                 {"0", 0},
+                {"10Mbit", 1250000},
+                {"10mbit", 1250000},
+                {"10Mbit/s", 1250000},
+                {"16kbps", 2000},
+                {"8bit", 1},
+                {"10MB/s", 10000000},
+                {"5B/s", 5},
                 {"1000000000", 125000000}};
 
     (void)state;
@@ -30,9 +37,10 @@ static void test_units_are_decimal_bits(void **state)
 static void test_what_is_no_rate_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "",        "-8",  "1",     "8Gb", "8 G", "8T",    "G",  ".5G",  "+8",
-        "0x8",     "8e9", "2.5.5", "inf", "nan", " 500M", "8m", "1.G.", "99999999999999999999",
-        "9999999G"};
+        "",    "-8",     "1",      "8Gb", "8 G",       "8T",
+        "G",   ".5G",    "+8",     "0x8", "8e9",       "2.5.5",
+        "inf", "nan",    " 500M",  "8m",  "1.G.",      "99999999999999999999",
+        "8MB", "8Mbits", "8 Mbit", "8MM", "8Mbit/s/s", "9999999G"};
 
     (void)state;
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
