@@ -62,7 +62,9 @@ test_build_only := $(if $(filter 1,$(FAULTS)),,%/base/fault.o %/cli/faults.o)
 room_objects = $(filter-out $(test_build_only) $(MAINS:%=$(BUILD)/obj/xl-plugin/%.o),$(call objects,$(1)))
 room = $(patsubst %,$(BUILD)/lib/%.a,$(subst /,-,$(1)))
 
-BASE := $(call room,transport transport/base)
+# Of a test build, the fault points of all rooms.
+FAULT_POINTS := $(if $(filter 1,$(FAULTS)),$(BUILD)/obj/tests/faults/points.o)
+BASE := $(call room,transport transport/base) $(FAULT_POINTS)
 SIM := $(call room,transport/sim) $(BASE)
 DPDK := $(call room,dpdk) $(BASE)
 COMMANDS := $(call room,$(addprefix xl-plugin/,evacuate migrate bench demo doctor recover screen cli))

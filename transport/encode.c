@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "transport/base/bitmap.h"
-#include "transport/base/fault.h"
+#include "transport/fault_points.h"
 #include "page.h"
 
 /* How far ahead guest pages are fetched, and how much of each. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "transport/base/bitmap.h"
-#include "transport/base/fault.h"
+#include "transport/fault_points.h"
 #include "page.h"
 
 /* Of the next page of a run, while one is looked at. */

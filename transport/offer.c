@@ -32,8 +32,6 @@ static_assert(sizeof(struct wire_offer) == XF_OFFER_BYTES, "wire layout");
 static_assert(offsetof(struct wire_offer, session_id) == 32, "wire layout");
 static_assert(offsetof(struct wire_offer, mac) == 80, "wire layout");
 
-#define FEATURES_KNOWN (XF_FEATURE_VERIFY | XF_FEATURE_LZ4)
-
 static int random_bytes(void *out, size_t len)
 {
     uint8_t *p = out;
@@ -99,10 +97,10 @@ static int check(const struct wire_offer *w, char *why)
                  w->version, XF_PROTOCOL_VERSION);
         return -EPROTONOSUPPORT;
     }
-    if (w->features & ~FEATURES_KNOWN) {
+    if (w->features & ~XF_FEATURES_KNOWN) {
         snprintf(why, WHY_BYTES,
                  "the source wants features (%#llx) that this host lacks: install the same xl-fast",
-                 (unsigned long long)(w->features & ~FEATURES_KNOWN));
+                 (unsigned long long)(w->features & ~XF_FEATURES_KNOWN));
         return -EPROTONOSUPPORT;
     }
     if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||

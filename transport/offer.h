@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "features.h"
 #include "link.h"
 
 /* Raised when the other end of an older build could not understand us. */
@@ -24,10 +25,6 @@
 /* 16 TiB of guest addresses, more than Xen gives to a guest. It bounds what a lie can cost: 5 bits
    of memory a page at the source, up to 6 bits and a half at the target. */
 #define XF_PAGE_COUNT_MAX (UINT64_C(1) << 32)
-
-/* Features that an offer can ask for. */
-#define XF_FEATURE_VERIFY UINT64_C(1) /* before the end, hashes of all pages are compared */
-#define XF_FEATURE_LZ4    UINT64_C(2) /* pages may come compressed */
 
 struct xf_offer {
     uint16_t version; /* XF_PROTOCOL_VERSION */

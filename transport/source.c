@@ -21,9 +21,10 @@
 #include <string.h>
 
 #include "transport/base/bitmap.h"
-#include "transport/base/fault.h"
+#include "transport/fault_points.h"
 #include "page.h"
-#include "source_impl.h"
+#include "source_packets.h"
+#include "source_rounds.h"
 
 /* Before a first sample. */
 #define RTT_START_US      5000u
@@ -47,38 +48,6 @@ void xf_source_config_init(struct xf_source_config *config)
     config->ready_timeout_us = 60000000;
     config->peer_timeout_us = 30000000;
     config->compress = XF_COMPRESS_AUTO;
-}
-
-void xf_source_progress(struct xf_source *s, uint64_t now_us)
-{
-    s->progress_us = now_us;
-    if (!s->config.progress)
-        return;
-    uint64_t done = s->encoder.pages_sent - s->encoder.pages_repaired -
-                    (s->session.stats.pages_sent - s->session.stats.pages_repaired);
-    struct xf_progress p = {
-        .phase = s->phase,
-        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->rounds.done + 1,
-        .round_pages = s->round_pages,
-        .round_done = s->kind == XF_ROUND_PAGES ? done : 0,
-        .round_us = now_us - s->round_us,
-        .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
-        .predicted_blackout_us = s->predicted_us,
-        .dirty_pages = s->dirty_pages,
-        .verifying = s->kind == XF_ROUND_HASHES,
-        .throttle_pct = (uint8_t)(s->throttle_pct < 100 ? s->throttle_pct : 0),
-        .now_us = now_us,
-        .stats = &s->session.stats,
-    };
-
-    s->config.progress(s->config.progress_arg, &p);
-}
-
-void xf_source_enter(struct xf_source *s, enum xf_phase phase, uint64_t now_us)
-{
-    s->phase = phase;
-    s->phase_us = now_us;
-    xf_source_progress(s, now_us);
 }
 
 int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
@@ -265,6 +234,46 @@ static int check_times(struct xf_source *s, uint64_t now_us)
     return check_path(s, now_us);
 }
 
+static int act_on(struct xf_source *s, int news, uint64_t now_us)
+{
+    switch (news) {
+    case XF_SOURCE_ANSWERED:
+        xf_source_enter(s, XF_PHASE_READY, now_us);
+        return 0;
+    case XF_SOURCE_READY:
+        s->target_ready = true;
+        return 0;
+    case XF_SOURCE_ROUND_COUNTED:
+        return xf_source_end_round(s, now_us);
+    default:
+        return news; /* none, or -errno */
+    }
+}
+
+/* Sends what is due: pages as far as window and bandwidth allow, barrier, pings. */
+static int send_due(struct xf_source *s, uint64_t now_us)
+{
+    int rc = 0;
+
+    if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
+        return 0;
+    if (s->phase == XF_PHASE_READY && s->target_ready)
+        rc = xf_source_start_rounds(s, now_us);
+    if (!rc && s->waiting)
+        rc = xf_source_next_batch(s, now_us);
+    if (!rc && s->phase != XF_PHASE_READY && !s->waiting) {
+        rc = xf_source_send_pages(s, now_us);
+        if (!rc && xf_source_barrier_due(s, now_us)) {
+            rc = xf_source_check_deferred(s);
+            if (!rc)
+                xf_source_send_barrier(s, now_us);
+        }
+    }
+    if (!rc)
+        xf_source_send_pings(s, now_us);
+    return rc;
+}
+
 int xf_source_step(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
@@ -293,7 +302,7 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
             s->idle = false;
         emptied = emptied && !more;
         for (unsigned i = 0; i < n && !rc; i++)
-            rc = xf_source_receive(s, &bufs[i], now_us);
+            rc = act_on(s, xf_source_receive(s, &bufs[i], now_us), now_us);
         xf_lap(laps, XF_STAGE_bookkeeping);
         ss->link->ops->rx_free(ss->link, q, bufs, n);
         xf_lap(laps, XF_STAGE_receive);
@@ -305,7 +314,7 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
     if (!rc)
         rc = check_round(s, now_us);
     if (!rc)
-        rc = xf_source_send(s, now_us);
+        rc = send_due(s, now_us);
     if (rc)
         return fail(s, rc, now_us);
     if (now_us - s->progress_us >= XF_PROGRESS_US)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Source, packets: the target's answers and feedback in, sealed packets out. */
+#include "source_packets.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-#include "transport/base/fault.h"
-#include "source_impl.h"
+#include "transport/fault_points.h"
 
 #define PING_US 20000u
 /* A missing packet that is younger is taken for reordered. */
@@ -57,8 +58,7 @@ static int receive_answer(struct xf_source *s, size_t len, uint64_t now_us)
         s->queues[q].credit = a.credit;
     xf_pace_init(&s->pace, ss->link->frame_bytes + a.payload_bytes, s->config.bandwidth_bytes_per_s,
                  now_us);
-    xf_source_enter(s, XF_PHASE_READY, now_us);
-    return 0;
+    return XF_SOURCE_ANSWERED;
 }
 
 static int repair_lost(void *arg, const struct xf_sent *sent)
@@ -130,11 +130,9 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     news.late_us = (uint64_t)fb.late * XF_LATE_UNIT_US + s->late_us;
     xf_pace_feedback(&s->pace, &news, now_us);
     take_path(s, now_us);
-    if (fb.flags & XF_FEEDBACK_READY)
-        s->target_ready = true;
     if (s->round && !s->waiting && fb.round == s->round + 1)
-        return xf_source_end_round(s, now_us);
-    return 0;
+        return XF_SOURCE_ROUND_COUNTED;
+    return fb.flags & XF_FEEDBACK_READY ? XF_SOURCE_READY : XF_SOURCE_NOTHING;
 }
 
 int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t now_us)
@@ -144,7 +142,7 @@ int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t no
     int len = xf_session_open(&s->session, buf, &h, now_us);
 
     if (len < 0)
-        return 0;
+        return XF_SOURCE_NOTHING;
     struct xf_window *w = &s->session.windows[h.queue];
 
     xf_window_mark(w, h.sequence);
@@ -332,7 +330,7 @@ static bool is_last_round(const struct xf_source *s)
     return s->phase == XF_PHASE_FINAL && s->kind == (s->verify ? XF_ROUND_HASHES : XF_ROUND_PAGES);
 }
 
-static void send_barrier(struct xf_source *s, uint64_t now_us)
+void xf_source_send_barrier(struct xf_source *s, uint64_t now_us)
 {
     struct xf_wire_barrier b = {
         .round = s->round,
@@ -353,39 +351,27 @@ static void send_barrier(struct xf_source *s, uint64_t now_us)
         send_ping(s, q, now_us);
 }
 
-int xf_source_send(struct xf_source *s, uint64_t now_us)
+int xf_source_send_pages(struct xf_source *s, uint64_t now_us)
 {
     int rc = 0;
 
-    if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
-        return 0;
-    if (s->phase == XF_PHASE_READY && s->target_ready) {
-        rc = xf_source_start_rounds(s, now_us);
-        if (rc)
-            return rc;
-    }
-    if (s->waiting) {
-        rc = xf_source_next_batch(s, now_us);
-        if (rc)
-            return rc;
-    }
-    if (s->phase != XF_PHASE_READY && !s->waiting) {
-        /* In turns: a small window must not be the first queue's alone. */
-        for (unsigned i = 0; i < s->session.queues && !rc; i++)
-            rc = send_pages(s, (s->turn + i) % s->session.queues, now_us);
-        s->turn = (s->turn + 1) % s->session.queues;
-        if (rc)
-            return rc;
-        if (xf_pace_allowance(&s->pace, now_us))
-            xf_pace_limited(&s->pace); /* by us: data, CPU, port; or by the receiver's credit */
-        if (xf_encoder_empty(&s->encoder) &&
-            (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us)) {
-            rc = xf_source_check_deferred(s);
-            if (rc)
-                return rc;
-            send_barrier(s, now_us);
-        }
-    }
+    /* In turns: a small window must not be the first queue's alone. */
+    for (unsigned i = 0; i < s->session.queues && !rc; i++)
+        rc = send_pages(s, (s->turn + i) % s->session.queues, now_us);
+    s->turn = (s->turn + 1) % s->session.queues;
+    if (!rc && xf_pace_allowance(&s->pace, now_us))
+        xf_pace_limited(&s->pace); /* by us: data, CPU, port; or by the receiver's credit */
+    return rc;
+}
+
+bool xf_source_barrier_due(const struct xf_source *s, uint64_t now_us)
+{
+    return xf_encoder_empty(&s->encoder) &&
+           (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us);
+}
+
+void xf_source_send_pings(struct xf_source *s, uint64_t now_us)
+{
     uint64_t every = s->phase == XF_PHASE_READY ? XF_HELLO_US
                      : s->rtt_us > PING_US      ? s->rtt_us
                                                 : PING_US;
@@ -394,5 +380,4 @@ int xf_source_send(struct xf_source *s, uint64_t now_us)
         if (now_us - s->queues[q].pinged_us >= every)
             send_ping(s, q, now_us);
     }
-    return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Source, rounds: which pages go next, and when the guest is to stop. */
+#include "source_rounds.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "transport/base/bitmap.h"
-#include "transport/base/fault.h"
-#include "source_impl.h"
+#include "transport/fault_points.h"
 
 /* Those with content, whether they went compressed or not. */
 static uint64_t full_pages(const struct xf_source *s)
@@ -264,19 +265,6 @@ static int after_live_round(struct xf_source *s, uint64_t now_us)
         xf_policy_say_busy(line, &s->config.policy, &r, s->predicted_us);
         return xf_session_fail(&s->session, -EBUSY, "%s", line);
     }
-}
-
-void xf_source_take_counts(struct xf_source *s)
-{
-    struct xf_stats *st = &s->session.stats;
-
-    st->pages_sent = s->encoder.pages_sent;
-    st->pages_zero = s->encoder.pages_zero;
-    st->pages_compressed = s->encoder.pages_compressed;
-    st->bytes_saved = s->encoder.bytes_saved;
-    st->pages_repaired = s->encoder.pages_repaired;
-    st->pages_verified = s->encoder.pages_hashed;
-    st->pages_deferred = s->encoder.pages_deferred;
 }
 
 /* The last round of pages has landed: the hashes of all that will not change any more. */

@@ -23,14 +23,16 @@
  *         \________\_______\_______\____-> FAILED (says REFUSE with a reason; nothing may
  *                                          be started)
  */
+#include "target.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "transport/base/fault.h"
+#include "transport/fault_points.h"
 #include "page.h"
-#include "target_impl.h"
+#include "target_packets.h"
 
 /* What a queue may have outstanding where the link does not say what it holds. */
 #define CREDIT_DEFAULT 1024u
@@ -41,35 +43,6 @@ void xf_target_config_init(struct xf_target_config *config)
     memset(config, 0, sizeof(*config));
     config->hello_timeout_us = 30000000;
     config->peer_timeout_us = 30000000;
-}
-
-static void progress(struct xf_target *t, uint64_t now_us)
-{
-    t->progress_us = now_us;
-    if (!t->config.progress)
-        return;
-    const struct xf_stats *st = &t->session.stats;
-    uint64_t us = st->live_us ? now_us - st->live_us : 0;
-    struct xf_progress p = {
-        .phase = t->phase,
-        .round = t->landing.has_pages ? st->rounds + 1 : 0, /* as the source numbers them */
-        .round_pages = t->barrier ? t->want : 0,
-        .round_done = t->landing.landed,
-        .round_us = now_us - t->round_us,
-        .bytes_per_s = us ? (uint64_t)((double)(st->pages_sent - st->pages_zero) *
-                                       (double)XF_PAGE_BYTES * 1e6 / (double)us)
-                          : 0,
-        .now_us = now_us,
-        .stats = st,
-    };
-
-    t->config.progress(t->config.progress_arg, &p);
-}
-
-void xf_target_enter(struct xf_target *t, enum xf_phase phase, uint64_t now_us)
-{
-    t->phase = phase;
-    progress(t, now_us);
 }
 
 static uint32_t credit_of(const struct xf_link *link, unsigned queues)
@@ -150,7 +123,7 @@ static int differ(struct xf_target *t)
                            l->differ > XF_DIFFERING_MAX ? " ..." : "");
 }
 
-int xf_target_end_round(struct xf_target *t, uint64_t now_us)
+static int end_round(struct xf_target *t, uint64_t now_us)
 {
     if (!t->barrier || t->landing.landed < t->want)
         return 0;
@@ -177,7 +150,7 @@ int xf_target_end_round(struct xf_target *t, uint64_t now_us)
         rc = XF_FAULT(target_complete);
     if (rc)
         return rc;
-    progress(t, now_us);
+    xf_target_progress(t, now_us);
     /* Counted as the source counts, so that the control channel can compare. */
     if (t->landing.has_pages)
         t->session.stats.rounds++;
@@ -234,6 +207,24 @@ static int check_times(struct xf_target *t, uint64_t now_us)
                            (unsigned long long)(limit / 1000000));
 }
 
+static int act_on(struct xf_target *t, int news, uint64_t now_us)
+{
+    switch (news) {
+    case XF_TARGET_PAGES:
+        if (t->phase == XF_PHASE_READY) {
+            t->session.stats.live_us = now_us;
+            xf_target_enter(t, XF_PHASE_LIVE, now_us);
+        }
+        return end_round(t, now_us);
+    case XF_TARGET_BARRIER:
+        if (t->final && t->phase == XF_PHASE_LIVE)
+            xf_target_enter(t, XF_PHASE_FINAL, now_us);
+        return end_round(t, now_us);
+    default:
+        return news; /* none, or -errno */
+    }
+}
+
 int xf_target_step(struct xf_target *t, uint64_t now_us)
 {
     struct xf_session *s = &t->session;
@@ -258,7 +249,7 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
             t->unseen_since_us = t->emptied_us;
         emptied = emptied && !more;
         for (unsigned i = 0; i < n && !rc; i++) {
-            rc = xf_target_receive(t, &bufs[i], now_us);
+            rc = act_on(t, xf_target_receive(t, &bufs[i], now_us), now_us);
             xf_lap_packet(laps, XF_STAGE_bookkeeping);
         }
         if (n)
@@ -269,7 +260,7 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     if (emptied)
         t->emptied_us = now_us;
     if (!rc)
-        rc = xf_target_end_round(t, now_us); /* a sink may have asked to wait */
+        rc = end_round(t, now_us); /* a sink may have asked to wait */
     if (!rc && t->phase != XF_PHASE_DONE)
         rc = check_times(t, now_us);
     if (rc)
@@ -281,7 +272,7 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     if (t->idle && t->phase < XF_PHASE_DONE && xf_landing_rest(&t->landing))
         xf_lap(laps, XF_STAGE_guest);
     if (now_us - t->progress_us >= XF_PROGRESS_US)
-        progress(t, now_us);
+        xf_target_progress(t, now_us);
     xf_laps_end(laps, t->idle);
     return t->phase == XF_PHASE_DONE ? XF_SESSION_DONE : 0;
 }

@@ -14,21 +14,12 @@
 
 #include "guest.h"
 #include "link.h"
-#include "offer.h"
+#include "target_config.h"
 #include "transport/base/stats.h"
 
 #define XF_SESSION_DONE 1
 
 struct xf_target;
-
-struct xf_target_config {
-    struct xf_offer offer;     /* copied; wipe yours */
-    uint64_t hello_timeout_us; /* our first answer -> the source's first packet */
-    uint64_t peer_timeout_us;  /* longest silence of the peer afterwards */
-    /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
-    void (*progress)(void *arg, const struct xf_progress *progress);
-    void *progress_arg;
-};
 
 void xf_target_config_init(struct xf_target_config *config);
 

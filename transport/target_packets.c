@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The target's packets: what the source sends is checked and goes into the guest; answers and
    feedback come out. */
+#include "target_packets.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "transport/base/fault.h"
-#include "target_impl.h"
+#include "transport/fault_points.h"
 
 /* Feedback at the latest after so many packets or so much time since the first of them. */
 #define FEEDBACK_PACKETS 32u
@@ -26,7 +27,7 @@ static int lower_floor(struct xf_target *t, unsigned queue, uint64_t sequence, u
 }
 
 static int receive_data(struct xf_target *t, struct xf_target_queue *q,
-                        const struct xf_wire_header *h, size_t len, uint64_t now_us)
+                        const struct xf_wire_header *h, size_t len)
 {
     struct xf_session *s = &t->session;
     const uint8_t *body = s->plain;
@@ -60,10 +61,6 @@ static int receive_data(struct xf_target *t, struct xf_target_queue *q,
         xf_session_reject(s, XF_REJECT_stale_round);
         return 0;
     }
-    if (t->phase == XF_PHASE_READY) {
-        s->stats.live_us = now_us;
-        xf_target_enter(t, XF_PHASE_LIVE, now_us);
-    }
     const uint8_t *payload = body + sizeof(head) + head.records * sizeof(struct xf_wire_record);
 
     xf_lap_packet(&s->stats.laps, XF_STAGE_bookkeeping);
@@ -76,11 +73,11 @@ static int receive_data(struct xf_target *t, struct xf_target_queue *q,
             return rc;
     }
     xf_lap_packet(&s->stats.laps, XF_STAGE_write);
-    return xf_target_end_round(t, now_us);
+    return XF_TARGET_PAGES;
 }
 
 static int receive_barrier(struct xf_target *t, struct xf_target_queue *q,
-                           const struct xf_wire_header *h, size_t len, uint64_t now_us)
+                           const struct xf_wire_header *h, size_t len)
 {
     struct xf_session *s = &t->session;
     struct xf_wire_barrier b = {0};
@@ -101,12 +98,9 @@ static int receive_barrier(struct xf_target *t, struct xf_target_queue *q,
         return 0; /* our answer to it was lost */
     t->barrier = true;
     t->want = b.pages;
-    if (b.flags & XF_BARRIER_FINAL) {
+    if (b.flags & XF_BARRIER_FINAL)
         t->final = true;
-        if (t->phase == XF_PHASE_LIVE)
-            xf_target_enter(t, XF_PHASE_FINAL, now_us);
-    }
-    return xf_target_end_round(t, now_us);
+    return XF_TARGET_BARRIER;
 }
 
 static int receive_ping(struct xf_target *t, struct xf_target_queue *q,
@@ -134,7 +128,7 @@ int xf_target_receive(struct xf_target *t, const struct xf_buf *buf, uint64_t no
 
     xf_lap_packet(&s->stats.laps, XF_STAGE_open);
     if (len < 0)
-        return 0;
+        return XF_TARGET_NOTHING;
     struct xf_target_queue *q = &t->queues[h.queue];
 
     t->heard = true;
@@ -142,9 +136,9 @@ int xf_target_receive(struct xf_target *t, const struct xf_buf *buf, uint64_t no
         xf_target_enter(t, XF_PHASE_READY, now_us);
     switch (h.type) {
     case XF_PACKET_DATA:
-        return XF_FAULT(target_data_seen) ?: receive_data(t, q, &h, (size_t)len, now_us);
+        return XF_FAULT(target_data_seen) ?: receive_data(t, q, &h, (size_t)len);
     case XF_PACKET_BARRIER:
-        return XF_FAULT(target_barrier_seen) ?: receive_barrier(t, q, &h, (size_t)len, now_us);
+        return XF_FAULT(target_barrier_seen) ?: receive_barrier(t, q, &h, (size_t)len);
     case XF_PACKET_PING:
         return XF_FAULT(target_ping_seen) ?: receive_ping(t, q, &h, (size_t)len);
     default:

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "offer.h"
+#include "features.h"
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {

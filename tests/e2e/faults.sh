@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Fault points (transport/base/fault.h): each that is listed is at one place of the code, nothing of them is
-# in an ordinary build, and what XF_FAULT says comes true.
+# Fault points (transport/base/fault.h): each that is listed is at one place of the code,
+# nothing of them is in an ordinary build, and what XF_FAULT says comes true.
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "$0")/common.bash"
 
@@ -10,7 +10,7 @@ XL_FAST=$build/faults/xl-fast
 
 "$XL_FAST" faults >"$work/out" || fail "no list of points"
 awk '$1 == "point" { print $2 }' "$work/out" | sort >"$work/listed"
-grep -rhoE 'XF_FAULT\([a-z_]+\)' transport/*.c transport/*/*.c xl-plugin/plugin/*.c xl-plugin/plugin/*/*.c | sed 's/.*(\(.*\))/\1/' | sort >"$work/placed"
+grep -rhoE 'XF_FAULT\([a-z_]+\)' transport/*.c transport/*/*.c xl-plugin/plugin/*.c xl-plugin/plugin/*/*.c tests/soak/*.c | sed 's/.*(\(.*\))/\1/' | sort >"$work/placed"
 diff "$work/listed" "$work/placed" >"$work/out" || fail "listed and placed points are not the same, once each"
 [ "$(wc -l <"$work/listed")" -ge 50 ] || fail "only $(wc -l <"$work/listed") points"
 

@@ -43,7 +43,7 @@ NUMBERS = [
     (r"^\| (0x[0-9a-f]{2}) \| ([A-Z]+) \|", "XF_PACKET_", r"\bXF_PACKET_([A-Z]+) =", "transport/wire.h"),
     (r"^\| (\d) \| ([A-Z][A-Z0-9]+) \|", "XF_RECORD_", r"\bXF_RECORD_([A-Z0-9]+) =", "transport/wire.h"),
     (r"^\| (0x5846[0-9a-f]{4}) \| XF_([A-Z]+) \|", "XF_REC_", None, None),
-    (r"\b(\d): ([A-Z0-9]+) \(section", "XF_FEATURE_", r"define XF_FEATURE_([A-Z0-9]+)", "transport/offer.h"),
+    (r"\b(\d): ([A-Z0-9]+) \(section", "XF_FEATURE_", r"define XF_FEATURE_([A-Z0-9]+)", "transport/features.h"),
     (r"flags \| (\d) (READY)\b", "XF_FEEDBACK_", None, None),
     (r"flags \| 1 READY, (\d) (COMPLETE)\b", "XF_FEEDBACK_", None, None),
     (r"u32 flags \((\d): (FINAL)\)", "XF_BARRIER_", None, None),

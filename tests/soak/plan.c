@@ -12,13 +12,12 @@
 
 /* Of the transport and of the handshake: those of the plug-in need Xen. */
 #define POINT(name, when) XF_FAULT_##name,
-static const enum xf_fault_point points[] = {XF_FAULT_POINTS_TRANSPORT(POINT)
-                                                 XF_FAULT_POINTS_OWNER(POINT)};
+static const unsigned points[] = {XF_FAULT_POINTS_TRANSPORT(POINT) XF_FAULT_POINTS_OWNER(POINT)};
 #undef POINT
 
-enum soak_end soak_end_of(enum xf_fault_point point)
+enum soak_end soak_end_of(unsigned point)
 {
-    return xf_fault_point_when(point)[0] == 's' ? SOAK_SOURCE : SOAK_TARGET;
+    return xf_fault_points[point].when[0] == 's' ? SOAK_SOURCE : SOAK_TARGET;
 }
 
 static uint64_t between(struct xf_random *r, uint64_t least, uint64_t most)
@@ -38,7 +37,7 @@ static uint64_t any_size(struct xf_random *r, unsigned bits)
 }
 
 /* Points that are passed with every packet. */
-static bool is_frequent(enum xf_fault_point p)
+static bool is_frequent(unsigned p)
 {
     return p == XF_FAULT_source_feedback_seen || p == XF_FAULT_source_health ||
            p == XF_FAULT_source_data_send || p == XF_FAULT_source_ping_send ||
@@ -46,9 +45,9 @@ static bool is_frequent(enum xf_fault_point p)
            p == XF_FAULT_target_health || p == XF_FAULT_target_ping_seen;
 }
 
-static bool is_sent(enum xf_fault_point p)
+static bool is_sent(unsigned p)
 {
-    const char *name = xf_fault_point_name(p);
+    const char *name = xf_fault_points[p].name;
     const size_t len = strlen(name);
 
     return len > 5 && !strcmp(name + len - 5, "_send");

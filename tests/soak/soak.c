@@ -233,8 +233,7 @@ static int run_all(const struct options *o, struct kind *k)
 }
 
 #define POINT(name, when) XF_FAULT_##name,
-static const enum xf_fault_point points[] = {XF_FAULT_POINTS_TRANSPORT(POINT)
-                                                 XF_FAULT_POINTS_OWNER(POINT)};
+static const unsigned points[] = {XF_FAULT_POINTS_TRANSPORT(POINT) XF_FAULT_POINTS_OWNER(POINT)};
 #undef POINT
 #define POINTS (sizeof(points) / sizeof(points[0]))
 
@@ -248,7 +247,7 @@ static bool all_points_passed(const struct kind *k)
         if (points[i] == XF_FAULT_source_next_batch || points[i] == XF_FAULT_target_end_batch ||
             k->tally->passed[points[i]])
             continue;
-        printf("soak: %s: no run passed the point %s\n", k->name, xf_fault_point_name(points[i]));
+        printf("soak: %s: no run passed the point %s\n", k->name, xf_fault_points[points[i]].name);
         all = false;
     }
     return all;

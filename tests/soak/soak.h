@@ -36,7 +36,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "transport/base/fault.h"
+#include "tests/faults/points.h"
 #include "transport/sim/faultlink.h"
 #include "transport/sim/simguest.h"
 #include "transport/base/stats.h"
@@ -82,7 +82,7 @@ struct soak_plan {
 void soak_plan_draw(struct soak_plan *plan, uint64_t seed, bool real);
 void soak_plan_print(const struct soak_plan *plan, FILE *to);
 /* The end whose point it is. */
-enum soak_end soak_end_of(enum xf_fault_point point);
+enum soak_end soak_end_of(unsigned point);
 /* How long its faults may make it last, beyond SOAK_RUN_US. */
 uint64_t soak_plan_extra_us(const struct soak_plan *plan);
 

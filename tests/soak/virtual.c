@@ -278,7 +278,7 @@ static bool run_once(struct soak_run *run, struct virtual *v)
             atomic_fetch_add(&v->world.counts.hangs, 1);
         run->fired = xf_faults_fired();
         for (unsigned i = 0; i < XF_FAULT_POINT_COUNT; i++)
-            run->passed[i] = xf_fault_passed((enum xf_fault_point)i);
+            run->passed[i] = xf_fault_passed(i);
         xf_faults_set(NULL, 0, NULL, NULL);
         for (unsigned i = 0; i < SOAK_ENDS; i++) {
             soak_owner_free(v->owner[i]);

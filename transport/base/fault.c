@@ -20,11 +20,6 @@
 #define BLANKS     " \t\r\n,"
 #define FILE_BYTES 4096
 
-#define NAME(name, when) #name,
-static const char *const point_names[] = {XF_FAULT_POINTS(NAME)};
-#define WHEN(name, when) when,
-static const char *const point_whens[] = {XF_FAULT_POINTS(WHEN)};
-
 #define WORD(name, word, argument, what) {word, argument},
 static const struct {
     const char *word;
@@ -38,31 +33,22 @@ static struct {
     unsigned n;
     int (*act)(void *arg, const struct xf_fault *fault);
     void *arg;
-    atomic_uint_fast64_t passed[XF_FAULT_POINT_COUNT];
+    atomic_uint_fast64_t passed[XF_FAULT_POINTS_MAX];
     atomic_uint fired;
     atomic_int link;
     _Atomic uint64_t link_until_us; /* 0: for ever */
-    _Atomic int64_t clock_us;
 } state = {.once = PTHREAD_ONCE_INIT};
 
-const char *xf_fault_point_name(enum xf_fault_point point)
-{
-    return point_names[point];
-}
-
-const char *xf_fault_point_when(enum xf_fault_point point)
-{
-    return point_whens[point];
-}
+_Atomic int64_t xf_clock_skew_us;
 
 /* ---- words -------------------------------------------------------------------------------------
  */
 
 static int find_point(const char *name)
 {
-    for (int i = 0; i < XF_FAULT_POINT_COUNT; i++)
-        if (!strcmp(point_names[i], name))
-            return i;
+    for (unsigned i = 0; i < xf_fault_points_n; i++)
+        if (!strcmp(xf_fault_points[i].name, name))
+            return (int)i;
     return -1;
 }
 
@@ -95,7 +81,7 @@ static int parse_word(struct xf_fault *f, char *word)
 
     if (point < 0 || what < 0)
         return -EINVAL;
-    *f = (struct xf_fault){.point = (enum xf_fault_point)point,
+    *f = (struct xf_fault){.point = (unsigned)point,
                            .nth = 1,
                            .action = (enum xf_fault_action)what,
                            .argument = actions[what].argument};
@@ -144,7 +130,7 @@ void xf_fault_format(const struct xf_fault *f, char out[XF_FAULT_TEXT_BYTES])
 
     if (f->nth)
         snprintf(nth, sizeof(nth), "%u", f->nth);
-    snprintf(out, XF_FAULT_TEXT_BYTES, "%s:%s=%s:%lld", point_names[f->point], nth,
+    snprintf(out, XF_FAULT_TEXT_BYTES, "%s:%s=%s:%lld", xf_fault_points[f->point].name, nth,
              actions[f->action].word, (long long)f->argument);
 }
 
@@ -196,11 +182,11 @@ void xf_faults_set(const struct xf_fault *faults, unsigned n,
         memcpy(state.faults, faults, state.n * sizeof(faults[0]));
     state.act = act;
     state.arg = arg;
-    for (unsigned i = 0; i < XF_FAULT_POINT_COUNT; i++)
+    for (unsigned i = 0; i < XF_FAULT_POINTS_MAX; i++)
         atomic_store(&state.passed[i], 0);
     atomic_store(&state.fired, 0);
     atomic_store(&state.link, 0);
-    atomic_store(&state.clock_us, 0);
+    atomic_store(&xf_clock_skew_us, 0);
 }
 
 /* ---- coming true -------------------------------------------------------------------------------
@@ -247,12 +233,12 @@ int xf_fault_act(const struct xf_fault *f)
         break_link(-ENETDOWN, f->argument);
         break;
     default:
-        atomic_fetch_add(&state.clock_us, f->argument * 1000);
+        atomic_fetch_add(&xf_clock_skew_us, f->argument * 1000);
     }
     return 0;
 }
 
-int xf_fault_pass(enum xf_fault_point point)
+int xf_fault_pass(unsigned point)
 {
     pthread_once(&state.once, load);
     uint64_t time = atomic_fetch_add(&state.passed[point], 1) + 1;
@@ -271,7 +257,7 @@ int xf_fault_pass(enum xf_fault_point point)
     return rc;
 }
 
-uint64_t xf_fault_passed(enum xf_fault_point point)
+uint64_t xf_fault_passed(unsigned point)
 {
     return atomic_load(&state.passed[point]);
 }
@@ -292,7 +278,7 @@ int xf_fault_link(void)
 
 int64_t xf_fault_clock_us(void)
 {
-    return atomic_load(&state.clock_us);
+    return atomic_load(&xf_clock_skew_us);
 }
 
 #endif

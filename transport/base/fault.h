@@ -21,98 +21,6 @@
 #ifndef XF_TRANSPORT_BASE_FAULT_H
 #define XF_TRANSPORT_BASE_FAULT_H
 
-/* X(name, when it is passed). */
-#define XF_FAULT_POINTS_TRANSPORT(X)                                                               \
-    X(source_answer_seen, "source: an ANSWER that fits has come")                                  \
-    X(source_feedback_seen, "source: authentic FEEDBACK has come")                                 \
-    X(source_refuse_seen, "source: REFUSE has come")                                               \
-    X(source_health, "source: asks the port whether it works")                                     \
-    X(source_start, "source: before logging of dirty pages starts")                                \
-    X(source_started, "source: after it has")                                                      \
-    X(source_present, "source: before it asks which new pages there are")                          \
-    X(source_dirty, "source: before the dirty bitmap is fetched")                                  \
-    X(source_suspend, "source: before the guest is suspended")                                     \
-    X(source_suspended, "source: after it has been")                                               \
-    X(source_keep_still, "source: before it asks which pages not to verify")                       \
-    X(source_next_batch, "source: before a tunnel's next batch is fetched")                        \
-    X(source_map, "source: before guest pages are mapped")                                         \
-    X(source_round_begin, "source: a round begins")                                                \
-    X(source_round_end, "source: the target has counted all of a round")                           \
-    X(source_complete_seen, "source: the target has counted all of the last round")                \
-    X(source_ping_send, "source: before PING")                                                     \
-    X(source_data_send, "source: before a burst of DATA")                                          \
-    X(source_barrier_send, "source: before BARRIER")                                               \
-    X(source_abort_send, "source: before ABORT")                                                   \
-    X(target_ping_seen, "target: authentic PING has come")                                         \
-    X(target_data_seen, "target: authentic DATA has come")                                         \
-    X(target_barrier_seen, "target: authentic BARRIER has come")                                   \
-    X(target_abort_seen, "target: ABORT has come")                                                 \
-    X(target_health, "target: asks the port whether it works")                                     \
-    X(target_populate, "target: before pages get memory")                                          \
-    X(target_map_chunk, "target: before a chunk of guest memory is mapped")                        \
-    X(target_end_batch, "target: before a tunnel's batch is handed on")                            \
-    X(target_round_end, "target: all of a round has landed")                                       \
-    X(target_complete, "target: all of the last round has landed")                                 \
-    X(target_answer_send, "target: before ANSWER")                                                 \
-    X(target_feedback_send, "target: before FEEDBACK")                                             \
-    X(target_complete_send, "target: before FEEDBACK with COMPLETE")                               \
-    X(target_refuse_send, "target: before REFUSE")
-
-#define XF_FAULT_POINTS_PLUGIN(X)                                                                  \
-    X(log_write, "either end: before a line of the log is written")                                \
-    X(save_port_open, "source: before the port is opened")                                         \
-    X(save_offer_write, "source: before headers and XF_OFFER are written")                         \
-    X(save_static_write, "source: XF_OFFER is written; before the static data is")                 \
-    X(save_pages_write, "source: all pages have landed; before XF_PAGES is written")               \
-    X(save_tail_write, "source: XF_PAGES is written; before the context is")                       \
-    X(save_end_written, "source: END is written")                                                  \
-    X(restore_offer_read, "target: XF_OFFER has been read")                                        \
-    X(restore_port_open, "target: before the port is opened")                                      \
-    X(restore_static_forward, "target: the port is up; before static data is handed on")           \
-    X(restore_static_done, "target: the domain can take memory")                                   \
-    X(restore_pages_read, "target: before XF_PAGES is read")                                       \
-    X(restore_tail_forward, "target: all is counted and unmapped; before the tail is handed on")   \
-    X(restore_end_forward, "target: the tail has been handed on")                                  \
-    X(tunnel_save_port_open, "source, PV: before the port is opened")                              \
-    X(tunnel_save_offer_write, "source, PV: before headers and XF_OFFER are written")              \
-    X(tunnel_save_divert, "source, PV: before Xen's own save begins")                              \
-    X(tunnel_save_record_write, "source, PV: before a record is written")                          \
-    X(tunnel_save_round_end, "source, PV: a round of Xen's save has landed")                       \
-    X(tunnel_save_suspend, "source, PV: before the guest is suspended")                            \
-    X(tunnel_save_suspended, "source, PV: after it has been")                                      \
-    X(tunnel_save_pages_write, "source, PV: all has landed; before XF_PAGES is written")           \
-    X(tunnel_save_end_written, "source, PV: END is written")                                       \
-    X(tunnel_restore_offer_read, "target, PV: XF_OFFER has been read")                             \
-    X(tunnel_restore_port_open, "target, PV: before the port is opened")                           \
-    X(tunnel_restore_record_read, "target, PV: a record's header has been read")                   \
-    X(tunnel_restore_batch_join, "target, PV: before PAGE_DATA is handed on")                      \
-    X(tunnel_restore_pages_read, "target, PV: before XF_PAGES is read")                            \
-    X(tunnel_restore_end_forward, "target, PV: before END is handed on")
-
-/* The handshake of the owners, which is xl's; here it is the soak's model of it (tests/soak). */
-#define XF_FAULT_POINTS_OWNER(X)                                                                   \
-    X(owner_offer_write, "source's owner: before OFFER is written")                                \
-    X(owner_offer_written, "source's owner: after")                                                \
-    X(owner_pages_write, "source's owner: all has landed; before the stream's end is written")     \
-    X(owner_pages_written, "source's owner: after")                                                \
-    X(owner_ready_read, "source's owner: the target says that the guest is there")                 \
-    X(owner_renamed, "source's owner: the guest is renamed; before the go")                        \
-    X(owner_go_written, "source's owner: after the go")                                            \
-    X(owner_outcome_read, "source's owner: the target has said what became of it")                 \
-    X(owner_offer_read, "target's owner: OFFER has been read; nothing is built")                   \
-    X(owner_session_up, "target's owner: the domain is created, the session is there")             \
-    X(owner_pages_read, "target's owner: the stream's end has been read")                          \
-    X(owner_ready_write, "target's owner: before it says that the guest is there")                 \
-    X(owner_ready_written, "target's owner: after")                                                \
-    X(owner_go_read, "target's owner: the go has come; before the guest starts")                   \
-    X(owner_started, "target's owner: the guest runs; before it says so")                          \
-    X(owner_outcome_written, "target's owner: after")
-
-#define XF_FAULT_POINTS(X)                                                                         \
-    XF_FAULT_POINTS_TRANSPORT(X)                                                                   \
-    XF_FAULT_POINTS_PLUGIN(X)                                                                      \
-    XF_FAULT_POINTS_OWNER(X)
-
 #ifndef XF_FAULTS
 
 #define XF_FAULT(point) 0
@@ -122,11 +30,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define XF_FAULT_ENUM(name, when) XF_FAULT_##name,
-enum xf_fault_point { XF_FAULT_POINTS(XF_FAULT_ENUM) XF_FAULT_POINT_COUNT };
-#undef XF_FAULT_ENUM
+/*
+ * Each room that has points lists them in a fault_points.h of its own, which declares their numbers
+ * by this; tests/faults/points.c, which each program of a test build is linked with, knows all
+ * lists. So nothing here names a point.
+ */
+#define XF_FAULT_DECLARE(name, when) extern const unsigned xf_fault_at_##name;
 
-#define XF_FAULT(point) xf_fault_pass(XF_FAULT_##point)
+struct xf_fault_point {
+    const char *name, *when;
+};
+
+extern const struct xf_fault_point xf_fault_points[];
+extern const unsigned xf_fault_points_n; /* XF_FAULT_POINTS_MAX at the most */
+#define XF_FAULT_POINTS_MAX          128
+
+#define XF_FAULT(point) xf_fault_pass(xf_fault_at_##point)
 
 #define XF_FAULT_PATH "/etc/xen/xl-fast-faults"
 
@@ -145,8 +64,8 @@ enum xf_fault_action { XF_FAULT_ACTIONS(XF_FAULT_ENUM) XF_FAULT_ACTION_COUNT };
 #undef XF_FAULT_ENUM
 
 struct xf_fault {
-    enum xf_fault_point point;
-    uint32_t nth; /* from 1; 0: each time */
+    unsigned point; /* of xf_fault_points */
+    uint32_t nth;   /* from 1; 0: each time */
     enum xf_fault_action action;
     int64_t argument;
 };
@@ -167,20 +86,17 @@ void xf_faults_set(const struct xf_fault *faults, unsigned n,
                    int (*act)(void *arg, const struct xf_fault *fault), void *arg);
 
 /* How often a point was passed since, and how many faults have come true. */
-uint64_t xf_fault_passed(enum xf_fault_point point);
+uint64_t xf_fault_passed(unsigned point);
 unsigned xf_faults_fired(void);
 
-const char *xf_fault_point_name(enum xf_fault_point point);
-const char *xf_fault_point_when(enum xf_fault_point point);
-
-int xf_fault_pass(enum xf_fault_point point);
+int xf_fault_pass(unsigned point);
 /* Does in this process what a fault asks for, and says so on stderr. */
 int xf_fault_act(const struct xf_fault *fault);
 
 /* What `cut` and `down` have made of the link: 0 it works, 1 it carries nothing, -ENETDOWN. */
 int xf_fault_link(void);
 
-/* What `jump` has added to the clock; microseconds. */
+/* What `jump` has added to the clock (clock.h); microseconds. */
 int64_t xf_fault_clock_us(void);
 
 #endif

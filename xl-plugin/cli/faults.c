@@ -7,12 +7,6 @@
 #include "transport/base/fault.h"
 #include "cli.h"
 
-#define POINT(name, when) {#name, when},
-static const struct {
-    const char *name, *when;
-} points[] = {XF_FAULT_POINTS_TRANSPORT(POINT) XF_FAULT_POINTS_PLUGIN(POINT)};
-#undef POINT
-
 #define ACTION(name, word, argument, what) {word, argument, what},
 static const struct {
     const char *word;
@@ -31,8 +25,8 @@ int xf_cli_faults(int argc, char **argv)
         puts("usage: xl-fast faults\n\n"
              "Lists points and actions of XF_FAULT='POINT[:NTH]=ACTION[:ARGUMENT] ...',\n"
              "which may also stand in the file " XF_FAULT_PATH ".\n");
-    for (unsigned i = 0; i < sizeof(points) / sizeof(points[0]); i++)
-        printf("point  %-28s %s\n", points[i].name, points[i].when);
+    for (unsigned i = 0; i < xf_fault_points_n; i++)
+        printf("point  %-28s %s\n", xf_fault_points[i].name, xf_fault_points[i].when);
     for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
         printf("action %s:%-*d %s\n", actions[i].word, 27 - (int)strlen(actions[i].word),
                actions[i].argument, actions[i].what);

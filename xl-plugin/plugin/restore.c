@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 #include "transport/base/clock.h"
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "transport/target.h"
 #include "config.h"
 #include "guest_sink.h"

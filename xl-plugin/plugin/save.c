@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 
 #include "transport/base/clock.h"
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "transport/source.h"
 #include "begun.h"
 #include "config.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 
 void xf_say(const char *format, ...)
 {

@@ -4,8 +4,8 @@
 #include "pair.h"
 
 #include "transport/session.h"
-#include "transport/source_impl.h"
-#include "transport/target_impl.h"
+#include "transport/source_state.h"
+#include "transport/target_state.h"
 
 #include "transport/base/random.h"
 

@@ -13,8 +13,8 @@
 
 #include "transport/base/bitmap.h"
 #include "transport/base/random.h"
-#include "transport/source_impl.h"
-#include "transport/target_impl.h"
+#include "transport/source_state.h"
+#include "transport/target_state.h"
 
 #define CHUNK_BYTES (XF_CHUNK_PAGES * XF_PAGE_BYTES)
 #define CHUNKS_MAX  1000u

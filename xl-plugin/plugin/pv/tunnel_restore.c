@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "transport/base/clock.h"
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "xl-plugin/plugin/idle.h"
 #include "xl-plugin/plugin/say.h"
 #include "tunnel_restore_pump.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "tunnel_restore_state.h"
 
 #define COMPARED_MS 60000 /* the last page to compare was written -> Xen's restore has done so */

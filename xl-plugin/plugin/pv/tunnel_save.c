@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #include "transport/base/clock.h"
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "transport/source.h"
 #include "xl-plugin/plugin/begun.h"
 #include "xl-plugin/plugin/idle.h"

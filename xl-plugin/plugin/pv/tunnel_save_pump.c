@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "tunnel_save_state.h"
 
 #define FORWARD_PIECE 4096u /* bytes of a record that is handed on */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "transport/base/clock.h"
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "xl-plugin/plugin/say.h"
 
 /* All that the stock function has written so far has landed at the target. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "transport/base/fault.h"
+#include "xl-plugin/plugin/fault_points.h"
 #include "xl-plugin/plugin/say.h"
 
 /* After POLLOUT a pipe takes so much without blocking. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The target's own state, shared by its two files and no others: target.c (life, rounds and time
- * limits), target_packets.c (packets in, feedback out).
+ * The target's own state, and what its two files share: target.c (life, rounds and time limits)
+ * above target_packets.c (packets in, feedback out). No others.
  */
-#ifndef XF_TRANSPORT_TARGET_IMPL_H
-#define XF_TRANSPORT_TARGET_IMPL_H
+#ifndef XF_TRANSPORT_TARGET_STATE_H
+#define XF_TRANSPORT_TARGET_STATE_H
 
 #include "landing.h"
 #include "session.h"
-#include "target.h"
+#include "target_config.h"
 
 struct xf_target_queue {
     uint64_t sequence; /* next to send */
@@ -41,13 +41,7 @@ struct xf_target {
     struct xf_target_queue queues[XF_QUEUES_MAX];
 };
 
-/* target.c */
+void xf_target_progress(struct xf_target *t, uint64_t now_us);
 void xf_target_enter(struct xf_target *t, enum xf_phase phase, uint64_t now_us);
-/* Once all of a round's pages have landed; 0 also where they have not. */
-int xf_target_end_round(struct xf_target *t, uint64_t now_us);
-
-/* target_packets.c: 0, or -errno with the session failed. */
-int xf_target_receive(struct xf_target *t, const struct xf_buf *buf, uint64_t now_us);
-void xf_target_send_due(struct xf_target *t, uint64_t now_us);
 
 #endif

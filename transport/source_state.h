@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The source's own state, shared by its three files and no others: source.c (life and time limits),
- * source_rounds.c (what to send and when to stop), source_packets.c (feedback in, packets out).
+ * The source's own state, and what its files share: source.c (life, time limits, and what follows
+ * from what) above source_rounds.c (what a round holds) and source_packets.c (packets in and out).
+ * No others.
  */
-#ifndef XF_TRANSPORT_SOURCE_IMPL_H
-#define XF_TRANSPORT_SOURCE_IMPL_H
+#ifndef XF_TRANSPORT_SOURCE_STATE_H
+#define XF_TRANSPORT_SOURCE_STATE_H
 
 #include "encode.h"
 #include "inflight.h"
 #include "pace.h"
 #include "session.h"
-#include "source.h"
+#include "source_config.h"
 
 #define XF_SOURCE_BURST 32u
 
@@ -61,26 +62,10 @@ struct xf_source {
     struct xf_source_queue *queues;
 };
 
-/* source.c */
+/* Tells the caller where we are. */
 void xf_source_progress(struct xf_source *s, uint64_t now_us);
 void xf_source_enter(struct xf_source *s, enum xf_phase phase, uint64_t now_us);
-
-/* source_rounds.c. On -errno the session's error says why. */
-int xf_source_start_rounds(struct xf_source *s, uint64_t now_us);
-/* The target has counted every page of the round: on to the next, or to the end. */
-int xf_source_end_round(struct xf_source *s, uint64_t now_us);
-/* Once the guest stands, what is not sent or compared never is: it must not be there. */
-int xf_source_check_deferred(struct xf_source *s);
-/* Gives the guest its CPU time back. */
-void xf_source_unthrottle(struct xf_source *s);
-/* A tunnel's next batch, if there is one yet. */
-int xf_source_next_batch(struct xf_source *s, uint64_t now_us);
 /* Copies the encoder's counters to the statistics. */
 void xf_source_take_counts(struct xf_source *s);
-
-/* source_packets.c. On -errno the session's error says why. */
-int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t now_us);
-/* Sends what is due: pages as far as window and bandwidth allow, barrier, pings. */
-int xf_source_send(struct xf_source *s, uint64_t now_us);
 
 #endif
