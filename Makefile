@@ -293,7 +293,7 @@ $(BUILD)/xl-fast-gate: $(BUILD)/obj/xl-plugin/migrate/gate.o $(call room,xl-plug
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 
-$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(COMMANDS) $(BASE)
+$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(COMMANDS) $(DPDK)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka -lm

@@ -59,7 +59,7 @@ int xf_eal_args_build(struct xf_eal_args *args, const struct xf_dpdk_host *host,
     memset(args, 0, sizeof(*args));
     args->no_huge = wants_no_huge(host, memory_mb);
 
-    rc = xf_spec_vdev(wish->spec, wish->queues, wish->if_mtu, vdev);
+    rc = wish->spec->kind->vdev(wish->spec, wish->queues, wish->if_mtu, vdev);
     if (rc)
         goto out;
     if ((rc = add(args, "xl-fast")) != 0 ||
@@ -83,12 +83,11 @@ int xf_eal_args_build(struct xf_eal_args *args, const struct xf_dpdk_host *host,
         if ((rc = add(args, "--in-memory")) != 0)
             goto out;
     }
-    /* With hugepages a PCI port's driver knows best (vfio: VA, uio: PA); all else needs no DMA. */
-    if ((args->no_huge || wish->spec->kind != XF_PORT_PCI) &&
-        (rc = add(args, "--iova-mode=va")) != 0)
+    /* With hugepages a device's driver knows best (vfio: VA, uio: PA); all else needs no DMA. */
+    if ((args->no_huge || !wish->spec->kind->dma) && (rc = add(args, "--iova-mode=va")) != 0)
         goto out;
 
-    if (wish->spec->kind == XF_PORT_PCI) {
+    if (!vdev[0]) {
         rc = add(args, "--allow=%s", wish->spec->device);
         goto out;
     }

@@ -6,8 +6,7 @@
 #ifndef XF_DPDK_ARGS_H
 #define XF_DPDK_ARGS_H
 
-#include "eal.h"
-#include "spec.h"
+#include "kind.h"
 
 #define XF_ARGS_MAX 24
 

@@ -23,8 +23,8 @@
 #include <rte_version.h>
 
 #include "args.h"
+#include "host.h"
 #include "kernelif.h"
-#include "probe.h"
 #include "spec.h"
 
 /*
@@ -33,9 +33,9 @@
  */
 static struct {
     bool started;
-    bool packet_socket; /* is what the port is */
-    bool quiet;         /* hold back DPDK's lines: xf_dpdk_start() reports what matters */
-    char error[192];    /* the first line of level error or worse: the others follow from it */
+    bool goes_with_memory; /* the port, see kind.h */
+    bool quiet;            /* hold back DPDK's lines: xf_dpdk_start() reports what matters */
+    char error[192];       /* the first line of level error or worse: the others follow from it */
     FILE *log;
 } eal;
 
@@ -111,24 +111,11 @@ static int init_without_directory(struct xf_eal_args *args)
 static void explain_missing(const struct xf_port_spec *spec, const struct xf_dpdk_host *host,
                             const char *port, bool no_huge, char err[XF_DPDK_ERR_BYTES])
 {
-    if (spec->kind != XF_PORT_PCI)
+    if (spec->kind->missing)
+        spec->kind->missing(port, host, no_huge, err, XF_DPDK_ERR_BYTES);
+    else
         snprintf(err, XF_DPDK_ERR_BYTES, "port %s: DPDK cannot use it%s%s%s", port,
                  host->root ? "" : " (not root)", eal.error[0] ? ": " : "", eal.error);
-    else if (host->pv_dom0)
-        snprintf(
-            err, XF_DPDK_ERR_BYTES,
-            "port %s: in a PV dom0 DPDK drives only NICs that share with the kernel (mlx5); name "
-            "the kernel's interface instead, e.g. eth1",
-            port);
-    else if (no_huge)
-        snprintf(err, XF_DPDK_ERR_BYTES,
-                 "port %s: no driver of DPDK took it; it needs free hugepages (vm.nr_hugepages)%s",
-                 port, host->root ? "" : " and root");
-    else
-        snprintf(err, XF_DPDK_ERR_BYTES,
-                 "port %s: no driver of DPDK took it; is it there and bound to vfio-pci or "
-                 "uio_pci_generic (dpdk-devbind.py -s)?",
-                 port);
 }
 
 static unsigned first_cpu(const cpu_set_t *set)
@@ -171,10 +158,10 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
             return rc;
         }
     }
-    if (spec.kind == XF_PORT_AF_XDP) {
-        struct xf_probe_port found;
+    if (spec.kind->probe_start) {
+        struct xf_found found;
 
-        rc = xf_probe_af_xdp_start(spec.kernel_if, wish.if_mtu, wish.queues, &found);
+        rc = spec.kind->probe_start(&spec, wish.if_mtu, wish.queues, &found);
         if (rc) {
             snprintf(err, XF_DPDK_ERR_BYTES, "port %.24s: %.150s%s%.60s", port, found.why,
                      found.mend[0] ? "; mend: " : "", found.mend);
@@ -207,7 +194,7 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
         goto out;
     }
     eal.started = true;
-    eal.packet_socket = spec.kind == XF_PORT_AF_PACKET;
+    eal.goes_with_memory = spec.kind->goes_with_memory;
     if (rte_eth_dev_get_port_by_name(spec.device, &id)) {
         explain_missing(&spec, &host, port, args.no_huge, err);
         rc = -ENODEV;
@@ -327,7 +314,7 @@ void xf_dpdk_stop(void)
 
 bool xf_dpdk_port_goes_with_memory(void)
 {
-    return eal.packet_socket && !rte_eal_has_hugepages();
+    return eal.goes_with_memory && !rte_eal_has_hugepages();
 }
 
 void xf_dpdk_leave(void)

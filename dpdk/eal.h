@@ -11,22 +11,8 @@
 #define XF_DPDK_EAL_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define XF_DPDK_ERR_BYTES 256
-
-struct xf_dpdk_host {
-    bool pv_dom0; /* physical addresses are not the machine's: IOVA must be VA, no PCI ports */
-    bool xen;     /* running on Xen at all */
-    uint64_t hugepages_free; /* 2 MiB pages free; what larger ones hold counts */
-    uint64_t hugepages;      /* vm.nr_hugepages: 2 MiB pages, free or not */
-    bool root;
-};
-
-/* What this host is, from /sys and /proc. */
-void xf_dpdk_probe_host(struct xf_dpdk_host *host);
-void xf_dpdk_probe_host_at(const char *sysfs, struct xf_dpdk_host *host);
 
 /* "DPDK 22.11.7" */
 const char *xf_dpdk_version(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Host: what kind of machine this is, which decides how DPDK can be started on it. */
-#include "eal.h"
+/* Host: what /sys says of this machine. */
+#include "host.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "portdev.h"
+#include "spec.h"
 #include "transport/base/clock.h"
 
 /* Asking a port for its link state may cost a register read or a system call. */
@@ -73,7 +74,7 @@ static unsigned send_frames(struct xf_port *p, unsigned queue, struct rte_mbuf *
 {
     bool tried;
 
-    if (!p->tx_waits)
+    if (!p->spec.tx_waits)
         return rte_eth_tx_burst(p->id, (uint16_t)queue, m, (uint16_t)n);
     n = known_frames(p, &p->queues[queue], m, n, &tried);
     if (tried) {
@@ -231,14 +232,13 @@ static int port_health(struct xf_link *link)
     if (now - p->health_us >= HEALTH_EVERY_US) {
         p->health_us = now;
         p->health_rc = xf_portdev_link_state(p);
-        /* A memif's server is well while nobody has come yet: the transport has its own limits. */
+        /* Who listens is well while nobody has come yet: the transport has its own limits. */
         if (!p->health_rc)
             p->joined = true;
-        else if (p->health_rc == -ENETDOWN && p->spec.memif_server && !p->joined)
+        else if (p->health_rc == -ENETDOWN && p->spec.listens && !p->joined)
             p->health_rc = 0;
-        /* A memif's peer is a process: it does not come back. */
-        else if (p->health_rc == -ENETDOWN && p->spec.kind == XF_PORT_MEMIF)
-            p->health_rc = -ECONNRESET;
+        else if (p->health_rc == -ENETDOWN && p->spec.kind->pairs)
+            p->health_rc = -ECONNRESET; /* its peer does not come back */
     }
     return p->health_rc;
 }

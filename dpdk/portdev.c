@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Port device: what each kind of port needs to come up.
- *
- *               MTU                       a packet's room in a buffer     copies
- *   PCI         the port's, up to 9000    a frame                         none: DMA
- *   af_packet   the kernel interface's    the ring's frame                one each way: driver
- *   AF_XDP      what a 4 KiB page holds   a page less the pool's headers  none or one: kernel
- *   memif       the peers' bsize          bsize                           one each way: driver
- */
+/* Port device: brings a port up and down as its kind (kind.h) says. */
 #include "portdev.h"
 
 #include <errno.h>
@@ -31,21 +23,10 @@
 #define RING_PACKETS 1024u
 #define POOL_CACHE   256u
 
-/*
- * AF_XDP: an object of the pool (its header, an mbuf, the room) must fit a page. It has an odd
- * number of cache lines, because the pool pads an even one (it spreads objects over memory
- * channels): 63 lines. The kernel keeps 256 bytes of the room for itself (XDP_PACKET_HEADROOM).
- */
-#define AF_XDP_ROOM                                                                                \
-    (63u * RTE_CACHE_LINE_SIZE - RTE_CACHE_LINE_SIZE - (uint32_t)sizeof(struct rte_mbuf))
-#define AF_XDP_MTU  (AF_XDP_ROOM - RTE_PKTMBUF_HEADROOM - 256u - XF_ETHER_BYTES)
-#define AF_XDP_RING 2048u
-
 struct plan {
     uint32_t mtu;
     uint32_t room; /* of an mbuf, with its headroom */
     uint16_t rx_ring, tx_ring;
-    bool configure_mtu; /* tell the port; else it takes what comes */
 };
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -53,45 +34,24 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* The largest MTU that this port can have, whatever was asked for. */
-static int port_mtu(const struct xf_port *p, const struct rte_eth_dev_info *info, uint32_t *mtu)
-{
-    uint16_t now = RTE_ETHER_MTU;
-    uint32_t if_mtu;
-    int rc;
-
-    switch (p->spec.kind) {
-    case XF_PORT_PCI:
-        *mtu = min_u32(info->max_mtu, XF_SPEC_MTU_MAX);
-        return 0;
-    case XF_PORT_AF_PACKET:
-    case XF_PORT_AF_XDP:
-        /* The interface is the administrator's: its MTU is taken as it is, never changed. */
-        rc = xf_kernel_if_mtu(p->spec.kernel_if, &if_mtu);
-        if (rc)
-            return rc;
-        *mtu = min_u32(if_mtu, p->spec.kind == XF_PORT_AF_XDP ? AF_XDP_MTU : XF_SPEC_MTU_MAX);
-        return 0;
-    case XF_PORT_MEMIF:
-        if (p->spec.memif_buffer_bytes <= XF_ETHER_BYTES)
-            return -EINVAL;
-        *mtu = min_u32(p->spec.memif_buffer_bytes - XF_ETHER_BYTES, XF_SPEC_MTU_MAX);
-        return 0;
-    case XF_PORT_VDEV:
-        rte_eth_dev_get_mtu(p->id, &now);
-        *mtu = min_u32(now, XF_SPEC_MTU_MAX);
-        return 0;
-    }
-    return -EINVAL;
-}
-
 static int make_plan(const struct xf_port *p, const struct rte_eth_dev_info *info,
                      const struct xf_port_config *config, struct plan *plan,
                      char err[XF_DPDK_ERR_BYTES])
 {
-    uint32_t largest;
-    int rc = port_mtu(p, info, &largest);
+    const struct xf_port_kind *kind = p->spec.kind;
+    struct xf_port_device device = {.max_mtu = info->max_mtu};
+    uint16_t mtu = RTE_ETHER_MTU;
+    uint32_t largest = 0;
+    int rc = 0;
 
+    rte_eth_dev_get_mtu(p->id, &mtu);
+    device.mtu = mtu;
+    if (p->spec.kernel_if[0])
+        rc = xf_kernel_if_mtu(p->spec.kernel_if, &device.if_mtu);
+    if (!rc) {
+        largest = kind->mtu(&p->spec, &device);
+        rc = largest ? 0 : -EINVAL;
+    }
     if (rc) {
         snprintf(err, XF_DPDK_ERR_BYTES, "port %s: no MTU: %s", config->port, strerror(-rc));
         return rc;
@@ -108,26 +68,8 @@ static int make_plan(const struct xf_port *p, const struct rte_eth_dev_info *inf
         return -EINVAL;
     }
 
-    plan->rx_ring = plan->tx_ring = RING_PACKETS;
-    plan->configure_mtu = p->spec.kind == XF_PORT_PCI;
-    switch (p->spec.kind) {
-    case XF_PORT_AF_PACKET:
-        plan->room = xf_spec_af_packet_frame_bytes(largest) + RTE_PKTMBUF_HEADROOM;
-        break;
-    case XF_PORT_AF_XDP:
-        plan->room = AF_XDP_ROOM;
-        plan->rx_ring = plan->tx_ring = AF_XDP_RING;
-        break;
-    case XF_PORT_MEMIF:
-        plan->room = p->spec.memif_buffer_bytes + RTE_PKTMBUF_HEADROOM;
-        break;
-    case XF_PORT_PCI:
-    case XF_PORT_VDEV:
-        /* NICs hand buffers to their DMA in steps of 1 KiB: room for the frame, its tags and CRC.
-         */
-        plan->room = (plan->mtu + XF_ETHER_BYTES + 12 + 1023) / 1024 * 1024 + RTE_PKTMBUF_HEADROOM;
-        break;
-    }
+    plan->rx_ring = plan->tx_ring = kind->ring ? kind->ring : RING_PACKETS;
+    plan->room = kind->room(&p->spec, plan->mtu, largest) + RTE_PKTMBUF_HEADROOM;
     return 0;
 }
 
@@ -157,7 +99,7 @@ static int configure(struct xf_port *p, const struct rte_eth_dev_info *info, str
     struct rte_eth_conf conf = {0};
     int rc;
 
-    if (plan->configure_mtu)
+    if (p->spec.kind->sets_mtu)
         conf.rxmode.mtu = plan->mtu;
     conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
     conf.txmode.offloads =
@@ -211,66 +153,49 @@ int xf_portdev_link_state(const struct xf_port *p)
 
     if (p->removed)
         return -ENODEV;
-    /* af_packet and AF_XDP call themselves up whatever the interface under them does. */
-    if (p->spec.kernel_if[0])
-        return xf_kernel_if_health(p->spec.kernel_if);
+    if (p->spec.kind->link_state)
+        return p->spec.kind->link_state(&p->spec);
     rc = rte_eth_link_get_nowait(p->id, &link);
     if (rc)
         return rc;
     return link.link_status == RTE_ETH_LINK_UP ? 0 : -ENETDOWN;
 }
 
-/*
- * A memif's server listens and goes on: its link comes up when the client comes, which is to start
- * after this. (net_memif turns away a client that finds the server probed but not started, and a
- * client that then hangs up at once can make the server's DPDK panic.) The client waits until a
- * server listens.
- */
+/* Of two ports that pair up, who listens goes on: its link comes up when the other calls, which is
+   to start after this. The other calls until somebody listens. */
 static int start(struct xf_port *p)
 {
     uint64_t end = xf_now_us() + LINK_WAIT_US;
-    bool client = p->spec.kind == XF_PORT_MEMIF && !p->spec.memif_server;
+    bool calls = p->spec.kind->pairs && !p->spec.listens;
     int rc;
 
     /*
-     * Quiet: what makes it fail is reported by our caller. The rest is a client's tries, and the
+     * Quiet: what makes it fail is reported by our caller. The rest is the tries to call, and the
      * kernel drivers' complaint that they cannot set the MAC address to what it is.
      */
     xf_dpdk_quiet(true);
-    while ((rc = rte_eth_dev_start(p->id)) != 0 && client && xf_now_us() < end)
+    while ((rc = rte_eth_dev_start(p->id)) != 0 && calls && xf_now_us() < end)
         usleep(LINK_POLL_US);
     xf_dpdk_quiet(false);
     if (rc)
-        return client ? -ENETDOWN : rc;
+        return calls ? -ENETDOWN : rc;
     p->started = true;
-    if (p->spec.kind == XF_PORT_MEMIF && p->spec.memif_server)
+    if (p->spec.listens)
         return 0;
     while ((rc = xf_portdev_link_state(p)) == -ENETDOWN && xf_now_us() < end)
         usleep(LINK_POLL_US);
     return rc;
 }
 
-/*
- * Of a port that has started. A driver may make shorter rings than it was asked for, and not say so
- * (virtio-net: the device's own, 256 as a rule): what it has filled them with is gone from the
- * pool.
- */
+/* Of a port that has started: what a queue's ring holds. */
 static uint32_t usable_rx_ring(const struct xf_port *p, const struct plan *plan, uint32_t if_mtu,
                                unsigned queues)
 {
-    uint32_t filled;
+    const struct xf_port_kind *kind = p->spec.kind;
 
-    switch (p->spec.kind) {
-    case XF_PORT_PCI:
-        filled = rte_mempool_in_use_count(p->pool) / queues;
-        return filled ? min_u32(filled, plan->rx_ring) : plan->rx_ring;
-    case XF_PORT_AF_PACKET:
-        return xf_spec_af_packet_frames(if_mtu);
-    case XF_PORT_MEMIF:
-        return p->spec.memif_ring;
-    default:
-        return plan->rx_ring;
-    }
+    return kind->rx_ring ? kind->rx_ring(&p->spec, if_mtu, plan->rx_ring,
+                                         rte_mempool_in_use_count(p->pool) / queues)
+                         : plan->rx_ring;
 }
 
 int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
@@ -298,7 +223,6 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
                  config->port, queues, min_u32(info.max_rx_queues, info.max_tx_queues));
         return -EINVAL;
     }
-    p->tx_waits = !strcmp(info.driver_name, "net_af_packet");
     rc = make_plan(p, &info, config, &plan, err);
     if (rc)
         return rc;
@@ -307,7 +231,7 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
 
     step = "configure";
     rc = configure(p, &info, &plan, queues);
-    if (rc && plan.configure_mtu && !config->mtu && plan.mtu > RTE_ETHER_MTU) {
+    if (rc && p->spec.kind->sets_mtu && !config->mtu && plan.mtu > RTE_ETHER_MTU) {
         plan.mtu = RTE_ETHER_MTU; /* nobody asked for jumbo frames, so do without */
         rc = configure(p, &info, &plan, queues);
     }
@@ -323,10 +247,9 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
     rc = start(p);
     if (rc == -ENETDOWN) {
         snprintf(err, XF_DPDK_ERR_BYTES,
-                 p->spec.kind == XF_PORT_MEMIF
-                     ? "port %s: its server did not answer in %u s"
-                     : "port %s: no link after %u s: cable, switch, other "
-                       "end up?",
+                 p->spec.kind->pairs ? "port %s: its server did not answer in %u s"
+                                     : "port %s: no link after %u s: cable, switch, other "
+                                       "end up?",
                  config->port, LINK_WAIT_US / 1000000u);
         return rc;
     }
@@ -363,10 +286,9 @@ void xf_portdev_close(struct xf_port *p)
 {
     if (p->has_callback)
         rte_eth_dev_callback_unregister(p->id, RTE_ETH_EVENT_INTR_RMV, removal_event, p);
-    /* A memif whose peer or socket is gone already closes as well, but not without complaint. */
-    xf_dpdk_quiet(p->spec.kind == XF_PORT_MEMIF);
-    /* When its peer leaves, the interrupt thread takes a memif's connection down. */
-    if (p->spec.kind == XF_PORT_MEMIF)
+    /* One whose peer or socket is gone already closes as well, but not without complaint. */
+    xf_dpdk_quiet(p->spec.kind->pairs);
+    if (p->spec.kind->close_on_interrupt_thread)
         xf_dpdk_alone(take_down, p);
     else
         take_down(p);

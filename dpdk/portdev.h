@@ -13,10 +13,12 @@
 #include <rte_mbuf.h>
 
 #include "alarm.h"
+#include "eal.h"
 #include "frame.h"
-#include "port.h"
-#include "spec.h"
+#include "kind.h"
+#include "port_config.h"
 #include "trial.h"
+#include "transport/link.h"
 
 /* Each queue is written by its own thread only: no cache line is shared. */
 struct xf_port_queue {
@@ -32,13 +34,11 @@ struct xf_port {
     struct xf_port_spec spec;
     uint16_t id;
     bool started, has_peer, has_callback;
-    bool tx_waits; /* AF_PACKET: transmit may, without a limit, and for ever if a frame is too long
-                    */
     struct xf_frame_offload offload;
     uint64_t tx_flags; /* RTE_MBUF_F_TX_* of each packet */
     struct rte_mempool *pool;
     volatile bool removed; /* set by DPDK's interrupt thread */
-    bool joined;           /* MEMIF: its peer has been there */
+    bool joined;           /* its peer has been there, where ports pair up */
     uint64_t health_us;    /* when health was last looked at */
     int health_rc;         /* and what it was */
     struct xf_port_queue *queues;
@@ -56,7 +56,7 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
 /* Undoes whatever of xf_portdev_open() was done. */
 void xf_portdev_close(struct xf_port *p);
 
-/* 0 or -ENETDOWN, from the port or from the kernel's interface under it. */
+/* 0, -ENETDOWN or another -errno, as the kind of port tells it. */
 int xf_portdev_link_state(const struct xf_port *p);
 
 #endif

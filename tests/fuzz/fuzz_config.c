@@ -28,7 +28,7 @@ static void check_port(const struct xf_config *c)
     FUZZ_CHECK(memchr(spec.kernel_if, 0, sizeof(spec.kernel_if)));
     FUZZ_CHECK(memchr(spec.device, 0, sizeof(spec.device)));
     FUZZ_CHECK(memchr(spec.vdev, 0, sizeof(spec.vdev)));
-    if (!xf_spec_vdev(&spec, c->queues ? c->queues : 1, c->mtu ? c->mtu : 1500, vdev))
+    if (!spec.kind->vdev(&spec, c->queues ? c->queues : 1, c->mtu ? c->mtu : 1500, vdev))
         FUZZ_CHECK(memchr(vdev, 0, sizeof(vdev)));
 }
 

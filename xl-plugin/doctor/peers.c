@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dpdk/spec.h"
 #include "xl-plugin/cli/number.h"
 
 #define CLOCK_MS  2000u /* that two clocks may differ by */
@@ -166,20 +167,6 @@ static unsigned usable_mtu(const struct xf_peer *p)
     return p->mtu_limit && (!p->mtu || p->mtu_limit < p->mtu) ? p->mtu_limit : p->mtu;
 }
 
-/* Its frames have to fit a page: no MTU of the other end's is one that it could be given. */
-static bool is_af_xdp(const struct xf_peer *p)
-{
-    return !strncmp(p->port, "af_xdp:", 7);
-}
-
-/* The interface behind a port's name: eth1, af_packet:eth1, af_xdp:eth1. */
-static const char *interface_of(const struct xf_peer *p)
-{
-    const char *colon = strchr(p->port, ':');
-
-    return colon ? colon + 1 : p->port;
-}
-
 void xf_peers_mtu(const struct xf_peer *source, const struct xf_peer *target, struct xf_finding *f)
 {
     unsigned here = usable_mtu(source), there = usable_mtu(target);
@@ -193,12 +180,17 @@ void xf_peers_mtu(const struct xf_peer *source, const struct xf_peer *target, st
     }
     const struct xf_peer *low = here < there ? source : target;
     const struct xf_peer *high = here < there ? target : source;
-    const struct xf_peer *changed = is_af_xdp(low) ? high : low;
+    struct xf_port_spec spec;
+
+    /* Where its frames have to fit a page, no MTU of the other end's may be one that it can be
+       given. */
+    xf_spec_parse(&spec, low->port);
+    const struct xf_peer *changed = spec.kind && spec.kind->mtu_at_most ? high : low;
 
     f->mend_at_source = changed == source;
-    if (low->mtu == usable_mtu(low))
-        MEND("ip link set %.15s mtu %u", interface_of(changed),
-             usable_mtu(changed == low ? high : low));
+    xf_spec_parse(&spec, changed->port);
+    if (low->mtu == usable_mtu(low) && spec.kernel_if[0])
+        MEND("ip link set %.15s mtu %u", spec.kernel_if, usable_mtu(changed == low ? high : low));
     else
         MEND("editor " CONF);
     TEXT("has an MTU of %u, the source of %u: migrations use the smaller, and where a switch "

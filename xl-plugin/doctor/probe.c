@@ -29,12 +29,12 @@ struct probe {
     char name[256]; /* of the host */
     struct xf_dpdk_host host;
     uint64_t memory_kib; /* that programs can have here */
-    struct xf_probe_port ports[PORTS_MAX];
+    struct xf_found ports[PORTS_MAX];
     unsigned ports_n;
     /* By xl-fast-preflight; "" where it does not say. */
     bool asked;
     char xen[32], free_kib[32], configured[256], address[64], mtu[16], why[XF_PREFLIGHT_WHY_BYTES];
-    char mend[XF_PROBE_MEND_BYTES]; /* what why says */
+    char mend[XF_FOUND_MEND_BYTES]; /* what why says */
     bool ok;
 };
 
@@ -93,7 +93,7 @@ static void print_ports(const struct probe *p)
 {
     printf("\n%-14s %-14s %5s %-5s %6s  %s\n", "port", "driver", "mtu", "link", "queues", "");
     for (unsigned i = 0; i < p->ports_n; i++) {
-        const struct xf_probe_port *port = &p->ports[i];
+        const struct xf_found *port = &p->ports[i];
         char mtu[16] = "", queues[16] = "";
 
         if (port->mtu)
@@ -157,7 +157,7 @@ static void put_bool(struct json_object *to, const char *key, bool value)
     json_object_object_add(to, key, json_object_new_boolean(value));
 }
 
-static struct json_object *port_object(const struct xf_probe_port *port)
+static struct json_object *port_object(const struct xf_found *port)
 {
     struct json_object *o = json_object_new_object();
 

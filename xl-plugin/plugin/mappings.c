@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "dpdk/eal.h"
+#include "dpdk/host.h"
 #include "transport/guest.h"
 
 /* With fewer it is not worth trying; if the kernel has none, the migration fails by its error. */

@@ -3,7 +3,8 @@
 #ifndef XF_PLUGIN_PORTCHECK_H
 #define XF_PLUGIN_PORTCHECK_H
 
-#include "dpdk/probe.h"
+#include "dpdk/found.h"
+#include "dpdk/host.h"
 
 /*
  * sysfs: "/sys", or a test's own. *found is what is there, as far as sysfs tells: nothing of a
@@ -11,6 +12,6 @@
  * bytes), found->mend the command that mends it, where there is one.
  */
 int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host *host,
-                 unsigned queues, struct xf_probe_port *found, char *err);
+                 unsigned queues, struct xf_found *found, char *err);
 
 #endif

@@ -12,7 +12,8 @@
 
 #include <libxl.h>
 
-#include "dpdk/probe.h"
+#include "dpdk/found.h"
+#include "dpdk/host.h"
 #include "xl-plugin/doctor/peers.h"
 #include "xl-plugin/plugin/config.h"
 
@@ -32,7 +33,7 @@ struct preflight {
     struct xf_dpdk_host host;
 
     /* What the check that runs has said. */
-    char text[600], mend[XF_PROBE_MEND_BYTES];
+    char text[600], mend[XF_FOUND_MEND_BYTES];
     bool mend_is_safe; /* `xl-fast doctor --fix` may run it */
 };
 

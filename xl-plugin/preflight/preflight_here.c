@@ -88,7 +88,7 @@ int xf_check_config(struct preflight *p)
                    p->config.prefix);
 }
 
-static int pass_port(struct preflight *p, const struct xf_probe_port *port, unsigned queues)
+static int pass_port(struct preflight *p, const struct xf_found *port, unsigned queues)
 {
     char more[80] = "";
 
@@ -108,7 +108,7 @@ int xf_check_port(struct preflight *p)
 {
     const struct xf_config *c = &p->config;
     unsigned queues = c->queues ? c->queues : 1;
-    struct xf_probe_port port;
+    struct xf_found port;
     char err[256];
     int rc;
 

@@ -3,6 +3,7 @@
 #include "tests/unit/transport/unit.h"
 
 #include "dpdk/args.h"
+#include "dpdk/spec.h"
 
 static const struct xf_dpdk_host pv_dom0 = {
     .xen = true, .pv_dom0 = true, .root = true, .hugepages_free = 512 /* whatever it says */};

@@ -11,8 +11,9 @@
 
 #include <cmocka.h>
 
-#include "dpdk/eal.h"
+#include "dpdk/host.h"
 #include "dpdk/probe.h"
+#include "dpdk/spec.h"
 
 static char sysfs[64];
 
@@ -60,6 +61,16 @@ static int teardown(void **state)
     return remove(sysfs);
 }
 
+/* What its kind finds of the port. */
+static int judge(const char *port, const struct xf_dpdk_host *host, unsigned queues,
+                 struct xf_found *found)
+{
+    struct xf_port_spec spec;
+
+    assert_int_equal(xf_spec_parse(&spec, port), 0);
+    return spec.kind->probe(sysfs, &spec, host, queues, found);
+}
+
 static void ports_are_found_and_judged(void **state)
 {
     static const struct {
@@ -88,7 +99,7 @@ static void ports_are_found_and_judged(void **state)
     };
     enum { N = sizeof(expected) / sizeof(expected[0]) };
     const struct xf_dpdk_host host = {.hugepages = 100, .hugepages_free = 63};
-    struct xf_probe_port ports[32];
+    struct xf_found ports[32];
 
     (void)state;
     assert_int_equal(xf_probe_ports(sysfs, &host, ports, 32), N);
@@ -116,21 +127,39 @@ static void ports_are_found_and_judged(void **state)
 /* AF_XDP reads so many of an interface's queues as it is told, and there must be so many. */
 static void af_xdp_wants_its_queues(void **state)
 {
-    struct xf_probe_port port;
+    struct xf_found port;
 
     (void)state;
-    assert_int_equal(xf_probe_af_xdp(sysfs, "eth9", 1, &port), -ENODEV);
-    assert_int_equal(xf_probe_af_xdp(sysfs, "eth2", 1, &port), -EBUSY);
+    assert_int_equal(judge("af_xdp:"
+                           "eth9",
+                           NULL, 1, &port),
+                     -ENODEV);
+    assert_int_equal(judge("af_xdp:"
+                           "eth2",
+                           NULL, 1, &port),
+                     -EBUSY);
     run("echo 3499 >class/net/eth1/mtu");
-    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 2, &port), -EINVAL);
+    assert_int_equal(judge("af_xdp:"
+                           "eth1",
+                           NULL, 2, &port),
+                     -EINVAL);
     assert_string_equal(port.mend, "ip link set eth1 mtu 3000");
     run("echo 3498 >class/net/eth1/mtu");
-    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 1, &port), -EINVAL);
+    assert_int_equal(judge("af_xdp:"
+                           "eth1",
+                           NULL, 1, &port),
+                     -EINVAL);
     assert_string_equal(port.mend, "ethtool -L eth1 combined 1");
     assert_false(port.usable || port.mend_is_safe);
-    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 2, &port), 0);
+    assert_int_equal(judge("af_xdp:"
+                           "eth1",
+                           NULL, 2, &port),
+                     0);
     assert_true(port.usable);
-    assert_int_equal(xf_probe_af_xdp(sysfs, "eth1", 3, &port), -EINVAL);
+    assert_int_equal(judge("af_xdp:"
+                           "eth1",
+                           NULL, 3, &port),
+                     -EINVAL);
     assert_non_null(strstr(port.why, "has 2 receive queues, and xl-fast.conf wants 3"));
     assert_string_equal(port.mend, ""); /* it cannot have more, as far as sysfs shows */
     run("echo 9000 >class/net/eth1/mtu");
@@ -138,15 +167,21 @@ static void af_xdp_wants_its_queues(void **state)
 
 static void a_switchs_port_is_none_of_ours(void **state)
 {
-    struct xf_probe_port port;
+    struct xf_found port;
 
     (void)state;
     run("mkdir class/net/ovs-system; ln -s ../ovs-system class/net/eth1/master");
-    assert_int_equal(xf_probe_interface(sysfs, "eth1", &port), -EBUSY);
+    assert_int_equal(judge("af_packet:"
+                           "eth1",
+                           NULL, 1, &port),
+                     -EBUSY);
     assert_string_equal(port.mend, "ovs-vsctl del-port eth1");
     /* A VRF takes packets of the IP stack only. */
     run("rm class/net/eth1/master; ln -s ../vrf7 class/net/eth1/master");
-    assert_int_equal(xf_probe_interface(sysfs, "eth1", &port), 0);
+    assert_int_equal(judge("af_packet:"
+                           "eth1",
+                           NULL, 1, &port),
+                     0);
     run("rm -r class/net/eth1/master class/net/ovs-system");
 }
 
@@ -154,13 +189,13 @@ static void a_switchs_port_is_none_of_ours(void **state)
 static void a_virtual_function_is_not_for_uio(void **state)
 {
     const struct xf_dpdk_host host = {0};
-    struct xf_probe_port port;
+    struct xf_found port;
 
     (void)state;
     run("mkdir bus/pci/devices/0000:00:04.0/physfn bus/pci/devices/0000:00:02.0/physfn");
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:04.0", &host, 1, &port), -ENODEV);
+    assert_int_equal(judge("0000:00:04.0", &host, 1, &port), -ENODEV);
     assert_string_equal(port.mend, "");
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", &host, 1, &port), -EBUSY);
+    assert_int_equal(judge("0000:00:02.0", &host, 1, &port), -EBUSY);
     assert_string_equal(port.mend, "");
     run("rmdir bus/pci/devices/0000:00:04.0/physfn bus/pci/devices/0000:00:02.0/physfn");
 }
@@ -168,11 +203,14 @@ static void a_virtual_function_is_not_for_uio(void **state)
 /* No command is made of a name that a shell would act on. */
 static void a_name_is_no_command(void **state)
 {
-    struct xf_probe_port port;
+    struct xf_found port;
 
     (void)state;
     run("cp -r class/net/eth3 'class/net/e;reboot'");
-    assert_int_equal(xf_probe_interface(sysfs, "e;reboot", &port), -ENETDOWN);
+    assert_int_equal(judge("af_packet:"
+                           "e;reboot",
+                           NULL, 1, &port),
+                     -ENETDOWN);
     assert_string_equal(port.mend, "");
     run("rm -r 'class/net/e;reboot'");
 }
@@ -180,17 +218,20 @@ static void a_name_is_no_command(void **state)
 static void a_pv_dom0_has_no_pci_ports(void **state)
 {
     const struct xf_dpdk_host pv = {.pv_dom0 = true}, other = {0};
-    struct xf_probe_port port;
+    struct xf_found port;
 
     (void)state;
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:01.0", &pv, 1, &port), -ENODEV);
+    assert_int_equal(judge("0000:00:01.0", &pv, 1, &port), -ENODEV);
     assert_non_null(strstr(port.why, "PV dom0"));
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:02.0", &pv, 1, &port), -ENODEV);
+    assert_int_equal(judge("0000:00:02.0", &pv, 1, &port), -ENODEV);
     assert_non_null(strstr(port.why, "here eth1"));
     /* But for those that the kernel goes on driving. */
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:03.0", &pv, 1, &port), 0);
-    assert_int_equal(xf_probe_pci(sysfs, "0000:00:09.0", &other, 1, &port), -ENODEV);
-    assert_int_equal(xf_probe_interface(sysfs, "eth9", &port), -ENODEV);
+    assert_int_equal(judge("0000:00:03.0", &pv, 1, &port), 0);
+    assert_int_equal(judge("0000:00:09.0", &other, 1, &port), -ENODEV);
+    assert_int_equal(judge("af_packet:"
+                           "eth9",
+                           NULL, 1, &port),
+                     -ENODEV);
 }
 
 static void hosts_are_told_apart(void **state)

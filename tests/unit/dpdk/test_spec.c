@@ -2,24 +2,25 @@
 /* Specs: what names of ports mean, and the vdev strings that follow. */
 #include "tests/unit/transport/unit.h"
 
+#include "dpdk/af_packet.h"
 #include "dpdk/spec.h"
 
 static void names(void **state)
 {
     static const struct {
         const char *port;
-        enum xf_port_kind kind;
+        const struct xf_port_kind *kind;
         const char *device, *kernel_if;
     } rows[] = {
-        {"0000:3b:00.1", XF_PORT_PCI, "0000:3b:00.1", ""},
-        {"3b:00.1", XF_PORT_PCI, "0000:3b:00.1", ""},
-        {"10000:E1:1f.7", XF_PORT_PCI, "10000:e1:1f.7", ""},
-        {"eth1", XF_PORT_AF_PACKET, "net_af_packet_eth1", "eth1"},
-        {"enp3s0f1.100", XF_PORT_AF_PACKET, "net_af_packet_enp3s0f1.100", "enp3s0f1.100"},
-        {"af_packet:eth1", XF_PORT_AF_PACKET, "net_af_packet_eth1", "eth1"},
-        {"af_xdp:eth1", XF_PORT_AF_XDP, "net_af_xdp_eth1", "eth1"},
-        {"net_memif0,role=server", XF_PORT_MEMIF, "net_memif0", ""},
-        {"net_tap0,iface=x", XF_PORT_VDEV, "net_tap0", ""},
+        {"0000:3b:00.1", &xf_port_pci, "0000:3b:00.1", ""},
+        {"3b:00.1", &xf_port_pci, "0000:3b:00.1", ""},
+        {"10000:E1:1f.7", &xf_port_pci, "10000:e1:1f.7", ""},
+        {"eth1", &xf_port_af_packet, "net_af_packet_eth1", "eth1"},
+        {"enp3s0f1.100", &xf_port_af_packet, "net_af_packet_enp3s0f1.100", "enp3s0f1.100"},
+        {"af_packet:eth1", &xf_port_af_packet, "net_af_packet_eth1", "eth1"},
+        {"af_xdp:eth1", &xf_port_af_xdp, "net_af_xdp_eth1", "eth1"},
+        {"net_memif0,role=server", &xf_port_memif, "net_memif0", ""},
+        {"net_tap0,iface=x", &xf_port_vdev, "net_tap0", ""},
     };
 
     (void)state;
@@ -28,7 +29,7 @@ static void names(void **state)
 
         if (xf_spec_parse(&s, rows[i].port))
             fail_msg("%s: refused", rows[i].port);
-        assert_int_equal(s.kind, rows[i].kind);
+        assert_ptr_equal(s.kind, rows[i].kind);
         assert_string_equal(s.device, rows[i].device);
         assert_string_equal(s.kernel_if, rows[i].kernel_if);
     }
@@ -67,29 +68,29 @@ static void memif_arguments(void **state)
 
     (void)state;
     assert_int_equal(xf_spec_parse(&s, "net_memif0"), 0);
-    assert_int_equal(s.memif_buffer_bytes, 2048);
-    assert_int_equal(s.memif_ring, 1024);
-    assert_false(s.memif_server);
+    assert_int_equal(s.buffer_bytes, 2048);
+    assert_int_equal(s.ring, 1024);
+    assert_false(s.listens);
     assert_int_equal(xf_spec_parse(&s, "net_memif1,role=server,bsize=9216,rsize=9"), 0);
-    assert_int_equal(s.memif_buffer_bytes, 9216);
-    assert_int_equal(s.memif_ring, 512);
-    assert_true(s.memif_server);
+    assert_int_equal(s.buffer_bytes, 9216);
+    assert_int_equal(s.ring, 512);
+    assert_true(s.listens);
 }
 
 static void af_packet_rings(void **state)
 {
     (void)state;
     for (uint32_t mtu = 576; mtu <= 9000; mtu++) {
-        uint32_t frame = xf_spec_af_packet_frame_bytes(mtu);
+        uint32_t frame = xf_af_packet_frame_bytes(mtu);
 
         /* The kernel's header, Ethernet's, and the driver's demand that four fill whole pages. */
         assert_true(frame >= mtu + 14 + 66);
         assert_int_equal(frame * 4 % 4096, 0);
-        assert_int_equal(xf_spec_af_packet_frames(mtu) % 4, 0);
-        assert_true(xf_spec_af_packet_frames(mtu) >= 512);
+        assert_int_equal(xf_af_packet_frames(mtu) % 4, 0);
+        assert_true(xf_af_packet_frames(mtu) >= 512);
     }
-    assert_int_equal(xf_spec_af_packet_frame_bytes(9000), 9216);
-    assert_int_equal(xf_spec_af_packet_frame_bytes(65536), 9216);
+    assert_int_equal(xf_af_packet_frame_bytes(9000), 9216);
+    assert_int_equal(xf_af_packet_frame_bytes(65536), 9216);
 }
 
 static void vdev_strings(void **state)
@@ -99,17 +100,17 @@ static void vdev_strings(void **state)
 
     (void)state;
     assert_int_equal(xf_spec_parse(&s, "eth1"), 0);
-    assert_int_equal(xf_spec_vdev(&s, 2, 9000, vdev), 0);
+    assert_int_equal(s.kind->vdev(&s, 2, 9000, vdev), 0);
     assert_string_equal(
         vdev, "net_af_packet_eth1,iface=eth1,qpairs=2,framesz=9216,blocksz=36864,framecnt=568");
     assert_int_equal(xf_spec_parse(&s, "af_xdp:eth1"), 0);
-    assert_int_equal(xf_spec_vdev(&s, 4, 1500, vdev), 0);
+    assert_int_equal(s.kind->vdev(&s, 4, 1500, vdev), 0);
     assert_string_equal(vdev, "net_af_xdp_eth1,iface=eth1,start_queue=0,queue_count=4");
     assert_int_equal(xf_spec_parse(&s, "net_memif0,role=server"), 0);
-    assert_int_equal(xf_spec_vdev(&s, 1, 0, vdev), 0);
+    assert_int_equal(s.kind->vdev(&s, 1, 0, vdev), 0);
     assert_string_equal(vdev, "net_memif0,role=server");
     assert_int_equal(xf_spec_parse(&s, "3b:00.0"), 0);
-    assert_int_equal(xf_spec_vdev(&s, 1, 0, vdev), 0);
+    assert_int_equal(s.kind->vdev(&s, 1, 0, vdev), 0);
     assert_string_equal(vdev, "");
 }
 

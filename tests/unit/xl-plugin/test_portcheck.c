@@ -84,7 +84,7 @@ static void ports_are_told_apart(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char err[256] = "";
-        struct xf_probe_port found;
+        struct xf_found found;
         int rc = xf_portcheck(sysfs, cases[i].port, &host, 1, &found, err);
 
         if (rc != cases[i].rc || found.mtu != cases[i].mtu || !strstr(err, cases[i].word) ||
