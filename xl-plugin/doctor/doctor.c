@@ -4,7 +4,7 @@
  * end is asked by xl-fast-preflight, which a migration asks too; what both have to have in common
  * is compared here.
  */
-#include "doctor.h"
+#include "doctor_print.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 
 #include <json-c/json.h>
 
-#include "doctor.h"
+#include "doctor_print.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/screen/live.h"
 

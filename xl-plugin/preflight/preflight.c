@@ -25,9 +25,6 @@
  * (STATE: ok, note, fail) and, if there is one, "mend=" after it; at last "examined=1". mend runs
  * those commands that are safe, says "ran=STATUS COMMAND", and looks again.
  */
-#include "preflight.h"
-
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +34,8 @@
 
 #include "transport/offer.h"
 #include "xl-plugin/plugin/portlock.h"
+#include "checks.h"
+#include "findings.h"
 #include "preflight_config.h"
 #include "preflight_question.h"
 
@@ -68,63 +67,14 @@ static const struct check {
     {"turn", xf_check_turn, TARGET, true, true}, /* the last: only what can go gets one */
 };
 
-static void say(struct preflight *p, const char *format, va_list args)
+static int run_check(struct xf_preflight *p, const struct check *c)
 {
-    vsnprintf(p->text, sizeof(p->text), format, args);
-}
-
-int xf_refuse(struct preflight *p, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    say(p, format, args);
-    va_end(args);
-    return -1;
-}
-
-int xf_note(struct preflight *p, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    say(p, format, args);
-    va_end(args);
-    return 1;
-}
-
-int xf_pass(struct preflight *p, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    say(p, format, args);
-    va_end(args);
-    return 0;
-}
-
-void xf_mend(struct preflight *p, bool safe, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    int n = vsnprintf(p->mend, sizeof(p->mend), format, args);
-    va_end(args);
-    /* Half a command is another one. */
-    if (n < 0 || (size_t)n >= sizeof(p->mend))
-        p->mend[0] = 0;
-    p->mend_is_safe = safe && p->mend[0];
-}
-
-static int run_check(struct preflight *p, const struct check *c)
-{
-    p->text[0] = p->mend[0] = 0;
-    p->mend_is_safe = false;
+    xf_findings_begin(p);
     return c->run(p);
 }
 
 /* Until the first that refuses. */
-static int ask(struct preflight *p, unsigned call, const char *host)
+static int ask(struct xf_preflight *p, unsigned call, const char *host)
 {
     for (const struct check *c = checks; c < checks + sizeof(checks) / sizeof(*checks); c++) {
         if (!(c->calls & call) || run_check(p, c) >= 0)
@@ -139,7 +89,7 @@ static int ask(struct preflight *p, unsigned call, const char *host)
 }
 
 /* stdout is the answer's. */
-static void run_mend(const struct preflight *p)
+static void run_mend(const struct xf_preflight *p)
 {
     char command[sizeof(p->mend) + 32];
 
@@ -148,7 +98,7 @@ static void run_mend(const struct preflight *p)
     printf("ran=%d %s\n", status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1, p->mend);
 }
 
-static void examine(struct preflight *p, bool mend)
+static void examine(struct xf_preflight *p, bool mend)
 {
     static const char *const states[] = {"fail", "ok", "note"};
 
@@ -170,7 +120,7 @@ static void examine(struct preflight *p, bool mend)
     printf("examined=1\n");
 }
 
-static void find_ourselves(struct preflight *p)
+static void find_ourselves(struct xf_preflight *p)
 {
     ssize_t n = readlink("/proc/self/exe", p->lib, sizeof(p->lib) - 1);
 
@@ -180,7 +130,7 @@ static void find_ourselves(struct preflight *p)
 }
 
 /* For xl-fast-receive. */
-static int print_queue(struct preflight *p)
+static int print_queue(struct xf_preflight *p)
 {
     char path[512];
 
@@ -205,7 +155,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "", *sysfs = getenv("XL_FAST_SYSFS");
-    struct preflight p = {.sysfs = sysfs && *sysfs ? sysfs : "/sys"};
+    struct xf_preflight p = {.sysfs = sysfs && *sysfs ? sysfs : "/sys"};
     bool mend = argc == 2 && !strcmp(verb, "mend");
     unsigned call = 0;
     char host[256] = "?";

@@ -4,7 +4,7 @@
  * never moves. Xen's libxl finds most of it at the target, after all of the memory has come: it is
  * tools/libs/light that says what it makes of a configuration.
  */
-#include "preflight.h"
+#include "checks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +92,7 @@ static bool can_suspend_paused(xc_interface *xch, const libxl_dominfo *info)
     return !drivers || asleep;
 }
 
-static int find_what_stays(struct preflight *p, xc_interface *xch, const libxl_dominfo *info,
+static int find_what_stays(struct xf_preflight *p, xc_interface *xch, const libxl_dominfo *info,
                            const libxl_domain_config *c)
 {
     const char *name = c->c_info.name;
@@ -135,7 +135,7 @@ static int find_what_stays(struct preflight *p, xc_interface *xch, const libxl_d
     return 0;
 }
 
-int xf_preflight_asks(struct preflight *p, const libxl_dominfo *info,
+int xf_preflight_asks(struct xf_preflight *p, const libxl_dominfo *info,
                       const libxl_domain_config *config)
 {
     xc_interface *xch = xc_interface_open(NULL, NULL, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whether the guests of a question (preflight_question.h) can move to this host. */
-#include "preflight.h"
+#include "checks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +110,7 @@ static struct xf_question_domain *list_domains(libxl_ctx *ctx, unsigned *count)
     return list;
 }
 
-int xf_check_guest(struct preflight *p)
+int xf_check_guest(struct xf_preflight *p)
 {
     /* Which leaf does not fit it would say on stderr, besides our line. */
     xentoollog_logger *quiet =

@@ -7,7 +7,7 @@
  * Then "all=said". Domains that work for another one (its device model) are left out: they go with
  * it.
  */
-#include "preflight.h"
+#include "checks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ static void print_name(const char *name)
 }
 
 /* dom0, and a domain that is being made or ends, have no configuration that could be asked for. */
-static void print_need(struct preflight *p, const libxl_dominfo *info)
+static void print_need(struct xf_preflight *p, const libxl_dominfo *info)
 {
     libxl_domain_config config;
     uint64_t need_kib = 0;
@@ -58,7 +58,7 @@ static void print_need(struct preflight *p, const libxl_dominfo *info)
     libxl_domain_config_dispose(&config);
 }
 
-int xf_check_guests(struct preflight *p)
+int xf_check_guests(struct xf_preflight *p)
 {
     libxl_ctx *ctx = p->ctx;
     int n;

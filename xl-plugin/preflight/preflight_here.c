@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The preflight's checks of what needs no Xen: our files, the configuration, the port. */
-#include "preflight.h"
+#include "checks.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 #include "dpdk/args.h"
+#include "xl-plugin/doctor/peers.h"
 #include "xl-plugin/plugin/portcheck.h"
 #include "xl-plugin/plugin/portlock.h"
 #include "preflight_question.h"
 
 /* The other files stand beside this program. */
-int xf_check_installation(struct preflight *p)
+int xf_check_installation(struct xf_preflight *p)
 {
     static const struct {
         const char *name;
@@ -46,7 +47,7 @@ int xf_check_installation(struct preflight *p)
 }
 
 /* Whether `xl` is our shim, by PATH, as a shell would find it. */
-int xf_check_path(struct preflight *p)
+int xf_check_path(struct xf_preflight *p)
 {
     static const char link[] = "/usr/local/sbin/xl";
     const char *path = getenv("PATH");
@@ -71,7 +72,7 @@ int xf_check_path(struct preflight *p)
     return xf_refuse(p, "xl in PATH is %s, which knows no --fast", found);
 }
 
-int xf_check_config(struct preflight *p)
+int xf_check_config(struct xf_preflight *p)
 {
     char err[XF_CONFIG_ERR_BYTES];
 
@@ -88,7 +89,7 @@ int xf_check_config(struct preflight *p)
                    p->config.prefix);
 }
 
-static int pass_port(struct preflight *p, const struct xf_found *port, unsigned queues)
+static int pass_port(struct xf_preflight *p, const struct xf_found *port, unsigned queues)
 {
     char more[80] = "";
 
@@ -104,7 +105,7 @@ static int pass_port(struct preflight *p, const struct xf_found *port, unsigned 
                                port->driver[0] ? port->driver : "none", port->mtu, more);
 }
 
-int xf_check_port(struct preflight *p)
+int xf_check_port(struct xf_preflight *p)
 {
     const struct xf_config *c = &p->config;
     unsigned queues = c->queues ? c->queues : 1;
@@ -127,7 +128,7 @@ int xf_check_port(struct preflight *p)
 
 /* Two hosts that move guests to each other would wait for each other for ever, each with its own
    port: of them the one with the greater address lets go of its own while it waits. */
-int xf_check_turn(struct preflight *p)
+int xf_check_turn(struct xf_preflight *p)
 {
     const char *port = p->config.port;
     struct xf_peer source = {0};
@@ -151,7 +152,7 @@ int xf_check_turn(struct preflight *p)
 }
 
 /* No refusal: others wait for their turn. */
-int xf_check_lock(struct preflight *p)
+int xf_check_lock(struct xf_preflight *p)
 {
     pid_t holder = 0;
 

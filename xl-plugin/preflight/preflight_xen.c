@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The preflight's checks of what Xen and its libraries know. */
-#include "preflight.h"
+#include "checks.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,11 +17,12 @@
 #include <xenguest.h> /* wants xenctrl.h before it */
 
 #include "transport/offer.h"
+#include "xl-plugin/doctor/peers.h"
 
 #define XL_CONF "/etc/xen/xl.conf"
 #define XL_LOCK "/var/lock/xl"
 
-int xf_check_xen(struct preflight *p)
+int xf_check_xen(struct xf_preflight *p)
 {
     const libxl_version_info *v;
 
@@ -38,7 +39,7 @@ int xf_check_xen(struct preflight *p)
                    v->xen_version_minor, p->host.pv_dom0 ? "PV" : "PVH", XF_PROTOCOL_VERSION);
 }
 
-void xf_close_xen(struct preflight *p)
+void xf_close_xen(struct xf_preflight *p)
 {
     if (p->ctx)
         libxl_ctx_free(p->ctx);
@@ -48,7 +49,7 @@ void xf_close_xen(struct preflight *p)
 
 /* A PV guest's writes are logged by shadow paging and nothing else. Debian builds Xen without it
    since 4.17.7, and stock xl migrate then fails with "Failed to enable logdirty". */
-static int check_logdirty(struct preflight *p, const char *name, const libxl_dominfo *info)
+static int check_logdirty(struct xf_preflight *p, const char *name, const libxl_dominfo *info)
 {
     libxl_physinfo physinfo;
     int rc = 0;
@@ -68,7 +69,7 @@ static int check_logdirty(struct preflight *p, const char *name, const libxl_dom
     return rc;
 }
 
-int xf_check_domain(struct preflight *p)
+int xf_check_domain(struct xf_preflight *p)
 {
     const char *name = p->domain;
     libxl_domain_config config;
@@ -104,7 +105,7 @@ int xf_check_domain(struct preflight *p)
 
 /* Whether xl here will shrink dom0 to make room, by xl.conf and Xen's command line, as xl decides.
  */
-static bool xl_makes_room(struct preflight *p)
+static bool xl_makes_room(struct xf_preflight *p)
 {
     XLU_Config *cfg = xlu_cfg_init(stderr, XL_CONF);
     const char *text = "auto";
@@ -132,7 +133,7 @@ static bool xl_makes_room(struct preflight *p)
 
 /* xl makes one domain at a time, whether it is created or received, under a lock (fcntl's) that it
    waits for without a word. */
-int xf_check_xl(struct preflight *p)
+int xf_check_xl(struct xf_preflight *p)
 {
     XLU_Config *cfg = xlu_cfg_init(stderr, XL_CONF);
     const char *path = XL_LOCK;
@@ -157,7 +158,7 @@ int xf_check_xl(struct preflight *p)
                    (int)lock.l_pid);
 }
 
-int xf_check_memory(struct preflight *p)
+int xf_check_memory(struct xf_preflight *p)
 {
     uint64_t free_kib, need_kib = p->peer.need_kib ? strtoull(p->peer.need_kib, NULL, 10) : 0;
 
@@ -174,7 +175,7 @@ int xf_check_memory(struct preflight *p)
 }
 
 /* What one end can see of both; the rest `xl-fast doctor` compares by the same functions. */
-int xf_check_peer(struct preflight *p)
+int xf_check_peer(struct xf_preflight *p)
 {
     static xf_peers_compare *const all[] = {xf_peers_protocol, xf_peers_xen, xf_peers_network};
     struct xf_peer source = {0}, here = {0};
@@ -233,7 +234,7 @@ static int get_features(xc_interface *xch, uint32_t kind, uint32_t n, uint32_t *
 
 /* What a guest gets here if its configuration asks for nothing else, by Xen's names. PV guests get
    less; of a host that has no others, what they get. */
-int xf_check_cpu(struct preflight *p)
+int xf_check_cpu(struct xf_preflight *p)
 {
     xc_interface *xch = xc_interface_open(NULL, NULL, 0);
     uint32_t n = xc_get_cpu_featureset_size(), *words = calloc(n ? n : 1, sizeof(*words));

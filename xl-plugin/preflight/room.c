@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The check of the place for what is known of a migration while it goes on: /run/xl-fast. */
-#include "preflight.h"
+#include "checks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@ static int try_place(const char *dir)
     return rc;
 }
 
-static void mend_place(struct preflight *p, const char *run, const char *dir, int rc)
+static void mend_place(struct xf_preflight *p, const char *run, const char *dir, int rc)
 {
     struct statvfs size;
     struct statfs kind;
@@ -55,7 +55,7 @@ static void mend_place(struct preflight *p, const char *run, const char *dir, in
                 (uint64_t)size.f_files * 2, run);
 }
 
-int xf_check_room(struct preflight *p)
+int xf_check_room(struct xf_preflight *p)
 {
     const char *run = getenv("XL_FAST_RUNDIR");
     char dir[512];

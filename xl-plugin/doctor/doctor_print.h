@@ -4,8 +4,8 @@
  * (xl-plugin/preflight/preflight.c) and compares what they answer (peers.h). Texts and commands of
  * the target are the target's: they are shown as what they are, and never run here.
  */
-#ifndef XF_DOCTOR_DOCTOR_H
-#define XF_DOCTOR_DOCTOR_H
+#ifndef XF_DOCTOR_DOCTOR_PRINT_H
+#define XF_DOCTOR_DOCTOR_PRINT_H
 
 #include <stdbool.h>
 #include <stdio.h>
