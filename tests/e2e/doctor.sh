@@ -362,7 +362,7 @@ one_object
 is ok false
 is target '"hostb"'
 is failed 1
-python3 - "$work/out" <<'END' || fail "the JSON is not as xl-fast(1) says"
+python3 - "$work/out" <<'END' || fail "the JSON is not as xl-fast-doctor(1) says"
 import json, sys
 
 o = json.load(open(sys.argv[1]))

@@ -36,7 +36,7 @@ static const char help[] =
     "                       given several times\n"
     "  -n, --dry-run        print the plan, and move nothing\n"
     "      --quiet          only what went wrong\n"
-    "      --json           what happens as lines of JSON on stdout, see xl-fast(1)\n"
+    "      --json           what happens as lines of JSON on stdout, see xl-fast-evacuate(1)\n"
     "  -s SSHCOMMAND        instead of ssh, as in xl migrate\n"
     "\n"
     "Exit status: 0 all have moved (or with -n: would); 1 some are left here, each is named with "

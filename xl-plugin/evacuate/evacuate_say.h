@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What `xl-fast evacuate` says: a plan and a table on stdout, lines on stderr; or, with --json,
- * events, a line of JSON each, on stdout (xl-fast(1), EVACUATE). With --quiet only what went wrong.
+ * events, a line of JSON each, on stdout (xl-fast-evacuate(1), JSON). With --quiet only what went
+ * wrong.
  */
 #ifndef XF_EVACUATE_EVACUATE_SAY_H
 #define XF_EVACUATE_EVACUATE_SAY_H
