@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Alarm: a timer per thread that sends a signal to that thread, so that a driver's endless poll(2)
+ * returns.
+ */
 #include "alarm.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Trial: sends a long frame by a packet socket of its own, to learn whether the interface takes
+ * it.
+ */
 #include "trial.h"
 
 #include <linux/if_packet.h>
