@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Begun: looks in the file of the target's stderr for the line that its helper has begun. */
 #include "begun.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Cap: sets, records and removes the cap of CPU time by which --throttle slows a guest down. */
 #include "cap.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Config: reads and checks xl-fast.conf, then applies the XL_FAST_* environment. */
 #include "config.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Config keys: their names, and the nearest one to a mistyped name. */
 #include "config_keys.h"
 
 #include <ctype.h>

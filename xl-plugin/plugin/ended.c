@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ended: asks Xen for the domain's state, and puts its end into words. */
 #include "ended.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Granted: reads the guest's grant table for the frames that others may write to. */
 #include "granted.h"
 
 #include <errno.h>

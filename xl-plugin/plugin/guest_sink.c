@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Guest sink: populates and maps the memory of an HVM or PVH domain at the target. */
 #include "guest_sink.h"
 
 #include <errno.h>

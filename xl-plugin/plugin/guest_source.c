@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Guest source: finds, maps and tracks the pages of a running HVM or PVH domain, and suspends it.
+ */
 #include "guest_source.h"
 
 #include <errno.h>

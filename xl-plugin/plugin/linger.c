@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Linger: clones a process that shares the helper's memory and frees it after the helper's exit. */
 #include "linger.h"
 
 #include <limits.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Marks: prints the times of suspend and restore for benchmarks, if XL_FAST_MARKS asks for them. */
 #include "marks.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Portcheck: parses the port's name, and checks it by sysfs (dpdk/probe.h). */
 #include "portcheck.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Port lock: the lock of a port, the queue for it, and the tickets of sources that wait for their
+ * turn.
+ */
 #include "portlock.h"
 
 #include <dirent.h>

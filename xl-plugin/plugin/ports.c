@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ports: locks the port, starts the EAL, opens the port, and closes it beside the caller's work. */
 #include "ports.h"
 
 #include <errno.h>

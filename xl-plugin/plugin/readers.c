@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Readers: finds other save helpers of a domain in /proc, and checks that its dirty log is still
+ * on.
+ */
 #include "readers.h"
 
 #include <dirent.h>

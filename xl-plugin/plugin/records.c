@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Records: asks Xen for CPU policies, TSC, HVM context and parameters, and writes them to the
+ * stream.
+ */
 #include "records.h"
 
 #include <errno.h>

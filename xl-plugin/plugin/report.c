@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Report: prints rounds, summary and result of a migration on stderr, and writes its events. */
 #include "report.h"
 
 #include <stdio.h>

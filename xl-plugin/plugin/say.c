@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Say: formats a line and writes it to stderr by one write(2). */
 #include "say.h"
 
 #include <errno.h>

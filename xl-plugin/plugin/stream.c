@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Stream: reads, checks, writes and forwards headers and records of the libxc stream. */
 #include "stream.h"
 
 #include <endian.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Unsteady: lists the pages that --verify leaves out because others write to them. */
 #include "unsteady.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Verify: counts the pages that Xen's restore reports as different, and judges the result by a
+ * trial page.
+ */
 #include "verify.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tunnel: which records Xen's stream may have, and the helpers that both ends of the tunnel use. */
 #include "tunnel.h"
 
 #include <endian.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tunnel sink: two halves of a buffer: the transport fills one while Xen's restore empties the
+ * other.
+ */
 #include "tunnel_sink.h"
 
 #include <errno.h>

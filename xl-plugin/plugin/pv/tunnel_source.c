@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tunnel source: two halves of a buffer: Xen's save fills one while the transport sends the other.
+ */
 #include "tunnel_source.h"
 
 #include <errno.h>
