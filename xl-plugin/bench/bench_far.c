@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Bench, far: the target of one run: opens its port, receives the memory, compares it or drops it,
+ * reports.
+ */
 #include "bench_far.h"
 
 #include <errno.h>

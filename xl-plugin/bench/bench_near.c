@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Bench, near: the source of one run: sends the whole memory again and again, as batches of the
+ * transport.
+ */
 #include "bench_near.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bench, port: takes port, address and MTU from the order or from xl-fast.conf, and starts DPDK. */
 #include "bench_port.h"
 
 #include <arpa/inet.h>

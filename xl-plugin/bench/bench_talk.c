@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bench, talk: sends and receives the messages between both ends, and checks what arrives. */
 #include "bench_talk.h"
 
 #include <errno.h>

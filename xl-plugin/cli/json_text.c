@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* JSON text: replaces what is no UTF-8, so that any bytes become a JSON string. */
 #include "json_text.h"
 
 #include <stdio.h>

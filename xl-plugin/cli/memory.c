@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Memory: reads available memory from /proc/meminfo and resident memory from /proc/self/smaps. */
 #include "memory.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Quote: turns a guest's name into one word of a command line, and back. */
 #include "quote.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ends: parses ports and contents, enters network namespaces, and watches over child processes. */
 #include "ends.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Memif: the vdev of one of two processes, its start and its opening as a link. */
 #include "memif.h"
 
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Forecast: simulates the rounds of a migration by the round policy, for a rate and a rate of
+ * writes.
+ */
 #include "forecast.h"
 
 #include "transport/guest.h"

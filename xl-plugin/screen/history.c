@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* History: reads the file of past migrations, one story each. */
 #include "history.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Live: formats the progress line, estimates the time that is left, and rewrites the terminal's
+ * line.
+ */
 #include "live.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Moving: lists the migrations in progress from their records, and removes stale ones. */
 #include "moving.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Timing: cycles per page by stage, as JSON or as a table. */
 #include "timing.h"
 
 #include <stdio.h>
