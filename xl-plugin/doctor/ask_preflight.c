@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs xl-fast-preflight and hands on its key=value lines. */
 #include "ask_preflight.h"
 
 #include <errno.h>

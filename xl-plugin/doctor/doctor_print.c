@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Doctor, print: the checks as text with the commands that fix them, or as JSON. */
 #include <string.h>
 
 #include <json-c/json.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Peers: parses the answers of two hosts, and compares protocol, Xen, addresses, MTU, CPU and
+ * clock.
+ */
 #include "peers.h"
 
 #include <arpa/inet.h>

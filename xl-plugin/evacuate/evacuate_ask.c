@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Evacuate, ask: runs the preflight here and on each host, and parses what they answer. */
 #include "evacuate_ask.h"
 
 #include <ctype.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Evacuate, journal: prints, parses, writes and removes the record of the move in progress; the
+ * lock.
+ */
 #include "evacuate_journal.h"
 
 #include <ctype.h>

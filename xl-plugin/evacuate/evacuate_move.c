@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Evacuate, move: starts xl migrate --fast for a guest, waits, and settles what failed by xl-fast
+ * recover.
+ */
 #include "evacuate_move.h"
 
 #include <errno.h>

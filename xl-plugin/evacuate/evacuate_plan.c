@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Evacuate, plan: sorts out which guests move, orders them, and finds a host for each. */
 #include "evacuate_plan.h"
 
 #include <ctype.h>

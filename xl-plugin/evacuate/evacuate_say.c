@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Evacuate, say: prints the plan, each move and the final table, as text or as lines of JSON. */
 #include "evacuate_say.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Preflight, config: prints the errors of xl-fast.conf, or each key with its origin and value. */
 #include "preflight_config.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Preflight, question: parses what the source asks, and judges names, disks, bridges and CPUs for
+ * this host.
+ */
 #include "preflight_question.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Recover, actors: finds in /proc the processes that may still move or receive a guest. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Recover, decide: from the evidence of both ends to a verdict and the next step, and their words.
+ */
 #include "recover_decide.h"
 
 typedef struct xf_recover_decision decision;

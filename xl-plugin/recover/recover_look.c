@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Recover, look: what one end sees of a guest, to JSON and back, checked, and as evidence. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>

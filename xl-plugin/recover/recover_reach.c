@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Recover, reach: runs a program here or by ssh on the target, with limits of time and output. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

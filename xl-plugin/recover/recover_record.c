@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Recover, record: reads and writes the records that migrations leave at both ends. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
