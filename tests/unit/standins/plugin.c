@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Plug-in stand-in: the wrapped functions for the port, the configuration, stderr and dlsym(). */
 #include "plugin.h"
 
 #include <errno.h>

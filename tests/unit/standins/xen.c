@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Xen stand-in: libxenctrl and libxenforeignmemory over domains in this process's memory. */
 #define XC_WANT_COMPAT_DEVICEMODEL_API
 #include "xen.h"
 
