@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The benchmark: a small run measures and writes what it says; what is missing is skipped by name; ratios
-# and hits are of the right figures.
+# The benchmark: a small run measures and writes what it says, as JSON and as a table; what is missing is skipped by
+# name; ratios and hits are of the right figures.
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "$0")/common.bash"
 
@@ -38,6 +38,47 @@ assert 0 < s["ours-random"][0]["resident_bytes"] < 256 << 20
 assert r["source_seal_cycles"] > 0 and r["target_write_cycles"] > 0
 xml.dom.minidom.parse(sys.argv[1] + "/plot.svg")
 END
+
+# The same as a table: each figure is results.json's, and machine, date and versions are there.
+python3 - "$BUILD/bench" <<'END' || fail "results.md does not say what results.json says"
+import json, sys
+r = json.load(open(sys.argv[1] + "/results.json"))
+page = open(sys.argv[1] + "/results.md").read()
+line = lambda what: next(l for l in page.split("\n") if l.startswith(f"| {what}")).split(" | ")[1].rstrip(" |")
+assert page.startswith(f"# make bench, {r['date']}\n"), page
+assert line("machine") == f"{r['cpu']}, {r['cpus']} CPUs, Linux {r['kernel']}"
+assert line("versions") == f"xl-fast {r['commit']}, DPDK {r['dpdk']}"
+assert "a quick look" in line("runs")
+assert line("rate, random pages, encrypted") == f"{r['payload_gbps']:.2f} Gbit/s"
+assert line("`--max-downtime 30`").startswith(f"{r['blackout_hits_30']:.0f} % kept")
+assert line("QEMU in plain text, 4 channels") == line("rate with 2 queues") == line("written to at 90 %") == "not measured"
+assert line("source").startswith(f"{r['source_read_cycles']:.0f}")
+assert line("qemu") == json.load(open(sys.argv[1] + "/samples.json"))["skipped"]["qemu"]
+END
+
+# Those of the other benchmarks, of made-up figures.
+cat >"$work/net.json" <<'END'
+{"rate_bps": 1000000000, "mtu": 1500, "runs": 3, "seconds": 5, "loss_pct": 1, "goodput_gbps": 0.88,
+ "goodput_lossy_gbps": null, "goodput_ratio": null, "alone_used": 0.997, "alone_dropped_pct": 0.0,
+ "beside_tcp_ours": 0.55, "beside_tcp_tcp": 0.45, "load": 0.5}
+END
+cat >"$work/xen.json" <<'END'
+{"memory_mib": 512, "written_pages_per_s": 400, "max_downtime_ms": 20, "hosts": "A=pv B=pv",
+ "pvh_total_ratio": 1.675, "pvh_total_stock_ms": 42200.0, "pvh_total_fast_ms": 25200.0,
+ "pvh_blackout_ratio": 0.874, "pvh_blackout_stock_ms": 118.0, "pvh_blackout_fast_ms": 135.0,
+ "pvh_pause_ratio": 1.057, "pvh_pause_stock_ms": 3700.0, "pvh_pause_fast_ms": 3500.0,
+ "raw": [{"guest": "pvh:random", "how": "fast"}, {"guest": "pvh:random", "how": "fast"}, {"guest": "pvh:random", "how": "stock"}]}
+END
+for kind in net xen; do
+    scripts/bench.d/table.py $kind "$work/$kind.json" || fail "no table is made of $kind.json"
+    grep -q '"cpus"' "$work/$kind.json" || fail "$kind.json has no machine"
+done
+has_line() { grep -qxF "$2" "$1" || fail "$(basename "$1") has no line '$2': $(cat "$1")"; }
+has_line "$work/net.md" '| goodput | 0.880 Gbit/s |'
+has_line "$work/net.md" '| goodput at 1 % random loss | not measured |'
+has_line "$work/net.md" '| beside one TCP flow: share of xl-fast | 55.0 % |'
+has_line "$work/xen.md" '| pvh | 42200 / 25200 ms: 1.68 × | 118 / 135 ms: 0.87 × | 3700 / 3500 ms: 1.06 × |'
+grep -q 'medians of 2 moves each' "$work/xen.md" || fail "xen.md does not say of how many moves"
 
 # By made-up samples: who is the best, which way the ratios go, that to give up is no hit.
 python3 - <<'END' || fail "a figure is not what it is called"

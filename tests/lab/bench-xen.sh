@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # quick: no (a benchmark: make bench-xen)
 # `xl migrate --fast` beside stock `xl migrate` over ssh: the same guests, there and back, in turns. Writes
-# build/bench/xen.json, stock / ours as medians: the total time; the part of the blackout that the stream
+# build/bench/xen.json, and xen.md as a table; stock / ours as medians: the total time; the part of the blackout that the stream
 # decides, from the guest suspended to the end of the stream handled at the target, marked alike in both
 # (xl-plugin/plugin/marks.h); and the raw times, with the guest's whole pause by its own clock.
 #   XF_BENCH_RUNS=3       runs of each, there and back counted as two
@@ -88,10 +88,11 @@ one_move() {
 # What was measured is written also where a later move fails.
 summarize() {
     [ -s "$RAW" ] || return 0
-    python3 - "$RAW" "$OUT/xen.json" "$MEMORY" "$WRITE" "$DOWNTIME" <<'PY'
+    python3 - "$RAW" "$OUT/xen.json" "$MEMORY" "$WRITE" "$DOWNTIME" "$(describe_hosts)" <<'PY'
 import json, statistics, sys
 raw = [line.split() for line in open(sys.argv[1])]
-out = {"memory_mib": int(sys.argv[3]), "written_pages_per_s": int(sys.argv[4]), "max_downtime_ms": int(sys.argv[5])}
+out = {"memory_mib": int(sys.argv[3]), "written_pages_per_s": int(sys.argv[4]), "max_downtime_ms": int(sys.argv[5]),
+       "hosts": sys.argv[6]}
 for kind in dict.fromkeys(r[0] for r in raw):
     name = kind.replace(":random", "").replace(":", "_")
     if {r[1] for r in raw if r[0] == kind} != {"stock", "fast"}:
@@ -109,6 +110,7 @@ for key, value in out.items():
     if key != "raw":
         print(f"   {key}: {value}")
 PY
+    "$REPO/scripts/bench.d/table.py" xen "$OUT/xen.json"
 }
 trap summarize EXIT
 
