@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The documents say what the code does: man pages and README have the programs' commands, options and exit
-# statuses; PROTOCOL.md the headers' numbers and layouts, and the golden vectors are those that reference.py makes
+# The documents say what the code does: man pages have the programs' commands, options and exit statuses;
+# PROTOCOL.md the headers' numbers and layouts, and the golden vectors are those that reference.py makes
 # now; troubleshooting.md every message; README's picture is of the demo as it is; and what a page links to is there.
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "$0")/common.bash"
@@ -34,6 +34,12 @@ for page in *.md transport/*.md xl-plugin/doc/*.md; do
     done < <(grep -oE '\]\([^)#:]+[)#]' "$page" | sed 's/^](//; s/.$//'; grep -oE '(src|srcset)="[^":]+"' "$page" | cut -d'"' -f2)
 done
 [ "$links" -ge 10 ] || fail "only $links links are found"
+
+# README is two screens, and leads to every other page.
+[ "$(wc -l <README.md)" -le 130 ] || fail "README.md is longer than 130 lines: what is more belongs in xl-plugin/doc"
+for page in xl-plugin/doc/*.md; do
+    grep -qF "($page" README.md || fail "README.md does not lead to $page"
+done
 
 # The files and functions that CONTRIBUTING names in "How to add": a path, or a name that is somewhere.
 rooms=(transport dpdk xl-plugin tests scripts)
