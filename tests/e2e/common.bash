@@ -11,6 +11,9 @@ trap 'rm -rf "$work"' EXIT
 # The demo makes its directory here, so that what it leaves behind is seen.
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
+# This host's history and log are not a test's.
+export XL_FAST_STATEDIR=$work/state XL_FAST_SYSLOG=$work/log
+mkdir "$XL_FAST_STATEDIR"
 
 # A guest's size: sanitizers make everything several times slower.
 size() { # usual, sanitized

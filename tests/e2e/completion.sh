@@ -104,7 +104,7 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' bench cancel config demo doctor evacuate follow metrics probe recover status
+offers 'xl-fast ' bench cancel config demo doctor evacuate follow history metrics probe recover status
 completes 'xl-fast pro' probe
 completes 'xl-fast probe -' --help --json --sysfs
 completes 'xl-fast doctor -' --fix --help --json -s
@@ -120,6 +120,9 @@ completes 'xl-fast status -' --help --json
 completes 'xl-fast cancel -' --help -w --wait
 completes 'xl-fast cancel -w 5 web' web1 web2
 completes 'xl-fast cancel web1 ' ''
+completes 'xl-fast history -' --help --json
+completes 'xl-fast history --json web' web1 web2
+completes 'xl-fast history web1 ' ''
 completes 'xl-fast follow --p' --pid
 completes 'xl-fast recover -w 5 web2 ' hosta hostb user@hostb
 offers 'xl-fast demo --' --memory --fill --source-port --target-port --loss --reorder --corrupt --seed --json

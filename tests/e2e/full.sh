@@ -14,7 +14,7 @@ if [ -z "${XF_FULL_INSIDE:-}" ]; then
     XF_FULL_INSIDE=1 exec unshare -m --propagation private "$0"
 fi
 
-trap 'umount -l "$work/run" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'umount -l "$work/run" "$XL_FAST_STATEDIR" 2>/dev/null; rm -rf "$work"' EXIT
 guest=00000000-0000-4000-8000-000000000001
 lib=$work/lib run=$work/run
 mkdir "$lib" "$run" "$work"/{bin,real,none}
@@ -130,6 +130,28 @@ touch "$run/xl-fast"
 ends 0 'web1 goes to hostb' -- xl migrate --fast web1 hostb
 xl_is_through
 
+# No room for the history, in the middle of a line; then read-only, then room again.
+mount -t tmpfs -o size=4k none "$XL_FAST_STATEDIR" || fail "no tmpfs"
+# Of the shim's own variables one is named ended.
+do='printf "%s\n" "$began" "$all_came" >>"$XL_FAST_EVENTS"'
+export all_came=$ended
+listed() { xl-fast history | sed 1d | wc -l; }
+for _ in $(seq 12); do
+    fresh
+    ends 0 'web1 has moved to hostb' -- env FAKE_DO="$do" xl migrate --fast web1 hostb
+done
+[ "$(stat -fc %a "$XL_FAST_STATEDIR")" = 0 ] || fail "there is still room for the history"
+before=$(listed)
+{ [ "$before" -gt 1 ] && [ "$before" -lt 12 ]; } || fail "the history has $before moves"
+mount -o remount,ro "$XL_FAST_STATEDIR"
+fresh
+ends 0 'web1 has moved to hostb' -- env FAKE_DO="$do" xl migrate --fast web1 hostb
+mount -o remount,rw,size=64k "$XL_FAST_STATEDIR"
+fresh
+ends 0 'web1 has moved to hostb' -- env FAKE_DO="$do" xl migrate --fast web1 hostb
+[ "$(listed)" = $((before + 1)) ] || fail "the history has $(listed) moves after $before"
+umount "$XL_FAST_STATEDIR"
+
 # Closed, and read by nobody.
 for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-' '</dev/full >/dev/full 2>/dev/full'; do
     for options in '' --json --quiet; do
@@ -144,7 +166,7 @@ fresh
 ends 0 -- sh -c '{ FAKE_DO="sleep 1; echo hello; echo hello >&2" xl migrate --fast --verbose web1 hostb 2>&1; echo $? >"$W/status"; } | head -n 1 >/dev/null'
 [ "$(cat "$work/status")" = 0 ] || fail "who reads nothing has ended it: $(cat "$work/status")"
 xl_is_through
-[ -z "$(find "$run/xl-fast" -type f ! -name 'queue-*' ! -name history)" ] || fail "left behind: $(ls "$run/xl-fast")"
+[ -z "$(find "$run/xl-fast" -type f ! -name 'queue-*')" ] || fail "left behind: $(ls "$run/xl-fast")"
 
 # The receiver.
 fresh
@@ -159,7 +181,7 @@ ends 5 'starting domain' -- sh -c "echo word | '$lib/xl-fast-receive' $guest $gu
 
 # What xl-fast prints.
 fresh
-for command in status 'status --json' metrics --help 'recover --help' 'doctor --json' 'probe --json' 'config --check --json'; do
+for command in status 'status --json' metrics history 'history --json' --help 'recover --help' 'doctor --json' 'probe --json' 'config --check --json'; do
     # shellcheck disable=SC2086  # words
     ends 1 'not all could be written to stdout' -- sh -c "XL_FAST_LIBDIR=$lib xl-fast $command >/dev/full"
     ends 1 -- sh -c "XL_FAST_LIBDIR=$work/none xl-fast $command >/dev/full"

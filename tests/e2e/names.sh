@@ -42,9 +42,25 @@ done
 # What events hold of it: pages and figures.
 for name in '<script>&\"x' "dev's pc" münchen; do
     printf '%s\n' '{"version":1,"event":"start","t_us":0,"time_us":1,"program":"migrate","guest":"'"$name"'","host":"hostb"}' \
-        '{"version":1,"event":"exit","status":1}' | tee "$work/events" >>"$work/run/xl-fast/history"
+        '{"version":1,"event":"exit","status":1}' >"$work/events"
     "$XL_FAST" report "$work/events" "$work/page" || fail "no report"
     ! grep -q '<script>' "$work/page" || fail "a name is markup"
     python3 -c 'import sys, xml.dom.minidom, html.parser; open(sys.argv[1], encoding="utf-8").read()' "$work/page" || fail "no UTF-8"
 done
-"$XL_FAST" metrics | grep -q 'xl_fast_migrations_total{result="failed"} 3' || fail "metrics"
+
+# What the history holds of it: its list, its JSON, figures.
+# shellcheck disable=SC2016  # names
+names=("dev's pc" münchen '-web' '$(reboot)' "$(printf 'm\374nchen')" "$(printf '\033[2J')")
+for name in "${names[@]}"; do
+    printf '%s\n' pid=1 since=1700000000 "guest=$name" uuid=6f1c9a52-0001-4000-8000-0123456789ab host=hostb "events=$work/none" >"$work/record"
+    "$XL_FAST" history --record end "$work/record" 1 here || fail "it is not taken"
+done
+"$XL_FAST" history >"$work/out" || fail "history"
+! grep -q "$(printf '\033')" "$work/out" || fail "a terminal acts on it"
+"$XL_FAST" history --json -- 6f1c9a52-0001-4000-8000-0123456789ab >"$work/out" || fail "history --json"
+python3 -c 'import json, os, sys
+guests = [m["guest"] for m in json.load(open(sys.argv[1], encoding="utf-8"))["moves"]]
+assert guests == [os.fsencode(n).decode("utf-8", "replace") for n in sys.argv[2:]], guests' "$work/out" "${names[@]}" || fail "JSON"
+"$XL_FAST" history -- -web >"$work/out"
+[ "$(wc -l <"$work/out")" = 2 ] || fail "not one of that name"
+"$XL_FAST" metrics | grep -q 'xl_fast_migrations_total{result="failed"} 6' || fail "metrics"

@@ -81,7 +81,7 @@ grep -v hold "$dir/all" >"$dir/events"
 
 left_nothing() {
     find "$dir/run" -type f >"$dir/found" || fail "$dir/run cannot be read"
-    ! grep -Ev '/(queue-.*|history)$' "$dir/found" || fail "something is left in $dir/run"
+    ! grep -Ev '/queue-.*$' "$dir/found" || fail "something is left in $dir/run"
 }
 
 # Runs it without a terminal: $status, $work/out, $work/err.
@@ -355,11 +355,32 @@ over
 ends 0
 [ "$rc $(cat "$work/status")" = '1 too late: web1 has moved to hostb' ] || fail "cancel: $rc $(cat "$work/status")"
 
-# ---- metrics ------------------------------------------------------------------------------------------------
+# ---- history, metrics, the system's log ------------------------------------------------------------------------------------------------
 
-rm "$dir/run/xl-fast/history"
+history=$XL_FAST_STATEDIR/xl-fast/history.jsonl
+rm "$history"
+# Who listens there gets each line as it is sent.
+python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True:
+    sys.stdout.write(s.recv(4096).decode() + "\n")
+    sys.stdout.flush()' "$XL_FAST_SYSLOG" >"$work/logged" &
+listener=$!
+until [ -S "$XL_FAST_SYSLOG" ]; do sleep 0.05; done
+logged() { # WORDS: in the last line, which may take a moment
+    for _ in $(seq 100); do
+        tail -n 1 "$work/logged" | grep -qE -- "$1" && return
+        sleep 0.05
+    done
+    fail "the log has no '$1': $(cat "$work/logged")"
+}
 run
-FAKE_STATUS=3 run
+logged "^<29>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} xl-fast\[[0-9]+\]: web1 \($guest\) has moved to hostb: downtime 100 ms, total 3.6 s, 40.2 MiB$"
+grep -q "^<30>.*: web1 ($guest) begins to move to hostb$" "$work/logged" || fail "no begin in the log: $(cat "$work/logged")"
+FAKE_STATUS=3 FAKE_LEFT=suspended run
+logged '^<27>.* failed to move to hostb \(exit status 3\); the guest is suspended on this host, .*: xl-fast recover web1 hostb$'
+kill "$listener"
 cp "$dir/all" "$dir/events"
 start
 kill -INT "$shim"
@@ -373,7 +394,13 @@ for line in 'migrations_total{result="moved"} 1' 'migrations_total{result="faile
     'sent_bytes_total 84400005' 'repaired_pages_total 14' 'in_progress 1' 'last_moved 0' 'last_duration_seconds 0.900000'; do
     grep -qxF "xl_fast_$line" "$work/m.prom" || fail "metrics: no $line: $(cat "$work/m.prom")"
 done
-echo '{"version":1,"event":"done","t_' >>"$dir/run/xl-fast/history" # the disk was full
+rows=$(xl-fast history | sed -E "s/^[0-9-]{10} [0-9:]{8}  web1   $(uname -n) +/WHEN /; s/ +/ /g")
+[ "$rows" = "when guest from to ended downtime total bytes
+WHEN hostb moved 100 ms 3.6 s 40.2 MiB
+WHEN hostb suspended 100 ms 3.6 s 40.2 MiB
+WHEN hostb cancelled - 900 ms 5 B
+WHEN hostb moved 100 ms 3.6 s 40.2 MiB" ] || fail "history: $rows"
+printf '{"version":1,"guest":"web1","to' >>"$history" # the disk was full
 grep -v hold "$dir/all" >"$dir/events"
 run
 xl-fast metrics >"$work/out"
@@ -386,6 +413,27 @@ done
 xl-fast metrics "$work/none/x" 2>/dev/null && fail "a file that cannot be is written"
 [ "$(find "$work" -name 'm.prom*')" = "$work/m.prom" ] || fail "metrics leaves a file"
 
+xl-fast history --json web1 >"$work/out" || fail "history --json"
+python3 -c 'import json, sys
+moves = json.load(open(sys.argv[1]))["moves"]
+assert [m["result"] for m in moves] == ["moved", "failed", "cancelled", "moved", "moved"], moves
+m = moves[0]
+assert (m["state"], m["to"], m["downtime_us"], m["total_us"], m["bytes"]) == ("moved", "hostb", 100000, 3600000, 42200000), m
+assert m["time_us"] == 1700000000000000 and m["uuid"].endswith("0001"), m
+assert moves[1]["state"] == "suspended" and moves[2]["state"] == "here", moves' "$work/out" || fail "history --json"
+[ "$(xl-fast history web2)" = 'no move from this host is over' ] || fail "history of another guest"
+# What the host has moved before its boot is listed, and not counted.
+sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/00000000-0000-4000-8000-00000000000b/" "$history"
+[ "$(xl-fast history | wc -l)" = 6 ] || fail "the history is gone with the boot"
+xl-fast metrics | grep -qF 'xl_fast_migrations_total{result="moved"} 0' || fail "metrics counts what was before the boot"
+# A history that cannot be kept does not disturb a move.
+rm -r "$XL_FAST_STATEDIR"
+run
+ends 0
+[ "$(xl-fast history)" = 'no move from this host is over' ] || fail "history without a folder"
+
+xl-fast history a b 2>/dev/null
+[ $? = 2 ] || fail "history: two guests"
 xl-fast status --frobnicate 2>/dev/null
 [ $? = 2 ] || fail "status: an unknown option is taken"
 xl-fast cancel 2>/dev/null

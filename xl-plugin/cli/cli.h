@@ -44,8 +44,9 @@ xf_cli_run xf_cli_report;
 xf_cli_run xf_cli_status;
 
 extern const struct xf_command xf_command_bench, xf_command_cancel, xf_command_config,
-    xf_command_demo, xf_command_doctor, xf_command_evacuate, xf_command_follow, xf_command_metrics,
-    xf_command_predict, xf_command_probe, xf_command_recover, xf_command_report, xf_command_status;
+    xf_command_demo, xf_command_doctor, xf_command_evacuate, xf_command_follow, xf_command_history,
+    xf_command_metrics, xf_command_predict, xf_command_probe, xf_command_recover, xf_command_report,
+    xf_command_status;
 extern const struct xf_command xf_command_faults; /* test builds only */
 
 #endif

@@ -28,6 +28,7 @@ static const struct xf_command *const commands[] = {
     PLAIN("report", xf_cli_report, "a page about a migration, from its events"),
     PLAIN("status", xf_cli_status, "the migrations in progress on this host"),
     PLAIN("cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"),
+    &xf_command_history,
     PLAIN("metrics", xf_cli_metrics, "the migrations since boot, as Prometheus' text"),
     PLAIN("predict", xf_cli_predict, "how long a move will take; for xl migrate --fast --dry-run"),
     PLAIN("follow", xf_cli_follow, "the screen of a migration, from its events as they come"),

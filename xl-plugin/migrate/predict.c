@@ -24,7 +24,6 @@
 
 struct past {
     bool there;
-    char host[256];
     uint64_t rate, bytes, time_us, blackout_us, fixed_us, rounds;
 };
 
@@ -42,27 +41,23 @@ struct predict {
 
 /* ---- what there is to go by ------------------------------------------------------------------ */
 
-static void take_past(void *arg, struct xf_story *s)
+static void take_past(void *arg, const struct xf_history_move *m)
 {
     struct predict *p = arg;
-    struct past now = {.there = true,
-                       .bytes = s->totals.bytes_wire,
-                       .time_us = s->end_us,
-                       .rounds = s->totals.rounds};
+    struct past now = {
+        .there = true, .bytes = m->bytes, .time_us = m->total_us, .rounds = m->rounds};
 
-    if (!s->done || s->status)
+    if (!m->done || m->status)
         return;
-    snprintf(now.host, sizeof(now.host), "%.255s", s->host);
     /* One that was held back says nothing about the link. */
-    now.rate = s->totals.limit_bytes_per_s ? 0 : s->payload_bps / 8;
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
-        now.blackout_us += s->blackout_us[i];
-    now.fixed_us = s->blackout_us[XF_BLACKOUT_SUSPEND] + s->blackout_us[XF_BLACKOUT_HANDOVER];
+    now.rate = m->bandwidth_bps ? 0 : m->payload_bps / 8;
+    now.blackout_us = xf_history_downtime_us(m);
+    now.fixed_us = m->downtime_us[XF_BLACKOUT_SUSPEND] + m->downtime_us[XF_BLACKOUT_HANDOVER];
     if (now.rate)
         p->last = now;
-    if (now.rate && !strcmp(s->host, p->host))
+    if (now.rate && !strcmp(m->to, p->host))
         p->same_host = now;
-    if (!strcmp(s->guest, p->name))
+    if (!strcmp(m->guest, p->name))
         p->same_guest = now;
 }
 
@@ -160,7 +155,7 @@ static void print_text(const struct predict *p)
     if (!p->rate) {
         printf(
             "  rate       not known: no bandwidth is set, the ports do not tell their speed, and "
-            "nothing has moved from here since boot\n");
+            "nothing has moved from here yet\n");
         return;
     }
     printf("  rate       %.2f Gbit/s of pages, by %s\n", (double)p->rate * 8 / 1e9,

@@ -84,9 +84,6 @@ end_events() {
         fi 2>/dev/null
         [ -z "$json" ] || printf '%s\n' "$exit_event" >&4
     fi
-    [ -z "$record" ] || {
-        tail -c "+$((from + 1))" "$XL_FAST_EVENTS" | grep -E '"event":"(start|done|failed|exit)"'
-    } >>"$run/xl-fast/history" 2>/dev/null
     if [ -n "$follower" ] && ! wait "$follower" 2>/dev/null && [ "$screen$json$status" = live0 ]; then
         say "$guest_name has moved to $host" # the screen has not lived to say it
     fi
@@ -94,7 +91,7 @@ end_events() {
         grep -q '"event":"failed".*the guest has ended while it moved' || ended=yes
     [ -z "$json" ] || exec 4>&-
     [ -z "$report" ] || xl-fast report "$XL_FAST_EVENTS" "$report"
-    rm -f ${own_events:+"$own_events"}
+    over=yes
 }
 
 # libxl's save helper, while xl has one.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * xl-fast metrics: the migrations since this host's boot in Prometheus' text form, for
- * node_exporter's textfile collector. From DIR/history (moving.h), to which the xl shim appends
- * each migration's first and last events.
+ * node_exporter's textfile collector. From this host's history (history.h), of which what
+ * happened before the boot is left out; counters also have what is no longer kept.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,6 @@
 #include "xl-plugin/cli/cli.h"
 #include "history.h"
 #include "moving.h"
-#include "story.h"
 
 static const char help[] =
     "usage: xl-fast metrics [FILE]\n"
@@ -27,34 +26,21 @@ static const char help[] =
     "\n"
     "Exit status: 0 written, 1 failed, 2 wrong options.\n";
 
-enum { MOVED, FAILED, CANCELLED, RESULTS };
-static const char *const results[RESULTS] = {"moved", "failed", "cancelled"};
-
 struct metrics {
-    uint64_t count[RESULTS], bytes, pages, repaired, deferred, lost;
+    struct xf_history_sums sums;
     int in_progress;
-    struct xf_story last; /* its status is there */
+    bool have_last;
+    struct xf_history_move last;
 };
 
-/* 128 and SIGHUP, SIGINT, SIGTERM: so the shim ends when it has cancelled. */
-static unsigned result_of(int status)
-{
-    return !status ? MOVED : status == 129 || status == 130 || status == 143 ? CANCELLED : FAILED;
-}
-
-static void add_one(void *arg, struct xf_story *s)
+static void take_last(void *arg, const struct xf_history_move *move)
 {
     struct metrics *m = arg;
 
-    m->count[result_of(s->status)]++;
-    m->bytes += s->totals.bytes_wire;
-    m->pages += s->totals.pages_sent;
-    m->repaired += s->totals.pages_repaired;
-    m->deferred += s->totals.pages_deferred;
-    m->lost += s->totals.packets_lost;
-    xf_story_free(&m->last);
-    m->last = *s;
-    *s = (struct xf_story){0};
+    if (!move->this_boot)
+        return;
+    m->have_last = true;
+    m->last = *move;
 }
 
 /* ---- the text -----------------------------------------------------------------------------------
@@ -77,42 +63,40 @@ static void put_seconds(FILE *to, const char *name, const char *text, uint64_t u
     fprintf(to, "xl_fast_%s %" PRIu64 ".%06" PRIu64 "\n", name, us / 1000000, us % 1000000);
 }
 
-static void put_last(FILE *to, const struct xf_story *s)
+static void put_last(FILE *to, const struct xf_history_move *last)
 {
-    uint64_t blackout_us = 0;
-
-    if (!s->have_status)
-        return;
-    put(to, "last_moved", "gauge", "Whether the last migration's guest has moved.", !s->status);
+    put(to, "last_moved", "gauge", "Whether the last migration's guest has moved.", !last->status);
     /* One that ended before its memory began to move has no more to tell. */
-    if (!s->program[0])
+    if (!last->began)
         return;
-    put_seconds(to, "last_start_timestamp_seconds", "When the last migration began.", s->time_us);
+    put_seconds(to, "last_start_timestamp_seconds", "When the last migration began.",
+                last->time_us);
     put_seconds(to, "last_duration_seconds", "Of the last migration's memory, with its connection.",
-                s->end_us);
-    put(to, "last_rounds", "gauge", "Of the last migration.", s->totals.rounds);
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
-        blackout_us += s->blackout_us[i];
-    if (s->have_blackout)
+                last->total_us);
+    put(to, "last_rounds", "gauge", "Of the last migration.", last->rounds);
+    if (last->have_downtime)
         put_seconds(to, "last_blackout_seconds", "How long the last migration's guest stood.",
-                    blackout_us);
+                    xf_history_downtime_us(last));
 }
 
 static void put_all(FILE *to, const struct metrics *m)
 {
+    const struct xf_history_sums *s = &m->sums;
+
     head(to, "migrations_total", "counter", "Migrations from this host that are over.");
-    for (unsigned i = 0; i < RESULTS; i++)
-        fprintf(to, "xl_fast_migrations_total{result=\"%s\"} %" PRIu64 "\n", results[i],
-                m->count[i]);
-    put(to, "sent_bytes_total", "counter", "UDP payload sent.", m->bytes);
-    put(to, "sent_pages_total", "counter", "Pages sent, in all rounds.", m->pages);
+    for (unsigned i = 0; i < XF_HISTORY_RESULTS; i++)
+        fprintf(to, "xl_fast_migrations_total{result=\"%s\"} %" PRIu64 "\n", xf_history_results[i],
+                s->count[i]);
+    put(to, "sent_bytes_total", "counter", "UDP payload sent.", s->bytes);
+    put(to, "sent_pages_total", "counter", "Pages sent, in all rounds.", s->pages);
     put(to, "repaired_pages_total", "counter", "Pages sent again because they got lost.",
-        m->repaired);
+        s->repaired);
     put(to, "deferred_pages_total", "counter",
-        "Pages that the guest had given back when they were due.", m->deferred);
-    put(to, "lost_packets_total", "counter", "Packets found lost.", m->lost);
+        "Pages that the guest had given back when they were due.", s->deferred);
+    put(to, "lost_packets_total", "counter", "Packets found lost.", s->lost);
     put(to, "in_progress", "gauge", "Migrations from this host now.", (uint64_t)m->in_progress);
-    put_last(to, &m->last);
+    if (m->have_last)
+        put_last(to, &m->last);
 }
 
 /* A reader sees the old file or the new one, never a half. */
@@ -168,13 +152,13 @@ int xf_cli_metrics(int argc, char **argv)
         rc = rc < 0 ? rc : 0;
     }
     if (!rc)
-        rc = xf_history_read(add_one, m);
+        rc = xf_history_since_boot(&m->sums);
+    if (!rc)
+        rc = xf_history_read(take_last, m);
     if (!rc)
         rc = write_file(m, argc == 2 ? argv[1] : NULL);
     if (rc)
         fprintf(stderr, "xl-fast metrics: %s\n", strerror(-rc));
-    if (m)
-        xf_story_free(&m->last);
     free(now);
     free(m);
     return rc ? XF_EXIT_FAILED : XF_EXIT_OK;

@@ -14,8 +14,7 @@
  *
  *   DIR/said-ATTEMPT    what xl and both ends said
  *
- *   DIR/history         stays, until the host's boot: of each that is over, the events start, done
- *                       or failed, and exit (the last alone where its memory never began to move)
+ * What stays of one that is over: history.h.
  */
 #ifndef XF_SCREEN_MOVING_H
 #define XF_SCREEN_MOVING_H
