@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Compress: lz4, and whether it pays. */
+/* Compress: a page by a codec, and whether that pays. */
 #include "compress.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "transport/base/clock.h"
@@ -25,12 +27,35 @@
 #define TRIAL_EVERY_US 1000000u
 #define TRIAL_GROWTH   1.1
 
-void xf_compress_init(struct xf_compress *c, enum xf_compress_mode mode, uint64_t (*clock_ns)(void))
+int xf_compress_init(struct xf_compress *c, enum xf_compress_mode mode, uint64_t features,
+                     uint64_t (*clock_ns)(void))
 {
     memset(c, 0, sizeof(*c));
     c->mode = mode;
     c->clock_ns = clock_ns ? clock_ns : xf_cpu_ns;
     c->every = EVERY_OFF;
+    for (unsigned i = 0; i < XF_CODECS_N; i++) {
+        const struct xf_codec *codec = &xf_codecs[i];
+
+        if (!(features & codec->feature) || (mode != XF_COMPRESS_AUTO && mode != codec->mode))
+            continue;
+        struct xf_compress_way *w = &c->ways[c->ways_n++];
+
+        w->codec = codec;
+        w->state = calloc(1, codec->ops->state_bytes + 1);
+        if (!w->state)
+            return -ENOMEM;
+    }
+    if (!c->ways_n)
+        c->mode = XF_COMPRESS_NONE;
+    return 0;
+}
+
+void xf_compress_fini(struct xf_compress *c)
+{
+    for (unsigned i = 0; i < c->ways_n; i++)
+        free(c->ways[i].state);
+    c->ways_n = 0;
 }
 
 static void average(double *of, double sample)
@@ -48,20 +73,31 @@ static double slower(double a_ns, double b_ns)
     return a_ns > b_ns ? a_ns : b_ns;
 }
 
+/* What a page takes that goes so. */
+static double page_ns(const struct xf_compress *c, const struct xf_compress_way *w)
+{
+    return slower(w->share * c->link_ns, w->cost_ns + w->share * c->send_ns);
+}
+
 static void decide(struct xf_compress *c)
 {
     double raw = slower(c->link_ns, c->send_ns);
-    double lz4 = slower(c->share * c->link_ns, c->cost_ns + c->share * c->send_ns);
 
-    c->on = !c->trial && lz4 * (c->on ? GAIN_GO_ON : GAIN_BEGIN) < raw;
+    for (unsigned i = 0; i < c->ways_n; i++)
+        if (c->ways[i].share > 0 && page_ns(c, &c->ways[i]) < page_ns(c, &c->ways[c->best]))
+            c->best = i;
+    c->on = !c->trial && page_ns(c, &c->ways[c->best]) * (c->on ? GAIN_GO_ON : GAIN_BEGIN) < raw;
 }
 
-static void take_sample(struct xf_compress *c, int bytes, uint64_t ns)
+static void take_sample(struct xf_compress *c, struct xf_compress_way *w, uint32_t bytes,
+                        uint64_t ns)
 {
     bool was_on = c->on;
 
-    average(&c->share, bytes > 0 ? bytes / (double)XF_PAGE_BYTES : 1);
-    average_time(&c->cost_ns, (double)ns);
+    average(&w->share, bytes ? bytes / (double)XF_PAGE_BYTES : 1);
+    average_time(&w->cost_ns, (double)ns);
+    if (!(c->ways[c->best].share > 0))
+        c->best = (unsigned)(w - c->ways);
     decide(c);
     if (c->on)
         c->every = EVERY_ON;
@@ -72,8 +108,10 @@ static void take_sample(struct xf_compress *c, int bytes, uint64_t ns)
     c->until_sample = c->every;
 }
 
-uint32_t xf_compress_page(struct xf_compress *c, const void *page, uint8_t *out, uint32_t room)
+uint32_t xf_compress_page(struct xf_compress *c, const void *page, uint8_t *out, uint32_t room,
+                          const struct xf_codec **codec)
 {
+    struct xf_compress_way *w = &c->ways[c->best];
     bool sample = false;
     uint64_t begin = 0;
 
@@ -84,16 +122,20 @@ uint32_t xf_compress_page(struct xf_compress *c, const void *page, uint8_t *out,
         if (!sample && !c->on)
             return 0;
     }
-    if (sample)
+    if (sample) {
+        w = &c->ways[c->turn];
+        c->turn = (c->turn + 1) % c->ways_n;
         begin = c->clock_ns();
+    }
     memcpy(c->page, page, XF_PAGE_BYTES);
-    int n = LZ4_compress_fast_extState(
-        &c->state, (const char *)c->page, (char *)out, (int)XF_PAGE_BYTES,
-        (int)(room < XF_COMPRESSED_MAX ? room : XF_COMPRESSED_MAX), 1);
+    const struct xf_codec_ops *ops = w->codec->ops;
+    uint32_t most = ops->worth_bytes < w->codec->bytes_max ? ops->worth_bytes : w->codec->bytes_max;
+    uint32_t n = ops->encode(w->state, c->page, out, room < most ? room : most);
 
     if (sample)
-        take_sample(c, n, c->clock_ns() - begin);
-    return n > 0 ? (uint32_t)n : 0;
+        take_sample(c, w, n, c->clock_ns() - begin);
+    *codec = w->codec;
+    return n;
 }
 
 static void begin_trial(struct xf_compress *c, uint64_t bytes_per_s, uint64_t now_us)

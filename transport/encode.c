@@ -14,15 +14,15 @@
 #define PREFETCH_PAGES 2u
 #define PREFETCH_LINES 8u
 
-void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                     const struct xf_wire_shape *shape, struct xf_laps *laps,
-                     enum xf_compress_mode compress, uint64_t (*clock_ns)(void))
+int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
+                    const struct xf_wire_shape *shape, struct xf_laps *laps,
+                    enum xf_compress_mode compress, uint64_t features, uint64_t (*clock_ns)(void))
 {
     memset(e, 0, sizeof(*e));
     e->guest = guest;
     e->shape = shape;
     e->laps = laps;
-    xf_compress_init(&e->compress, compress, clock_ns);
+    return xf_compress_init(&e->compress, compress, features, clock_ns);
 }
 
 static void drop_batch(struct xf_encoder *e)
@@ -37,6 +37,7 @@ void xf_encoder_fini(struct xf_encoder *e)
 {
     if (e->guest)
         drop_batch(e);
+    xf_compress_fini(&e->compress);
     free(e->repairs);
     e->repairs = NULL;
     e->repairs_n = e->repairs_cap = 0;
@@ -159,7 +160,7 @@ static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
             .frag = (uint8_t)frag,
         };
     }
-    if (kind == XF_RECORD_LZ4 && extends) { /* one after the other in e->made */
+    if (extends && part == e->made + p->made_bytes) { /* a codec's, one after the other */
         p->part_bytes[p->parts_n - 1] += bytes;
         p->payload_bytes += bytes;
     } else if (bytes) {
@@ -204,8 +205,8 @@ static bool compresses(struct xf_encoder *e, const uint8_t *page)
         return false;
     if (!e->tried) {
         e->tried = true;
-        e->small_bytes =
-            xf_compress_page(&e->compress, page, e->small, xf_wire_lz4_bytes_max(e->shape));
+        e->small_bytes = xf_compress_page(&e->compress, page, e->small,
+                                          xf_wire_coded_bytes_max(e->shape), &e->small_codec);
     }
     return e->small_bytes > 0;
 }
@@ -215,12 +216,13 @@ static bool add_compressed(struct xf_encoder *e, struct xf_packet *p, uint64_t g
     const uint16_t bytes = (uint16_t)e->small_bytes;
     uint8_t *to = e->made + p->made_bytes;
 
-    if (!add(e, p, gfn, XF_RECORD_LZ4, 0, to, XF_LZ4_HEAD_BYTES + bytes))
+    if (!add(e, p, gfn, e->small_codec->record, 0, to, XF_CODED_HEAD_BYTES + bytes))
         return false;
     memcpy(to, &bytes, sizeof(bytes));
-    memcpy(to + XF_LZ4_HEAD_BYTES, e->small, bytes);
-    p->made_bytes += XF_LZ4_HEAD_BYTES + bytes;
+    memcpy(to + XF_CODED_HEAD_BYTES, e->small, bytes);
+    p->made_bytes += XF_CODED_HEAD_BYTES + bytes;
     e->pages_compressed++;
+    e->pages_full += e->small_codec->ops->tells_speed;
     e->bytes_saved += XF_PAGE_BYTES - bytes;
     return true;
 }
@@ -248,7 +250,7 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
     } else if (e->shape->frags == 1) {
         if (!add(e, p, gfn, XF_RECORD_RAW, 0, page, XF_PAGE_BYTES))
             return false;
-        e->pages_raw++;
+        e->pages_full++;
     } else {
         unsigned frag = (unsigned)__builtin_ctz(e->frags_left[i]);
 
@@ -258,7 +260,7 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
         e->frags_left[i] &= (uint8_t)(e->frags_left[i] - 1);
         if (e->frags_left[i])
             return true;
-        e->pages_raw++;
+        e->pages_full++;
     }
     next_page(e);
     return true;

@@ -69,17 +69,20 @@ struct xf_encoder {
        may have to wait for the next packet. */
     bool tried;
     uint32_t small_bytes;
-    uint8_t small[XF_COMPRESSED_MAX];
+    const struct xf_codec *small_codec;
+    uint8_t small[XF_PAGE_BYTES];
     struct xf_compress compress;
 
     uint64_t pages_compressed, bytes_saved;
-    uint64_t pages_sent, pages_zero, pages_raw, pages_repaired; /* counted as they are encoded */
-    uint64_t pages_hashed, pages_deferred;                      /* each once a round */
+    uint64_t pages_sent, pages_zero, pages_repaired; /* counted as they are encoded */
+    uint64_t pages_full;                   /* raw, or by a codec that tells how fast pages are */
+    uint64_t pages_hashed, pages_deferred; /* each once a round */
 };
 
-void xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                     const struct xf_wire_shape *shape, struct xf_laps *laps,
-                     enum xf_compress_mode compress, uint64_t (*clock_ns)(void));
+/* features: the offer's. -ENOMEM; on failure too, call fini. */
+int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
+                    const struct xf_wire_shape *shape, struct xf_laps *laps,
+                    enum xf_compress_mode compress, uint64_t features, uint64_t (*clock_ns)(void));
 void xf_encoder_fini(struct xf_encoder *e);
 
 /* Begins a round. Drops what is left to repair of the one before. deferred: a bitmap as long as

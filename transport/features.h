@@ -4,11 +4,16 @@
 #ifndef XF_TRANSPORT_FEATURES_H
 #define XF_TRANSPORT_FEATURES_H
 
-#include <stdint.h>
+#include "transport/base/codec_list.h"
 
-#define XF_FEATURE_VERIFY UINT64_C(1) /* before the end, hashes of all pages are compared */
-#define XF_FEATURE_LZ4    UINT64_C(2) /* pages may come compressed */
-
-#define XF_FEATURES_KNOWN (XF_FEATURE_VERIFY | XF_FEATURE_LZ4)
+#define XF_FEATURE_ENUM(NAME, name, record, feature, most) XF_FEATURE_##NAME = (feature),
+#define XF_FEATURE_OR(NAME, name, record, feature, most)   | XF_FEATURE_##NAME
+enum xf_feature {
+    XF_FEATURE_VERIFY = 1,     /* before the end, hashes of all pages are compared */
+    XF_CODECS(XF_FEATURE_ENUM) /* pages may come so */
+    XF_FEATURES_KNOWN = XF_FEATURE_VERIFY XF_CODECS(XF_FEATURE_OR)
+};
+#undef XF_FEATURE_ENUM
+#undef XF_FEATURE_OR
 
 #endif

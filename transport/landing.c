@@ -3,12 +3,12 @@
 #include "landing.h"
 
 #include <errno.h>
-#include <lz4.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "transport/base/bitmap.h"
 #include "transport/fault_points.h"
+#include "codecs.h"
 #include "page.h"
 
 /* Of the next page of a run, while one is looked at. */
@@ -230,9 +230,11 @@ static uint64_t skip_zeros(const struct xf_landing *l, uint64_t i, uint64_t end)
     return unseen > i ? xf_bitmap_next_clear(l->populated, unseen, i) : i;
 }
 
-/* One page that came compressed. It is decoded beside the guest: either all of it lands or nothing.
+/* One page that a codec has encoded. It is decoded beside the guest: either all of it lands or
+ * nothing.
  */
-static int decompress(struct xf_landing *l, uint64_t i, const uint8_t **payload)
+static int decompress(struct xf_landing *l, const struct xf_codec *codec, uint64_t i,
+                      const uint8_t **payload)
 {
     struct xf_stats *st = &l->session->stats;
     uint16_t bytes;
@@ -242,9 +244,8 @@ static int decompress(struct xf_landing *l, uint64_t i, const uint8_t **payload)
     if (!page)
         return rc;
     memcpy(&bytes, *payload, sizeof(bytes));
-    *payload += XF_LZ4_HEAD_BYTES;
-    if (LZ4_decompress_safe((const char *)*payload, (char *)l->decoded, bytes,
-                            (int)XF_PAGE_BYTES) != (int)XF_PAGE_BYTES) {
+    *payload += XF_CODED_HEAD_BYTES;
+    if (!codec->ops->decode(*payload, bytes, l->decoded)) {
         xf_session_reject(l->session, XF_REJECT_undecodable);
         return xf_session_fail(l->session, -EPROTO,
                                "the source sent page %#llx compressed, but it is no page",
@@ -310,17 +311,17 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         land_frag(l, r->index, r->frag);
         return 0;
     }
-    case XF_RECORD_LZ4:
-        for (uint64_t i = r->index; i < r->index + r->count && !rc; i++)
-            rc = decompress(l, i, payload);
-        return rc;
     case XF_RECORD_HASH:
         return compare(l, r, payload);
     case XF_RECORD_POPULATE:
         l->has_pages = false;
         return populate(l, r->index, r->count);
-    default: /* DEFER: xf_wire_check_data() lets no other kind through */
+    case XF_RECORD_DEFER:
         st->pages_deferred += land_pages(l, r->index, r->count);
         return 0;
+    default: /* a codec's: xf_wire_check_data() lets no other kind through */
+        for (uint64_t i = r->index; i < r->index + r->count && !rc; i++)
+            rc = decompress(l, xf_codec_of(r->kind), i, payload);
+        return rc;
     }
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "codecs.h"
 #include "wire.h"
 
 #define OFFER_MAGIC "XFOF"
@@ -64,6 +65,16 @@ int xf_offer_new(struct xf_offer *offer, const struct xf_link *link, uint64_t pa
     return rc ? rc : random_bytes(offer->secret, sizeof(offer->secret));
 }
 
+uint64_t xf_offer_features(bool verify, enum xf_compress_mode compress)
+{
+    uint64_t features = verify ? XF_FEATURE_VERIFY : 0;
+
+    for (unsigned i = 0; i < XF_CODECS_N; i++)
+        if (compress == XF_COMPRESS_AUTO || compress == xf_codecs[i].mode)
+            features |= xf_codecs[i].feature;
+    return features;
+}
+
 void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES])
 {
     struct wire_offer w = {
@@ -97,10 +108,10 @@ static int check(const struct wire_offer *w, char *why)
                  w->version, XF_PROTOCOL_VERSION);
         return -EPROTONOSUPPORT;
     }
-    if (w->features & ~XF_FEATURES_KNOWN) {
+    if (w->features & ~(uint64_t)XF_FEATURES_KNOWN) {
         snprintf(why, WHY_BYTES,
                  "the source wants features (%#llx) that this host lacks: install the same xl-fast",
-                 (unsigned long long)(w->features & ~XF_FEATURES_KNOWN));
+                 (unsigned long long)(w->features & ~(uint64_t)XF_FEATURES_KNOWN));
         return -EPROTONOSUPPORT;
     }
     if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||

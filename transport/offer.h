@@ -9,11 +9,13 @@
 #ifndef XF_TRANSPORT_OFFER_H
 #define XF_TRANSPORT_OFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "features.h"
 #include "link.h"
+#include "transport/base/compress_mode.h"
 
 /* Raised when the other end of an older build could not understand us. */
 #define XF_PROTOCOL_VERSION 1
@@ -39,6 +41,10 @@ struct xf_offer {
 
 /* Fills a new offer for `link`: id and secret from getrandom(2). */
 int xf_offer_new(struct xf_offer *offer, const struct xf_link *link, uint64_t page_count);
+
+/* What to offer: to compare all pages at the end; to send them compressed, by any codec if
+   `compress` is auto. */
+uint64_t xf_offer_features(bool verify, enum xf_compress_mode compress);
 
 void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES]);
 

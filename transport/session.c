@@ -138,11 +138,25 @@ const char *xf_session_reason(const struct xf_session *s, size_t len, char *text
     return text;
 }
 
-static int type_is_for(enum xf_role role, uint8_t type)
+static bool type_is_for(enum xf_role role, uint8_t type)
 {
-    if (role == XF_ROLE_TARGET)
-        return type >= XF_PACKET_DATA && type <= XF_PACKET_ABORT;
-    return type >= XF_PACKET_ANSWER && type <= XF_PACKET_REFUSE;
+    const struct xf_packet_kind *kind = xf_wire_packet_kind(type);
+
+    return kind->name && kind->to_target == (role == XF_ROLE_TARGET);
+}
+
+int xf_session_malformed(struct xf_session *s, uint8_t type)
+{
+    xf_session_reject(s, XF_REJECT_malformed);
+    return xf_session_fail(s, -EPROTO, "malformed %s from the %s", xf_wire_packet_kind(type)->name,
+                           s->role == XF_ROLE_TARGET ? "source" : "target");
+}
+
+int xf_session_check_length(struct xf_session *s, uint8_t type, size_t len)
+{
+    const struct xf_packet_kind *kind = xf_wire_packet_kind(type);
+
+    return len < kind->body_least || len > kind->body_most ? xf_session_malformed(s, type) : 0;
 }
 
 /* The cheap checks first: a flood of garbage must cost little. */

@@ -80,4 +80,10 @@ const char *xf_session_reason(const struct xf_session *s, size_t len, char *text
 int xf_session_open(struct xf_session *s, const struct xf_buf *buf, struct xf_wire_header *header,
                     uint64_t now_us);
 
+/* Whether the body of an opened packet is as long as its kind may be. 0, or -EPROTO and counted. */
+int xf_session_check_length(struct xf_session *s, uint8_t type, size_t len);
+
+/* An authentic packet of that type cannot be: counts it and fails the session; -EPROTO. */
+int xf_session_malformed(struct xf_session *s, uint8_t type);
+
 #endif

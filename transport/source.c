@@ -70,10 +70,9 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->throttle_pct = 100;
     if (!guest->ops->throttle)
         s->config.policy.throttle = false;
-    xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps,
-                    config->offer.features & XF_FEATURE_LZ4 ? config->compress : XF_COMPRESS_NONE,
-                    config->cpu_ns);
-    rc = xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
+    rc = xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps,
+                         config->compress, config->offer.features, config->cpu_ns);
+    rc = rc ?: xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
     /* A tunnel's buffer holds its last batch only: there is nothing to compare at the end. */
     s->verify = !guest->ops->next_batch && config->offer.features & XF_FEATURE_VERIFY;
     s->encoder.hash_seed = xf_page_hash_seed(config->offer.session_id);

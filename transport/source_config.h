@@ -23,7 +23,7 @@ struct xf_source_config {
     uint64_t ready_timeout_us;      /* answer -> the target can take memory */
     uint64_t peer_timeout_us;       /* longest silence of the peer afterwards */
     uint64_t bandwidth_bytes_per_s; /* of frames of DATA, at the most; 0 = no limit */
-    enum xf_compress_mode compress; /* AUTO; and only if the offer has XF_FEATURE_LZ4 */
+    enum xf_compress_mode compress; /* AUTO; of its codecs those that the offer has */
     uint64_t (*cpu_ns)(void);       /* to tell what compressing costs; NULL: xf_cpu_ns() */
     /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
     void (*progress)(void *arg, const struct xf_progress *progress);

@@ -19,18 +19,15 @@ static_assert(XF_PAYLOAD_MAX + 256 <= UINT16_MAX, "a packet's length fits struct
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
-static int receive_answer(struct xf_source *s, size_t len, uint64_t now_us)
+static int receive_answer(struct xf_source *s, unsigned queue, size_t len, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
     struct xf_wire_answer a;
     struct xf_wire_shape shape;
 
+    (void)queue;
     if (s->phase != XF_PHASE_CONNECT)
         return 0;
-    if (len < sizeof(a)) {
-        xf_session_reject(ss, XF_REJECT_malformed);
-        return xf_session_fail(ss, -EPROTO, "the target sent an answer that cannot be");
-    }
     memcpy(&a, ss->plain, sizeof(a));
     if (a.version != XF_PROTOCOL_VERSION || a.page_count != s->guest.page_count ||
         a.queues != ss->queues || a.payload_bytes > ss->link->payload_bytes || a.credit == 0 ||
@@ -101,12 +98,12 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     struct xf_wire_feedback fb;
     uint64_t reorder_us = s->rtt_us + s->rtt_us / 4;
     struct xf_pace_news news;
-    int rc = xf_wire_check_feedback(ss->plain, len);
+    int rc = XF_FAULT(source_feedback_seen);
 
-    if (rc) {
-        xf_session_reject(ss, XF_REJECT_malformed);
-        return xf_session_fail(ss, -EPROTO, "the target sent feedback that cannot be");
-    }
+    if (rc)
+        return rc;
+    if (xf_wire_check_feedback(ss->plain, len))
+        return xf_session_malformed(ss, XF_PACKET_FEEDBACK);
     /* It overtook the ANSWER; or it says once more what ended the session. */
     if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
         return 0;
@@ -135,11 +132,25 @@ static int receive_feedback(struct xf_source *s, unsigned queue, size_t len, uin
     return fb.flags & XF_FEEDBACK_READY ? XF_SOURCE_READY : XF_SOURCE_NOTHING;
 }
 
+static int receive_refuse(struct xf_source *s, unsigned queue, size_t len, uint64_t now_us)
+{
+    char text[XF_REASON_BYTES + 1];
+
+    (void)queue;
+    (void)now_us;
+    return XF_FAULT(source_refuse_seen)
+               ?: xf_session_fail(&s->session, -ECONNABORTED, "the target refuses: %s",
+                                  xf_session_reason(&s->session, len, text));
+}
+
 int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t now_us)
 {
+#define HANDLER(NAME, number, name, least, most) [number] = receive_##name,
+    static int (*const handlers[])(struct xf_source *, unsigned, size_t,
+                                   uint64_t) = {XF_PACKETS_TO_SOURCE(HANDLER)};
+#undef HANDLER
     struct xf_wire_header h;
-    char text[XF_REASON_BYTES + 1];
-    int len = xf_session_open(&s->session, buf, &h, now_us);
+    int len = xf_session_open(&s->session, buf, &h, now_us); /* lets no other types through */
 
     if (len < 0)
         return XF_SOURCE_NOTHING;
@@ -149,16 +160,9 @@ int xf_source_receive(struct xf_source *s, const struct xf_buf *buf, uint64_t no
     /* What the target sends is not repaired, so its gaps never fill: the window slides. */
     if (w->horizon > XF_WINDOW_PACKETS / 2)
         xf_window_give_up(w, w->horizon - XF_WINDOW_PACKETS / 2);
-    switch (h.type) {
-    case XF_PACKET_ANSWER:
-        return receive_answer(s, (size_t)len, now_us);
-    case XF_PACKET_FEEDBACK:
-        return XF_FAULT(source_feedback_seen) ?: receive_feedback(s, h.queue, (size_t)len, now_us);
-    default:
-        return XF_FAULT(source_refuse_seen)
-                   ?: xf_session_fail(&s->session, -ECONNABORTED, "the target refuses: %s",
-                                      xf_session_reason(&s->session, (size_t)len, text));
-    }
+    int rc = xf_session_check_length(&s->session, h.type, (size_t)len);
+
+    return rc ? rc : handlers[h.type](s, h.queue, (size_t)len, now_us);
 }
 
 /* ---- out ---------------------------------------------------------------------------------- */

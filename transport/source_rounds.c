@@ -8,12 +8,6 @@
 #include "transport/base/bitmap.h"
 #include "transport/fault_points.h"
 
-/* Those with content, whether they went compressed or not. */
-static uint64_t full_pages(const struct xf_source *s)
-{
-    return s->encoder.pages_raw + s->encoder.pages_compressed;
-}
-
 /* count: of the round's pages. */
 static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t count,
                        uint64_t now_us)
@@ -26,7 +20,7 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t co
     s->round++;
     s->kind = kind;
     s->round_us = now_us;
-    s->round_full_before = full_pages(s);
+    s->round_full_before = s->encoder.pages_full;
     s->barrier_sent = false;
     s->barrier_wait_us = 0;
     s->deferred_asked = 0;
@@ -228,7 +222,7 @@ static void measure_speed(struct xf_source *s, uint64_t now_us)
 {
     uint64_t us = now_us - s->round_us, rtt_us = xf_pace_rtt_us(&s->pace);
 
-    xf_speed_take(&s->speed, s->round_pages, full_pages(s) - s->round_full_before,
+    xf_speed_take(&s->speed, s->round_pages, s->encoder.pages_full - s->round_full_before,
                   us > rtt_us ? us - rtt_us : us);
 }
 

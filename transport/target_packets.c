@@ -32,13 +32,17 @@ static int receive_data(struct xf_target *t, struct xf_target_queue *q,
     struct xf_session *s = &t->session;
     const uint8_t *body = s->plain;
     struct xf_wire_data head;
-    int rc = xf_wire_check_data(&s->shape, t->landing.features, body, len, t->page_count);
+    int rc = XF_FAULT(target_data_seen);
 
-    if (rc) {
-        xf_session_reject(s, rc == -ERANGE ? XF_REJECT_outside_guest : XF_REJECT_malformed);
-        return xf_session_fail(s, -EPROTO, "the source sent a packet that cannot be: %s",
-                               rc == -ERANGE ? "a page beyond the guest" : "malformed");
+    if (rc)
+        return rc;
+    rc = xf_wire_check_data(&s->shape, t->landing.features, body, len, t->page_count);
+    if (rc == -ERANGE) {
+        xf_session_reject(s, XF_REJECT_outside_guest);
+        return xf_session_fail(s, -EPROTO, "the source sent a page beyond the guest");
     }
+    if (rc)
+        return xf_session_malformed(s, h->type);
     memcpy(&head, body, sizeof(head));
     if (!t->ready) {
         /* Not marked as received: it will be reported missing and come again. */
@@ -80,17 +84,22 @@ static int receive_barrier(struct xf_target *t, struct xf_target_queue *q,
                            const struct xf_wire_header *h, size_t len)
 {
     struct xf_session *s = &t->session;
-    struct xf_wire_barrier b = {0};
+    struct xf_wire_barrier b;
+    int rc = XF_FAULT(target_barrier_seen);
 
-    memcpy(&b, s->plain, len < sizeof(b) ? len : sizeof(b));
-    if (len != sizeof(b) || (b.flags & ~XF_BARRIER_FINAL) || b.reserved ||
-        b.pages > t->page_count || b.round > t->round) {
-        xf_session_reject(s, b.round > t->round ? XF_REJECT_future_round : XF_REJECT_malformed);
-        return xf_session_fail(s, -EPROTO, "the source sent a barrier that cannot be");
+    (void)len; /* which its kind fixes */
+    if (rc)
+        return rc;
+    memcpy(&b, s->plain, sizeof(b));
+    if (b.round > t->round) {
+        xf_session_reject(s, XF_REJECT_future_round);
+        return xf_session_fail(s, -EPROTO, "the source ends round %u during round %u", b.round,
+                               t->round);
     }
+    if ((b.flags & ~XF_BARRIER_FINAL) || b.reserved || b.pages > t->page_count)
+        return xf_session_malformed(s, h->type);
     xf_window_mark(&s->windows[h->queue], h->sequence);
-    int rc = lower_floor(t, h->queue, h->sequence, b.floor);
-
+    rc = lower_floor(t, h->queue, h->sequence, b.floor);
     if (rc)
         return rc;
     q->asked = true;
@@ -107,11 +116,12 @@ static int receive_ping(struct xf_target *t, struct xf_target_queue *q,
                         const struct xf_wire_header *h, size_t len)
 {
     struct xf_wire_ping p;
+    int rc = XF_FAULT(target_ping_seen);
 
-    if (len != sizeof(p) && len != t->session.shape.body_bytes) {
-        xf_session_reject(&t->session, XF_REJECT_malformed);
-        return xf_session_fail(&t->session, -EPROTO, "the source sent a ping that cannot be");
-    }
+    if (rc)
+        return rc;
+    if (len != sizeof(p) && len != t->session.shape.body_bytes)
+        return xf_session_malformed(&t->session, h->type);
     memcpy(&p, t->session.plain, sizeof(p));
     xf_window_mark(&t->session.windows[h->queue], h->sequence);
     q->stamp_us = p.stamp_us;
@@ -119,33 +129,38 @@ static int receive_ping(struct xf_target *t, struct xf_target_queue *q,
     return lower_floor(t, h->queue, h->sequence, p.floor);
 }
 
+static int receive_abort(struct xf_target *t, struct xf_target_queue *q,
+                         const struct xf_wire_header *h, size_t len)
+{
+    char text[XF_REASON_BYTES + 1];
+
+    (void)q;
+    (void)h;
+    return XF_FAULT(target_abort_seen)
+               ?: xf_session_fail(&t->session, -ECONNABORTED, "the source gave up: %s",
+                                  xf_session_reason(&t->session, len, text));
+}
+
 int xf_target_receive(struct xf_target *t, const struct xf_buf *buf, uint64_t now_us)
 {
+#define HANDLER(NAME, number, name, least, most) [number] = receive_##name,
+    static int (*const handlers[])(struct xf_target *, struct xf_target_queue *,
+                                   const struct xf_wire_header *,
+                                   size_t) = {XF_PACKETS_TO_TARGET(HANDLER)};
+#undef HANDLER
     struct xf_session *s = &t->session;
     struct xf_wire_header h;
-    char text[XF_REASON_BYTES + 1];
-    int len = xf_session_open(s, buf, &h, now_us);
+    int len = xf_session_open(s, buf, &h, now_us); /* lets no other types through */
 
     xf_lap_packet(&s->stats.laps, XF_STAGE_open);
     if (len < 0)
         return XF_TARGET_NOTHING;
-    struct xf_target_queue *q = &t->queues[h.queue];
-
     t->heard = true;
     if (t->phase == XF_PHASE_CONNECT)
         xf_target_enter(t, XF_PHASE_READY, now_us);
-    switch (h.type) {
-    case XF_PACKET_DATA:
-        return XF_FAULT(target_data_seen) ?: receive_data(t, q, &h, (size_t)len);
-    case XF_PACKET_BARRIER:
-        return XF_FAULT(target_barrier_seen) ?: receive_barrier(t, q, &h, (size_t)len);
-    case XF_PACKET_PING:
-        return XF_FAULT(target_ping_seen) ?: receive_ping(t, q, &h, (size_t)len);
-    default:
-        return XF_FAULT(target_abort_seen)
-                   ?: xf_session_fail(&t->session, -ECONNABORTED, "the source gave up: %s",
-                                      xf_session_reason(&t->session, (size_t)len, text));
-    }
+    int rc = xf_session_check_length(s, h.type, (size_t)len);
+
+    return rc ? rc : handlers[h.type](t, &t->queues[h.queue], &h, (size_t)len);
 }
 
 /* ---- sending ------------------------------------------------------------------------------ */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "features.h"
+#include "codecs.h"
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
@@ -54,27 +54,38 @@ uint32_t xf_wire_frag_bytes(const struct xf_wire_shape *shape, unsigned frag)
     return (uint32_t)XF_PAGE_BYTES - shape->frag_bytes * (shape->frags - 1);
 }
 
-uint32_t xf_wire_lz4_bytes_max(const struct xf_wire_shape *shape)
+const struct xf_packet_kind *xf_wire_packet_kind(uint8_t type)
 {
-    uint32_t room = shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data) -
-                    (uint32_t)sizeof(struct xf_wire_record) - XF_LZ4_HEAD_BYTES;
+#define TO_TARGET(NAME, number, name, least, most) [number] = {#NAME, true, least, most},
+#define TO_SOURCE(NAME, number, name, least, most) [number] = {#NAME, false, least, most},
+    static const struct xf_packet_kind kinds[UINT8_MAX + 1] = {XF_PACKETS_TO_TARGET(TO_TARGET)
+                                                                   XF_PACKETS_TO_SOURCE(TO_SOURCE)};
+#undef TO_TARGET
+#undef TO_SOURCE
 
-    return min_u32(room, (uint32_t)XF_PAGE_BYTES - 1);
+    return &kinds[type];
 }
 
-/* The payload of compressed pages: each says how long it is. -EBADMSG if it cannot be. */
-static int check_lz4(const uint8_t *payload, size_t len, uint32_t count, size_t *bytes)
+uint32_t xf_wire_coded_bytes_max(const struct xf_wire_shape *shape)
+{
+    return shape->body_bytes - (uint32_t)sizeof(struct xf_wire_data) -
+           (uint32_t)sizeof(struct xf_wire_record) - XF_CODED_HEAD_BYTES;
+}
+
+/* The payload of a codec's pages: each says how long it is. -EBADMSG if it cannot be. */
+static int check_coded(const struct xf_codec *codec, const uint8_t *payload, size_t len,
+                       uint32_t count, size_t *bytes)
 {
     size_t at = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         uint16_t page_bytes;
 
-        if (len - at < XF_LZ4_HEAD_BYTES)
+        if (len - at < XF_CODED_HEAD_BYTES)
             return -EBADMSG;
         memcpy(&page_bytes, payload + at, sizeof(page_bytes));
-        at += XF_LZ4_HEAD_BYTES;
-        if (page_bytes == 0 || page_bytes >= XF_PAGE_BYTES || page_bytes > len - at)
+        at += XF_CODED_HEAD_BYTES;
+        if (page_bytes == 0 || page_bytes > codec->bytes_max || page_bytes > len - at)
             return -EBADMSG;
         at += page_bytes;
     }
@@ -86,6 +97,8 @@ static int check_lz4(const uint8_t *payload, size_t len, uint32_t count, size_t 
 static int check_payload(const struct xf_wire_shape *shape, const struct xf_wire_record *r,
                          const uint8_t *payload, size_t len, size_t *bytes)
 {
+    const struct xf_codec *codec;
+
     switch (r->kind) {
     case XF_RECORD_RAW:
         *bytes = r->count * XF_PAGE_BYTES;
@@ -96,9 +109,10 @@ static int check_payload(const struct xf_wire_shape *shape, const struct xf_wire
     case XF_RECORD_HASH:
         *bytes = r->count * (size_t)XF_HASH_BYTES;
         break;
-    case XF_RECORD_LZ4:
-        return check_lz4(payload, len, r->count, bytes);
     default:
+        codec = xf_codec_of(r->kind);
+        if (codec)
+            return check_coded(codec, payload, len, r->count, bytes);
         *bytes = 0;
         break;
     }
@@ -108,6 +122,8 @@ static int check_payload(const struct xf_wire_shape *shape, const struct xf_wire
 static int check_record(const struct xf_wire_shape *shape, uint64_t features,
                         const struct xf_wire_record *r, uint64_t page_count)
 {
+    const struct xf_codec *codec;
+
     if (r->space != 0 || r->count == 0 || r->count > XF_RUN_PAGES_MAX)
         return -EBADMSG;
     switch (r->kind) {
@@ -124,10 +140,6 @@ static int check_record(const struct xf_wire_shape *shape, uint64_t features,
         if (r->count != 1 || shape->frags < 2 || r->frag >= shape->frags)
             return -EBADMSG;
         break;
-    case XF_RECORD_LZ4:
-        if (!(features & XF_FEATURE_LZ4) || r->frag != 0)
-            return -EBADMSG;
-        break;
     case XF_RECORD_ZERO:
     case XF_RECORD_POPULATE:
     case XF_RECORD_DEFER:
@@ -135,7 +147,10 @@ static int check_record(const struct xf_wire_shape *shape, uint64_t features,
             return -EBADMSG;
         break;
     default:
-        return -EBADMSG;
+        codec = xf_codec_of(r->kind);
+        if (!codec || !(features & codec->feature) || r->frag != 0)
+            return -EBADMSG;
+        break;
     }
     if (r->index >= page_count || r->count > page_count - r->index)
         return -ERANGE;

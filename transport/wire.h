@@ -16,11 +16,13 @@
 #define XF_TRANSPORT_WIRE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "guest.h"
 #include "link.h"
+#include "transport/base/codec_list.h"
 
 #define XF_WIRE_VERSION 1
 #define XF_TAG_BYTES    16
@@ -35,20 +37,37 @@
 #define XF_RUN_PAGES_MAX 0x8000u
 #define XF_HASH_BYTES    16
 #define XF_REASON_BYTES  120
-/* Before the bytes of a compressed page, which are fewer than the page's. */
-#define XF_LZ4_HEAD_BYTES 2u
+/* Before the bytes of a page that a codec has encoded: how many they are. */
+#define XF_CODED_HEAD_BYTES 2u
 
-/* Source to target below 0x10, target to source from 0x10: a reflected packet is of no known type.
+/*
+ * The kinds of packets, a row each: X(NAME, number, name, least, most). An end takes those of its
+ * list and no others, so a reflected packet is of no known type. `least` and `most` are the bytes
+ * of a body. XF_PACKET_NAME is the type; receive_name() handles it, in target_packets.c or
+ * source_packets.c.
  */
-enum xf_packet_type {
-    XF_PACKET_DATA = 0x01,
-    XF_PACKET_BARRIER = 0x02,
-    XF_PACKET_PING = 0x03,
-    XF_PACKET_ABORT = 0x04,
-    XF_PACKET_ANSWER = 0x10,
-    XF_PACKET_FEEDBACK = 0x11,
-    XF_PACKET_REFUSE = 0x12,
+#define XF_PACKETS_TO_TARGET(X)                                                                    \
+    X(DATA, 0x01, data, sizeof(struct xf_wire_data), XF_PAYLOAD_MAX)                               \
+    X(BARRIER, 0x02, barrier, sizeof(struct xf_wire_barrier), sizeof(struct xf_wire_barrier))      \
+    X(PING, 0x03, ping, sizeof(struct xf_wire_ping), XF_PAYLOAD_MAX)                               \
+    X(ABORT, 0x04, abort, 0, XF_PAYLOAD_MAX)
+#define XF_PACKETS_TO_SOURCE(X)                                                                    \
+    X(ANSWER, 0x10, answer, sizeof(struct xf_wire_answer), XF_PAYLOAD_MAX)                         \
+    X(FEEDBACK, 0x11, feedback, sizeof(struct xf_wire_feedback), XF_PAYLOAD_MAX)                   \
+    X(REFUSE, 0x12, refuse, 0, XF_PAYLOAD_MAX)
+
+#define XF_PACKET_ENUM(NAME, number, name, least, most) XF_PACKET_##NAME = (number),
+enum xf_packet_type { XF_PACKETS_TO_TARGET(XF_PACKET_ENUM) XF_PACKETS_TO_SOURCE(XF_PACKET_ENUM) };
+#undef XF_PACKET_ENUM
+
+struct xf_packet_kind {
+    const char *name; /* in capitals; NULL: there is no such type */
+    bool to_target;
+    uint32_t body_least, body_most;
 };
+
+/* Of any type, also one that does not exist. */
+const struct xf_packet_kind *xf_wire_packet_kind(uint8_t type);
 
 struct xf_wire_header {
     uint8_t version;
@@ -71,6 +90,7 @@ struct xf_wire_data {
 };
 static_assert(sizeof(struct xf_wire_data) == 16, "wire layout");
 
+#define XF_RECORD_ENUM(NAME, name, record, feature, most) XF_RECORD_##NAME = (record),
 enum xf_record_kind {
     XF_RECORD_RAW = 1,      /* count pages, whole */
     XF_RECORD_ZERO = 2,     /* count pages of zeros, no payload */
@@ -78,8 +98,10 @@ enum xf_record_kind {
     XF_RECORD_POPULATE = 4, /* count pages that shall get memory, no payload */
     XF_RECORD_DEFER = 5, /* count pages that will come in a later round or not at all; no payload */
     XF_RECORD_HASH = 6,  /* the hashes of count pages, XF_HASH_BYTES each */
-    XF_RECORD_LZ4 = 7,   /* count pages, each a u16 length and as many bytes, an LZ4 block */
+    /* Of the codecs: count pages, each a u16 length and as many bytes. */
+    XF_CODECS(XF_RECORD_ENUM)
 };
+#undef XF_RECORD_ENUM
 
 struct xf_wire_record {
     uint64_t index; /* first page: gfn in space 0 */
@@ -177,8 +199,8 @@ int xf_wire_shape(struct xf_wire_shape *shape, uint32_t payload_bytes);
 /* Bytes of fragment `frag` (the last one may be shorter). */
 uint32_t xf_wire_frag_bytes(const struct xf_wire_shape *shape, unsigned frag);
 
-/* The largest compressed page that fits a packet, if it is alone there. */
-uint32_t xf_wire_lz4_bytes_max(const struct xf_wire_shape *shape);
+/* The largest page of a codec that fits a packet, if it is alone there. */
+uint32_t xf_wire_coded_bytes_max(const struct xf_wire_shape *shape);
 
 /*
  * Checks an opened DATA body: lengths (those of compressed pages too), counts, kinds, ranges inside

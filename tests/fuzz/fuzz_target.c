@@ -196,13 +196,13 @@ static size_t put_compressed(struct harness *h, size_t at, unsigned count)
     static uint8_t page[XF_PAGE_BYTES];
     size_t begin = at;
 
-    while (count-- && sizeof(h->body) - at >= XF_LZ4_HEAD_BYTES + 2 * XF_PAGE_BYTES) {
+    while (count-- && sizeof(h->body) - at >= XF_CODED_HEAD_BYTES + 2 * XF_PAGE_BYTES) {
         uint8_t how = fuzz_u8(&h->in);
         uint16_t bytes;
 
         /* A page in 20 bytes, and now and then one that is too short, too long, or no block. */
         memset(page, how, sizeof(page));
-        int n = LZ4_compress_default((const char *)page, (char *)h->body + at + XF_LZ4_HEAD_BYTES,
+        int n = LZ4_compress_default((const char *)page, (char *)h->body + at + XF_CODED_HEAD_BYTES,
                                      how % 8 == 1 ? (int)XF_PAGE_BYTES - 1 : (int)XF_PAGE_BYTES,
                                      (int)XF_PAGE_BYTES);
 
@@ -210,9 +210,9 @@ static size_t put_compressed(struct harness *h, size_t at, unsigned count)
         if (how % 8 == 2)
             bytes = fuzz_u16(&h->in) % (XF_PAGE_BYTES + 2);
         if (how % 8 == 3)
-            fuzz_take(&h->in, h->body + at + XF_LZ4_HEAD_BYTES, bytes);
+            fuzz_take(&h->in, h->body + at + XF_CODED_HEAD_BYTES, bytes);
         memcpy(h->body + at, &bytes, sizeof(bytes));
-        at += XF_LZ4_HEAD_BYTES + bytes;
+        at += XF_CODED_HEAD_BYTES + bytes;
     }
     return at - begin;
 }

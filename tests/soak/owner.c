@@ -151,7 +151,7 @@ static int source_begin(struct soak_owner *o, uint64_t now_us)
     if (rc)
         return rc;
     config.offer.features =
-        (o->plan->verify ? XF_FEATURE_VERIFY : 0) | (o->plan->compress ? XF_FEATURE_LZ4 : 0);
+        xf_offer_features(o->plan->verify, o->plan->compress ? XF_COMPRESS_LZ4 : XF_COMPRESS_NONE);
     config.compress = XF_COMPRESS_LZ4;
     xf_offer_encode(&config.offer, m.offer);
     rc = xf_source_new(&o->source, &config, &guest, o->link, now_us);

@@ -179,8 +179,7 @@ static int send_offer(struct end *e, struct xf_offer *offer)
 
     if (rc)
         return fail(e->near, rc, "no offer: %s", strerror(-rc));
-    if (e->near->setup->compress != XF_COMPRESS_NONE)
-        offer->features |= XF_FEATURE_LZ4;
+    offer->features = xf_offer_features(false, e->near->setup->compress);
     xf_offer_encode(offer, wire);
     rc = bench_send(&e->near->far, BENCH_OFFER, wire, sizeof(wire));
     explicit_bzero(wire, sizeof(wire));

@@ -171,7 +171,7 @@ static const char *take(struct bench_options *o, int option, const char *text)
     case QUEUES:
         return parse_list(text, parse_queues, &o->queues) ? "numbers from 1 to 16" : NULL;
     case COMPRESS:
-        return parse_list(text, parse_compress, &o->compress) ? "auto, lz4 or none" : NULL;
+        return parse_list(text, parse_compress, &o->compress) ? XF_COMPRESS_WORDS : NULL;
     default:
         return parse_list(text, parse_fill, &o->fills) ? "random, zero, compressible or mixed"
                                                        : NULL;

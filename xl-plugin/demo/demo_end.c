@@ -183,8 +183,7 @@ static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
 
     if (rc)
         return fail(p->end, rc, "no offer: %s", strerror(-rc));
-    if (p->end->options->compress != XF_COMPRESS_NONE)
-        offer->features |= XF_FEATURE_LZ4;
+    offer->features = xf_offer_features(false, p->end->options->compress);
     xf_offer_encode(offer, wire);
     if (send(p->end->peer, wire, sizeof(wire), MSG_NOSIGNAL) != (ssize_t)sizeof(wire))
         rc = fail(p->end, -EPIPE, "the target does not take the offer");

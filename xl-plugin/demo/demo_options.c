@@ -129,7 +129,7 @@ static const char *take(struct demo_options *o, int option, const char *text)
         return xf_rate_parse(text, &o->bandwidth_bytes_per_s) ? "bits per second, such as 2.5G"
                                                               : NULL;
     case COMPRESS:
-        return xf_compress_mode_parse(text, &o->compress) ? "auto, lz4 or none" : NULL;
+        return xf_compress_mode_parse(text, &o->compress) ? XF_COMPRESS_WORDS : NULL;
     case SOURCE_PORT:
     case TARGET_PORT:
         return xf_ends_port_parse(text, &o->ports[option - SOURCE_PORT]) ? "[NETNS/]PORT" : NULL;

@@ -216,7 +216,7 @@ static int get_compress(struct reading *r)
     if (rc == ESRCH)
         return 0;
     if (rc || xf_compress_mode_parse(text, &r->config->compress))
-        return refuse(r, "%s: compress must be \"auto\", \"lz4\" or \"none\"", r->name);
+        return refuse(r, "%s: compress must be one of %s", r->name, XF_COMPRESS_WORDS);
     return 0;
 }
 
@@ -328,7 +328,7 @@ static void take_environment(struct reading *r)
     }
     if (compress && *compress) {
         if (xf_compress_mode_parse(compress, &c->compress))
-            refuse(r, "XL_FAST_COMPRESS must be auto, lz4 or none");
+            refuse(r, "XL_FAST_COMPRESS must be one of %s", XF_COMPRESS_WORDS);
         else
             c->from_environment |= 1u << XF_KEY_COMPRESS;
     }

@@ -77,10 +77,7 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
     rc = xf_offer_new(&s->offer, s->link, page_count);
     if (rc)
         return rc;
-    if (verify)
-        s->offer.features |= XF_FEATURE_VERIFY;
-    if (s->config.compress != XF_COMPRESS_NONE)
-        s->offer.features |= XF_FEATURE_LZ4;
+    s->offer.features = xf_offer_features(verify, s->config.compress);
     xf_stream_make_headers(headers, XF_STREAM_HVM, (uint32_t)version >> 16,
                            (uint32_t)version & 0xffff);
     xf_offer_encode(&s->offer, offer);

@@ -33,31 +33,33 @@ static int fill_pages(void **state)
 /* Of n pages, how many went compressed. */
 static unsigned compress(struct xf_compress *c, const void *page, unsigned n)
 {
-    static uint8_t out[XF_COMPRESSED_MAX];
+    static uint8_t out[XF_PAGE_BYTES];
+    const struct xf_codec *codec;
     unsigned compressed = 0;
 
     while (n--)
-        compressed += xf_compress_page(c, page, out, sizeof(out)) > 0;
+        compressed += xf_compress_page(c, page, out, sizeof(out), &codec) > 0;
     return compressed;
 }
 
 static void test_modes(void **state)
 {
     static struct xf_compress c;
-    uint8_t out[XF_COMPRESSED_MAX];
+    uint8_t out[XF_PAGE_BYTES];
+    const struct xf_codec *codec = NULL;
     enum xf_compress_mode mode;
 
     (void)state;
-    xf_compress_init(&c, XF_COMPRESS_NONE, ticking);
+    xf_compress_init(&c, XF_COMPRESS_NONE, XF_FEATURES_KNOWN, ticking);
     assert_int_equal(compress(&c, text, 1000), 0);
-    xf_compress_init(&c, XF_COMPRESS_LZ4, ticking);
+    xf_compress_init(&c, XF_COMPRESS_LZ4, XF_FEATURES_KNOWN, ticking);
     assert_int_equal(compress(&c, text, 1000), 1000);
     assert_int_equal(compress(&c, noise, 1000), 0);
     /* No more than there is room for. */
-    uint32_t bytes = xf_compress_page(&c, text, out, sizeof(out));
+    uint32_t bytes = xf_compress_page(&c, text, out, sizeof(out), &codec);
     assert_in_range(bytes, XF_PAGE_BYTES / 4, XF_PAGE_BYTES / 3);
-    assert_int_equal(xf_compress_page(&c, text, out, bytes - 1), 0);
-    assert_int_equal(xf_compress_page(&c, text, out, bytes), bytes);
+    assert_int_equal(xf_compress_page(&c, text, out, bytes - 1, &codec), 0);
+    assert_int_equal(xf_compress_page(&c, text, out, bytes, &codec), bytes);
     for (unsigned i = XF_COMPRESS_AUTO; i <= XF_COMPRESS_NONE; i++) {
         assert_int_equal(
             xf_compress_mode_parse(xf_compress_mode_name((enum xf_compress_mode)i), &mode), 0);
@@ -90,7 +92,7 @@ static void test_auto_is_for_what_limits(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        xf_compress_init(&c, XF_COMPRESS_AUTO, ticking);
+        xf_compress_init(&c, XF_COMPRESS_AUTO, XF_FEATURES_KNOWN, ticking);
         tick_ns = rows[i].tick_ns;
         xf_compress_link(&c, rows[i].link, false, 1000);
         if (rows[i].send_ns)
@@ -108,7 +110,7 @@ static void test_auto_follows_changes(void **state)
     static struct xf_compress c;
 
     (void)state;
-    xf_compress_init(&c, XF_COMPRESS_AUTO, ticking);
+    xf_compress_init(&c, XF_COMPRESS_AUTO, XF_FEATURES_KNOWN, ticking);
     tick_ns = 6000;
     xf_compress_link(&c, GBIT, false, 1000);
     xf_compress_sent(&c, 16 * XF_PAGE_BYTES, 16000);
@@ -137,7 +139,7 @@ static void test_auto_tries_raw(void **state)
     uint64_t now_us = 2000000;
 
     (void)state;
-    xf_compress_init(&c, XF_COMPRESS_AUTO, ticking);
+    xf_compress_init(&c, XF_COMPRESS_AUTO, XF_FEATURES_KNOWN, ticking);
     tick_ns = 6000;
     xf_compress_link(&c, GBIT, false, now_us);
     compress(&c, text, 5000);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <lz4.h>
+#include <strings.h>
 
 #include "transport/session.h"
 
@@ -252,11 +253,43 @@ static void test_control(void **state)
     check("refuse", XF_ROLE_TARGET, XF_PACKET_REFUSE, 0, 2, &refuse, sizeof(refuse));
 }
 
+/* Each kind of packet has a vector, and each vector is of a kind: the header is in the clear. */
+static void test_every_kind(void **state)
+{
+    const char *path = getenv("XF_GOLDEN");
+    FILE *f = fopen(path ? path : "tests/golden/packets.txt", "r");
+    static char line[XF_PAYLOAD_MAX * 2 + 64];
+    bool seen[UINT8_MAX + 1] = {false};
+    unsigned type;
+
+    (void)state;
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        char name[64], at[8];
+
+        if (line[0] == '#' || sscanf(line, "%63s %*2s%2s", name, at) != 2 ||
+            !strncmp(name, "key", 3) || !strcmp(name, "offer"))
+            continue;
+        assert_int_equal(sscanf(at, "%2x", &type), 1);
+        const char *kind = xf_wire_packet_kind((uint8_t)type)->name;
+
+        if (!kind || strncasecmp(name, kind, strlen(kind)))
+            fail_msg("the vector %s is of type %u", name, type);
+        seen[type] = true;
+    }
+    fclose(f);
+    for (type = 0; type <= UINT8_MAX; type++)
+        if (xf_wire_packet_kind((uint8_t)type)->name && !seen[type])
+            fail_msg("no vector of %s", xf_wire_packet_kind((uint8_t)type)->name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys), cmocka_unit_test(test_offer), cmocka_unit_test(test_data),
-        cmocka_unit_test(test_hash), cmocka_unit_test(test_lz4),   cmocka_unit_test(test_control),
+        cmocka_unit_test(test_keys),       cmocka_unit_test(test_offer),
+        cmocka_unit_test(test_data),       cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_lz4),        cmocka_unit_test(test_control),
+        cmocka_unit_test(test_every_kind),
     };
 
     for (unsigned i = 0; i < sizeof(secret); i++)

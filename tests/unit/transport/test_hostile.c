@@ -319,11 +319,11 @@ static void test_lying_compression(void **state)
         memcpy(body, &head, sizeof(head));
         memcpy(body + sizeof(head), &r, sizeof(r));
         if (rows[i].decoded)
-            n = LZ4_compress_default((const char *)page, (char *)payload + XF_LZ4_HEAD_BYTES,
+            n = LZ4_compress_default((const char *)page, (char *)payload + XF_CODED_HEAD_BYTES,
                                      rows[i].decoded, XF_PAGE_BYTES) -
                 rows[i].cut;
         if (rows[i].garbage)
-            memset(payload + XF_LZ4_HEAD_BYTES, 0xee, (size_t)n);
+            memset(payload + XF_CODED_HEAD_BYTES, 0xee, (size_t)n);
         uint16_t bytes = rows[i].claims > 1 ? rows[i].claims : (uint16_t)n;
 
         memcpy(payload, &bytes, sizeof(bytes));
@@ -331,7 +331,7 @@ static void test_lying_compression(void **state)
         populate_1000(&st);
         xf_simguest_hash(st.guest, before);
         send_body(&st, XF_PACKET_DATA, body,
-                  sizeof(head) + sizeof(r) + XF_LZ4_HEAD_BYTES + (size_t)n + rows[i].rest);
+                  sizeof(head) + sizeof(r) + XF_CODED_HEAD_BYTES + (size_t)n + rows[i].rest);
         xf_simguest_hash(st.guest, after);
         bool lands = rows[i].why == XF_REJECT_COUNT;
 

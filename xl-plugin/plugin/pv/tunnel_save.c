@@ -68,10 +68,7 @@ static int write_offer(struct xf_pv_save *s, uint64_t page_count)
     if (rc)
         return xf_tunnel_save_fail(s, rc, "cannot make an offer: %s", strerror(-rc));
     s->verify = s->p->verify || s->config.verify;
-    if (s->verify)
-        s->offer.features |= XF_FEATURE_VERIFY;
-    if (s->config.compress != XF_COMPRESS_NONE)
-        s->offer.features |= XF_FEATURE_LZ4;
+    s->offer.features = xf_offer_features(s->verify, s->config.compress);
     xf_offer_encode(&s->offer, offer);
     rc = xf_tunnel_save_write(s, s->headers, sizeof(s->headers));
     if (!rc)
