@@ -76,7 +76,7 @@ ifeq ($(XEN),1)
 PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate
 endif
 
-tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/*.c))
+tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/test_*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Those that need Xen's headers and libraries.
 FUZZ_XEN := config restore tunnel_restore tunnel_save
@@ -293,12 +293,20 @@ $(BUILD)/xl-fast-gate: $(BUILD)/obj/xl-plugin/migrate/gate.o $(call room,xl-plug
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 
+# What the tests of several rooms use.
+COMMON_XEN := $(if $(filter 1,$(XEN)),,tunnel_pair xen_move)
+TESTS_COMMON := $(BUILD)/lib/tests-common.a
+$(TESTS_COMMON): $(filter-out $(COMMON_XEN:%=$(BUILD)/obj/tests/unit/common/%.o),$(call objects,tests/unit/common))
+	@mkdir -p $(@D)
+	@$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
 $(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(COMMANDS) $(DPDK)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka -lm
 
-$(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(SIM)
+$(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TESTS_COMMON) $(SIM)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka
@@ -314,7 +322,7 @@ XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))
 $(XEN_TESTS): $(BUILD)/obj/xl-plugin/plugin/entry.o $(call objects,tests/unit/standins)
 $(XEN_TESTS): private LDFLAGS_ALL += $(STANDIN_WRAPS:%=-Wl,--wrap=%)
 
-$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(call room,xl-plugin/preflight) $(PLUGIN) $(call room,transport/sim)
+$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(TESTS_COMMON) $(call room,xl-plugin/preflight) $(PLUGIN) $(call room,transport/sim)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \

@@ -25,6 +25,23 @@ xenstore_shape() { # HOST NAME
         grep -Ev '^\./(console/(port|ring-ref|tty)|store/|memory/|platform(/|$))|/vm$|/request-abs-pointer$'
 }
 
+# A move in the background, slow enough to last for a while: its output goes to /lab/NAME.out of the host, the
+# last line its status.
+fast_begin() { # HOST NAME [VARIABLE=VALUE...]
+    local host=$1 name=$2 to
+    to=$(other_host "$1")
+    shift 2
+    on "$host" "(env $* xl migrate --fast --bandwidth 20M $name $to >/lab/$name.out 2>&1; echo \"status \$?\" >>/lab/$name.out) </dev/null >/dev/null 2>&1 &"
+}
+
+# What that move says, waited for.
+fast_says() { # HOST NAME REGEX SECONDS
+    # shellcheck disable=SC2029
+    ON_TIMEOUT=$(($4 + 20)) on "$1" "i=0; until tr '\\r' '\\n' </lab/$2.out | grep -Eaq '$3'; do i=\$((i + 1)); [ \$i -lt $4 ] || exit 1; sleep 1; done" ||
+        fail "$2: no '$3': $(on "$1" tail -n 30 "/lab/$2.out")"
+    note "$2: $(on "$1" "tr '\\r' '\\n' </lab/$2.out | grep -Ea -m 1 '$3'")"
+}
+
 # shellcheck source=tests/lab/devices.sh
 . "$REPO/tests/lab/devices.sh"
 

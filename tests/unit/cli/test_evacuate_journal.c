@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* evacuate's journal: there and back; cut at each byte, and each of its bits turned; what a crash
    while it is written leaves; the lock. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Words of command lines: any bytes of a name pass through shells and come out the same. */
 
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "xl-plugin/cli/quote.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* recover: the decision, case by case, and what must hold for every combination of evidence. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "xl-plugin/recover/recover_decide.h"
 

@@ -10,7 +10,7 @@
  */
 #include <stdbool.h>
 
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "xl-plugin/recover/recover_decide.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Alarm: a poll without a limit, as net_af_packet's transmit makes one, ends; in a thread that has
    every signal blocked, as the plug-in's are while a port opens. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 /*
  * Frames: the bytes that we write, checked against golden ones, and what is said of hostile ones.
  */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "dpdk/frame.h"
 

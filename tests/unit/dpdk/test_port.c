@@ -3,7 +3,7 @@
  * Port: bursts through a real ethdev. net_ring hands what is sent back to its own receiving side,
  * so that one process, without root or a NIC, sees both. Two processes: tests/e2e/demo-*.sh.
  */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <unistd.h>
 

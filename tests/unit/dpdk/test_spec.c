@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Specs: what names of ports mean, and the vdev strings that follow. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "dpdk/af_packet.h"
 #include "dpdk/spec.h"

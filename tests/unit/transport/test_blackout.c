@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Blackout: what is predicted when the guest is suspended is what is then seen, whatever the link.
  */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #define LIMIT_US 60000000u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Chunks: never more mapped than may be, whatever is asked for; and a guest that is written to all
    over, round by round, is not mapped anew in each. */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/base/bitmap.h"
 #include "transport/chunks.h"

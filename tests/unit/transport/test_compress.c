@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Compress: when it pays, by clocks and links of the test's own; and whole sessions with it. */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #include "transport/compress.h"
 #include "transport/base/random.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Events of whole sessions on a virtual clock: their order, their sums, the blackout's parts. */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * PROTOCOL.md without this code. If one of these changes, the protocol has changed.
  */
 
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <errno.h>
 #include <lz4.h>

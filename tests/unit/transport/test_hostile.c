@@ -4,7 +4,7 @@
  * nothing; what an authentic peer must not send ends the session with a reason, before any of it is
  * used.
  */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <lz4.h>
 

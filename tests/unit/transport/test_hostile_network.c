@@ -8,7 +8,7 @@
 #include <malloc.h>
 
 #include "transport/base/random.h"
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #define KEPT        64u
 #define PACKET_MOST 9000u

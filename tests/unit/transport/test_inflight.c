@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* In flight: what counts as acknowledged and as lost. */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/inflight.h"
 

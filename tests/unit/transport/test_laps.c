@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Laps: every cycle of a step that was not idle is one stage's, and no stage's twice. */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #include "transport/base/laps.h"
 

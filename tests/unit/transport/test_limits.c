@@ -5,7 +5,7 @@
  */
 #include "transport/base/bitmap.h"
 #include "transport/wire.h"
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #define SECOND 1000000u
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pace: what congestion control makes of a bottleneck, alone, damaged and shared. */
-#include "bottleneck.h"
+#include "tests/unit/common/bottleneck.h"
 
 static struct bottleneck b;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rate: what a user may write for one. */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/base/rate.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rounds: the stop policy, and how fast rounds go. */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/rounds.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Seal: published vectors; sealing by parts; whatever is changed is refused. */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/seal.h"
 

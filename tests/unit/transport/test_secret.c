@@ -4,9 +4,9 @@
  * in memory that is left out of core dumps, and nowhere once the ends are gone. Looked for in all
  * of the process's memory, so stacks, buffers and what libraries leave behind count too.
  */
-#include "memory_search.h"
+#include "tests/unit/common/memory_search.h"
 #include "transport/seal.h"
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 static const char to_target[] = "xl-fast 1 source to target";
 static const char to_source[] = "xl-fast 1 target to source";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A whole session, source to target, on the virtual clock: memory arrives whatever the link does.
  */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #include "transport/session.h"
 #include "transport/source_state.h"

@@ -5,7 +5,7 @@
  * costs is counted, since it is in the guest's pause, and must not grow with the guest more than
  * one look at the bitmaps does; times and memory are printed, not judged.
  */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #include <sys/mman.h>
 #include <time.h>

@@ -2,7 +2,7 @@
 /* The sparse simulated guest: what is not written to costs no memory at either end, and what is
    written arrives. It is looked at itself, not only by the hash, which trusts what the guest knows.
  */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #include <sys/mman.h>
 

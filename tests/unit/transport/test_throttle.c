@@ -3,7 +3,7 @@
  * Throttle: a guest that writes three times what the link carries is slowed down until it can move;
  * where that may not be, --on-busy decides; and however it ends, the guest has its speed again.
  */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #define LIMIT_US 120000000u
 

@@ -4,7 +4,7 @@
  * whole, each once, whatever the link does, and with a producer and a consumer that make the other
  * end wait.
  */
-#include "pair.h"
+#include "tests/unit/common/pair.h"
 
 #include "transport/base/bitmap.h"
 #include "transport/base/random.h"

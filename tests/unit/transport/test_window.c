@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Window: replay, gaps and what is given up, in a numbered table and against a plain model. */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/base/random.h"
 #include "transport/window.h"

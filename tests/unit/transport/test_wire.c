@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Wire: how packet sizes cut pages up; what an offer must say; zero test and hash of a page. */
-#include "unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/offer.h"
 #include "transport/page.h"

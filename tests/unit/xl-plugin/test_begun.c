@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whether the target's helper has begun, by what ssh has brought of its words. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <unistd.h>
 

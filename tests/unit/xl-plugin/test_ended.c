@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a domain's flags say of a guest that was to move: whether it has ended, and how. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "xl-plugin/plugin/ended.h"
 

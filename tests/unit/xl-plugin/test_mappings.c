@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How many chunks the target maps at once, on hosts of several kinds and sizes. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "transport/guest.h"
 #include "xl-plugin/plugin/mappings.h"

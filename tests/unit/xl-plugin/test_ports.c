@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include "xl-plugin/plugin/ports.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a source tells its target's preflight, and what the target says to it: a name or a UUID that
    is taken, disks and bridges that it lacks; lines that are none. */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

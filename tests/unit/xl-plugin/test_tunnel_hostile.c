@@ -4,7 +4,7 @@
  * no END, and the source learns that and keeps the guest. Then the parts of the check by
  * themselves.
  */
-#include "tunnel_pair.h"
+#include "tests/unit/common/tunnel_pair.h"
 
 #include <sys/socket.h>
 
@@ -35,7 +35,7 @@ static void one_frame_more(struct xf_record *rec, struct bytes *body)
 {
     uint64_t frame = 5;
 
-    add(body, &frame, 8);
+    bytes_add(body, &frame, 8);
     rec->length += 8;
     (*(uint32_t *)(void *)body->data)++;
 }

@@ -4,7 +4,7 @@
  * save wrote, whatever the link loses; and where something ends early, neither end says that the
  * guest has moved.
  */
-#include "tunnel_pair.h"
+#include "tests/unit/common/tunnel_pair.h"
 
 static struct move small_move(uint64_t seed)
 {

@@ -3,9 +3,9 @@
  * The secret of a PV guest's move, with both ends in this process: once the guest is touched, it is
  * nowhere in memory, not on a stack, not in a buffer that the control stream went through.
  */
-#include "tunnel_pair.h"
+#include "tests/unit/common/tunnel_pair.h"
 
-#include "tests/unit/transport/memory_search.h"
+#include "tests/unit/common/memory_search.h"
 
 static struct needle secret;
 static bool caught, looked;

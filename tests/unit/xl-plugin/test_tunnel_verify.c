@@ -4,7 +4,7 @@
  * does not send them, or a restore that does not tell what it finds, and neither end says that the
  * guest has moved.
  */
-#include "tunnel_pair.h"
+#include "tests/unit/common/tunnel_pair.h"
 
 static struct move verified_move(uint64_t seed)
 {

@@ -3,7 +3,7 @@
  * entry.c over stand-ins for Xen and libxenguest: which calls of the save helper become ours, which
  * go to Xen's own functions untouched, which are refused; and whole moves through these doors.
  */
-#include "xen_move.h"
+#include "tests/unit/common/xen_move.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -48,7 +48,7 @@ static int stock_restore(xc_interface *xch, int fd, uint32_t dom, unsigned int s
     (void)type;
     (void)back_fd;
     stock_restores++;
-    return stock_move ? move_stock_restore(stock_move, fd, callbacks) : 7;
+    return stock_move ? xen_move_stock_restore(stock_move, fd, callbacks) : 7;
 }
 
 static xc_interface *const xch = (xc_interface *)&standin;
@@ -195,7 +195,7 @@ static void set_up(struct xen_move *m)
 {
     m->save = save_by_entry;
     m->restore = restore_by_entry;
-    move_new(m);
+    xen_move_new(m);
     set_stock();
     stock_move = m;
     setenv("XL_FAST", "1", 1);
@@ -208,8 +208,8 @@ static void a_guest_moves_through_the_doors(void **state)
         struct xen_move m = {.pages = PAGES, .writes = 20, .verify = verify};
 
         set_up(&m);
-        move_run(&m);
-        move_assert_moved(&m);
+        xen_move_run(&m);
+        xen_move_assert_moved(&m);
         assert_int_equal(stock_restores, 1);
         assert_int_equal(standin_said("source: verified"), verify);
     }
@@ -221,8 +221,8 @@ static void what_fails_is_minus_one_at_both(void **state)
 
     (void)state;
     set_up(&m);
-    move_run(&m);
-    move_assert_stayed(&m, "a guest that does not suspend");
+    xen_move_run(&m);
+    xen_move_assert_stayed(&m, "a guest that does not suspend");
     assert_int_equal(m.save_rc, -1);
     assert_int_equal(m.restore_rc, -1);
 }

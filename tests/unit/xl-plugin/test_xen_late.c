@@ -4,7 +4,7 @@
  * marks dirty what a guest takes into its memory nor sees writes to it: such pages arrive all the
  * same, the asking is bounded, and a guest that takes none is asked nothing.
  */
-#include "xen_move.h"
+#include "tests/unit/common/xen_move.h"
 
 #define PAGES     (9 * 512u)
 #define HOLE      (3 * 512u + 1) /* the first empty gfn of small_move() */
@@ -23,9 +23,9 @@ static void (*at_map)(struct xen_move *m, unsigned number);
 
 static int hook(const char *call, unsigned number)
 {
-    if (standin_is_source && !strcmp(call, "xenforeignmemory_map") && !the_move->from->shutdown)
-        at_map(the_move, ++maps);
-    return move_hook(call, number);
+    if (standin_is_source && !strcmp(call, "xenforeignmemory_map") && !xen_move_now->from->shutdown)
+        at_map(xen_move_now, ++maps);
+    return xen_move_hook(call, number);
 }
 
 static void take(struct xen_move *m, uint64_t first, uint64_t count, bool write)
@@ -60,13 +60,13 @@ static void pages_that_come_late_arrive(void **state)
 
         m.verify = i & 1;
         m.before_suspend = i < 4 ? takes_last : NULL;
-        move_new(&m);
+        xen_move_new(&m);
         at_map = takes_early;
-        standin.hook = i >= 2 ? hook : move_hook;
+        standin.hook = i >= 2 ? hook : xen_move_hook;
         m.from->marks_populated = i == 5;
         standin.version = i == 5 ? 4 << 16 | 22 : 4 << 16 | 17;
-        move_run(&m);
-        move_assert_moved(&m);
+        xen_move_run(&m);
+        xen_move_assert_moved(&m);
     }
 }
 
@@ -89,12 +89,12 @@ static void pages_that_are_given_back_and_taken_arrive(void **state)
 
         m.verify = verify;
         m.writes = 60;
-        move_new(&m);
+        xen_move_new(&m);
         at_map = gives_back_and_takes;
         standin.hook = hook;
-        move_run(&m);
+        xen_move_run(&m);
         assert_true(maps >= 4);
-        move_assert_moved(&m);
+        xen_move_assert_moved(&m);
     }
 }
 
@@ -123,12 +123,12 @@ static void not_all_is_sent_again(void **state)
         struct xen_move m = small_move();
 
         m.writes = 60;
-        move_new(&m);
+        xen_move_new(&m);
         at_map = later ? gives_back_and_takes_later : gives_back_and_takes;
         standin.hook = hook;
-        move_run(&m);
+        xen_move_run(&m);
         assert_true(maps >= 5);
-        move_assert_moved(&m);
+        xen_move_assert_moved(&m);
         assert_true(later ? pages_sent() < PAGES * 3 / 2 : pages_sent() > PAGES * 3 / 2);
     }
 }
@@ -140,9 +140,9 @@ static void nothing_is_asked_of_others(void **state)
 
     (void)state;
     m.verify = true;
-    move_new(&m);
-    move_run(&m);
-    move_assert_moved(&m);
+    xen_move_new(&m);
+    xen_move_run(&m);
+    xen_move_assert_moved(&m);
     assert_int_equal(standin.types_asked, PAGES);
 }
 
@@ -161,9 +161,9 @@ static void the_search_is_bounded(void **state)
         .pages = (UINT64_C(1) << 20) + 5, .filled = PAGES, .before_suspend = takes_ten};
 
     (void)state;
-    move_new(&m);
-    move_run(&m);
-    move_assert_moved(&m);
+    xen_move_new(&m);
+    xen_move_run(&m);
+    xen_move_assert_moved(&m);
     assert_true(standin.types_asked - asked_before < 1200);
 }
 
@@ -181,16 +181,16 @@ static void memory_beyond_the_end_is_named(void **state)
         struct xen_move m = small_move();
 
         m.before_suspend = more ? grows : NULL;
-        move_new(&m);
+        xen_move_new(&m);
         for (uint64_t gfn = PAGES - 600; gfn < PAGES; gfn++)
             standin_give_back(m.from, gfn);
         m.from->gpfns = PAGES - 600;
-        move_run(&m);
+        xen_move_run(&m);
         if (!more) {
             assert_int_equal(m.save_rc, 0);
             continue;
         }
-        move_assert_stayed(&m, "memory beyond the end");
+        xen_move_assert_stayed(&m, "memory beyond the end");
         assert_true(standin_said("has got memory at page 0x11ff"));
     }
 }
@@ -216,12 +216,12 @@ static void verify_asks_for_what_the_target_has_not(void **state)
     (void)state;
     m.verify = true;
     m.writes = 60;
-    move_new(&m);
+    xen_move_new(&m);
     at_map = takes_for_another;
     standin.hook = hook;
-    move_run(&m);
+    xen_move_run(&m);
     assert_true(maps >= 4);
-    move_assert_stayed(&m, "a page that was not noticed");
+    xen_move_assert_stayed(&m, "a page that was not noticed");
     assert_true(
         standin_said("verify: the target has not got 1 pages of it, the first of them 0x7fd"));
 }

@@ -4,7 +4,7 @@
  * stand-in for Xen: whole migrations, in which every call of Xen's fails once at every place. A
  * migration either moves all of the guest, or says at both ends that it has not.
  */
-#include "xen_move.h"
+#include "tests/unit/common/xen_move.h"
 
 #define PAGES (9 * 512u)
 
@@ -20,10 +20,10 @@ static void a_guest_moves(void **state)
         struct xen_move m = small_move();
 
         m.verify = i & 1;
-        move_new(&m);
+        xen_move_new(&m);
         standin.pvh_dom0 = i & 2;
-        move_run(&m);
-        move_assert_moved(&m);
+        xen_move_run(&m);
+        xen_move_assert_moved(&m);
         assert_false(m.from->logdirty);
         assert_int_equal(m.suspends, 1);
         assert_true(m.to->large_pages > 0);
@@ -51,9 +51,9 @@ static void every_call_fails_once_at_every_place(void **state)
         struct xen_move m = small_move();
 
         m.verify = verify;
-        move_new(&m);
-        move_run(&m);
-        move_assert_moved(&m);
+        xen_move_new(&m);
+        xen_move_run(&m);
+        xen_move_assert_moved(&m);
         memcpy(calls, standin.calls, sizeof(calls));
         for (unsigned c = 0; c < STANDIN_CALLS && calls[c].name; c++) {
             for (unsigned at = 1; at <= calls[c].count; at++) {
@@ -68,19 +68,19 @@ static void every_call_fails_once_at_every_place(void **state)
 
                 m = small_move();
                 m.verify = verify;
-                move_new(&m);
+                xen_move_new(&m);
                 standin.fail_call = calls[c].name;
                 standin.fail_at = at;
                 standin.fail_errno = ENOSPC;
                 snprintf(what, sizeof(what), "%s number %u", calls[c].name, at);
-                move_run(&m);
+                xen_move_run(&m);
                 /* In another run there may be one round less. */
                 if (standin_calls(calls[c].name) < at)
                     continue;
                 if (!may_fail(calls[c].name, at))
-                    move_assert_stayed(&m, what);
+                    xen_move_assert_stayed(&m, what);
                 else if (!m.save_rc && !m.restore_rc)
-                    move_assert_moved(&m);
+                    xen_move_assert_moved(&m);
                 if (strcmp(calls[c].name, "xc_shadow_control(OFF)"))
                     assert_false(m.from->logdirty);
                 else
@@ -123,11 +123,11 @@ static void maps_refused_after_the_suspend(void **state)
 
         m.verify = i & 1;
         m.before_suspend = dirty_many;
-        move_new(&m);
+        xen_move_new(&m);
         standin.pvh_dom0 = i & 2;
         standin.frame_error = refuse_after_the_suspend;
-        move_run(&m);
-        move_assert_stayed(&m, "374 maps refused");
+        xen_move_run(&m);
+        xen_move_assert_stayed(&m, "374 maps refused");
         assert_true(standin_said("cannot map page 0x258, which has content"));
         assert_true(standin_said("374 such pages"));
         assert_false(m.from->logdirty);
@@ -141,12 +141,12 @@ static void frames_that_never_map(void **state)
     for (unsigned i = 0; i < 4; i++) {
         struct xen_move m = small_move();
 
-        move_new(&m);
+        xen_move_new(&m);
         standin.pvh_dom0 = i & 2;
         refusing = i & 1 ? SOURCE_DOMID : TARGET_DOMID;
         standin.frame_error = refuse_some;
-        move_run(&m);
-        move_assert_stayed(&m, "frames that never map");
+        xen_move_run(&m);
+        xen_move_assert_stayed(&m, "frames that never map");
         assert_true(standin_said(i & 1 ? "cannot map page 0x320, which has content"
                                        : "cannot map page 0x320, which has memory"));
     }
@@ -168,15 +168,15 @@ static void pages_given_back_are_deferred(void **state)
 
         m.verify = verify;
         m.before_suspend = give_some_back;
-        move_new(&m);
-        move_run(&m);
+        xen_move_new(&m);
+        xen_move_run(&m);
         assert_int_equal(m.save_rc, 0);
         assert_int_equal(m.restore_rc, 0);
         /* The target keeps memory for them, as with stock. */
         assert_int_equal(standin_differing(m.from, m.to), 10);
         assert_true(standin_said(verify ? "\"deferred_pages\":20," : "\"deferred_pages\":10,"));
         assert_true(!verify || standin_said("\"unverified_pages\":14,"));
-        move_assert_tidy(&m);
+        xen_move_assert_tidy(&m);
     }
 }
 
@@ -185,7 +185,7 @@ static int backend_writes(const char *call, unsigned number)
 {
     (void)number;
     if (!strcmp(call, "xc_gnttab_query_size"))
-        the_move->from->memory[UINT64_C(600) * 4096] ^= 1;
+        xen_move_now->from->memory[UINT64_C(600) * 4096] ^= 1;
     return 0;
 }
 
@@ -196,19 +196,19 @@ static void granted_pages_are_not_compared(void **state)
         struct xen_move m = small_move();
 
         m.verify = true;
-        move_new(&m);
+        xen_move_new(&m);
         m.from->granted = granted ? 600 : 601;
         standin.hook = backend_writes;
-        move_run(&m);
+        xen_move_run(&m);
         if (!granted) {
-            move_assert_stayed(&m, "a page that differs and is not granted");
+            xen_move_assert_stayed(&m, "a page that differs and is not granted");
             continue;
         }
         assert_int_equal(m.save_rc, 0);
         assert_int_equal(m.restore_rc, 0);
         assert_int_equal(standin_differing(m.from, m.to), 1);
         assert_true(standin_said("\"unverified_pages\":5,"));
-        move_assert_tidy(&m);
+        xen_move_assert_tidy(&m);
     }
 }
 
@@ -217,10 +217,10 @@ static void no_superpages_at_the_target(void **state)
     struct xen_move m = small_move();
 
     (void)state;
-    move_new(&m);
+    xen_move_new(&m);
     m.to->superpages = 2;
-    move_run(&m);
-    move_assert_moved(&m);
+    xen_move_run(&m);
+    xen_move_assert_moved(&m);
     assert_int_equal(m.to->large_pages, 2);
 }
 
@@ -231,11 +231,11 @@ static void a_guest_of_more_than_a_million_gfns(void **state)
         .pages = (UINT64_C(1) << 20) + 3 * 512 + 5, .filled = 2000, .writes = 2000};
 
     (void)state;
-    move_new(&m);
+    xen_move_new(&m);
     for (uint64_t gfn = m.pages - 1000; gfn < m.pages; gfn++)
         standin_populate(m.from, gfn);
-    move_run(&m);
-    move_assert_moved(&m);
+    xen_move_run(&m);
+    xen_move_assert_moved(&m);
 }
 
 int main(void)

@@ -4,13 +4,13 @@
  * for Xen: whatever it does while the guest moves, the move fails, and the second is left its log.
  */
 /* One test has a save helper of it, which others that run beside this must not see as theirs. */
-#define SOURCE_DOMID 3u
+#define OWN_DOMID 3u
 
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "xen_move.h"
+#include "tests/unit/common/xen_move.h"
 
 #define PAGES (9 * 512u)
 
@@ -21,9 +21,9 @@ static unsigned maps; /* of the source, while the guest runs */
 
 static void begins(void)
 {
-    if (xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0)) {
-        xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
-        xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
+    if (xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0)) {
+        xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+        xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
     }
 }
 
@@ -33,12 +33,12 @@ static void reads(void)
     xc_hypercall_buffer_t buffer = {.hbuf = bits};
     xc_shadow_op_stats_t stats;
 
-    xc_logdirty_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_CLEAN, &buffer, PAGES, 0, &stats);
+    xc_logdirty_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_CLEAN, &buffer, PAGES, 0, &stats);
 }
 
 static void ends(void)
 {
-    xc_shadow_control(xch, SOURCE_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+    xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
 }
 
 static void begins_and_ends(void)
@@ -52,10 +52,10 @@ static unsigned at_map; /* 0: when the guest is to stop */
 
 static int hook(const char *call, unsigned number)
 {
-    if (standin_is_source && !strcmp(call, "xenforeignmemory_map") && !the_move->from->shutdown &&
-        ++maps == at_map)
+    if (standin_is_source && !strcmp(call, "xenforeignmemory_map") &&
+        !xen_move_now->from->shutdown && ++maps == at_map)
         second();
-    return move_hook(call, number);
+    return xen_move_hook(call, number);
 }
 
 static void at_suspend(struct xen_move *m)
@@ -66,15 +66,15 @@ static void at_suspend(struct xen_move *m)
 
 static void try(void (*what)(void), unsigned map, bool log_stays)
 {
-    struct xen_move m = {.pages = PAGES, .writes = 60};
+    struct xen_move m = {.source_domid = OWN_DOMID, .pages = PAGES, .writes = 60};
 
     maps = 0;
     second = what;
     at_map = map;
     m.before_suspend = map ? NULL : at_suspend;
-    move_new(&m);
+    xen_move_new(&m);
     standin.hook = hook;
-    move_run(&m);
+    xen_move_run(&m);
     if (!m.save_rc || !m.restore_rc || m.got_end)
         fail_msg("map %u: save %d, restore %d:\n%s", map, m.save_rc, m.restore_rc,
                  standin_plugin.said);
@@ -107,15 +107,15 @@ static void a_second_that_has_come_and_gone_is_noticed(void **state)
 /* What it would read is still there: ours looked before it read. */
 static void the_second_loses_nothing(void **state)
 {
-    struct xen_move m = {.pages = PAGES, .writes = 60};
+    struct xen_move m = {.source_domid = OWN_DOMID, .pages = PAGES, .writes = 60};
 
     (void)state;
     maps = 0;
     second = begins;
     at_map = 2;
-    move_new(&m);
+    xen_move_new(&m);
     standin.hook = hook;
-    move_run(&m);
+    xen_move_run(&m);
     assert_int_not_equal(m.save_rc, 0);
     assert_true(xf_bitmap_count(m.from->dirty, PAGES) > 20);
 }
@@ -125,12 +125,13 @@ static void a_move_that_fails_leaves_the_second_its_log(void **state)
 {
     (void)state;
     for (unsigned with = 0; with < 2; with++) {
-        struct xen_move m = {.pages = PAGES, .writes = 20, .suspend_fails = true};
+        struct xen_move m = {
+            .source_domid = OWN_DOMID, .pages = PAGES, .writes = 20, .suspend_fails = true};
 
         second = begins;
         m.before_suspend = with ? at_suspend : NULL;
-        move_new(&m);
-        move_run(&m);
+        xen_move_new(&m);
+        xen_move_run(&m);
         assert_int_not_equal(m.save_rc, 0);
         assert_true(standin_said("did not suspend"));
         assert_int_equal(m.from->logdirty, with);
@@ -143,20 +144,20 @@ static void without_a_canary(void **state)
 {
     (void)state;
     for (unsigned off = 0; off < 2; off++) {
-        struct xen_move m = {.pages = PAGES, .writes = 60};
+        struct xen_move m = {.source_domid = OWN_DOMID, .pages = PAGES, .writes = 60};
 
         maps = 0;
         second = begins_and_ends;
         at_map = off ? 2 : 1000000;
-        move_new(&m);
+        xen_move_new(&m);
         standin.no_canary = true;
         standin.hook = hook;
-        move_run(&m);
+        xen_move_run(&m);
         if (!off) {
-            move_assert_moved(&m);
+            xen_move_assert_moved(&m);
             continue;
         }
-        move_assert_stayed(&m, "a log that was turned off");
+        xen_move_assert_stayed(&m, "a log that was turned off");
         assert_true(standin_said("has turned its dirty log off meanwhile"));
     }
 }
@@ -223,7 +224,7 @@ static void helpers_of_others_are_found(void **state)
 /* While another helper saves the domain, none begins. This program is that helper too. */
 static void a_move_beside_another_does_not_begin(void **state)
 {
-    struct xen_move m = {.pages = PAGES};
+    struct xen_move m = {.source_domid = OWN_DOMID, .pages = PAGES};
     char dir[] = "/tmp/test_xen_readers.XXXXXX", self[PATH_MAX], path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     pid_t helper;
@@ -239,19 +240,19 @@ static void a_move_beside_another_does_not_begin(void **state)
         execl(path, path, "--save-domain", "13", "-1", "3", "1", "12", "0", NULL);
         _exit(1);
     }
-    for (unsigned i = 0; xf_reader_find("/proc", SOURCE_DOMID) != helper; i++) {
+    for (unsigned i = 0; xf_reader_find("/proc", OWN_DOMID) != helper; i++) {
         assert_true(i < 10000);
         usleep(1000);
     }
-    assert_int_equal(xf_reader_find("/proc", SOURCE_DOMID + 1), 0);
-    move_new(&m);
+    assert_int_equal(xf_reader_find("/proc", OWN_DOMID + 1), 0);
+    xen_move_new(&m);
     m.from->logdirty = true;
-    move_run(&m);
+    xen_move_run(&m);
     kill(helper, SIGKILL);
     waitpid(helper, NULL, 0);
     unlink(path);
     rmdir(dir);
-    move_assert_stayed(&m, "a move beside another");
+    xen_move_assert_stayed(&m, "a move beside another");
     assert_true(standin_said("another save or migration of it is under way"));
     assert_true(m.from->logdirty);
     assert_int_equal(m.suspends, 0);

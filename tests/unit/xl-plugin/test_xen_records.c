@@ -3,7 +3,7 @@
  * records.c over the stand-in for Xen: what is written is what Xen's own restore takes, in its
  * order, and each call that fails is told by what it was for.
  */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <fcntl.h>
 #include <signal.h>

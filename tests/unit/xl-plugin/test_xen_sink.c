@@ -3,7 +3,7 @@
  * guest_sink.c over the stand-in for Xen: memory by superpages and without, memory that ends in the
  * middle, frames that do not map, guests with more than 2^20 gfns.
  */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <xenctrl.h>
 

@@ -3,7 +3,7 @@
  * guest_source.c over the stand-in for Xen: which frame of a batch does not map, and why; how many
  * types are asked for at a time; guests with more than 2^20 gfns.
  */
-#include "tests/unit/transport/unit.h"
+#include "tests/unit/common/unit.h"
 
 #include <xenctrl.h>
 #include <xenguest.h>

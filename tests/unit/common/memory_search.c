@@ -1,46 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Memory search: where in this process's memory some bytes lie, as one would look who has a core
- * dump, or the memory itself. What is looked for is kept masked, so that it is not found here. Not
- * for builds with sanitizers, whose shadow memory is beyond reading.
- */
-#ifndef XF_TESTS_MEMORY_SEARCH_H
-#define XF_TESTS_MEMORY_SEARCH_H
+/* Memory search: by /proc/self/mem. */
+#include "memory_search.h"
 
-#include "unit.h"
-
-#include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEMORY_SEARCH_WORKS 0
-#else
-#define MEMORY_SEARCH_WORKS 1
-#endif
-
-#define NEEDLE_BYTES 32u
-#define NEEDLE_MASK  0xa5u
-
-struct needle {
-    uint8_t masked[NEEDLE_BYTES];
-};
-
-/* Keeps what is to be looked for. The bytes themselves are the caller's to wipe. */
-static inline void needle_keep(struct needle *n, const volatile uint8_t *bytes)
+void needle_keep(struct needle *n, const volatile uint8_t *bytes)
 {
     for (unsigned i = 0; i < NEEDLE_BYTES; i++)
         n->masked[i] = bytes[i] ^ NEEDLE_MASK;
 }
 
-struct found {
-    unsigned in_core;  /* places that a core dump would have */
-    unsigned kept_out; /* places in memory that is left out of core dumps */
-};
-
-static inline unsigned search_buffer(const struct needle *n, const uint8_t *buf, size_t len)
+static unsigned search_buffer(const struct needle *n, const uint8_t *buf, size_t len)
 {
     const uint8_t *end = buf + len, *at = buf;
     unsigned hits = 0;
@@ -57,8 +25,7 @@ static inline unsigned search_buffer(const struct needle *n, const uint8_t *buf,
     return hits;
 }
 
-/* All memory that can be read, stacks of other threads too; they may go on meanwhile. */
-static inline struct found memory_search(const struct needle *n)
+struct found memory_search(const struct needle *n)
 {
     const size_t piece = 1 << 20, keep = NEEDLE_BYTES - 1;
     uint8_t *buf =
@@ -84,7 +51,7 @@ static inline struct found memory_search(const struct needle *n)
             ssize_t got = pread(mem, buf, piece + keep, (off_t)at);
 
             if (at <= (unsigned long)buf && (unsigned long)buf < at + piece + keep)
-                continue; /* what was read before */
+                continue;
             if (got > 0)
                 *(kept_out ? &found.kept_out : &found.in_core) +=
                     search_buffer(n, buf, (size_t)got);
@@ -95,5 +62,3 @@ static inline struct found memory_search(const struct needle *n)
     munmap(buf, piece + keep);
     return found;
 }
-
-#endif

@@ -1,66 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Xen move: a whole migration of an HVM guest by the plug-in's save.c and restore.c, each in its
- * thread, over the stand-in for Xen (standins/xen.h), a pipe for io_fd, and a stand-in for Xen's
- * own restore, which reads what the plug-in gives it.
- */
-#ifndef XF_TESTS_XEN_MOVE_H
-#define XF_TESTS_XEN_MOVE_H
+/* Xen move: both domains, both ends, and what is to be true of them in the end. */
+#include "xen_move.h"
 
-#include "tests/unit/transport/unit.h"
+struct xen_move *xen_move_now;
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <xenctrl.h>
-#include <xenguest.h>
-
-#include "transport/base/bitmap.h"
-#include "transport/base/random.h"
-#include "xl-plugin/plugin/readers.h"
-#include "xl-plugin/plugin/restore.h"
-#include "xl-plugin/plugin/save.h"
-#include "xl-plugin/plugin/stream.h"
-#include "tests/unit/standins/plugin.h"
-#include "tests/unit/standins/xen.h"
-#include "wire.h"
-
-#ifndef SOURCE_DOMID
-#define SOURCE_DOMID 1u
-#endif
-#define TARGET_DOMID 2u
-
-struct xen_move {
-    /* Set by the test. */
-    uint64_t pages;  /* gfns; every fourth chunk is a hole, but for its first page */
-    uint64_t filled; /* from there on none has a page; 0: all may have */
-    unsigned writes; /* by the guest, at each map of the source while it runs */
-    bool verify;
-    bool suspend_fails;
-    int (*save)(struct xen_move *m, int fd, struct save_callbacks *callbacks);
-    int (*restore)(struct xen_move *m, int fd, struct restore_callbacks *callbacks);
-    void (*before_suspend)(struct xen_move *m); /* the last that the guest does */
-
-    /* Seen. */
-    struct standin_domain *from, *to;
-    int save_rc, restore_rc;
-    unsigned suspends, static_done, qemu_on, qemu_off;
-    bool got_end;          /* Xen's own restore was given all of it */
-    bool params_too_early; /* before the memory was there */
-    char rest;             /* what is read from io_fd after END */
-
-    /* Own. */
-    struct wire wire;
-    struct wire_end ends[2];
-    struct xf_random random;
-    int fds[2];
-};
-
-/* That hook() finds. */
-static struct xen_move *the_move;
+static uint32_t source_domid(const struct xen_move *m)
+{
+    return m->source_domid ? m->source_domid : SOURCE_DOMID;
+}
 
 static int move_suspend(void *data)
 {
@@ -85,10 +32,9 @@ static int move_qemu(uint32_t domid, unsigned enable, void *data)
     return 0;
 }
 
-/* What the guest does beside the source, at a place that is the same in each run. */
-static inline int move_hook(const char *call, unsigned number)
+int xen_move_hook(const char *call, unsigned number)
 {
-    struct xen_move *m = the_move;
+    struct xen_move *m = xen_move_now;
 
     (void)number;
     if (!standin_is_source || strcmp(call, "xenforeignmemory_map") || m->from->shutdown)
@@ -102,8 +48,7 @@ static inline int move_hook(const char *call, unsigned number)
     return 0;
 }
 
-/* tools/libs/guest/xg_sr_restore.c, of a guest whose pages are not in the stream. */
-static int move_stock_restore(void *arg, int io_fd, struct restore_callbacks *callbacks)
+int xen_move_stock_restore(void *arg, int io_fd, struct restore_callbacks *callbacks)
 {
     struct xen_move *m = arg;
     struct xf_stream s = {.fd = io_fd, .watch_fd = -1, .timeout_ms = -1};
@@ -138,21 +83,20 @@ static void *move_source(void *arg)
 
     standin_is_source = true;
     m->save_rc = m->save ? m->save(m, m->fds[1], &callbacks)
-                         : xf_save_run(xch, m->fds[1], SOURCE_DOMID, m->verify, &callbacks);
+                         : xf_save_run(xch, m->fds[1], source_domid(m), m->verify, &callbacks);
     if (!m->save_rc && write(m->fds[1], "x", 1) != 1)
         m->save_rc = -EPIPE;
     close(m->fds[1]);
     return NULL;
 }
 
-/* Both domains, with what the source's has; everything else is at its beginning. */
-static inline void move_new(struct xen_move *m)
+void xen_move_new(struct xen_move *m)
 {
     standin_reset();
     standin_plugin_reset();
     xf_reader_leave_log(false);
     m->random.state = 7;
-    m->from = standin_domain_new(SOURCE_DOMID, m->pages);
+    m->from = standin_domain_new(source_domid(m), m->pages);
     m->to = standin_domain_new(TARGET_DOMID, m->pages);
     for (uint64_t gfn = 0; gfn < (m->filled ? m->filled : m->pages); gfn++) {
         if (gfn / 512 % 4 == 3 && gfn % 512)
@@ -161,11 +105,11 @@ static inline void move_new(struct xen_move *m)
         if (gfn % 5)
             standin_write(m->from, gfn, xf_random_next(&m->random));
     }
-    the_move = m;
-    standin.hook = move_hook;
+    xen_move_now = m;
+    standin.hook = xen_move_hook;
 }
 
-static inline void move_run(struct xen_move *m)
+void xen_move_run(struct xen_move *m)
 {
     struct xf_simlink_config net = {.queues = 1, .payload_bytes = 8972, .seed = 3};
     struct xf_fault_config none = {0};
@@ -180,7 +124,7 @@ static inline void move_run(struct xen_move *m)
     pthread_create(&source, NULL, move_source, m);
     m->restore_rc =
         m->restore ? m->restore(m, m->fds[0], &callbacks)
-                   : xf_restore_run(m->fds[0], TARGET_DOMID, &callbacks, move_stock_restore, m);
+                   : xf_restore_run(m->fds[0], TARGET_DOMID, &callbacks, xen_move_stock_restore, m);
     if (!m->restore_rc && read(m->fds[0], &m->rest, 1) != 1)
         m->rest = 0;
     close(m->fds[0]);
@@ -188,8 +132,7 @@ static inline void move_run(struct xen_move *m)
     wire_free(&m->wire);
 }
 
-/* Nothing of Xen's is left open or switched on, however it ended. */
-static inline void move_assert_tidy(const struct xen_move *m)
+void xen_move_assert_tidy(const struct xen_move *m)
 {
     assert_int_equal(standin.interfaces, 0);
     assert_int_equal(standin.mappings, 0);
@@ -199,24 +142,21 @@ static inline void move_assert_tidy(const struct xen_move *m)
     assert_int_equal(m->qemu_off, m->qemu_on);
 }
 
-static inline void move_assert_moved(struct xen_move *m)
+void xen_move_assert_moved(struct xen_move *m)
 {
     if (m->save_rc || m->restore_rc)
         fail_msg("save %d, restore %d:\n%s", m->save_rc, m->restore_rc, standin_plugin.said);
     assert_true(m->got_end);
     assert_int_equal(m->rest, 'x');
     assert_int_equal(standin_differing(m->from, m->to), 0);
-    move_assert_tidy(m);
+    xen_move_assert_tidy(m);
 }
 
-/* Neither end said that the guest has moved, and Xen's own restore was not given the end. */
-static inline void move_assert_stayed(const struct xen_move *m, const char *what)
+void xen_move_assert_stayed(const struct xen_move *m, const char *what)
 {
     if (!m->save_rc || !m->restore_rc || m->got_end)
         fail_msg("%s: save %d, restore %d, END %d:\n%s", what, m->save_rc, m->restore_rc,
                  m->got_end, standin_plugin.said);
     assert_true(standin_plugin.said[0]);
-    move_assert_tidy(m);
+    xen_move_assert_tidy(m);
 }
-
-#endif

@@ -1,53 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Tunnel pair: both ends of a PV guest's migration in one process, in real threads: a stand-in for
- * Xen's save that writes a stream as Xen does, one for Xen's restore that keeps what it reads, a
- * pipe for io_fd with something in between that can change records, and a simulated link.
- */
-#ifndef XF_TESTS_TUNNEL_PAIR_H
-#define XF_TESTS_TUNNEL_PAIR_H
+/* Tunnel pair: the stand-ins for Xen's save and restore, what is between them, and the run. */
+#include "tunnel_pair.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "transport/base/clock.h"
-#include "transport/sim/faultlink.h"
-#include "transport/base/random.h"
-#include "transport/sim/simlink.h"
-#include "xl-plugin/plugin/pv/tunnel_restore.h"
-#include "xl-plugin/plugin/pv/tunnel_save.h"
-#include "xl-plugin/plugin/verify.h"
-#include "wire.h"
-
-#define PAGE        4096u
-#define ROUNDS_MAX  40
-#define AFTER_END   "what libxl writes next"
-#define RECORD_MOST ((size_t)8 << 20)
-
-/* ---- what is tried ----------------------------------------------------------------------------
- */
-
-struct bytes {
-    uint8_t *data;
-    size_t len, cap;
-};
-
-static void add(struct bytes *b, const void *data, size_t len)
+void bytes_add(struct bytes *b, const void *data, size_t len)
 {
     if (b->len + len > b->cap) {
         b->cap = 2 * (b->len + len);
@@ -58,65 +13,13 @@ static void add(struct bytes *b, const void *data, size_t len)
     b->len += len;
 }
 
-struct move {
-    /* Set by the test. */
-    uint64_t seed;
-    unsigned frames;        /* that the guest has */
-    long dirty[ROUNDS_MAX]; /* frames that are dirty after round n + 1; 0 from there on */
-    struct xf_fault_config faults;
-    uint64_t bytes_per_s;
-    enum xf_compress_mode compress;
-    unsigned slow_restore_us; /* after each record */
-    bool no_target;
-    bool hasty; /* waits end after a second, where one of them is expected to; else after 30 */
-    unsigned open_fails_at; /* bit 0 source, bit 1 target */
-    /* Called by the save before record n, in its thread. False: it gives up there. */
-    bool (*before_record)(struct move *m, unsigned n);
-    bool verify;   /* asked for */
-    bool throttle; /* by the configuration */
-    enum xf_on_busy on_busy;
-    bool save_forgets;     /* the save does not verify all the same */
-    bool restore_is_quiet; /* the restore compares and does not tell */
-    uint64_t damage[16]; /* frames of the restored guest that get a wrong bit, before the compare */
-    unsigned damaged;
-    uint64_t unsteady;          /* the frame that may differ */
-    unsigned other_reader_at;   /* the look that finds one; 0 = none does */
-    bool other_reader_at_stand; /* those do that come once the guest stands */
-    unsigned restore_fails_at;  /* the restore gives up after so many records; 0 = never */
-    /* Called for each record on the way; false: the way ends before it. */
-    bool (*on_the_way)(struct move *m, unsigned n, struct xf_record *rec, struct bytes *body);
-
-    /* Seen. */
-    int save_rc, restore_rc;
-    bool stock_save_called, stock_restore_called;
-    unsigned suspends, live_rounds, looks;
-    unsigned throttled[8], throttled_n; /* what the guest was left, one after the other ... */
-    unsigned suspended_pct;             /* ... and when it was suspended; 0 = not told */
-    struct bytes sent, got;             /* by the stock functions */
-    bool got_end;
-    unsigned reported; /* by the restore, as different */
-    struct bytes rest; /* what came on io_fd after END */
-
-    /* Own. */
-    struct wire wire;
-    struct wire_end ends[2];
-    int from[2], to[2]; /* source -> middle, middle -> target */
-    struct xf_random random;
-    unsigned records;
-    struct bytes zeros;
-    struct { /* to verify: each frame's newest type and page, at both ends */
-        uint8_t *type;
-        uint8_t *page;
-    } memory[2];
-};
-
 /* ---- the stand-ins ----------------------------------------------------------------------------
  */
 
 /* 0, or -1 as libxenguest. */
 static int put(struct move *m, int fd, const void *data, size_t len)
 {
-    add(&m->sent, data, len);
+    bytes_add(&m->sent, data, len);
     return xf_stream_write(fd, data, len) ? -1 : 0;
 }
 
@@ -172,14 +75,14 @@ static int put_round(struct move *m, int fd, long frames)
         struct bytes body = {0};
         uint64_t frame[1024];
 
-        add(&body, head, sizeof(head));
+        bytes_add(&body, head, sizeof(head));
         for (uint32_t i = 0; i < n; i++) {
             uint64_t type =
                 all_empty ? 15 : types[xf_random_below(&m->random, sizeof(types) / sizeof(*types))];
 
             frame[i] = type << 60 | xf_random_below(&m->random, m->frames);
         }
-        add(&body, frame, n * sizeof(frame[0]));
+        bytes_add(&body, frame, n * sizeof(frame[0]));
         for (uint32_t i = 0; i < n; i++) {
             uint64_t page[PAGE / 8] = {0};
 
@@ -190,7 +93,7 @@ static int put_round(struct move *m, int fd, long frames)
             if (xf_random_below(&m->random, 4))
                 for (unsigned w = 0; w < PAGE / 8; w += 1 + w / 8)
                     page[w] = xf_random_next(&m->random);
-            add(&body, page, PAGE);
+            bytes_add(&body, page, PAGE);
             keep(m, 0, frame[i], page);
         }
         int rc = put_record(m, fd, XF_REC_PAGE_DATA, body.data, (uint32_t)body.len);
@@ -212,15 +115,15 @@ static int put_verify(struct move *m, int fd)
         uint32_t head[2] = {n, 0};
         struct bytes body = {0};
 
-        add(&body, head, sizeof(head));
+        bytes_add(&body, head, sizeof(head));
         for (uint64_t i = first; i < first + n; i++) {
             uint64_t frame = (uint64_t)m->memory[0].type[i] << 60 | i;
 
-            add(&body, &frame, sizeof(frame));
+            bytes_add(&body, &frame, sizeof(frame));
         }
         for (uint64_t i = first; i < first + n; i++)
             if (m->memory[0].type[i] < 13)
-                add(&body, m->memory[0].page + i * PAGE, PAGE);
+                bytes_add(&body, m->memory[0].page + i * PAGE, PAGE);
         int rc = put_record(m, fd, XF_REC_PAGE_DATA, body.data, (uint32_t)body.len);
         free(body.data);
         if (rc)
@@ -354,13 +257,13 @@ static int stock_restore(void *arg, int io_fd, struct restore_callbacks *callbac
     m->stock_restore_called = true;
     if (!body || xf_stream_read(&s, body, XF_HEADERS_BYTES))
         goto out;
-    add(&m->got, body, XF_HEADERS_BYTES);
+    bytes_add(&m->got, body, XF_HEADERS_BYTES);
     for (unsigned n = 1; rec.type != XF_REC_END; n++) {
         if (xf_stream_read_record(&s, &rec) || rec.length > RECORD_MOST - 8 ||
             xf_stream_read(&s, body, (rec.length + 7) & ~7u))
             goto out;
-        add(&m->got, &rec, sizeof(rec));
-        add(&m->got, body, (rec.length + 7) & ~7u);
+        bytes_add(&m->got, &rec, sizeof(rec));
+        bytes_add(&m->got, body, (rec.length + 7) & ~7u);
         if (rec.type == XF_REC_PAGE_DATA && m->verify)
             take_page_data(m, body, compare);
         compare = compare || rec.type == XF_REC_VERIFY;
@@ -456,11 +359,11 @@ static void *middle_main(void *arg)
         if (xf_stream_read_record(&s, &rec) || rec.length > RECORD_MOST - 8 ||
             xf_stream_read(&s, buf, (rec.length + 7) & ~7u))
             break;
-        add(&body, buf, rec.length);
+        bytes_add(&body, buf, rec.length);
         bool end = rec.type == XF_REC_END;
         bool on = !m->on_the_way || m->on_the_way(m, n, &rec, &body);
         if (on) {
-            add(&body, zeros, -body.len & 7);
+            bytes_add(&body, zeros, -body.len & 7);
             rc = xf_stream_write(m->to[1], &rec, sizeof(rec));
             rc = rc ?: xf_stream_write(m->to[1], body.data, body.len);
         }
@@ -481,7 +384,7 @@ static void *middle_main(void *arg)
     return NULL;
 }
 
-static void move_run(struct move *m)
+void move_run(struct move *m)
 {
     struct xf_simlink_config net = {.queues = 1,
                                     .payload_bytes = m->seed % 2 ? 8972 : 1472,
@@ -514,7 +417,7 @@ static void move_run(struct move *m)
     if (!m->no_target) {
         m->restore_rc = xf_tunnel_restore_run(&restore);
         while (!m->restore_rc && read(m->to[0], &byte, 1) == 1)
-            add(&m->rest, &byte, 1);
+            bytes_add(&m->rest, &byte, 1);
         close(m->to[0]);
     }
     pthread_join(source, NULL);
@@ -523,7 +426,7 @@ static void move_run(struct move *m)
     pthread_join(middle, NULL);
 }
 
-static void move_free(struct move *m)
+void move_free(struct move *m)
 {
     wire_free(&m->wire);
     for (unsigned i = 0; i < 2; i++) {
@@ -534,5 +437,3 @@ static void move_free(struct move *m)
     free(m->got.data);
     free(m->rest.data);
 }
-
-#endif

@@ -1,26 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Wire: a simulated link whose two ends are used by two threads, on the real clock. */
-#ifndef XF_TESTS_WIRE_H
-#define XF_TESTS_WIRE_H
-
-#include <pthread.h>
-#include <string.h>
-
-#include "transport/base/clock.h"
-#include "transport/sim/faultlink.h"
-#include "transport/sim/simlink.h"
-
-struct wire {
-    struct xf_simlink *net;
-    struct xf_link *fault[2];
-    pthread_mutex_t lock;
-};
-
-struct wire_end {
-    struct xf_link link; /* first */
-    struct xf_link *below;
-    struct wire *wire;
-};
+/* Wire: a lock around a simulated link that the real clock drives. */
+#include "wire.h"
 
 static struct wire_end *enter(struct xf_link *link)
 {
@@ -99,10 +79,8 @@ static const struct xf_link_ops wire_ops = {
     .close = wire_close,
 };
 
-/* Both ends lose and damage packets by `faults`, from net's seed. */
-static inline int wire_open(struct wire *wire, struct wire_end ends[2],
-                            const struct xf_simlink_config *net,
-                            const struct xf_fault_config *faults)
+int wire_open(struct wire *wire, struct wire_end ends[2], const struct xf_simlink_config *net,
+              const struct xf_fault_config *faults)
 {
     int rc = xf_simlink_new(&wire->net, net);
 
@@ -119,12 +97,10 @@ static inline int wire_open(struct wire *wire, struct wire_end ends[2],
     return rc;
 }
 
-static inline void wire_free(struct wire *wire)
+void wire_free(struct wire *wire)
 {
     for (unsigned i = 0; i < 2; i++)
         wire->fault[i]->ops->close(wire->fault[i]);
     xf_simlink_free(wire->net);
     pthread_mutex_destroy(&wire->lock);
 }
-
-#endif
