@@ -2,7 +2,7 @@
 /*
  * Config keys: the names that xl-fast.conf may give values to, and which of them a mistyped name
  * was probably meant to be. xl-plugin/conf/xl-fast.conf and xl-fast.conf(5) explain the same names
- * (tests/e2e/config-keys.sh).
+ * (tests/e2e/config.sh).
  */
 #ifndef XF_PLUGIN_CONFIG_KEYS_H
 #define XF_PLUGIN_CONFIG_KEYS_H
