@@ -103,7 +103,7 @@ bench plot /dev/null "$work/odd.svg"
 failed 'no run with figures'
 bench plot "$work/nowhere" "$work/odd.svg"
 failed 'No such file'
-refused 'wants FILE.jsonl' plot "$work/runs.jsonl"
+refused 'FILE.svg is missing' plot "$work/runs.jsonl"
 
 # ---- the target at a host
 
@@ -244,12 +244,14 @@ refused --fill link --fill random:zero
 refused --runs link --runs 101
 refused 'go together' link --source-port eth1
 refused --target-port link --target-port ns/ --source-port eth1
-refused 'not so much free memory' link --memory 1000T
-refused 'is no option' link --frobnicate
-refused 'wants a value' link --mtu
-refused 'is no host name' link 'a;b'
-refused 'one HOST too many' link a b
-refused 'one HOST too many' link --serve a
-refused 'wants what to measure' frobnicate
+refused 'of free memory' link --memory 1000T
+refused "unknown option '--frobnicate'" link --frobnicate
+refused '--mtu needs a value' link --mtu
+refused 'is not a host name' link 'a;b'
+refused "unexpected 'b'" link a b
+refused '--serve takes no HOST' link --serve a
+refused "unknown command 'frobnicate': it has seal, link, plot" frobnicate
+refused "unknown command 'lnik'; did you mean 'link'?" lnik
+refused 'which of seal, link, plot'
 bench link --help
 [ "$status" = 0 ] || fail "--help: exit status $status"

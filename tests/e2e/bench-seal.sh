@@ -27,12 +27,12 @@ bench seal --memory 16M --seconds 1
 [ "$status" = 0 ] || fail "exit status $status"
 grep -q 'Gbit/s' "$work/out" || fail "no rate"
 
-refused 'seal' --json
+refused 'unknown option' --json
 refused 'seal' unseal
 refused --memory seal --memory 0
-refused --memory seal --memory 4K
 refused --seconds seal --seconds 0
-refused 'is no option' seal --frobnicate
-refused 'wants a value' seal --memory
+refused --memory seal --memory 1K
+refused "unknown option '--frobnicate'" seal --frobnicate
+refused '--memory needs a value' seal --memory
 bench --help
 [ "$status" = 0 ] || fail "--help: exit status $status"

@@ -104,40 +104,47 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-offers 'xl-fast ' bench cancel config demo doctor evacuate follow history metrics probe recover status
+completes 'xl-fast ' bench cancel config demo doctor evacuate history metrics probe recover report status
+completes 'xl-fast help re' recover report
 completes 'xl-fast pro' probe
-completes 'xl-fast probe -' --help --json --sysfs
-completes 'xl-fast doctor -' --fix --help --json -s
+completes 'xl-fast probe -' --help --json --sysfs --version -h
+completes 'xl-fast doctor -' --fix --help --json --version -h -s
 completes 'xl-fast doctor --fix h' hosta hostb
 completes 'xl-fast doctor hosta ' ''
-completes 'xl-fast recover -' --help --dry-run --json -n -s -w --wait
+completes 'xl-fast recover -' --help --dry-run --json --version --wait -h -n -s -w
 completes 'xl-fast recover web' web1 web2
-completes 'xl-fast evacuate -' --help --dry-run --json --keep --quiet -k -n -s
+completes 'xl-fast evacuate -' --help --dry-run --json --keep --quiet --version -h -k -n -s
 completes 'xl-fast evacuate host' hosta hostb
 completes 'xl-fast evacuate hosta hostb --keep web' web1 web2
 completes 'xl-fast evacuate hosta -- --v' --verify
-completes 'xl-fast status -' --help --json
-completes 'xl-fast cancel -' --help -w --wait
+completes 'xl-fast status -' --help --json --version -h
+completes 'xl-fast cancel -' --help --version --wait -h -w
 completes 'xl-fast cancel -w 5 web' web1 web2
 completes 'xl-fast cancel web1 ' ''
-completes 'xl-fast history -' --help --json
+completes 'xl-fast history -' --help --json --version -h
 completes 'xl-fast history --json web' web1 web2
 completes 'xl-fast history web1 ' ''
 completes 'xl-fast follow --p' --pid
 completes 'xl-fast recover -w 5 web2 ' hosta hostb user@hostb
 offers 'xl-fast demo --' --memory --fill --source-port --target-port --loss --reorder --corrupt --seed --json
 completes 'xl-fast demo --fill ' compressible mixed random zero
+completes 'xl-fast demo --fill=ra' random
+completes 'xl-fast demo --memory ' ''
+completes 'xl-fast demo ' ''
+completes 'xl-fast evacuate --keep=web' web1 web2
+completes 'xl-fast bench -' --help --version -h
+completes 'xl-fast report CONTRIB' CONTRIBUTING.md
 completes 'xl-fast demo --compress ' auto lz4 none
 completes 'xl-fast demo --on-busy ' abort go
 completes 'xl-fast bench ' link plot seal
-completes 'xl-fast bench seal --' --help --json --memory --seconds
+completes 'xl-fast bench seal --' --help --json --memory --seconds --version
 completes 'xl-fast bench link --s' --seconds --serve --sink --source-port
 completes 'xl-fast bench link --sink ' memory null
 completes 'xl-fast bench link --runs 2 h' hosta hostb
 completes 'xl-fast bench link hosta ' ''
 completes 'xl-fast bench plot CONTRIB' CONTRIBUTING.md
-completes 'xl-fast config --' --check --help --json
-completes 'xl-fast config --check CONTRIB' CONTRIBUTING.md
+completes 'xl-fast config --' --help --json --version
+completes 'xl-fast config --json CONTRIB' CONTRIBUTING.md
 
 # Without Xen's completion, and without bash-completion.
 rm "$work/share/xl.stock"

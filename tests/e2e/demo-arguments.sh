@@ -35,14 +35,15 @@ refused --compress --compress ''
 refused --bandwidth --bandwidth -1
 refused --source-port --source-port ns/ --target-port eth1
 refused 'go together' --source-port eth1
-refused 'is no option' --frobnicate
-refused "'junk' is no option" junk
-refused "'junk' is no option" --json junk
+refused "unknown option '--frobnicate'; see xl-fast demo --help" --frobnicate
+refused "unknown option '--max-downtme'; did you mean '--max-downtime'?" --max-downtme 5
+refused "unexpected 'junk'" junk
+refused "unexpected 'junk'" --json junk
 refused 'both want stdout' --json --events -
-refused --events --events ''
+refused '--events needs a value' --events ''
 refused --report --report -
 refused "a file's events" --events - --report page.html
-refused 'wants a value' --memory
+refused '--memory needs a value: SIZE' --memory
 
 demo --help
 [ "$status" = 0 ] || fail "--help: exit status $status"

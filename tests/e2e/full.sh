@@ -181,7 +181,7 @@ ends 5 'starting domain' -- sh -c "echo word | '$lib/xl-fast-receive' $guest $gu
 
 # What xl-fast prints.
 fresh
-for command in status 'status --json' metrics history 'history --json' --help 'recover --help' 'doctor --json' 'probe --json' 'config --check --json'; do
+for command in status 'status --json' metrics history 'history --json' --help 'recover --help' 'doctor --json' 'probe --json' 'config --json'; do
     # shellcheck disable=SC2086  # words
     ends 1 'not all could be written to stdout' -- sh -c "XL_FAST_LIBDIR=$lib xl-fast $command >/dev/full"
     ends 1 -- sh -c "XL_FAST_LIBDIR=$work/none xl-fast $command >/dev/full"

@@ -258,7 +258,7 @@ printf 'Welcome to \033[1mhostb\nmore\n' >"$work/noise"
 recover web1 hostb
 rm "$work/noise"
 ends 0 settled
-grep -qxF "xl-fast: recover: hostb: its login shell prints 'Welcome to ?[1mhostb' before the answer, and xl migrate fails on that: what it reads at its start must print nothing" "$work/err" ||
+grep -qxF "xl-fast recover: hostb: its login shell prints 'Welcome to ?[1mhostb' before the answer, and xl migrate fails on that: what it reads at its start must print nothing" "$work/err" ||
     fail "the line is not told"
 [ "$(wc -l <"$work/err")" = 1 ] || fail "it is not told once"
 
@@ -319,10 +319,10 @@ for words in '' 'web1' 'web1 a b' '-x web1 b' 'web1 b -w' '-w -1 web1 b' '--wait
     'web1 b;c' '--migratedaway b'; do
     # shellcheck disable=SC2086  # words
     recover $words
-    ends 2 'usage: xl-fast recover'
+    ends 2 'xl-fast recover: '
 done
 recover -s '' web1 hostb
-ends 2 'usage'
+ends 2 '-s needs a value'
 recover web1 hostb --help
 ends 0 'Exit status'
 XL_FAST_LIBDIR=$work/none recover web1 hostb

@@ -61,7 +61,7 @@ status=0
 output=$(ON_TIMEOUT=1800 on A xl-fast evacuate B -- --verify 2>&1) || status=$?
 printf '%s\n' "$output" | tr '\r' '\n' | sed 's/^/   | /'
 expect_eq "the second run's exit status" 0 "$status"
-expect_match "it settles what was on its way" '^xl-fast: evacuate: ev-[a-z0-9]* was on its way to B$' "$output"
+expect_match "it settles what was on its way" '^xl-fast evacuate: ev-[a-z0-9]* was on its way to B$' "$output"
 expect_match "its summary" '^3 moved, 0 left, 0 kept$' "$output"
 
 expect_each_once "at the end"

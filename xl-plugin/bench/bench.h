@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bench: its subcommands, each in a file of its own. argv[0] is the subcommand's name. */
+/* Bench: its commands, each in a file of its own. */
 #ifndef XF_BENCH_BENCH_H
 #define XF_BENCH_BENCH_H
 
-int bench_seal(int argc, char **argv);
-int bench_link(int argc, char **argv);
-int bench_plot(int argc, char **argv);
+#include "xl-plugin/cli/options.h"
 
-extern const char bench_seal_help[], bench_link_help[], bench_plot_help[];
+xf_cli_run bench_seal, bench_link, bench_plot;
+extern const struct xf_command bench_seal_command, bench_link_command, bench_plot_command;
 
 #endif

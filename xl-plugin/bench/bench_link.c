@@ -351,7 +351,8 @@ int bench_link(int argc, char **argv)
     struct bench b = {.news = -1};
     int status;
 
-    if (bench_options_parse(&b.options, argc, argv, &status))
+    status = bench_options_parse(&b.options, argc, argv);
+    if (status != XF_GO_ON)
         return status;
     if (b.options.serve)
         return bench_far_main(STDIN_FILENO, STDOUT_FILENO);

@@ -42,8 +42,8 @@ struct bench_options {
     bool json, timing, serve;
 };
 
-/* 0: go on; otherwise the process's exit status is *status (--help, or an error that was shown). */
-int bench_options_parse(struct bench_options *o, int argc, char **argv, int *status);
+/* XF_GO_ON (options.h), or the exit status: help, or an error that was shown. */
+int bench_options_parse(struct bench_options *o, int argc, char **argv);
 
 /* One combination of a sweep. */
 struct bench_setup {

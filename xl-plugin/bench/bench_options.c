@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bench, options of `xl-fast bench link`: from the command line to struct bench_options. */
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,77 +13,10 @@
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/memory.h"
 #include "xl-plugin/cli/number.h"
+#include "xl-plugin/cli/words.h"
 #include "xl-plugin/recover/recover_reach.h"
 
 #define MTU_MIN (XF_PAYLOAD_MIN + XF_FRAME_MTU_OVERHEAD)
-
-const char bench_link_help[] =
-    "usage: xl-fast bench link [OPTION...] [HOST]\n"
-    "       xl-fast bench link --serve\n"
-    "\n"
-    "How fast a migration's transport is: memory of made-up contents, which nobody writes to, "
-    "goes\n"
-    "again and again from a source to a target. Without HOST both are processes of this machine,\n"
-    "over DPDK's memif. With HOST the target is started there by ssh, and each end takes the port\n"
-    "of its own xl-fast.conf. Encryption and burst size are a migration's.\n"
-    "\n"
-    "  --memory SIZE      of the source (1G)\n"
-    "  --seconds N        how long, after a pass over the memory to warm up (5)\n"
-    "  --passes N         how many passes over the memory, instead\n"
-    "  --sink WHAT        memory: the target writes the pages, and at the end both ends' hashes "
-    "are\n"
-    "                     compared; null: it opens them and drops them (memory)\n"
-    "  --source-port [NETNS/]PORT  --target-port [NETNS/]PORT\n"
-    "                     these ports instead, as xl-fast.conf(5) names them, if wanted in "
-    "network\n"
-    "                     namespaces of ip-netns(8) (root); addresses 192.0.2.1 and 192.0.2.2\n"
-    "  --runs N           of each combination; the one in the middle is shown (1)\n"
-    "  --timing           the same by queue, and where the cycles of both ends went\n"
-    "  --json             a line for each run, one JSON object, and nothing else on stdout\n"
-    "  -s SSHCOMMAND      instead of ssh, as in xl migrate\n"
-    "  --serve            be the target, by stdin and stdout, as ssh starts it\n"
-    "\n"
-    "Of these all combinations are run, if they are lists, such as 1,2,4:\n"
-    "\n"
-    "  --mtu N,...        of both ports (the largest)\n"
-    "  --queues N,...     of both ports (1)\n"
-    "  --compress WHEN,...  auto, lz4, none (none)\n"
-    "  --fill KIND,...    random, zero, compressible, mixed (random)\n"
-    "\n"
-    "SIZE takes K, M, G or T (binary). Exit status: 0 measured, 1 failed, 2 wrong options.\n";
-
-enum {
-    MEMORY = 1,
-    SECONDS,
-    PASSES,
-    SINK,
-    SOURCE_PORT,
-    TARGET_PORT,
-    RUNS,
-    MTU,
-    QUEUES,
-    COMPRESS,
-    FILL,
-};
-
-static const struct option options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"serve", no_argument, NULL, 'S'},
-    {"timing", no_argument, NULL, 't'},
-    {"memory", required_argument, NULL, MEMORY},
-    {"seconds", required_argument, NULL, SECONDS},
-    {"passes", required_argument, NULL, PASSES},
-    {"sink", required_argument, NULL, SINK},
-    {"source-port", required_argument, NULL, SOURCE_PORT},
-    {"target-port", required_argument, NULL, TARGET_PORT},
-    {"runs", required_argument, NULL, RUNS},
-    {"mtu", required_argument, NULL, MTU},
-    {"queues", required_argument, NULL, QUEUES},
-    {"compress", required_argument, NULL, COMPRESS},
-    {"fill", required_argument, NULL, FILL},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
 
 /* A value of a list. */
 typedef int parse_value(const char *text, uint32_t *value);
@@ -136,91 +69,183 @@ static int parse_list(const char *text, parse_value *parse, struct bench_list *l
     return -1;
 }
 
-static int parse_sink(const char *text, enum bench_sink *sink)
+static const char *take_memory(const char *text, void *to)
 {
-    *sink = strcmp(text, "null") ? BENCH_SINK_MEMORY : BENCH_SINK_NULL;
-    return *sink == BENCH_SINK_MEMORY && strcmp(text, "memory");
+    return xf_ends_memory_parse(text, to) ? "a size of a 4K page at least: such as 64M or 64MiB"
+                                          : NULL;
 }
 
-/* NULL, or what the option wants instead. */
-static const char *take(struct bench_options *o, int option, const char *text)
+static const char *take_port(const char *text, void *to)
 {
-    switch (option) {
-    case MEMORY:
-        return xf_ends_memory_parse(text, &o->memory_bytes)
-                   ? "a size of whole 4K pages, such as 512M"
-                   : NULL;
-    case SECONDS:
-        return xf_number_u64(text, 1, 86400, &o->seconds) ? "a number from 1 to 86400" : NULL;
-    case PASSES:
-        return xf_number_u64(text, 1, 1000000, &o->passes) ? "a number from 1 to 1000000" : NULL;
-    case SINK:
-        return parse_sink(text, &o->sink) ? "memory or null" : NULL;
-    case SOURCE_PORT:
-    case TARGET_PORT:
-        return xf_ends_port_parse(text, &o->ports[option - SOURCE_PORT]) ||
-                       strlen(o->ports[option - SOURCE_PORT].port) >=
-                           sizeof(((struct bench_order *)0)->port)
-                   ? "[NETNS/]PORT"
-                   : NULL;
-    case RUNS:
-        return xf_number_unsigned(text, 1, BENCH_RUNS_MAX, &o->runs) ? "a number from 1 to 100"
-                                                                     : NULL;
-    case MTU:
-        return parse_list(text, parse_mtu, &o->mtus) ? "numbers from 1260 to 9000" : NULL;
-    case QUEUES:
-        return parse_list(text, parse_queues, &o->queues) ? "numbers from 1 to 16" : NULL;
-    case COMPRESS:
-        return parse_list(text, parse_compress, &o->compress) ? XF_COMPRESS_WORDS : NULL;
-    default:
-        return parse_list(text, parse_fill, &o->fills) ? "random, zero, compressible or mixed"
-                                                       : NULL;
-    }
+    struct xf_ends_port *port = to;
+
+    return xf_ends_port_parse(text, port) ||
+                   strlen(port->port) >= sizeof(((struct bench_order *)0)->port)
+               ? "a port: such as eth1 or NETNS/eth1"
+               : NULL;
 }
 
-static int usage_error(const char *what, const char *wants)
+static const char *take_mtus(const char *text, void *to)
 {
-    fprintf(stderr, "xl-fast bench link: %s %s; see xl-fast bench link --help\n", what, wants);
-    return 1;
+    return parse_list(text, parse_mtu, to) ? "numbers from 1260 to 9000: such as 1500,9000" : NULL;
 }
 
-static const char *too_little(char *out, size_t size, uint64_t kib)
+static const char *take_queues(const char *text, void *to)
 {
-    char have[32];
-
-    snprintf(out, size, "has not so much free memory, but %s: --memory",
-             xf_number_show_size(have, sizeof(have), kib * 1024));
-    return out;
+    return parse_list(text, parse_queues, to) ? "numbers from 1 to 16: such as 1,2,4" : NULL;
 }
+
+static const char *take_compress(const char *text, void *to)
+{
+    return parse_list(text, parse_compress, to) ? "some of " XF_COMPRESS_WORDS : NULL;
+}
+
+static const char *take_fills(const char *text, void *to)
+{
+    return parse_list(text, parse_fill, to) ? "some of random, zero, compressible, mixed" : NULL;
+}
+
+static const char *const sinks[] = {
+    [BENCH_SINK_MEMORY] = "memory", [BENCH_SINK_NULL] = "null", NULL};
+
+#define TO(member) .to = offsetof(struct bench_options, member)
+
+static const struct xf_option options[] = {
+    {.name = "memory",
+     .value = "SIZE",
+     .kind = XF_OPTION_OWN,
+     .take = take_memory,
+     TO(memory_bytes),
+     .help = "of the source (1G)"},
+    {.name = "seconds",
+     .value = "N",
+     .kind = XF_OPTION_SECONDS,
+     .min = 1,
+     .max = 86400,
+     TO(seconds),
+     .help = "how long, after a pass over the memory to warm up (5)"},
+    {.name = "passes",
+     .value = "N",
+     .kind = XF_OPTION_NUMBER,
+     .min = 1,
+     .max = 1000000,
+     TO(passes),
+     .help = "how many passes over the memory, instead"},
+    {.name = "sink",
+     .value = "WHAT",
+     .kind = XF_OPTION_CHOICE,
+     .words = sinks,
+     TO(sink),
+     .help = "memory: the target writes the pages, and at the end both ends' hashes are compared; "
+             "null: it opens them and drops them (memory)"},
+    {.name = "source-port",
+     .value = "[NETNS/]PORT",
+     .kind = XF_OPTION_OWN,
+     .take = take_port,
+     TO(ports[0]),
+     .help = "with --target-port: these ports instead, as xl-fast.conf(5) names them, if wanted in "
+             "network namespaces of ip-netns(8) (root); addresses 192.0.2.1 and 192.0.2.2"},
+    {.name = "target-port",
+     .value = "[NETNS/]PORT",
+     .kind = XF_OPTION_OWN,
+     .take = take_port,
+     TO(ports[1]),
+     .help = "the other one"},
+    {.name = "runs",
+     .value = "N",
+     .kind = XF_OPTION_COUNT,
+     .min = 1,
+     .max = BENCH_RUNS_MAX,
+     TO(runs),
+     .help = "of each combination; the one in the middle is shown (1)"},
+    {.name = "timing",
+     TO(timing),
+     .help = "the same by queue, and where the cycles of both ends went"},
+    {.name = "json",
+     TO(json),
+     .help = "a line for each run, one JSON object, and nothing else on stdout"},
+    {.letter = 's',
+     .value = "SSHCOMMAND",
+     .kind = XF_OPTION_TEXT,
+     TO(ssh),
+     .help = "instead of ssh, as in xl migrate"},
+    {.name = "serve", TO(serve), .help = "be the target, by stdin and stdout, as ssh starts it"},
+    {.kind = XF_OPTION_HEADING,
+     .help = "Of these all combinations are run, if they are lists, such as 1,2,4:"},
+    {.name = "mtu",
+     .value = "N,...",
+     .kind = XF_OPTION_OWN,
+     .take = take_mtus,
+     TO(mtus),
+     .help = "of both ports (the largest)"},
+    {.name = "queues",
+     .value = "N,...",
+     .kind = XF_OPTION_OWN,
+     .take = take_queues,
+     TO(queues),
+     .help = "of both ports (1)"},
+    {.name = "compress",
+     .value = "WHEN,...",
+     .kind = XF_OPTION_OWN,
+     .take = take_compress,
+     .words = xf_words_compress,
+     TO(compress),
+     .help = XF_COMPRESS_WORDS " (none)"},
+    {.name = "fill",
+     .value = "KIND,...",
+     .kind = XF_OPTION_OWN,
+     .take = take_fills,
+     .words = xf_ends_fill_words,
+     TO(fills),
+     .help = "random, zero, compressible, mixed (random)"},
+    {0},
+};
+
+const struct xf_command bench_link_command = {
+    .name = "bench link",
+    .summary = "how fast a migration's transport is, here or to another host",
+    .operands = "[HOST]",
+    .about =
+        "How fast a migration's transport is: memory of made-up contents, which nobody writes to,\n"
+        "goes again and again from a source to a target. Without HOST both are processes of this\n"
+        "machine, over DPDK's memif. With HOST the target is started there by ssh, and each end\n"
+        "takes the port of its own xl-fast.conf. Encryption and burst size are a migration's.\n",
+    .options = options,
+    .done = "measured",
+    .run = bench_link,
+};
 
 /* What only makes sense, or not, with other options. */
-static int check(struct bench_options *o, int operands, char **operand)
+static int check(struct bench_options *o, const struct xf_operands *operands)
 {
+    static const struct xf_command *const c = &bench_link_command;
     uint64_t kib = xf_memory_available_kib();
-    char text[96];
+    char have[32];
     unsigned here;
 
-    if (operands > (o->serve ? 0 : 1))
-        return usage_error(operand[operands - 1], "is one HOST too many");
-    o->host = operands ? operand[0] : NULL;
+    o->host = operands->n ? operands->words[0] : NULL;
+    if (o->host && o->serve)
+        return xf_usage_error(c, "--serve takes no HOST, and not '%s'", o->host);
     if (o->host && !xf_reach_host_ok(o->host))
-        return usage_error(o->host, "is no host name");
+        return xf_usage_error(c, "'%s' is not a host name", o->host);
     if (o->seconds && o->passes)
-        return usage_error("--seconds and --passes", "do not go together");
+        return xf_usage_error(c, "--seconds and --passes do not go together");
     if (!o->ports[0].port != !o->ports[1].port)
-        return usage_error("--source-port and --target-port", "go together");
+        return xf_usage_error(c, "--source-port and --target-port go together");
     if (!o->seconds && !o->passes)
         o->seconds = 5;
     here = !o->host && o->sink == BENCH_SINK_MEMORY ? 2 : 1;
     if (!o->serve && kib && o->memory_bytes / 1024 >= kib / here)
-        return usage_error("this machine", too_little(text, sizeof(text), kib));
-    return 0;
+        return xf_usage_error(c, "this machine has only %s of free memory: a smaller --memory",
+                              xf_number_show_size(have, sizeof(have), kib * 1024));
+    return XF_GO_ON;
 }
 
-int bench_options_parse(struct bench_options *o, int argc, char **argv, int *status)
+int bench_options_parse(struct bench_options *o, int argc, char **argv)
 {
+    struct xf_operands operands;
     struct timespec now;
-    int c, index;
+    int status;
 
     clock_gettime(CLOCK_REALTIME, &now);
     *o = (struct bench_options){
@@ -233,40 +258,6 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv, int *sta
         .compress = {.n = 1, .values = {XF_COMPRESS_NONE}},
         .fills = {.n = 1, .values = {XF_FILL_RANDOM}},
     };
-    *status = XF_EXIT_USAGE;
-    opterr = 0;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, ":hs:", options, &index)) != -1) {
-        const char *wants;
-
-        switch (c) {
-        case 'h':
-            fputs(bench_link_help, stdout);
-            *status = XF_EXIT_OK;
-            return 1;
-        case 'j':
-            o->json = true;
-            break;
-        case 't':
-            o->timing = true;
-            break;
-        case 'S':
-            o->serve = true;
-            break;
-        case 's':
-            o->ssh = optarg;
-            break;
-        case '?':
-        case ':':
-            return usage_error(argv[optind - 1], c == '?' ? "is no option" : "wants a value");
-        default:
-            wants = take(o, c, optarg);
-            if (wants) {
-                fprintf(stderr, "xl-fast bench link: --%s wants %s, not '%s'\n",
-                        options[index].name, wants, optarg);
-                return 1;
-            }
-        }
-    }
-    return check(o, argc - optind, argv + optind);
+    status = xf_options_parse(&bench_link_command, o, argc, argv, &operands);
+    return status == XF_GO_ON ? check(o, &operands) : status;
 }

@@ -28,13 +28,16 @@
 #define ROW   34.0
 #define THICK 12.0
 
-const char bench_plot_help[] =
-    "usage: xl-fast bench plot FILE.jsonl FILE.svg\n"
-    "\n"
-    "Plots lines of xl-fast bench link --json: for each combination the median rates of its runs.\n"
-    "The picture is one file, light or dark as its reader prefers.\n"
-    "\n"
-    "Exit status: 0 written, 1 failed, 2 wrong options.\n";
+const struct xf_command bench_plot_command = {
+    .name = "bench plot",
+    .summary = "what bench link --json has found, as a picture",
+    .operands = "FILE.jsonl FILE.svg",
+    .about =
+        "Plots lines of xl-fast bench link --json: for each combination the median rates of its\n"
+        "runs. The picture is one file, light or dark as its reader prefers.\n",
+    .done = "written",
+    .run = bench_plot,
+};
 
 enum { MEMORY, WIRE, RATES };
 
@@ -221,22 +224,18 @@ static int plot(struct bars *bars, const char *lines, const char *picture)
 
 int bench_plot(int argc, char **argv)
 {
-    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(bench_plot_help, stdout);
-        return XF_EXIT_OK;
-    }
-    if (argc != 3 || argv[1][0] == '-' || argv[2][0] == '-') {
-        fputs("xl-fast bench plot: wants FILE.jsonl and FILE.svg; see xl-fast bench plot --help\n",
-              stderr);
-        return XF_EXIT_USAGE;
-    }
+    struct xf_operands operands;
+    int status = xf_options_parse(&bench_plot_command, NULL, argc, argv, &operands);
+
+    if (status != XF_GO_ON)
+        return status;
     struct bars *bars = calloc(1, sizeof(*bars));
 
     if (!bars) {
         fprintf(stderr, "xl-fast bench plot: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    int status = plot(bars, argv[1], argv[2]);
+    status = plot(bars, operands.words[0], operands.words[1]);
 
     free(bars);
     return status;

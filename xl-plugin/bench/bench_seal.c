@@ -7,9 +7,9 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,20 +32,6 @@
 #define PASSES_MAX   1000u
 #define HUGE_BYTES   ((size_t)2 << 20)
 
-const char bench_seal_help[] =
-    "usage: xl-fast bench seal [--memory SIZE] [--seconds N] [--json]\n"
-    "\n"
-    "What one core of this machine can seal at most: passes over a memory that no cache holds, "
-    "two\n"
-    "pages a packet, as a migration does it, but without port, target or guest. The figure is the\n"
-    "median of the passes. For a whole migration: xl-fast demo --timing.\n"
-    "\n"
-    "  --memory SIZE   how much of it; K, M, G, T are binary (2G)\n"
-    "  --seconds N     how long: passes are begun for so long, at least three (5)\n"
-    "  --json          one object on stdout and nothing else\n"
-    "\n"
-    "Exit status: 0 measured, 1 failed, 2 wrong options.\n";
-
 struct options {
     uint64_t memory_bytes;
     uint64_t seconds;
@@ -56,62 +42,49 @@ struct buffer {
     _Alignas(64) uint8_t bytes[9216]; /* a memif's */
 };
 
-static int usage_error(const char *what, const char *wants)
+/* Whole pages, of which each packet has as many. */
+static const char *take_memory(const char *text, void *to)
 {
-    fprintf(stderr, "xl-fast bench: %s %s; see xl-fast bench --help\n", what, wants);
-    return XF_EXIT_USAGE;
+    const uint64_t each = PACKET_PAGES * XF_PAGE_BYTES;
+    uint64_t *bytes = to;
+
+    if (xf_number_size(text, bytes) || *bytes < each)
+        return "a size of two pages at least: such as 64M or 64MiB";
+    *bytes = (*bytes + each - 1) / each * each;
+    return NULL;
 }
 
-/* 0: go on; otherwise *status is the process's. */
-static int parse(struct options *o, int argc, char **argv, int *status)
-{
-    static const struct option options[] = {
-        {"memory", required_argument, NULL, 'm'},
-        {"seconds", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
+#define TO(member) .to = offsetof(struct options, member)
 
-    *o = (struct options){.memory_bytes = UINT64_C(2) << 30, .seconds = 5};
-    *status = XF_EXIT_USAGE;
-    opterr = 0;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        switch (c) {
-        case 'm':
-            if (xf_number_size(optarg, &o->memory_bytes) ||
-                o->memory_bytes < PACKET_PAGES * XF_PAGE_BYTES ||
-                o->memory_bytes % (PACKET_PAGES * XF_PAGE_BYTES)) {
-                usage_error("--memory", "wants a size in whole pages, an even number of them");
-                return 1;
-            }
-            break;
-        case 's':
-            if (xf_number_u64(optarg, 1, 3600, &o->seconds)) {
-                usage_error("--seconds", "wants a number from 1 to 3600");
-                return 1;
-            }
-            break;
-        case 'j':
-            o->json = true;
-            break;
-        case 'h':
-            fputs(bench_seal_help, stdout);
-            *status = XF_EXIT_OK;
-            return 1;
-        default:
-            usage_error(argv[optind - 1], c == ':' ? "wants a value" : "is no option");
-            return 1;
-        }
-    }
-    if (optind < argc) {
-        usage_error(argv[optind], "is no option");
-        return 1;
-    }
-    return 0;
-}
+static const struct xf_option rows[] = {
+    {.name = "memory",
+     .value = "SIZE",
+     .kind = XF_OPTION_OWN,
+     .take = take_memory,
+     TO(memory_bytes),
+     .help = "how much of it (2G)"},
+    {.name = "seconds",
+     .value = "N",
+     .kind = XF_OPTION_SECONDS,
+     .min = 1,
+     .max = 3600,
+     TO(seconds),
+     .help = "how long: passes are begun for so long, at least three (5)"},
+    {.name = "json", TO(json), .help = "one object on stdout and nothing else"},
+    {0},
+};
+
+const struct xf_command bench_seal_command = {
+    .name = "bench seal",
+    .summary = "what one core of this machine can seal at most",
+    .about =
+        "What one core of this machine can seal at most: passes over a memory that no cache\n"
+        "holds, two pages a packet, as a migration does it, but without port, target or guest.\n"
+        "The figure is the median of the passes. For a whole migration: xl-fast demo --timing.\n",
+    .options = rows,
+    .done = "measured",
+    .run = bench_seal,
+};
 
 /* One packet, as the source's seal_packet() has it. */
 static void seal_packet(const struct xf_seal *seal, struct buffer *to, uint64_t sequence,
@@ -236,17 +209,18 @@ static int measure(const struct options *o, uint8_t *memory, struct buffer *ring
 
 int bench_seal(int argc, char **argv)
 {
-    struct options o;
-    int status, rc;
+    struct options o = {.memory_bytes = UINT64_C(2) << 30, .seconds = 5};
+    struct xf_operands operands;
+    int status = xf_options_parse(&bench_seal_command, &o, argc, argv, &operands), rc;
 
-    if (parse(&o, argc, argv, &status))
+    if (status != XF_GO_ON)
         return status;
     uint64_t kib = xf_memory_available_kib();
     char have[32];
 
     if (kib && o.memory_bytes / 1024 >= kib) {
         fprintf(stderr,
-                "xl-fast bench: this machine has not so much free memory, but %s; see --memory\n",
+                "xl-fast bench seal: this machine has only %s of free memory: a smaller --memory\n",
                 xf_number_show_size(have, sizeof(have), kib * 1024));
         return XF_EXIT_FAILED;
     }
@@ -267,6 +241,6 @@ int bench_seal(int argc, char **argv)
         munmap(map, o.memory_bytes + HUGE_BYTES);
     free(ring);
     if (rc)
-        fprintf(stderr, "xl-fast bench: %s\n", strerror(-rc));
+        fprintf(stderr, "xl-fast bench seal: %s\n", strerror(-rc));
     return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
 }

@@ -15,16 +15,23 @@ static const struct {
 } actions[] = {XF_FAULT_ACTIONS(ACTION)};
 #undef ACTION
 
+const struct xf_command xf_command_faults = {
+    .name = "faults",
+    .summary = "where this test build can be made to fail, and how",
+    .about =
+        "Lists points and actions of XF_FAULT='POINT[:NTH]=ACTION[:ARGUMENT] ...', which may also\n"
+        "stand in the file " XF_FAULT_PATH ".\n",
+    .hidden = true,
+    .run = xf_cli_faults,
+};
+
 int xf_cli_faults(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--help") && strcmp(argv[1], "-h")) {
-        fputs("xl-fast faults: takes no arguments\n", stderr);
-        return XF_EXIT_USAGE;
-    }
-    if (argc > 1)
-        puts("usage: xl-fast faults\n\n"
-             "Lists points and actions of XF_FAULT='POINT[:NTH]=ACTION[:ARGUMENT] ...',\n"
-             "which may also stand in the file " XF_FAULT_PATH ".\n");
+    struct xf_operands operands;
+    int status = xf_options_parse(&xf_command_faults, NULL, argc, argv, &operands);
+
+    if (status != XF_GO_ON)
+        return status;
     for (unsigned i = 0; i < xf_fault_points_n; i++)
         printf("point  %-28s %s\n", xf_fault_points[i].name, xf_fault_points[i].when);
     for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)

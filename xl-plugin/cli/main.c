@@ -8,32 +8,13 @@
 #include "cli.h"
 #include "transport/base/version.h"
 
-/* Those that have no table of options yet read argv themselves. */
-#define PLAIN(name_, run_, summary_)                                                               \
-    &(const struct xf_command)                                                                     \
-    {                                                                                              \
-        .name = name_, .run = run_, .summary = summary_                                            \
-    }
-
 static const struct xf_command *const commands[] = {
-    PLAIN("demo", xf_cli_demo, "migrate a simulated guest between two processes, here and now"),
-    PLAIN("bench", xf_cli_bench, "measure this machine's, or a link's, upper bound"),
-    PLAIN("probe", xf_cli_probe, "what this host has for xl migrate --fast, and what is missing"),
-    PLAIN("doctor", xf_cli_doctor,
-          "what is wrong at one or both ends, and the command that mends it"),
-    PLAIN("config", xf_cli_config, "whether xl-fast.conf is right, and which keys are in force"),
-    PLAIN("recover", xf_cli_recover,
-          "after an xl migrate that did not end: who owns the guest, settled"),
-    PLAIN("evacuate", xf_cli_evacuate, "empty this host: all its guests move to others"),
-    PLAIN("report", xf_cli_report, "a page about a migration, from its events"),
-    PLAIN("status", xf_cli_status, "the migrations in progress on this host"),
-    PLAIN("cancel", xf_cli_cancel, "end one of them, as Ctrl-C would"),
-    &xf_command_history,
-    PLAIN("metrics", xf_cli_metrics, "the migrations since boot, as Prometheus' text"),
-    PLAIN("predict", xf_cli_predict, "how long a move will take; for xl migrate --fast --dry-run"),
-    PLAIN("follow", xf_cli_follow, "the screen of a migration, from its events as they come"),
+    &xf_command_demo,    &xf_command_bench,   &xf_command_probe,    &xf_command_doctor,
+    &xf_command_config,  &xf_command_recover, &xf_command_evacuate, &xf_command_report,
+    &xf_command_status,  &xf_command_cancel,  &xf_command_history,  &xf_command_metrics,
+    &xf_command_predict, &xf_command_follow,
 #ifdef XF_FAULTS
-    PLAIN("faults", xf_cli_faults, "where this test build can be made to fail, and how"),
+    &xf_command_faults,
 #endif
 };
 

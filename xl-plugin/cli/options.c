@@ -384,10 +384,13 @@ static int check_operands(const struct xf_command *c, const struct xf_operands *
 
     snprintf(spec, sizeof(spec), "%s", c->operands ? c->operands : "");
     while ((word = strsep(&rest, " ")) && *word) {
-        many = strstr(word, "...") != NULL;
+        char *dots = strstr(word, "...");
+
+        many = dots != NULL;
         if (n >= o->n && word[0] != '[')
             return xf_usage_error(c, "%.*s is missing; see xl-fast %s --help",
-                                  (int)strcspn(word, "."), word, c->name);
+                                  (int)(dots ? (size_t)(dots - word) : strlen(word)), word,
+                                  c->name);
         n++;
     }
     if (!many && o->n > n)
@@ -402,6 +405,7 @@ int xf_options_parse(const struct xf_command *c, void *to, int argc, char **argv
     char shown[64];
     struct parser p;
 
+    *operands = (struct xf_operands){.words = argv + argc, .rest = argv + argc};
     make_parser(c, &p);
     if (c->rest)
         ours = find_rest(&p, argc, argv);
@@ -489,7 +493,7 @@ static void put_wrapped(FILE *to, const char *text, unsigned column)
     unsigned at = column;
 
     while (*text) {
-        unsigned n = (unsigned)strcspn(text, " ");
+        unsigned n = (unsigned)strcspn(text, " \n"); /* the source has its own lines */
 
         if (at > column && at + 1 + n > LINE_COLUMNS) {
             fprintf(to, "\n%*s", (int)column, "");
@@ -500,7 +504,7 @@ static void put_wrapped(FILE *to, const char *text, unsigned column)
         }
         fwrite(text, 1, n, to);
         at += n;
-        text += n + (text[n] == ' ');
+        text += n + (text[n] != 0);
     }
     putc('\n', to);
 }
@@ -535,10 +539,18 @@ static void put_exits(const struct xf_command *c, FILE *to)
     static const char *const texts[] = XF_EXIT_TEXTS;
     char line[512] = "Exit status:";
 
-    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (i <= XF_EXIT_USAGE || c->exits & 1u << i)
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = i == XF_EXIT_OK && c->done         ? c->done
+                           : i == XF_EXIT_FAILED && c->failed ? c->failed
+                                                              : texts[i];
+
+        if (i <= XF_EXIT_USAGE || c->exits & XF_EXIT_BIT(i))
             snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s %u %s", i ? "," : "", i,
-                     texts[i]);
+                     text);
+    }
+    if (c->exits & XF_EXIT_BY_SIGNAL)
+        snprintf(line + strlen(line), sizeof(line) - strlen(line),
+                 ", 129, 130 or 143 cancelled by SIGHUP, SIGINT or SIGTERM");
     strcat(line, ".");
     putc('\n', to);
     put_wrapped(to, line, 0);
@@ -550,15 +562,19 @@ void xf_command_help(const struct xf_command *c, FILE *to)
     char head[128];
 
     if (c->commands) {
-        fprintf(to, "usage: xl-fast %s COMMAND [OPTION...]\n\n%s\n", c->name, c->about);
+        fprintf(to, "usage: xl-fast %s COMMAND [OPTION...]\n\n", c->name);
+        put_wrapped(to, c->about, 0);
+        putc('\n', to);
         for (const struct xf_command *const *sub = c->commands; *sub; sub++)
             fprintf(to, "  %-10s %s\n", strrchr((*sub)->name, ' ') + 1, (*sub)->summary);
         fprintf(to, "\n`xl-fast %s COMMAND --help` says more.\n", c->name);
         return;
     }
-    fprintf(to, "usage: xl-fast %s [OPTION...]%s%s%s%s\n\n%s\n", c->name, c->operands ? " " : "",
-            c->operands ? c->operands : "", c->rest ? " -- " : "", c->rest ? c->rest : "",
-            c->about);
+    fprintf(to, "usage: xl-fast %s [OPTION...]%s%s", c->name, c->operands ? " " : "",
+            c->operands ? c->operands : "");
+    fprintf(to, c->rest ? " [-- %s]\n\n" : "\n\n", c->rest);
+    put_wrapped(to, c->about, 0);
+    putc('\n', to);
     for (unsigned i = 0; i < rows + 1; i++) {
         const struct xf_option *o = i < rows ? &c->options[i] : &help_row;
         unsigned n = o->kind == XF_OPTION_HEADING || o->hidden ? 0 : make_head(head, o) + 2;
@@ -570,8 +586,10 @@ void xf_command_help(const struct xf_command *c, FILE *to)
         put_row(c, &c->options[i], column, to);
     put_row(c, &help_row, column, to);
     put_row(c, &version_row, column, to);
-    if (c->more)
-        fprintf(to, "\n%s", c->more);
+    if (c->more) {
+        putc('\n', to);
+        put_wrapped(to, c->more, 0);
+    }
     put_exits(c, to);
 }
 

@@ -73,7 +73,8 @@ struct xf_command {
     const char *about;    /* paragraphs, with their line ends */
     const struct xf_option *options; /* up to a row without name, letter and help; NULL: none */
     const char *more;                /* what help says after the options; or NULL */
-    unsigned exits;                  /* bits of the statuses (cli.h) besides 0, 1 and 2 */
+    const char *done, *failed;       /* what 0 and 1 mean, where that is not clear; or NULL */
+    unsigned exits;                  /* XF_EXIT_BIT() of the statuses besides 0, 1 and 2 */
     bool hidden;                     /* not in the general help: for other programs of ours */
     xf_cli_run *run;
     const struct xf_command *const *commands; /* "bench" has such; NULL after the last */

@@ -359,7 +359,8 @@ int xf_cli_demo(int argc, char **argv)
         return XF_EXIT_FAILED;
     }
     xf_events_init(&d->events);
-    if (demo_options_parse(&d->options, argc, argv, &status))
+    status = demo_options_parse(&d->options, argc, argv);
+    if (status != XF_GO_ON)
         goto out;
     status = XF_EXIT_FAILED;
     if (open_events(d))

@@ -62,8 +62,8 @@ struct demo_options {
     bool timing; /* where the cycles went, too */
 };
 
-/* 0: go on; otherwise the process's exit status is *status (--help, or an error that was shown). */
-int demo_options_parse(struct demo_options *o, int argc, char **argv, int *status);
+/* XF_GO_ON (options.h), or the exit status: help, or an error that was shown. */
+int demo_options_parse(struct demo_options *o, int argc, char **argv);
 
 enum demo_kind {
     DEMO_UP,

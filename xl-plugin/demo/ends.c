@@ -25,20 +25,21 @@
 #define PATIENCE_US           (60 * UINT64_C(1000000))
 #define PATIENCE_BYTES_PER_US 50u
 
-static const char *const fills[] = {[XF_FILL_RANDOM] = "random",
-                                    [XF_FILL_ZERO] = "zero",
-                                    [XF_FILL_MIXED] = "mixed",
-                                    [XF_FILL_COMPRESSIBLE] = "compressible"};
+const char *const xf_ends_fill_words[] = {[XF_FILL_RANDOM] = "random",
+                                          [XF_FILL_ZERO] = "zero",
+                                          [XF_FILL_MIXED] = "mixed",
+                                          [XF_FILL_COMPRESSIBLE] = "compressible",
+                                          NULL};
 
 const char *xf_ends_fill_name(enum xf_simguest_fill fill)
 {
-    return fills[fill];
+    return xf_ends_fill_words[fill];
 }
 
 int xf_ends_fill_parse(const char *text, enum xf_simguest_fill *fill)
 {
-    for (unsigned i = 0; i < sizeof(fills) / sizeof(fills[0]); i++)
-        if (!strcmp(text, fills[i])) {
+    for (unsigned i = 0; xf_ends_fill_words[i]; i++)
+        if (!strcmp(text, xf_ends_fill_words[i])) {
             *fill = (enum xf_simguest_fill)i;
             return 0;
         }
@@ -49,9 +50,10 @@ int xf_ends_memory_parse(const char *text, uint64_t *bytes)
 {
     int rc = xf_number_size(text, bytes);
 
-    if (!rc && (!*bytes || *bytes % XF_PAGE_BYTES))
-        rc = -EINVAL;
-    return rc;
+    if (rc || *bytes < XF_PAGE_BYTES)
+        return -EINVAL;
+    *bytes = (*bytes + XF_PAGE_BYTES - 1) / XF_PAGE_BYTES * XF_PAGE_BYTES;
+    return 0;
 }
 
 /* A port's own name may have a slash too, but only after a comma (a vdev's socket). */

@@ -29,9 +29,10 @@ struct xf_ends_port {
 /* [NETNS/]PORT; *to points into text. 0 or -EINVAL. */
 int xf_ends_port_parse(const char *text, struct xf_ends_port *to);
 
-/* Whole pages, one at least. 0 or -EINVAL. */
+/* A page at least, rounded up to whole ones. 0 or -EINVAL. */
 int xf_ends_memory_parse(const char *text, uint64_t *bytes);
 
+extern const char *const xf_ends_fill_words[]; /* NULL after the last */
 const char *xf_ends_fill_name(enum xf_simguest_fill fill);
 int xf_ends_fill_parse(const char *text, enum xf_simguest_fill *fill);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xl-fast config --check: what is wrong with xl-fast.conf, or which keys are in force. The
+ * xl-fast config: what is wrong with xl-fast.conf, or which keys are in force. The
  * plug-in's own reader says it, by way of xl-fast-preflight, so that nothing passes here that a
  * migration refuses.
  */
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,57 +142,55 @@ static void clear(struct config *c)
     free(c->file);
 }
 
-static void usage(FILE *to)
-{
-    fputs("usage: xl-fast config --check [--json] [FILE]\n\n"
-          "Reads FILE (/etc/xen/xl-fast.conf) as a migration does. Prints the keys in force, each\n"
-          "with where its value comes from, or all that is wrong with the file, a line each.\n"
-          "Whether the port that it names can be used, `xl-fast probe` says.\n\n"
-          "  --check      the only thing that it does, and so required\n"
-          "  --json       one JSON object\n\n"
-          "Exit status: 0 it is right, 1 it is wrong or cannot be read, 2 usage.\n",
-          to);
-}
+struct options {
+    bool json, check;
+};
 
-static int wrong_usage(const char *what, const char *word)
-{
-    fprintf(stderr, "xl-fast config: %s%s\n", what, word);
-    usage(stderr);
-    return XF_EXIT_USAGE;
-}
+static const struct xf_option options[] = {
+    {.name = "json", .to = offsetof(struct options, json), .help = "one JSON object"},
+    {.name = "check",
+     .to = offsetof(struct options, check),
+     .hidden = true, /* once required; it changes nothing */
+     .help = "taken for old scripts"},
+    {0},
+};
+
+const struct xf_command xf_command_config = {
+    .name = "config",
+    .summary = "whether xl-fast.conf is right, and which keys are in force",
+    .operands = "[FILE]",
+    .about =
+        "Reads FILE (/etc/xen/xl-fast.conf) as a migration does. Prints the keys in force, each\n"
+        "with where its value comes from, or all that is wrong with the file, a line each.\n"
+        "Whether the port that it names can be used, `xl-fast probe` says.\n",
+    .options = options,
+    .done = "it is right",
+    .failed = "it is wrong or cannot be read",
+    .run = xf_cli_config,
+};
 
 int xf_cli_config(int argc, char **argv)
 {
     const char *args[] = {"config", NULL, NULL};
     char why[XF_PREFLIGHT_WHY_BYTES];
-    bool json = false, check = false;
+    struct options given = {0};
+    struct xf_operands operands;
     struct config c = {0};
+    int status = xf_options_parse(&xf_command_config, &given, argc, argv, &operands);
 
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-            usage(stdout);
-            return XF_EXIT_OK;
-        }
-        if (!strcmp(argv[i], "--json"))
-            json = true;
-        else if (!strcmp(argv[i], "--check"))
-            check = true;
-        else if (argv[i][0] == '-' || !argv[i][0])
-            return wrong_usage("what is ", argv[i][0] ? argv[i] : "''");
-        else if (args[1])
-            return wrong_usage("one file at a time, and not also ", argv[i]);
-        else
-            args[1] = argv[i];
-    }
-    if (!check)
-        return wrong_usage("--check is missing", "");
+    if (status != XF_GO_ON)
+        return status;
+    if (operands.n)
+        args[1] = operands.words[0];
+    if (args[1] && !args[1][0])
+        return xf_usage_error(&xf_command_config, "'' is not a FILE");
     if (xf_preflight_ask(args, take, &c, why)) {
         /* What it answered so far may be half of it. */
         c.ok = false;
         if (c.errors_n < ERRORS_MAX)
             c.errors[c.errors_n++] = strdup(why);
     }
-    if (json)
+    if (given.json)
         print_json(&c);
     else
         print_text(&c);

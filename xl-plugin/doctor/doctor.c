@@ -7,6 +7,7 @@
 #include "doctor_print.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,7 +27,8 @@
 struct doctor {
     struct xf_doctor d;
     struct xf_reach reach;
-    bool fix, json, own_ssh;
+    bool fix, json;
+    const char *own_ssh; /* NULL: SSH */
     char noise[XF_REACH_NOISE_BYTES];
     struct xf_peer source, target;
     FILE *asking; /* the question about this host's guests, while it is made */
@@ -310,72 +312,55 @@ static int run(struct doctor *x)
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
-static void usage(FILE *to)
-{
-    fputs("usage: xl-fast doctor [--fix] [--json] [-s SSHCOMMAND] [HOST]\n\n"
-          "Checks what commonly goes wrong with xl migrate --fast, here, and with HOST also there\n"
-          "and between the two; a line a check, and for each failure the command that mends it.\n"
-          "Run it as root in dom0.\n\n"
-          "  --fix          run those of the commands that are safe, and look again\n"
-          "  --json         one JSON object\n"
-          "  -s SSHCOMMAND  instead of ssh, as in xl migrate\n\n"
-          "Exit status: 0 all is well (there may be notes), 1 a check failed, 2 usage.\n",
-          to);
-}
+static const struct xf_option options[] = {
+    {.name = "fix",
+     .to = offsetof(struct doctor, fix),
+     .help = "run those of the commands that are safe, and look again"},
+    {.name = "json", .to = offsetof(struct doctor, json), .help = "one JSON object"},
+    {.letter = 's',
+     .value = "SSHCOMMAND",
+     .kind = XF_OPTION_TEXT,
+     .to = offsetof(struct doctor, own_ssh),
+     .help = "instead of ssh, as in xl migrate"},
+    {0},
+};
 
-static int parse(struct doctor *x, int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--fix")) {
-            x->fix = true;
-        } else if (!strcmp(argv[i], "--json")) {
-            x->json = true;
-        } else if (!strncmp(argv[i], "-s", 2) && (argv[i][2] || (i + 1 < argc && *argv[i + 1]))) {
-            x->d.ssh = argv[i][2] ? argv[i] + 2 : argv[++i];
-            x->own_ssh = true;
-        } else if (argv[i][0] == '-') {
-            fprintf(stderr, "xl-fast doctor: what is '%s'?\n", argv[i]);
-            return -EINVAL;
-        } else if (x->d.host) {
-            fprintf(stderr, "xl-fast doctor: one host at a time, and not also '%s'\n", argv[i]);
-            return -EINVAL;
-        } else if (!xf_reach_host_ok(argv[i])) {
-            fprintf(stderr, "xl-fast doctor: '%s' is no host name\n", argv[i]);
-            return -EINVAL;
-        } else {
-            x->d.host = argv[i];
-        }
-    }
-    return 0;
-}
+const struct xf_command xf_command_doctor = {
+    .name = "doctor",
+    .summary = "what is wrong on one or both hosts, and the command that fixes it",
+    .operands = "[HOST]",
+    .about =
+        "Checks what commonly goes wrong with xl migrate --fast, here, and with HOST also there\n"
+        "and between the two; a line a check, and for each failure the command that fixes it.\n"
+        "Run it as root in dom0.\n",
+    .options = options,
+    .done = "all is well (there may be notes)",
+    .failed = "a check failed",
+    .run = xf_cli_doctor,
+};
 
 int xf_cli_doctor(int argc, char **argv)
 {
-    struct doctor *x;
+    struct doctor *x = calloc(1, sizeof(*x));
+    struct xf_operands operands;
     int status;
 
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-            usage(stdout);
-            return XF_EXIT_OK;
-        }
-    }
-    x = calloc(1, sizeof(*x));
     if (!x) {
-        fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
+        fprintf(stderr, "xl-fast doctor: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    x->d.ssh = "ssh";
-    if (parse(x, argc, argv)) {
-        usage(stderr);
-        free(x);
-        return XF_EXIT_USAGE;
+    status = xf_options_parse(&xf_command_doctor, x, argc, argv, &operands);
+    x->d.host = operands.n ? operands.words[0] : NULL;
+    if (status == XF_GO_ON && x->d.host && !xf_reach_host_ok(x->d.host))
+        status = xf_usage_error(&xf_command_doctor, "'%s' is not a host name", x->d.host);
+    if (status == XF_GO_ON) {
+        x->d.ssh = x->own_ssh ? x->own_ssh : "ssh";
+        x->reach.ssh = x->own_ssh ? x->own_ssh : SSH;
+        x->reach.host = x->d.host;
+        x->reach.limit_s = LIMIT_S;
+        x->reach.noise = x->noise;
+        status = run(x);
     }
-    x->reach.ssh = x->own_ssh ? x->d.ssh : SSH;
-    x->reach.host = x->d.host;
-    x->reach.limit_s = LIMIT_S;
-    x->reach.noise = x->noise;
-    status = run(x);
     free(x->question);
     free(x);
     return status;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,51 +208,54 @@ static void print_json(const struct probe *p)
 
 /* ------------------------------------------------------------------------------------------- */
 
-static void usage(FILE *to)
-{
-    fputs(
-        "usage: xl-fast probe [--json] [--sysfs DIR]\n\n"
+struct options {
+    const char *sysfs;
+    bool json;
+};
+
+static const struct xf_option options[] = {
+    {.name = "json", .to = offsetof(struct options, json), .help = "one JSON object"},
+    {.name = "sysfs",
+     .value = "DIR",
+     .kind = XF_OPTION_TEXT,
+     .to = offsetof(struct options, sysfs),
+     .help = "look there instead of /sys (for tests)"},
+    {0},
+};
+
+const struct xf_command xf_command_probe = {
+    .name = "probe",
+    .summary = "what this host has for a fast migration, and what is missing",
+    .about =
         "What this host has for xl migrate --fast: its kind, versions, memory, and which network\n"
-        "interfaces and PCI devices can be the port, with what to write in xl-fast.conf. Says at\n"
-        "`ready` whether the configuration works, and if not, why.\n\n"
-        "  --json       one JSON object\n"
-        "  --sysfs DIR  look there instead of /sys (for tests)\n\n"
-        "Exit status: 0 ready (without the Xen part: a port is usable), 1 not, 2 usage.\n",
-        to);
-}
+        "interfaces and PCI devices can be the port, with what to write in xl-fast.conf. The\n"
+        "line `ready` says whether the configuration works, and if not, why.\n",
+    .options = options,
+    .done = "ready (without the Xen part: a port is usable)",
+    .failed = "not",
+    .run = xf_cli_probe,
+};
 
 int xf_cli_probe(int argc, char **argv)
 {
+    struct options given = {.sysfs = "/sys"};
+    struct xf_operands operands;
+    int status = xf_options_parse(&xf_command_probe, &given, argc, argv, &operands);
     struct probe *p;
-    const char *sysfs = "/sys";
-    bool json = false;
 
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-            usage(stdout);
-            return XF_EXIT_OK;
-        }
-        if (!strcmp(argv[i], "--json")) {
-            json = true;
-        } else if (!strcmp(argv[i], "--sysfs") && i + 1 < argc) {
-            sysfs = argv[++i];
-        } else {
-            fprintf(stderr, "xl-fast probe: what is '%s'?\n", argv[i]);
-            usage(stderr);
-            return XF_EXIT_USAGE;
-        }
-    }
+    if (status != XF_GO_ON)
+        return status;
     p = calloc(1, sizeof(*p));
     if (!p) {
-        fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
+        fprintf(stderr, "xl-fast probe: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
     gethostname(p->name, sizeof(p->name) - 1);
-    xf_dpdk_probe_host_at(sysfs, &p->host);
+    xf_dpdk_probe_host_at(given.sysfs, &p->host);
     p->memory_kib = xf_memory_available_kib();
-    p->ports_n = xf_probe_ports(sysfs, &p->host, p->ports, PORTS_MAX);
+    p->ports_n = xf_probe_ports(given.sysfs, &p->host, p->ports, PORTS_MAX);
     ask_preflight(p);
-    if (json)
+    if (given.json)
         print_json(p);
     else
         print_text(p);

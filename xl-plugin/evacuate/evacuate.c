@@ -5,8 +5,8 @@
  * run that was killed is continued by the next, which settles that guest first.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,35 +20,10 @@
 #include "xl-plugin/screen/moving.h"
 #include "xl-plugin/cli/quote.h"
 
-#define EXIT_UNSETTLED 3 /* as recover's */
-
-static const char help[] =
-    "usage: xl-fast evacuate [options] HOST... [-- OPTION...]\n"
-    "\n"
-    "Empties this host: its guests move to the hosts by xl migrate --fast, one after the other, "
-    "the\n"
-    "largest first, each to where there is room for it. Run it as root. Killed and started again, "
-    "it\n"
-    "goes on; what was on its way is settled first. What follows -- are options for xl migrate.\n"
-    "\n"
-    "  -k, --keep PATTERN   leave guests of such a name here (*, ? and [...] as in the shell); may "
-    "be\n"
-    "                       given several times\n"
-    "  -n, --dry-run        print the plan, and move nothing\n"
-    "      --quiet          only what went wrong\n"
-    "      --json           what happens as lines of JSON on stdout, see xl-fast-evacuate(1)\n"
-    "  -s SSHCOMMAND        instead of ssh, as in xl migrate\n"
-    "\n"
-    "Exit status: 0 all have moved (or with -n: would); 1 some are left here, each is named with "
-    "the\n"
-    "reason, or it cannot be done; 2 wrong options; 3 where a guest is cannot be told, and "
-    "nothing\n"
-    "more was moved; 130 (Ctrl-C), 143 (SIGTERM), 129 (SIGHUP) cancelled.\n";
-
 struct evacuate {
     struct xf_evacuate_host hosts[XF_EVACUATE_HOSTS];
     unsigned hosts_n;
-    const char **keep; /* up to a NULL */
+    struct xf_option_texts keep;
     bool dry_run;
     struct xf_say say;
     struct xf_mover mover;
@@ -110,7 +85,7 @@ static int look(struct evacuate *e)
         e->guests[i].tries = XF_EVACUATE_TRIES;
         strcpy(e->guests[i].failed, "ends each time that it moves");
     }
-    xf_evacuate_sort_out(e->guests, e->guests_n, e->keep);
+    xf_evacuate_sort_out(e->guests, e->guests_n, e->keep.texts);
     return 0;
 }
 
@@ -234,7 +209,7 @@ static int conclude(struct evacuate *e, struct xf_evacuate_guest *g, const struc
     note_evacuated(e, j, g->need_kib, XF_EVACUATED_UNSETTLED,
                    why[0] ? why : "start again, and it is settled first");
     cancelled = xf_mover_cancelled(); /* perhaps only since */
-    return cancelled ? cancelled : EXIT_UNSETTLED;
+    return cancelled ? cancelled : XF_EXIT_CANNOT_TELL;
 }
 
 static int move_one(struct evacuate *e, struct xf_evacuate_guest *g)
@@ -271,7 +246,7 @@ static int say_journal_error(int rc)
     xf_say_error("%s is damaged, so which guest was on its way is not known: look for one that is "
                  "suspended (xl list), settle it with xl-fast recover, then remove the file",
                  path);
-    return EXIT_UNSETTLED;
+    return XF_EXIT_CANNOT_TELL;
 }
 
 /* 0 to go on, or the exit status. */
@@ -316,7 +291,7 @@ static int settle_last(struct evacuate *e)
                  e->mover.ssh ? xf_quote_text(ssh, sizeof(ssh), e->mover.ssh) : "",
                  j.guest[0] == '-' ? "-- " : "", xf_quote_text(guest, sizeof(guest), j.guest),
                  j.host, path);
-    return EXIT_UNSETTLED;
+    return XF_EXIT_CANNOT_TELL;
 }
 
 /* ---- all ----------------------------------------------------------------------------------- */
@@ -410,91 +385,88 @@ static int check_options(char *const *options)
 
         if ((cluster && strpbrk(word, "Ch")) || !strncmp(word, "--fast", 6) ||
             !strcmp(word, "--help"))
-            fprintf(stderr, "xl-fast evacuate: '%s' after --: is not for evacuate\n", word);
-        else if (cluster && strchr(word, 's'))
-            fprintf(stderr, "xl-fast evacuate: '%s' after --: give -s before it\n", word);
-        else
-            continue;
-        return -EINVAL;
+            return xf_usage_error(&xf_command_evacuate, "'%s' after -- is not for evacuate", word);
+        if (cluster && strchr(word, 's'))
+            return xf_usage_error(&xf_command_evacuate, "'%s' after --: give -s before --", word);
     }
-    return 0;
+    return XF_GO_ON;
 }
 
 static int add_host(struct evacuate *e, const char *host)
 {
-    const char *wrong = !xf_reach_host_ok(host) || strlen(host) >= XF_NAME_SIZE ? "is no host name"
+    const char *wrong = !xf_reach_host_ok(host) || strlen(host) >= XF_NAME_SIZE
+                            ? "is not a host name"
                         : e->hosts_n == XF_EVACUATE_HOSTS ? "is one host too many"
                                                           : NULL;
 
     for (unsigned i = 0; i < e->hosts_n && !wrong; i++)
         if (!strcmp(e->hosts[i].name, host))
             wrong = "is named twice";
-    if (wrong) {
-        fprintf(stderr, "xl-fast evacuate: '%s' %s\n", host, wrong);
-        return -EINVAL;
-    }
+    if (wrong)
+        return xf_usage_error(&xf_command_evacuate, "'%s' %s", host, wrong);
     e->hosts[e->hosts_n++].name = host;
-    return 0;
+    return XF_GO_ON;
 }
 
-/* argv up to --, of which the rest is for xl migrate. */
+#define TO(member) .to = offsetof(struct evacuate, member)
+
+static const struct xf_option options[] = {
+    {.name = "keep",
+     .letter = 'k',
+     .value = "PATTERN",
+     .kind = XF_OPTION_TEXTS,
+     TO(keep),
+     .help = "leave guests of such a name here (*, ? and [...] as in the shell); may be given "
+             "several times"},
+    {.name = "dry-run", .letter = 'n', TO(dry_run), .help = "print the plan, and move nothing"},
+    {.name = "quiet", TO(say.quiet), .help = "only what went wrong"},
+    {.name = "json",
+     TO(say.json),
+     .help = "what happens as lines of JSON on stdout, see xl-fast-evacuate(1)"},
+    {.letter = 's',
+     .value = "SSHCOMMAND",
+     .kind = XF_OPTION_TEXT,
+     TO(mover.ssh),
+     .help = "instead of ssh, as in xl migrate"},
+    {0},
+};
+
+const struct xf_command xf_command_evacuate = {
+    .name = "evacuate",
+    .summary = "empty this host: all its guests move to others",
+    .operands = "HOST...",
+    .rest = "OPTION...",
+    .about =
+        "Empties this host: its guests move to the hosts by xl migrate --fast, one after the\n"
+        "other, the largest first, each to where there is room for it. Run it as root. Killed\n"
+        "and started again, it continues; what was on its way is settled first. What follows --\n"
+        "are options for xl migrate.\n",
+    .options = options,
+    .done = "all have moved (or with -n: would)",
+    .failed = "some are left here, each named with the reason, or it cannot be done",
+    .exits = XF_EXIT_BIT(XF_EXIT_CANNOT_TELL) | XF_EXIT_BY_SIGNAL,
+    .run = xf_cli_evacuate,
+};
+
 static int parse(struct evacuate *e, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"keep", required_argument, NULL, 'k'},
-        {"dry-run", no_argument, NULL, 'n'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
-    };
-    unsigned keep_n = 0;
-    int c;
+    struct xf_operands operands;
+    int status = xf_options_parse(&xf_command_evacuate, e, argc, argv, &operands);
 
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":k:ns:", options, NULL)) != -1) {
-        switch (c) {
-        case 'k':
-            e->keep[keep_n++] = optarg;
-            break;
-        case 'n':
-            e->dry_run = true;
-            break;
-        case 'q':
-            e->say.quiet = true;
-            break;
-        case 'j':
-            e->say.json = true;
-            break;
-        case 's':
-            e->mover.ssh = optarg;
-            break;
-        default:
-            fprintf(stderr,
-                    c == ':' ? "xl-fast evacuate: %s needs a value\n"
-                             : "xl-fast evacuate: what is '%s'?\n",
-                    argv[optind - 1]);
-            return -EINVAL;
-        }
-    }
-    for (int i = optind; i < argc; i++)
-        if (add_host(e, argv[i]))
-            return -EINVAL;
-    if (!e->hosts_n)
-        fprintf(stderr, "xl-fast evacuate: which host are the guests to move to?\n");
-    else if (e->mover.ssh && !e->mover.ssh[0])
-        fprintf(stderr, "xl-fast evacuate: -s '' names no command\n");
-    else
-        return check_options(e->mover.options);
-    return -EINVAL;
+    for (int i = 0; status == XF_GO_ON && i < operands.n; i++)
+        status = add_host(e, operands.words[i]);
+    if (status != XF_GO_ON)
+        return status;
+    e->mover.options = operands.rest;
+    return check_options(operands.rest);
 }
 
-static struct evacuate *new_evacuate(int argc)
+static struct evacuate *new_evacuate(void)
 {
     struct evacuate *e = calloc(1, sizeof(*e));
 
     if (!e)
         return NULL;
-    e->keep = calloc((size_t)argc + 1, sizeof(*e->keep));
     e->guests = calloc(XF_EVACUATE_GUESTS, sizeof(*e->guests));
     e->before = calloc(XF_EVACUATE_GUESTS, sizeof(*e->before));
     return e;
@@ -508,29 +480,19 @@ static void free_evacuate(struct evacuate *e)
     free(e->evacuated);
     free(e->before);
     free(e->guests);
-    free(e->keep);
     free(e);
 }
 
 int xf_cli_evacuate(int argc, char **argv)
 {
-    struct evacuate *e = new_evacuate(argc);
-    int ours = 1, status = XF_EXIT_FAILED;
+    struct evacuate *e = new_evacuate();
+    int status = XF_EXIT_FAILED;
 
-    for (; ours < argc && strcmp(argv[ours], "--") != 0; ours++) {
-        if (strcmp(argv[ours], "--help") != 0 && strcmp(argv[ours], "-h") != 0)
-            continue;
-        fputs(help, stdout);
-        free_evacuate(e);
-        return XF_EXIT_OK;
-    }
-    if (!e || !e->keep || !e->guests || !e->before) {
-        fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
+    if (!e || !e->guests || !e->before) {
+        fprintf(stderr, "xl-fast evacuate: %s\n", strerror(ENOMEM));
     } else {
-        e->mover.options = argv + (ours < argc ? ours + 1 : ours);
-        if (parse(e, ours, argv)) {
-            status = XF_EXIT_USAGE;
-        } else {
+        status = parse(e, argc, argv);
+        if (status == XF_GO_ON) {
             e->mover.reach.ssh = e->mover.ssh ? e->mover.ssh : XF_REACH_SSH;
             e->mover.reach.limit_s = XF_REACH_LIMIT_S;
             e->mover.quiet = e->say.quiet || e->say.json;

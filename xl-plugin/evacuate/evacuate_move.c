@@ -278,7 +278,7 @@ static int wait_for_others(const struct xf_mover *m, const struct xf_journal *j,
         if (!shim && !is_busy(look))
             return 0;
         if (!told && !m->quiet)
-            fprintf(stderr, "xl-fast: evacuate: %s is still on its way to %s: waits for its end\n",
+            fprintf(stderr, "xl-fast evacuate: %s is still on its way to %s: waits for its end\n",
                     j->guest, j->host);
         told = true;
         if (caught) {

@@ -31,7 +31,7 @@ static void say_line(const char *format, va_list args)
     char text[1024], plain[1024];
 
     vsnprintf(text, sizeof(text), format, args);
-    fprintf(stderr, "xl-fast: evacuate: %s\n", xf_live_plain(plain, sizeof(plain), text));
+    fprintf(stderr, "xl-fast evacuate: %s\n", xf_live_plain(plain, sizeof(plain), text));
 }
 
 void xf_say_error(const char *format, ...)

@@ -22,7 +22,7 @@ struct xf_evacuated {
     char why[XF_EVACUATE_WHY]; /* if it is not settled */
 };
 
-/* A line on stderr, after "xl-fast: evacuate: "; a note is none of --quiet's, and none of --json's.
+/* A line on stderr, after "xl-fast evacuate: "; a note is none of --quiet's, and none of --json's.
  */
 __attribute__((format(printf, 1, 2))) void xf_say_error(const char *format, ...);
 __attribute__((format(printf, 2, 3))) void xf_say_note(const struct xf_say *s, const char *format,

@@ -234,40 +234,42 @@ static void print_json(const struct predict *p)
 
 /* ------------------------------------------------------------------------------------------- */
 
-static const char help[] =
-    "usage: xl-fast predict [--json] DOMAIN HOST\n"
-    "\n"
-    "For xl migrate --fast --dry-run, which hands it what both ends answered: how long the "
-    "guest's\n"
-    "move will take, by its memory, the link, and this host's earlier migrations.\n"
-    "\n"
-    "  --json   one JSON object\n"
-    "\n"
-    "Exit status: 0 said, 1 the guest cannot move so, 2 wrong options.\n";
+static const struct xf_option options[] = {
+    {.name = "json", .help = "one JSON object"},
+    {0},
+};
+
+const struct xf_command xf_command_predict = {
+    .name = "predict",
+    .summary = "how long a move will take; for xl migrate --fast --dry-run",
+    .operands = "DOMAIN HOST",
+    .about =
+        "For xl migrate --fast --dry-run, which hands it what both hosts answered: how long the\n"
+        "guest's move will take, by its memory, the link, and this host's earlier migrations.\n",
+    .options = options,
+    .done = "said",
+    .failed = "the guest cannot move so",
+    .hidden = true,
+    .run = xf_cli_predict,
+};
 
 int xf_cli_predict(int argc, char **argv)
 {
-    bool json = argc > 1 && !strcmp(argv[1], "--json"), possible;
-    bool named = argc > 1 + json && !strcmp(argv[1 + json], "--"); /* by what may begin with - */
+    bool json = false, possible;
     char plain[sizeof(((struct predict *)0)->refused)];
+    struct xf_operands operands;
     struct predict *p;
-    int rc;
+    int rc = xf_options_parse(&xf_command_predict, &json, argc, argv, &operands);
 
-    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(help, stdout);
-        return XF_EXIT_OK;
-    }
-    if (argc != 3 + json + named || (!named && argv[argc - 2][0] == '-')) {
-        fputs("xl-fast predict: wants DOMAIN and HOST; see xl-fast predict --help\n", stderr);
-        return XF_EXIT_USAGE;
-    }
+    if (rc != XF_GO_ON)
+        return rc;
     p = calloc(1, sizeof(*p));
     if (!p) {
         fprintf(stderr, "xl-fast predict: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    p->guest = argv[argc - 2];
-    p->host = argv[argc - 1];
+    p->guest = operands.words[0];
+    p->host = operands.words[1];
     snprintf(p->name, sizeof(p->name), "%s", p->guest);
     read_answers(p, stdin);
     rc = xf_history_read(take_past, p);

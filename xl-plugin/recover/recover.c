@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +18,10 @@
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/screen/live.h"
-#include "xl-plugin/cli/number.h"
 #include "xl-plugin/cli/quote.h"
 #include "recover_look.h"
 #include "recover_reach.h"
 #include "recover_record.h"
-
-#define EXIT_CANNOT_TELL 3
-#define EXIT_IN_PROGRESS 4
 
 #define ANSWER_BYTES (64u << 10)
 #define STEPS_MAX    16u
@@ -33,7 +30,8 @@ struct recover {
     char name[XF_NAME_SIZE];
     struct xf_reach reach;
     char noise[XF_REACH_NOISE_BYTES];
-    bool dry_run, json, own_ssh, noise_told;
+    bool dry_run, json, noise_told;
+    const char *own_ssh; /* NULL: XF_REACH_SSH */
     uint64_t wait_s;
     struct xf_look here, there;
     bool answers;
@@ -65,7 +63,7 @@ static void tell_noise(struct recover *r)
     if (!r->noise[0] || r->noise_told)
         return;
     r->noise_told = true;
-    fprintf(stderr, "xl-fast: recover: %s: " XF_REACH_NOISY "\n", r->reach.host, r->noise);
+    fprintf(stderr, "xl-fast recover: %s: " XF_REACH_NOISY "\n", r->reach.host, r->noise);
 }
 
 /* 0, or -EIO with why in err. */
@@ -97,14 +95,14 @@ static int look_at_both(struct recover *r)
     bool unclear;
 
     if (look(r, false, NULL, &r->here, err, sizeof(err))) {
-        fprintf(stderr, "xl-fast: recover: this host: %s\n", err);
+        fprintf(stderr, "xl-fast recover: this host: %s\n", err);
         return -EIO;
     }
     const struct xf_look_domain *guest = xf_look_guest(&r->here, &unclear);
     r->answers =
         !look(r, true, guest ? guest->uuid : NULL, &r->there, r->no_answer, sizeof(r->no_answer));
     if (r->answers && !strcmp(r->here.boot_id, r->there.boot_id)) {
-        fprintf(stderr, "xl-fast: recover: %s is this host\n", r->reach.host);
+        fprintf(stderr, "xl-fast recover: %s is this host\n", r->reach.host);
         return -EINVAL;
     }
     xf_look_reduce(r->name, &r->here, r->answers ? &r->there : NULL, &e);
@@ -294,7 +292,7 @@ static int do_step(struct recover *r)
     int rc = xf_reach_run(&r->reach, there, args, r->answer, sizeof(r->answer));
     if (rc) {
         say_status(err, sizeof(err), rc, r->noise);
-        fprintf(stderr, "xl-fast: recover: %s: %s\n", args[0], err);
+        fprintf(stderr, "xl-fast recover: %s: %s\n", args[0], err);
         return -EIO;
     }
     r->done[r->done_n++] = step;
@@ -313,9 +311,9 @@ static int status_of(const struct recover *r)
 {
     switch (r->decision.verdict) {
     case XF_VERDICT_CANNOT_TELL:
-        return EXIT_CANNOT_TELL;
+        return XF_EXIT_CANNOT_TELL;
     case XF_VERDICT_IN_PROGRESS:
-        return EXIT_IN_PROGRESS;
+        return XF_EXIT_IN_PROGRESS;
     default:
         return XF_EXIT_OK;
     }
@@ -338,8 +336,8 @@ static int settle(struct recover *r)
         if (r->decision.step == XF_STEP_NONE || r->dry_run)
             return status_of(r);
         if (r->done_n == STEPS_MAX) {
-            fprintf(stderr, "xl-fast: recover: it changes while one looks: ask again\n");
-            return EXIT_IN_PROGRESS;
+            fprintf(stderr, "xl-fast recover: it changes while one looks: ask again\n");
+            return XF_EXIT_IN_PROGRESS;
         }
         if (do_step(r))
             return XF_EXIT_FAILED;
@@ -351,7 +349,7 @@ static int run(struct recover *r)
     int rc = xf_reach_find(&r->reach, "xl-fast-domain"), status;
 
     if (rc) {
-        fprintf(stderr, "xl-fast: recover: %s\n",
+        fprintf(stderr, "xl-fast recover: %s\n",
                 rc == -EINVAL ? "xl-fast cannot work from a folder of that name"
                               : "xl-fast-domain is not there: xl-fast was built or installed "
                                 "without its Xen part");
@@ -361,7 +359,7 @@ static int run(struct recover *r)
     if (r->json && r->here.host[0]) {
         print_json(r, status);
     } else if (!r->json && r->here.host[0]) {
-        if (status == EXIT_CANNOT_TELL)
+        if (status == XF_EXIT_CANNOT_TELL)
             print_advice(r);
         else if (status == XF_EXIT_OK && r->dry_run && r->decision.step != XF_STEP_NONE)
             printf("next, without -n: %s\n", xf_recover_step_name(r->decision.step));
@@ -373,37 +371,41 @@ static int run(struct recover *r)
 
 /* ---- the command line ---------------------------------------------------------------------- */
 
-static void usage(FILE *to)
-{
-    fputs(
-        "usage: xl-fast recover [-n] [--json] [-w SECONDS] [-s SSHCOMMAND] DOMAIN HOST\n\n"
-        "After an xl migrate of DOMAIN to HOST that did not end (\"CHECK AT BOTH ENDS\"): looks "
-        "at\n"
-        "both ends, says who owns the guest and by what evidence, and settles it. Run it as root\n"
-        "at the source. It never starts a second copy; where the evidence does not tell who owns\n"
-        "the guest it says so and changes nothing.\n\n"
-        "  -n, --dry-run       only look, and say what the next step would be\n"
-        "      --json          one JSON object\n"
-        "  -w, --wait SECONDS  how long to wait for processes of the migration to end (10)\n"
-        "  -s SSHCOMMAND       instead of ssh, as in xl migrate\n\n"
-        "Exit status: 0 settled, or nothing to settle; 1 failed; 2 usage; 3 cannot tell; 4 still\n"
-        "in progress.\n",
-        to);
-}
+static const struct xf_option options[] = {
+    {.name = "dry-run",
+     .letter = 'n',
+     .to = offsetof(struct recover, dry_run),
+     .help = "only look, and say what the next step would be"},
+    {.name = "json", .to = offsetof(struct recover, json), .help = "one JSON object"},
+    {.name = "wait",
+     .letter = 'w',
+     .value = "SECONDS",
+     .kind = XF_OPTION_SECONDS,
+     .max = 86400,
+     .to = offsetof(struct recover, wait_s),
+     .help = "how long to wait for processes of the migration to end (10)"},
+    {.letter = 's',
+     .value = "SSHCOMMAND",
+     .kind = XF_OPTION_TEXT,
+     .to = offsetof(struct recover, own_ssh),
+     .help = "instead of ssh, as in xl migrate"},
+    {0},
+};
 
-/* The option's value, in this word or the next. NULL: it is not this option, or has none. */
-static const char *value_of(const char *option, int argc, char **argv, int *i)
-{
-    size_t n = strlen(option);
-
-    if (!strcmp(argv[*i], option))
-        return *i + 1 < argc ? argv[++*i] : NULL;
-    if (n == 2 && !strncmp(argv[*i], option, 2))
-        return argv[*i] + 2;
-    if (n > 2 && !strncmp(argv[*i], option, n) && argv[*i][n] == '=')
-        return argv[*i] + n + 1;
-    return NULL;
-}
+const struct xf_command xf_command_recover = {
+    .name = "recover",
+    .summary = "after an xl migrate that did not end: who owns the guest, settled",
+    .operands = "DOMAIN HOST",
+    .about =
+        "After an xl migrate of DOMAIN to HOST that did not end (\"CHECK AT BOTH ENDS\"): looks\n"
+        "at both hosts, says who owns the guest and by what evidence, and settles it. Run it as\n"
+        "root at the source. It never starts a second copy; where the evidence does not tell\n"
+        "who owns the guest it says so and changes nothing.\n",
+    .options = options,
+    .done = "settled, or nothing to settle",
+    .exits = XF_EXIT_BIT(XF_EXIT_CANNOT_TELL) | XF_EXIT_BIT(XF_EXIT_IN_PROGRESS),
+    .run = xf_cli_recover,
+};
 
 static int set_name(struct recover *r, const char *domain)
 {
@@ -420,77 +422,36 @@ static int set_name(struct recover *r, const char *domain)
 
 static int parse(struct recover *r, int argc, char **argv)
 {
-    const char *operands[2] = {"", ""}, *value;
-    unsigned n = 0;
-    bool options = true;
+    static const struct xf_command *const c = &xf_command_recover;
+    struct xf_operands operands;
+    int status = xf_options_parse(c, r, argc, argv, &operands);
 
-    for (int i = 1; i < argc; i++) {
-        if (!options || argv[i][0] != '-') {
-            if (n < 2)
-                operands[n] = argv[i];
-            n++;
-        } else if (!strcmp(argv[i], "--")) {
-            options = false;
-        } else if (!strcmp(argv[i], "-n") || !strcmp(argv[i], "--dry-run")) {
-            r->dry_run = true;
-        } else if (!strcmp(argv[i], "--json")) {
-            r->json = true;
-        } else if ((value = value_of("-w", argc, argv, &i)) ||
-                   (value = value_of("--wait", argc, argv, &i))) {
-            if (xf_number_u64(value, 0, 86400, &r->wait_s)) {
-                fprintf(stderr, "xl-fast recover: '%s' is no number of seconds\n", value);
-                return -EINVAL;
-            }
-        } else if ((value = value_of("-s", argc, argv, &i)) && value[0]) {
-            r->reach.ssh = value;
-            r->own_ssh = true;
-        } else {
-            fprintf(stderr, "xl-fast recover: what is '%s'?\n", argv[i]);
-            return -EINVAL;
-        }
-    }
-    if (n != 2) {
-        fprintf(stderr, "xl-fast recover: a domain and a host are needed\n");
-        return -EINVAL;
-    }
-    if (set_name(r, operands[0])) {
-        fprintf(stderr, "xl-fast recover: '%s' is no domain's name\n", operands[0]);
-        return -EINVAL;
-    }
-    if (!xf_reach_host_ok(operands[1])) {
-        fprintf(stderr, "xl-fast recover: '%s' is no host name\n", operands[1]);
-        return -EINVAL;
-    }
-    r->reach.host = operands[1];
-    return 0;
+    if (status != XF_GO_ON)
+        return status;
+    if (set_name(r, operands.words[0]))
+        return xf_usage_error(c, "'%s' is not a domain's name", operands.words[0]);
+    if (!xf_reach_host_ok(operands.words[1]))
+        return xf_usage_error(c, "'%s' is not a host name", operands.words[1]);
+    r->reach.host = operands.words[1];
+    r->reach.ssh = r->own_ssh ? r->own_ssh : XF_REACH_SSH;
+    return XF_GO_ON;
 }
 
 int xf_cli_recover(int argc, char **argv)
 {
-    struct recover *r;
+    struct recover *r = calloc(1, sizeof(*r));
     int status;
 
-    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-            usage(stdout);
-            return XF_EXIT_OK;
-        }
-    }
-    r = calloc(1, sizeof(*r));
     if (!r) {
-        fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
+        fprintf(stderr, "xl-fast recover: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    r->reach.ssh = XF_REACH_SSH;
     r->reach.limit_s = XF_REACH_LIMIT_S;
     r->reach.noise = r->noise;
     r->wait_s = 10;
-    if (parse(r, argc, argv)) {
-        usage(stderr);
-        status = XF_EXIT_USAGE;
-    } else {
+    status = parse(r, argc, argv);
+    if (status == XF_GO_ON)
         status = run(r);
-    }
     free(r);
     return status;
 }

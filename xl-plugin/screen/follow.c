@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,21 +22,9 @@
 #define POLL_MS    100
 #define LINE_BYTES (64u << 10) /* no event is as long */
 
-static const char help[] =
-    "usage: xl-fast follow [OPTION...] EVENTS\n"
-    "\n"
-    "Shows a migration as its events come: a line that is rewritten on a terminal, else a line a "
-    "round;\n"
-    "at the end a table. All on stderr. xl migrate --fast starts it.\n"
-    "\n"
-    "  --from BYTE   where in the file to begin (0)\n"
-    "  --pid PID     end when that process has, too\n"
-    "\n"
-    "Exit status: 0 the events have ended, 1 they did not, 2 wrong options.\n";
-
 struct follow {
     int fd;
-    pid_t pid; /* 0: none */
+    uint64_t from, pid; /* 0: none */
     struct xf_story story;
     struct xf_live live;
     char line[LINE_BYTES];
@@ -206,40 +195,50 @@ static int follow(struct follow *f)
     return rc ?: f->story.have_status ? 0 : -ENODATA;
 }
 
+static const struct xf_option options[] = {
+    {.name = "from",
+     .value = "BYTE",
+     .kind = XF_OPTION_NUMBER,
+     .max = INT64_MAX,
+     .to = offsetof(struct follow, from),
+     .help = "where in the file to begin (0)"},
+    {.name = "pid",
+     .value = "PID",
+     .kind = XF_OPTION_NUMBER,
+     .min = 1,
+     .max = INT32_MAX,
+     .to = offsetof(struct follow, pid),
+     .help = "end when that process has, too"},
+    {0},
+};
+
+const struct xf_command xf_command_follow = {
+    .name = "follow",
+    .summary = "the screen of a migration, from its events as they come",
+    .operands = "EVENTS",
+    .about =
+        "Shows a migration as its events come: a line that is rewritten on a terminal, else a\n"
+        "line a round; at the end a table. All on stderr. xl migrate --fast starts it.\n",
+    .options = options,
+    .done = "the events have ended",
+    .failed = "they did not",
+    .hidden = true,
+    .run = xf_cli_follow,
+};
+
 static int parse(struct follow *f, int argc, char **argv)
 {
-    uint64_t from = 0, pid = 0;
-    const char *path = NULL;
+    struct xf_operands operands;
+    int status = xf_options_parse(&xf_command_follow, f, argc, argv, &operands);
 
-    for (int i = 1; i < argc; i++) {
-        bool value = i + 1 < argc;
-        int rc = 0;
-
-        if (!strcmp(argv[i], "--from") && value)
-            rc = xf_number_u64(argv[++i], 0, INT64_MAX, &from);
-        else if (!strcmp(argv[i], "--pid") && value)
-            rc = xf_number_u64(argv[++i], 1, INT32_MAX, &pid);
-        else if (argv[i][0] == '-' || path)
-            rc = -EINVAL;
-        else
-            path = argv[i];
-        if (rc) {
-            fprintf(stderr, "xl-fast follow: '%s' makes no sense; see xl-fast follow --help\n",
-                    argv[i]);
-            return XF_EXIT_USAGE;
-        }
-    }
-    if (!path) {
-        fputs("xl-fast follow: wants EVENTS; see xl-fast follow --help\n", stderr);
-        return XF_EXIT_USAGE;
-    }
-    f->pid = (pid_t)pid;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (f->fd < 0 || lseek(f->fd, (off_t)from, SEEK_SET) < 0) {
-        fprintf(stderr, "xl-fast follow: %s: %s\n", path, strerror(errno));
+    if (status != XF_GO_ON)
+        return status;
+    f->fd = open(operands.words[0], O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (f->fd < 0 || lseek(f->fd, (off_t)f->from, SEEK_SET) < 0) {
+        fprintf(stderr, "xl-fast follow: %s: %s\n", operands.words[0], strerror(errno));
         return XF_EXIT_FAILED;
     }
-    return XF_EXIT_OK;
+    return XF_GO_ON;
 }
 
 int xf_cli_follow(int argc, char **argv)
@@ -247,17 +246,13 @@ int xf_cli_follow(int argc, char **argv)
     struct follow *f;
     int status;
 
-    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(help, stdout);
-        return XF_EXIT_OK;
-    }
     f = calloc(1, sizeof(*f));
     if (!f)
         return XF_EXIT_FAILED;
     f->fd = -1;
     catch_signals();
     status = parse(f, argc, argv);
-    if (status == XF_EXIT_OK) {
+    if (status == XF_GO_ON) {
         xf_live_init(&f->live);
         status = follow(f) ? XF_EXIT_FAILED : XF_EXIT_OK;
     }

@@ -15,16 +15,17 @@
 #include "history.h"
 #include "moving.h"
 
-static const char help[] =
-    "usage: xl-fast metrics [FILE]\n"
-    "\n"
-    "The migrations by xl migrate --fast from this host since its boot, as Prometheus' text, on "
-    "stdout\n"
-    "or to FILE, which is replaced at once (node_exporter's textfile collector: a name that ends "
-    "in\n"
-    ".prom).\n"
-    "\n"
-    "Exit status: 0 written, 1 failed, 2 wrong options.\n";
+const struct xf_command xf_command_metrics = {
+    .name = "metrics",
+    .summary = "the migrations since boot, as Prometheus' text",
+    .operands = "[FILE]",
+    .about =
+        "The migrations by xl migrate --fast from this host since its boot, as Prometheus' text,\n"
+        "on stdout or to FILE, which is replaced at once (node_exporter's textfile collector: a\n"
+        "name that ends in .prom).\n",
+    .done = "written",
+    .run = xf_cli_metrics,
+};
 
 struct metrics {
     struct xf_history_sums sums;
@@ -133,17 +134,12 @@ int xf_cli_metrics(int argc, char **argv)
 {
     struct metrics *m;
     struct xf_moving *now;
-    int rc;
+    struct xf_operands operands;
+    int status, rc;
 
-    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(help, stdout);
-        return XF_EXIT_OK;
-    }
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-        fprintf(stderr, "xl-fast metrics: '%s' makes no sense; see xl-fast metrics --help\n",
-                argv[argc - 1]);
-        return XF_EXIT_USAGE;
-    }
+    status = xf_options_parse(&xf_command_metrics, NULL, argc, argv, &operands);
+    if (status != XF_GO_ON)
+        return status;
     m = calloc(1, sizeof(*m));
     now = calloc(XF_MOVING_MAX, sizeof(*now));
     rc = m && now ? 0 : -ENOMEM;
@@ -156,7 +152,7 @@ int xf_cli_metrics(int argc, char **argv)
     if (!rc)
         rc = xf_history_read(take_last, m);
     if (!rc)
-        rc = write_file(m, argc == 2 ? argv[1] : NULL);
+        rc = write_file(m, operands.n ? operands.words[0] : NULL);
     if (rc)
         fprintf(stderr, "xl-fast metrics: %s\n", strerror(-rc));
     free(now);

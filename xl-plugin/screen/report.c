@@ -8,15 +8,18 @@
 #include "xl-plugin/cli/cli.h"
 #include "story.h"
 
-static const char help[] =
-    "usage: xl-fast report EVENTS FILE.html\n"
-    "\n"
-    "Writes a page about the last migration of a file of events, as xl-fast demo --events and\n"
-    "xl migrate --fast --json make them: rounds, rate and dirty memory over time, the "
-    "blackout's\n"
-    "parts, repairs. The page is one file and needs nothing from elsewhere. - is stdin or stdout.\n"
-    "\n"
-    "Exit status: 0 written, 1 failed, 2 wrong options.\n";
+const struct xf_command xf_command_report = {
+    .name = "report",
+    .summary = "a page about a migration, from its events",
+    .operands = "EVENTS FILE.html",
+    .about =
+        "Writes a page about the last migration of a file of events, as xl-fast demo --events and\n"
+        "xl migrate --fast --json make them: rounds, rate and dirty memory over time, the parts\n"
+        "of the downtime, repairs. The page is one file and needs nothing from elsewhere. - is\n"
+        "stdin or stdout.\n",
+    .done = "written",
+    .run = xf_cli_report,
+};
 
 static int write_page(const struct xf_story *s, const char *path)
 {
@@ -53,26 +56,19 @@ int xf_story_make_page(const char *name, FILE *events, const char *path)
 
 int xf_cli_report(int argc, char **argv)
 {
-    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(help, stdout);
-        return XF_EXIT_OK;
-    }
-    for (int i = 1; i < argc; i++)
-        if (argv[i][0] == '-' && argv[i][1]) {
-            fprintf(stderr, "xl-fast report: %s is no option; see xl-fast report --help\n",
-                    argv[i]);
-            return XF_EXIT_USAGE;
-        }
-    if (argc != 3) {
-        fputs("xl-fast report: wants EVENTS and FILE.html; see xl-fast report --help\n", stderr);
-        return XF_EXIT_USAGE;
-    }
-    FILE *events = strcmp(argv[1], "-") ? fopen(argv[1], "re") : stdin;
+    struct xf_operands operands;
+    int status = xf_options_parse(&xf_command_report, NULL, argc, argv, &operands), rc;
+
+    if (status != XF_GO_ON)
+        return status;
+
+    const char *path = operands.words[0];
+    FILE *events = strcmp(path, "-") ? fopen(path, "re") : stdin;
     if (!events) {
-        fprintf(stderr, "xl-fast report: %s: %s\n", argv[1], strerror(errno));
+        fprintf(stderr, "xl-fast report: %s: %s\n", path, strerror(errno));
         return XF_EXIT_FAILED;
     }
-    int rc = xf_story_make_page("xl-fast report", events, argv[2]);
+    rc = xf_story_make_page("xl-fast report", events, operands.words[1]);
     if (events != stdin)
         fclose(events);
     return rc ? XF_EXIT_FAILED : XF_EXIT_OK;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,33 +23,7 @@
 #include "xl-plugin/cli/quote.h"
 #include "story.h"
 
-#define EXIT_NOT_OVER 4 /* as recover's: in progress */
-#define WAIT_S        60
-
-static const char status_help[] =
-    "usage: xl-fast status [--json]\n"
-    "\n"
-    "The migrations by xl migrate --fast that are in progress on this host, as the source: guest, "
-    "host,\n"
-    "how long, and how far.\n"
-    "\n"
-    "  --json   one JSON object\n"
-    "\n"
-    "Exit status: 0 said (there may be none), 1 cannot be said, 2 wrong options.\n";
-
-static const char cancel_help[] =
-    "usage: xl-fast cancel [-w SECONDS] DOMAIN\n"
-    "\n"
-    "Cancels the xl migrate --fast of that guest (name, number or UUID) that is in progress on "
-    "this "
-    "host,\n"
-    "as Ctrl-C there would, waits for its end, and says in what state the guest is.\n"
-    "\n"
-    "  -w, --wait SECONDS   how long to wait (60)\n"
-    "\n"
-    "Exit status: 0 cancelled, the guest goes on here; 1 not: there is none, or the guest has "
-    "moved,\n"
-    "or its state is to be settled by xl-fast recover; 2 wrong options; 4 it is not over yet.\n";
+#define WAIT_S 60
 
 /* What its events tell; zeros if there are none yet. Free the story. */
 static void read_story(const struct xf_moving *m, struct xf_story *s)
@@ -169,20 +144,32 @@ static struct xf_moving *find_all(const char *command, int *n)
     return NULL;
 }
 
+static const struct xf_option status_options[] = {
+    {.name = "json", .help = "one JSON object"},
+    {0},
+};
+
+const struct xf_command xf_command_status = {
+    .name = "status",
+    .summary = "the migrations in progress on this host",
+    .about =
+        "The migrations by xl migrate --fast that are in progress on this host, as the source:\n"
+        "guest, host, how long, and how far.\n",
+    .options = status_options,
+    .done = "said (there may be none)",
+    .failed = "cannot be said",
+    .run = xf_cli_status,
+};
+
 int xf_cli_status(int argc, char **argv)
 {
-    bool json = argc == 2 && !strcmp(argv[1], "--json");
+    struct xf_operands operands;
     struct xf_moving *all;
-    int n, rc;
+    bool json = false;
+    int n, rc = xf_options_parse(&xf_command_status, &json, argc, argv, &operands);
 
-    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(status_help, stdout);
-        return XF_EXIT_OK;
-    }
-    if (argc > 1 && !json) {
-        fprintf(stderr, "xl-fast status: '%s' is no option; see xl-fast status --help\n", argv[1]);
-        return XF_EXIT_USAGE;
-    }
+    if (rc != XF_GO_ON)
+        return rc;
     all = find_all("status", &n);
     if (!all)
         return XF_EXIT_FAILED;
@@ -273,41 +260,47 @@ static int cancel(struct xf_moving *m, uint64_t wait_s)
         xf_moving_read(m, record);
     if (record)
         fclose(record);
-    return rc < 0 ? XF_EXIT_FAILED : rc > 0 ? EXIT_NOT_OVER : say_state(m);
+    return rc < 0 ? XF_EXIT_FAILED : rc > 0 ? XF_EXIT_IN_PROGRESS : say_state(m);
 }
+
+static const struct xf_option cancel_options[] = {
+    {.name = "wait",
+     .letter = 'w',
+     .value = "SECONDS",
+     .kind = XF_OPTION_SECONDS,
+     .max = 86400,
+     .help = "how long to wait (60)"},
+    {0},
+};
+
+const struct xf_command xf_command_cancel = {
+    .name = "cancel",
+    .summary = "end one of them, as Ctrl-C would",
+    .operands = "DOMAIN",
+    .about =
+        "Cancels the xl migrate --fast of that guest (name, number or UUID) that is in progress\n"
+        "on this host, as Ctrl-C there would, waits for its end, and says in what state the\n"
+        "guest is.\n",
+    .options = cancel_options,
+    .done = "cancelled, the guest runs on here",
+    .failed =
+        "not: there is none, or the guest has moved, or xl-fast recover must settle its state",
+    .exits = XF_EXIT_BIT(XF_EXIT_IN_PROGRESS),
+    .run = xf_cli_cancel,
+};
 
 int xf_cli_cancel(int argc, char **argv)
 {
-    const char *domain = NULL;
+    const char *domain;
     uint64_t wait_s = WAIT_S;
     struct xf_moving *all, *found = NULL;
-    bool options = true;
-    int n, status = XF_EXIT_FAILED;
+    struct xf_operands operands;
+    int n, status = xf_options_parse(&xf_command_cancel, &wait_s, argc, argv, &operands);
 
-    for (int i = 1; i < argc; i++) {
-        if (options && (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))) {
-            fputs(cancel_help, stdout);
-            return XF_EXIT_OK;
-        }
-        if (options && !strcmp(argv[i], "--")) {
-            options = false;
-            continue;
-        }
-        if (options && (!strcmp(argv[i], "-w") || !strcmp(argv[i], "--wait")) && i + 1 < argc &&
-            !xf_number_u64(argv[i + 1], 0, 86400, &wait_s)) {
-            i++;
-        } else if ((options && argv[i][0] == '-') || domain) {
-            fprintf(stderr, "xl-fast cancel: '%s' makes no sense; see xl-fast cancel --help\n",
-                    argv[i]);
-            return XF_EXIT_USAGE;
-        } else {
-            domain = argv[i];
-        }
-    }
-    if (!domain) {
-        fputs("xl-fast cancel: wants DOMAIN; see xl-fast cancel --help\n", stderr);
-        return XF_EXIT_USAGE;
-    }
+    if (status != XF_GO_ON)
+        return status;
+    status = XF_EXIT_FAILED;
+    domain = operands.words[0];
     all = find_all("cancel", &n);
     if (!all)
         return XF_EXIT_FAILED;
