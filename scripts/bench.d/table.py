@@ -29,11 +29,13 @@ def said(*command):
 def facts():
     """Where and when, and of what: for each benchmark's JSON."""
     cpu = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo", encoding="utf-8").read())
+    xl_fast = os.path.abspath(os.path.join(os.environ.get("BUILD") or os.path.join(TOP, "build"), "xl-fast"))
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "cpu": cpu[1] if cpu else None,
         "cpus": len(os.sched_getaffinity(0)),
         "kernel": os.uname().release,
+        "version": said(xl_fast, "--version"),
         "commit": said("git", "describe", "--always", "--dirty", "--abbrev=12"),
         "dpdk": said("pkg-config", "--modversion", "libdpdk"),
     }
@@ -56,7 +58,7 @@ def page(title, r, more, *parts):
     about = [
         ("date", r.get("date")),
         ("machine", f"{r.get('cpu')}, {r.get('cpus')} CPUs, Linux {r.get('kernel')}"),
-        ("versions", f"xl-fast {r.get('commit')}, DPDK {r.get('dpdk')}"),
+        ("versions", f"{r.get('version')}, commit {r.get('commit')}, DPDK {r.get('dpdk')}"),
         *more,
     ]
     return "\n\n".join([f"# {title}, {r.get('date')}", rows(("", ""), about), *(p for p in parts if p)]) + "\n"
