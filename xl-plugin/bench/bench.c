@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xl-fast bench: what this machine, or the link to another, could do at best. */
-#include "bench.h"
+#include "bench_commands.h"
 
 #include "xl-plugin/cli/cli.h"
 
-static const struct xf_command *const commands[] = {&bench_seal_command, &bench_link_command,
-                                                    &bench_plot_command, NULL};
+static const struct xf_command *const commands[] = {&xf_bench_seal_command, &xf_bench_link_command,
+                                                    &xf_bench_plot_command, NULL};
 
 static int run(int argc, char **argv)
 {

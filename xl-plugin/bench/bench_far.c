@@ -25,9 +25,9 @@
 #define CHUNK_BYTES (XF_CHUNK_PAGES * XF_PAGE_BYTES)
 
 struct far {
-    struct bench_channel channel;
-    struct bench_order order;
-    struct bench_port port;
+    struct xf_bench_channel channel;
+    struct xf_bench_order order;
+    struct xf_bench_port port;
     struct xf_link *link;
     struct xf_simguest *guest; /* NULL of a null sink, */
     void *chunk;               /* which has this instead */
@@ -36,13 +36,13 @@ struct far {
 static int __attribute__((format(printf, 3, 4)))
 fail(const struct far *f, int rc, const char *fmt, ...)
 {
-    struct bench_failed m = {.reason = ""};
+    struct xf_bench_failed m = {.reason = ""};
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(m.reason, sizeof(m.reason), fmt, ap);
     va_end(ap);
-    bench_send(&f->channel, BENCH_FAILED, &m, sizeof(m));
+    xf_bench_send(&f->channel, BENCH_FAILED, &m, sizeof(m));
     return rc;
 }
 
@@ -102,9 +102,9 @@ static int make_sink(struct far *f, struct xf_guest_sink *sink)
 
 static int bring_up(struct far *f)
 {
-    struct bench_up up;
+    struct xf_bench_up up;
     char why[BENCH_WHY_BYTES], err[XF_DPDK_ERR_BYTES];
-    int rc = bench_port_start(&f->port, &f->order, true, why);
+    int rc = xf_bench_port_start(&f->port, &f->order, true, why);
 
     if (rc)
         return fail(f, rc, "%s", why);
@@ -112,15 +112,15 @@ static int bring_up(struct far *f)
     if (rc)
         return fail(f, rc, "%s", err);
     up.payload_bytes = f->link->payload_bytes;
-    return bench_send(&f->channel, BENCH_UP, &up, sizeof(up));
+    return xf_bench_send(&f->channel, BENCH_UP, &up, sizeof(up));
 }
 
 static int receive_offer(struct far *f, struct xf_offer *offer)
 {
     uint8_t wire[XF_OFFER_BYTES];
     char why[BENCH_WHY_BYTES];
-    int rc = bench_receive(&f->channel, BENCH_OFFER, wire, sizeof(wire),
-                           xf_ends_patience_us(f->order.memory_bytes), why);
+    int rc = xf_bench_receive(&f->channel, BENCH_OFFER, wire, sizeof(wire),
+                              xf_ends_patience_us(f->order.memory_bytes), why);
 
     if (!rc)
         rc = xf_offer_decode(offer, wire, sizeof(wire), why);
@@ -144,8 +144,8 @@ static int receive_memory(struct far *f, struct xf_target *target)
 
     while ((rc = xf_target_step(target, xf_now_us())) >= 0) {
         landed = landed || rc == XF_SESSION_DONE;
-        if (++look % XF_ENDS_LOOK_EVERY == 0 && bench_pending(&f->channel))
-            return bench_receive(&f->channel, BENCH_SEEN, NULL, 0, 0, why)
+        if (++look % XF_ENDS_LOOK_EVERY == 0 && xf_bench_pending(&f->channel))
+            return xf_bench_receive(&f->channel, BENCH_SEEN, NULL, 0, 0, why)
                        ?: landed ? 0
                                  : fail(f, -EPROTO, "the source has seen what has not landed");
         xf_ends_idle(&idle_steps, xf_target_idle(target));
@@ -155,7 +155,7 @@ static int receive_memory(struct far *f, struct xf_target *target)
 
 static void tell_result(struct far *f, const struct xf_stats *stats)
 {
-    struct bench_end *end = calloc(1, sizeof(*end));
+    struct xf_bench_end *end = calloc(1, sizeof(*end));
 
     if (!end) {
         fail(f, -ENOMEM, "%s", strerror(ENOMEM));
@@ -165,7 +165,7 @@ static void tell_result(struct far *f, const struct xf_stats *stats)
     f->link->ops->stats(f->link, &end->link);
     if (f->guest)
         xf_simguest_hash(f->guest, end->hash);
-    bench_send(&f->channel, BENCH_RESULT, end, sizeof(*end));
+    xf_bench_send(&f->channel, BENCH_RESULT, end, sizeof(*end));
     free(end);
 }
 
@@ -175,12 +175,12 @@ static int run(struct far *f)
     struct xf_target *target = NULL;
     struct xf_guest_sink sink;
     char why[BENCH_WHY_BYTES];
-    int rc = bench_receive(&f->channel, BENCH_ORDER, &f->order, sizeof(f->order),
-                           xf_ends_patience_us(0), why);
+    int rc = xf_bench_receive(&f->channel, BENCH_ORDER, &f->order, sizeof(f->order),
+                              xf_ends_patience_us(0), why);
 
     if (rc)
         return fail(f, rc, "%s", why);
-    if (bench_order_check(&f->order))
+    if (xf_bench_order_check(&f->order))
         return fail(f, -EBADMSG, "an order that cannot be");
     rc = make_sink(f, &sink);
     rc = rc ?: bring_up(f);
@@ -199,14 +199,14 @@ static int run(struct far *f)
     if (!rc) {
         tell_result(f, xf_target_stats(target));
         /* The source closes its port first (memif.h), and then its end of the talk. */
-        bench_receive(&f->channel, BENCH_NONE, NULL, 0, xf_ends_patience_us(f->order.memory_bytes),
-                      why);
+        xf_bench_receive(&f->channel, BENCH_NONE, NULL, 0,
+                         xf_ends_patience_us(f->order.memory_bytes), why);
     }
     xf_target_free(target);
     return rc;
 }
 
-int bench_far_main(int in, int out)
+int xf_bench_far_main(int in, int out)
 {
     struct far f = {.channel = {.in = in, .out = out, .peer = "the source"}};
 

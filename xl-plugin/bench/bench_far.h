@@ -7,6 +7,6 @@
 #define XF_BENCH_BENCH_FAR_H
 
 /* in, out: to read from and to write to the other end. Takes the process's stdout. */
-int bench_far_main(int in, int out);
+int xf_bench_far_main(int in, int out);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bench, link, parent: starts the two ends of each run, and looks after them. See bench_link.h. */
-#include "bench_link.h"
+/* Bench, link, parent: starts the two ends of each run, and looks after them. See bench_run.h. */
+#include "bench_run.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "transport/base/clock.h"
-#include "bench.h"
+#include "bench_commands.h"
 #include "bench_far.h"
 #include "bench_near.h"
 #include "xl-plugin/cli/cli.h"
@@ -24,19 +24,19 @@
 #define END_US   UINT64_C(2000000)
 
 struct bench {
-    struct bench_options options;
+    struct xf_bench_options options;
     struct xf_ends_dir dir;
     struct xf_live live; /* whether there is a terminal that a line can be drawn on */
     unsigned run, runs;  /* this one, of all, from 1 */
     pid_t near, far;     /* 0: not there, or waited for */
     int news;            /* near's; -1: closed */
     uint64_t heard_us;
-    struct bench_progress last;
+    struct xf_bench_progress last;
 };
 
 /* The first reason is the one that counts: what fails after it fails because of it. */
 static void __attribute__((format(printf, 2, 3)))
-give_up(struct bench_run *run, const char *fmt, ...)
+give_up(struct xf_bench_run *run, const char *fmt, ...)
 {
     va_list ap;
 
@@ -49,12 +49,12 @@ give_up(struct bench_run *run, const char *fmt, ...)
 
 /* ---- the ends ------------------------------------------------------------------------------- */
 
-static void order_for(struct bench_order *order, const struct bench *b,
-                      const struct bench_setup *setup, bool target)
+static void order_for(struct xf_bench_order *order, const struct bench *b,
+                      const struct xf_bench_setup *setup, bool target)
 {
     const struct xf_ends_port *port = &b->options.ports[target];
 
-    *order = (struct bench_order){
+    *order = (struct xf_bench_order){
         .memory_bytes = b->options.memory_bytes,
         .mtu = setup->mtu,
         .queues = setup->queues,
@@ -75,7 +75,7 @@ static void __attribute__((noreturn)) be_far(const struct bench *b, int talk, pi
 
     xf_ends_be_child(parent, "xl-fast target");
     if (!b->options.host)
-        exit(bench_far_main(talk, talk));
+        exit(xf_bench_far_main(talk, talk));
     n = snprintf(script, sizeof(script), "exec %s \"$@\"", b->options.ssh);
     if (n < 0 || (size_t)n >= sizeof(script) || dup2(talk, STDIN_FILENO) < 0 ||
         dup2(talk, STDOUT_FILENO) < 0)
@@ -86,9 +86,9 @@ static void __attribute__((noreturn)) be_far(const struct bench *b, int talk, pi
 }
 
 static void __attribute__((noreturn))
-be_near(const struct bench *b, const struct bench_setup *setup, int talk, int news, pid_t parent)
+be_near(const struct bench *b, const struct xf_bench_setup *setup, int talk, int news, pid_t parent)
 {
-    struct bench_near near = {
+    struct xf_bench_near near = {
         .options = &b->options,
         .setup = setup,
         .far = {.in = talk, .out = talk, .peer = b->options.host ? b->options.host : "the target"},
@@ -98,10 +98,10 @@ be_near(const struct bench *b, const struct bench_setup *setup, int talk, int ne
     xf_ends_be_child(parent, "xl-fast source");
     order_for(&near.here, b, setup, false);
     order_for(&near.there, b, setup, true);
-    exit(bench_near_main(&near));
+    exit(xf_bench_near_main(&near));
 }
 
-static int start_ends(struct bench *b, const struct bench_setup *setup)
+static int start_ends(struct bench *b, const struct xf_bench_setup *setup)
 {
     pid_t self = getpid();
     int talk[2], news[2];
@@ -157,7 +157,7 @@ static void end_child(pid_t *pid)
 }
 
 /* That the other end has gone is seen before it is known how. */
-static void blame_far(struct bench *b, struct bench_run *run, const char *reason)
+static void blame_far(struct bench *b, struct xf_bench_run *run, const char *reason)
 {
     const char *what = b->options.host ? "ssh" : "the target process";
     int status = 0;
@@ -176,7 +176,7 @@ static void blame_far(struct bench *b, struct bench_run *run, const char *reason
         give_up(run, "%s", reason);
 }
 
-static void expect_end(pid_t *pid, const char *what, struct bench_run *run, uint64_t limit_us)
+static void expect_end(pid_t *pid, const char *what, struct xf_bench_run *run, uint64_t limit_us)
 {
     int status = 0;
 
@@ -192,8 +192,8 @@ static void expect_end(pid_t *pid, const char *what, struct bench_run *run, uint
 
 /* ---- a run ---------------------------------------------------------------------------------- */
 
-static void show_progress(struct bench *b, const struct bench_setup *setup,
-                          const struct bench_progress *now)
+static void show_progress(struct bench *b, const struct xf_bench_setup *setup,
+                          const struct xf_bench_progress *now)
 {
     uint64_t us = now->now_us - b->last.now_us;
     double gbps = (double)(now->bytes_wire - b->last.bytes_wire) * 8 / (double)(us ? us : 1) / 1e3;
@@ -209,13 +209,13 @@ static void clear_progress(struct bench *b)
 {
     if (b->live.rewrites && b->last.now_us)
         fputs("\r\033[K", stderr);
-    b->last = (struct bench_progress){0};
+    b->last = (struct xf_bench_progress){0};
 }
 
 /* Takes all that near has to say. True: its figures are there. */
-static bool take_news(struct bench *b, const struct bench_setup *setup, struct bench_run *run)
+static bool take_news(struct bench *b, const struct xf_bench_setup *setup, struct xf_bench_run *run)
 {
-    struct bench_news m;
+    struct xf_bench_news m;
     ssize_t n;
 
     while ((n = recv(b->news, &m, sizeof(m), MSG_DONTWAIT)) == (ssize_t)sizeof(m)) {
@@ -238,7 +238,7 @@ static bool take_news(struct bench *b, const struct bench_setup *setup, struct b
     return false;
 }
 
-static void follow(struct bench *b, const struct bench_setup *setup, struct bench_run *run)
+static void follow(struct bench *b, const struct xf_bench_setup *setup, struct xf_bench_run *run)
 {
     const uint64_t patience_us = xf_ends_patience_us(b->options.memory_bytes);
     bool done = false;
@@ -262,7 +262,7 @@ static void follow(struct bench *b, const struct bench_setup *setup, struct benc
         expect_end(&b->far, b->options.host ? "ssh" : "the target process", run, patience_us);
 }
 
-static void run_once(struct bench *b, const struct bench_setup *setup, struct bench_run *run)
+static void run_once(struct bench *b, const struct xf_bench_setup *setup, struct xf_bench_run *run)
 {
     int rc = b->options.host ? 0 : xf_ends_dir_make(&b->dir, "xl-fast-bench");
 
@@ -283,17 +283,17 @@ static void run_once(struct bench *b, const struct bench_setup *setup, struct be
     b->news = -1;
     xf_ends_dir_remove(&b->dir);
     clear_progress(b);
-    if (!run->error[0] && !bench_verified(&b->options, run))
+    if (!run->error[0] && !xf_bench_verified(&b->options, run))
         give_up(run, "the ends' memory differs");
 }
 
 /* ---- the sweep ------------------------------------------------------------------------------ */
 
 /* 0; 1 if a run has failed. */
-static int run_setup(struct bench *b, const struct bench_setup *setup)
+static int run_setup(struct bench *b, const struct xf_bench_setup *setup)
 {
-    const struct bench_options *o = &b->options;
-    struct bench_result result = {.options = o, .setup = setup};
+    const struct xf_bench_options *o = &b->options;
+    struct xf_bench_result result = {.options = o, .setup = setup};
     int failed = 0;
 
     result.runs = calloc(o->runs, sizeof(*result.runs));
@@ -302,7 +302,7 @@ static int run_setup(struct bench *b, const struct bench_setup *setup)
         return 1;
     }
     for (unsigned i = 0; i < o->runs && !xf_ends_interrupted(); i++) {
-        struct bench_run *run = &result.runs[result.n++];
+        struct xf_bench_run *run = &result.runs[result.n++];
 
         b->run++;
         run_once(b, setup, run);
@@ -311,12 +311,12 @@ static int run_setup(struct bench *b, const struct bench_setup *setup)
             fprintf(stderr, "xl-fast bench link: %s\n", run->error);
         }
         if (o->json)
-            bench_report_json(&result, result.n);
+            xf_bench_report_json(&result, result.n);
     }
     if (!o->json) {
-        bench_report_row(&result);
+        xf_bench_report_row(&result);
         if (o->timing)
-            bench_report_details(&result);
+            xf_bench_report_details(&result);
     }
     fflush(stdout);
     free(result.runs);
@@ -325,16 +325,16 @@ static int run_setup(struct bench *b, const struct bench_setup *setup)
 
 static int sweep(struct bench *b)
 {
-    const struct bench_options *o = &b->options;
+    const struct xf_bench_options *o = &b->options;
     const unsigned fills = o->fills.n, compress = o->compress.n, queues = o->queues.n,
                    all = o->mtus.n * queues * compress * fills;
     int failed = 0;
 
     b->runs = all * o->runs;
     if (!o->json)
-        bench_report_head(o);
+        xf_bench_report_head(o);
     for (unsigned i = 0; i < all && !xf_ends_interrupted(); i++) {
-        const struct bench_setup setup = {
+        const struct xf_bench_setup setup = {
             .mtu = o->mtus.values[i / fills / compress / queues],
             .queues = o->queues.values[i / fills / compress % queues],
             .compress = (enum xf_compress_mode)o->compress.values[i / fills % compress],
@@ -346,17 +346,31 @@ static int sweep(struct bench *b)
     return failed || xf_ends_interrupted() ? XF_EXIT_FAILED : XF_EXIT_OK;
 }
 
-int bench_link(int argc, char **argv)
+int xf_bench_link(int argc, char **argv)
 {
     struct bench b = {.news = -1};
     int status;
 
-    status = bench_options_parse(&b.options, argc, argv);
+    status = xf_bench_options_parse(&xf_bench_link_command, &b.options, argc, argv);
     if (status != XF_GO_ON)
         return status;
     if (b.options.serve)
-        return bench_far_main(STDIN_FILENO, STDOUT_FILENO);
+        return xf_bench_far_main(STDIN_FILENO, STDOUT_FILENO);
     xf_live_init(&b.live);
     xf_ends_catch_signals();
     return sweep(&b);
 }
+
+const struct xf_command xf_bench_link_command = {
+    .name = "bench link",
+    .summary = "how fast a migration's transport is, here or to another host",
+    .operands = "[HOST]",
+    .about =
+        "How fast a migration's transport is: memory of made-up contents, which nobody writes to,\n"
+        "goes again and again from a source to a target. Without HOST both are processes of this\n"
+        "machine, over DPDK's memif. With HOST the target is started there by ssh, and each end\n"
+        "takes the port of its own xl-fast.conf. Encryption and burst size are a migration's.\n",
+    .options = xf_bench_link_option_rows,
+    .done = "measured",
+    .run = xf_bench_link,
+};

@@ -27,8 +27,8 @@
 /* A guest that is sent again and again: to the transport batches, each of the whole memory. */
 struct again {
     struct xf_guest_source guest;
-    const struct bench_options *options;
-    struct bench_run *run;
+    const struct xf_bench_options *options;
+    struct xf_bench_run *run;
     const struct xf_source *source;
     unsigned long begun; /* passes */
 };
@@ -65,7 +65,7 @@ static void again_unmap(void *ctx)
 static int again_next_batch(void *ctx, uint64_t *todo, uint64_t *count)
 {
     struct again *a = ctx;
-    struct bench_run *r = a->run;
+    struct xf_bench_run *r = a->run;
 
     r->end_us = xf_now_us();
     if (a->begun == 1) {
@@ -92,14 +92,14 @@ static const struct xf_guest_source_ops again_ops = {
 /* ---- the life of the end -------------------------------------------------------------------- */
 
 struct end {
-    const struct bench_near *near;
-    struct bench_port port;
+    const struct xf_bench_near *near;
+    struct xf_bench_port port;
     struct xf_link *link;
     struct xf_simguest *guest;
-    struct bench_news news; /* its run */
+    struct xf_bench_news news; /* its run */
 };
 
-static void tell(const struct bench_near *near, const struct bench_news *news, int flags)
+static void tell(const struct xf_bench_near *near, const struct xf_bench_news *news, int flags)
 {
     if (send(near->parent, news, sizeof(*news), MSG_NOSIGNAL | flags) < 0) {
         /* Without a parent we are about to be killed; progress may be lost. */
@@ -107,9 +107,9 @@ static void tell(const struct bench_near *near, const struct bench_news *news, i
 }
 
 static int __attribute__((format(printf, 3, 4)))
-fail(const struct bench_near *near, int rc, const char *fmt, ...)
+fail(const struct xf_bench_near *near, int rc, const char *fmt, ...)
 {
-    struct bench_news news = {.kind = BENCH_NEWS_FAILED};
+    struct xf_bench_news news = {.kind = BENCH_NEWS_FAILED};
     va_list ap;
 
     va_start(ap, fmt);
@@ -119,7 +119,7 @@ fail(const struct bench_near *near, int rc, const char *fmt, ...)
     return rc;
 }
 
-static int fail_figures(const struct bench_near *near)
+static int fail_figures(const struct xf_bench_near *near)
 {
     return fail(near, -EBADMSG,
                 "%s says figures that cannot be: install the same xl-fast at both ends",
@@ -128,35 +128,35 @@ static int fail_figures(const struct bench_near *near)
 
 static void on_progress(void *arg, const struct xf_progress *progress)
 {
-    struct bench_news news = {.kind = BENCH_NEWS_PROGRESS};
+    struct xf_bench_news news = {.kind = BENCH_NEWS_PROGRESS};
 
-    news.progress = (struct bench_progress){.now_us = progress->now_us,
-                                            .bytes_wire = progress->stats->bytes_wire};
+    news.progress = (struct xf_bench_progress){.now_us = progress->now_us,
+                                               .bytes_wire = progress->stats->bytes_wire};
     tell(arg, &news, MSG_DONTWAIT);
 }
 
 /* The other end fills no memory and waits for ours. */
 static int bring_up(struct end *e)
 {
-    const struct bench_near *near = e->near;
+    const struct xf_bench_near *near = e->near;
     uint64_t patience_us = xf_ends_patience_us(near->here.memory_bytes);
     char why[BENCH_WHY_BYTES], err[XF_DPDK_ERR_BYTES];
-    struct bench_up up;
-    int rc = bench_send(&near->far, BENCH_ORDER, &near->there, sizeof(near->there));
+    struct xf_bench_up up;
+    int rc = xf_bench_send(&near->far, BENCH_ORDER, &near->there, sizeof(near->there));
 
     if (rc) {
         /* It has gone; before that it may have said why. */
-        bench_receive(&near->far, BENCH_NONE, NULL, 0, patience_us, why);
+        xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, patience_us, why);
         return fail(near, rc, "%s", why);
     }
     rc = xf_simguest_new(&e->guest, near->here.memory_bytes / XF_PAGE_BYTES, near->setup->fill,
                          near->options->seed, 0);
     if (rc)
         return fail(near, rc, "no memory for the guest: %s", strerror(-rc));
-    rc = bench_port_start(&e->port, &near->here, false, why);
+    rc = xf_bench_port_start(&e->port, &near->here, false, why);
     if (rc)
         return fail(near, rc, "source: %s", why);
-    rc = bench_receive(&near->far, BENCH_UP, &up, sizeof(up), patience_us, why);
+    rc = xf_bench_receive(&near->far, BENCH_UP, &up, sizeof(up), patience_us, why);
     if (rc)
         return fail(near, rc, "%s", why);
     if (up.payload_bytes < XF_PAYLOAD_MIN)
@@ -164,7 +164,7 @@ static int bring_up(struct end *e)
     rc = xf_memif_open(&e->port.memif, &e->link, err);
     if (rc)
         return fail(near, rc, "source: %s", err);
-    struct bench_run *r = &e->news.run;
+    struct xf_bench_run *r = &e->news.run;
 
     r->frame_bytes = e->link->frame_bytes;
     r->payload_bytes =
@@ -181,48 +181,48 @@ static int send_offer(struct end *e, struct xf_offer *offer)
         return fail(e->near, rc, "no offer: %s", strerror(-rc));
     offer->features = xf_offer_features(false, e->near->setup->compress);
     xf_offer_encode(offer, wire);
-    rc = bench_send(&e->near->far, BENCH_OFFER, wire, sizeof(wire));
+    rc = xf_bench_send(&e->near->far, BENCH_OFFER, wire, sizeof(wire));
     explicit_bzero(wire, sizeof(wire));
     return rc ? fail(e->near, rc, "%s does not take the offer", e->near->far.peer) : 0;
 }
 
 static int send_memory(struct end *e, struct xf_source *source)
 {
-    const struct bench_near *near = e->near;
+    const struct xf_bench_near *near = e->near;
     char why[BENCH_WHY_BYTES];
     unsigned idle_steps = 0, look = 0;
     int rc;
 
     while ((rc = xf_source_step(source, xf_now_us())) == 0) {
         /* It has nothing to say before the end but that it cannot go on. */
-        if (++look % XF_ENDS_LOOK_EVERY == 0 && bench_pending(&near->far)) {
-            rc = bench_receive(&near->far, BENCH_NONE, NULL, 0, xf_ends_patience_us(0), why);
+        if (++look % XF_ENDS_LOOK_EVERY == 0 && xf_bench_pending(&near->far)) {
+            rc = xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, xf_ends_patience_us(0), why);
             return fail(near, rc, "%s", why);
         }
         xf_ends_idle(&idle_steps, xf_source_idle(source));
     }
     if (rc == -ECONNABORTED &&
-        bench_receive(&near->far, BENCH_NONE, NULL, 0, REASON_US, why) != -ETIMEDOUT)
+        xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, REASON_US, why) != -ETIMEDOUT)
         return fail(near, rc, "%s", why);
     return rc < 0 ? fail(near, rc, "%s", xf_source_error(source)) : 0;
 }
 
 static int take_result(struct end *e, const struct xf_stats *stats)
 {
-    const struct bench_near *near = e->near;
-    struct bench_run *r = &e->news.run;
+    const struct xf_bench_near *near = e->near;
+    struct xf_bench_run *r = &e->news.run;
     char why[BENCH_WHY_BYTES];
-    int rc = bench_send(&near->far, BENCH_SEEN, NULL, 0);
+    int rc = xf_bench_send(&near->far, BENCH_SEEN, NULL, 0);
 
     r->source.stats = *stats;
     e->link->ops->stats(e->link, &r->source.link);
     xf_simguest_hash(e->guest, r->source.hash);
     rc = rc
-             ?: bench_receive(&near->far, BENCH_RESULT, &r->target, sizeof(r->target),
-                              xf_ends_patience_us(near->here.memory_bytes), why);
+             ?: xf_bench_receive(&near->far, BENCH_RESULT, &r->target, sizeof(r->target),
+                                 xf_ends_patience_us(near->here.memory_bytes), why);
     if (rc)
         return fail(near, rc, "%s", why);
-    return bench_end_check(&r->target) ? fail_figures(near) : 0;
+    return xf_bench_end_check(&r->target) ? fail_figures(near) : 0;
 }
 
 static int run(struct end *e)
@@ -258,7 +258,7 @@ static int run(struct end *e)
     return rc;
 }
 
-int bench_near_main(const struct bench_near *near)
+int xf_bench_near_main(const struct xf_bench_near *near)
 {
     struct end *e = calloc(1, sizeof(*e));
 

@@ -6,29 +6,29 @@
 #ifndef XF_BENCH_BENCH_NEAR_H
 #define XF_BENCH_BENCH_NEAR_H
 
-#include "bench_link.h"
+#include "bench_run.h"
 #include "bench_talk.h"
 
-enum bench_news_kind { BENCH_NEWS_PROGRESS, BENCH_NEWS_RUN, BENCH_NEWS_FAILED };
+enum xf_bench_news_kind { BENCH_NEWS_PROGRESS, BENCH_NEWS_RUN, BENCH_NEWS_FAILED };
 
-struct bench_news {
-    enum bench_news_kind kind;
+struct xf_bench_news {
+    enum xf_bench_news_kind kind;
     union {
-        struct bench_progress progress;
-        struct bench_run run;
+        struct xf_bench_progress progress;
+        struct xf_bench_run run;
         char reason[BENCH_WHY_BYTES];
     };
 };
 
-struct bench_near {
-    const struct bench_options *options;
-    const struct bench_setup *setup;
-    struct bench_order here, there; /* of this end and of the other */
-    struct bench_channel far;
+struct xf_bench_near {
+    const struct xf_bench_options *options;
+    const struct xf_bench_setup *setup;
+    struct xf_bench_order here, there; /* of this end and of the other */
+    struct xf_bench_channel far;
     int parent; /* a socket of messages */
 };
 
 /* The whole life of the child; returns its exit status. */
-int bench_near_main(const struct bench_near *near);
+int xf_bench_near_main(const struct xf_bench_near *near);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bench, options of `xl-fast bench link`: from the command line to struct bench_options. */
+/* Bench, options of `xl-fast bench link`: from the command line to struct xf_bench_options. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +8,7 @@
 #include "dpdk/frame.h"
 #include "dpdk/spec.h"
 #include "transport/wire.h"
-#include "bench.h"
-#include "bench_link.h"
+#include "bench_run.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/memory.h"
 #include "xl-plugin/cli/number.h"
@@ -49,7 +48,7 @@ static int parse_fill(const char *text, uint32_t *value)
     return rc;
 }
 
-static int parse_list(const char *text, parse_value *parse, struct bench_list *list)
+static int parse_list(const char *text, parse_value *parse, struct xf_bench_list *list)
 {
     char one[32];
 
@@ -80,7 +79,7 @@ static const char *take_port(const char *text, void *to)
     struct xf_ends_port *port = to;
 
     return xf_ends_port_parse(text, port) ||
-                   strlen(port->port) >= sizeof(((struct bench_order *)0)->port)
+                   strlen(port->port) >= sizeof(((struct xf_bench_order *)0)->port)
                ? "a port: such as eth1 or NETNS/eth1"
                : NULL;
 }
@@ -108,9 +107,9 @@ static const char *take_fills(const char *text, void *to)
 static const char *const sinks[] = {
     [BENCH_SINK_MEMORY] = "memory", [BENCH_SINK_NULL] = "null", NULL};
 
-#define TO(member) .to = offsetof(struct bench_options, member)
+#define TO(member) .to = offsetof(struct xf_bench_options, member)
 
-static const struct xf_option options[] = {
+const struct xf_option xf_bench_link_option_rows[] = {
     {.name = "memory",
      .value = "SIZE",
      .kind = XF_OPTION_OWN,
@@ -201,24 +200,10 @@ static const struct xf_option options[] = {
     {0},
 };
 
-const struct xf_command bench_link_command = {
-    .name = "bench link",
-    .summary = "how fast a migration's transport is, here or to another host",
-    .operands = "[HOST]",
-    .about =
-        "How fast a migration's transport is: memory of made-up contents, which nobody writes to,\n"
-        "goes again and again from a source to a target. Without HOST both are processes of this\n"
-        "machine, over DPDK's memif. With HOST the target is started there by ssh, and each end\n"
-        "takes the port of its own xl-fast.conf. Encryption and burst size are a migration's.\n",
-    .options = options,
-    .done = "measured",
-    .run = bench_link,
-};
-
 /* What only makes sense, or not, with other options. */
-static int check(struct bench_options *o, const struct xf_operands *operands)
+static int check(const struct xf_command *c, struct xf_bench_options *o,
+                 const struct xf_operands *operands)
 {
-    static const struct xf_command *const c = &bench_link_command;
     uint64_t kib = xf_memory_available_kib();
     char have[32];
     unsigned here;
@@ -241,14 +226,15 @@ static int check(struct bench_options *o, const struct xf_operands *operands)
     return XF_GO_ON;
 }
 
-int bench_options_parse(struct bench_options *o, int argc, char **argv)
+int xf_bench_options_parse(const struct xf_command *c, struct xf_bench_options *o, int argc,
+                           char **argv)
 {
     struct xf_operands operands;
     struct timespec now;
     int status;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    *o = (struct bench_options){
+    *o = (struct xf_bench_options){
         .ssh = XF_REACH_SSH,
         .memory_bytes = UINT64_C(1) << 30,
         .seed = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
@@ -258,6 +244,6 @@ int bench_options_parse(struct bench_options *o, int argc, char **argv)
         .compress = {.n = 1, .values = {XF_COMPRESS_NONE}},
         .fills = {.n = 1, .values = {XF_FILL_RANDOM}},
     };
-    status = xf_options_parse(&bench_link_command, o, argc, argv, &operands);
-    return status == XF_GO_ON ? check(o, &operands) : status;
+    status = xf_options_parse(c, o, argc, argv, &operands);
+    return status == XF_GO_ON ? check(c, o, &operands) : status;
 }

@@ -12,7 +12,7 @@
 
 #include <json-c/json.h>
 
-#include "bench.h"
+#include "bench_commands.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/screen/plot.h"
 
@@ -28,7 +28,7 @@
 #define ROW   34.0
 #define THICK 12.0
 
-const struct xf_command bench_plot_command = {
+const struct xf_command xf_bench_plot_command = {
     .name = "bench plot",
     .summary = "what bench link --json has found, as a picture",
     .operands = "FILE.jsonl FILE.svg",
@@ -36,7 +36,7 @@ const struct xf_command bench_plot_command = {
         "Plots lines of xl-fast bench link --json: for each combination the median rates of its\n"
         "runs. The picture is one file, light or dark as its reader prefers.\n",
     .done = "written",
-    .run = bench_plot,
+    .run = xf_bench_plot,
 };
 
 enum { MEMORY, WIRE, RATES };
@@ -222,10 +222,10 @@ static int plot(struct bars *bars, const char *lines, const char *picture)
     return XF_EXIT_OK;
 }
 
-int bench_plot(int argc, char **argv)
+int xf_bench_plot(int argc, char **argv)
 {
     struct xf_operands operands;
-    int status = xf_options_parse(&bench_plot_command, NULL, argc, argv, &operands);
+    int status = xf_options_parse(&xf_bench_plot_command, NULL, argc, argv, &operands);
 
     if (status != XF_GO_ON)
         return status;

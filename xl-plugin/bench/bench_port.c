@@ -13,12 +13,12 @@
 
 /* xl-fast.conf, by what xl-fast-preflight says of it: only that knows how Xen's files are read. */
 struct config {
-    struct bench_port *port;
+    struct xf_bench_port *port;
     char *why;
 };
 
 /* KEY ORIGIN VALUE, and texts in quotes. */
-static void take_key(struct bench_port *p, const char *words)
+static void take_key(struct xf_bench_port *p, const char *words)
 {
     char key[32], text[256] = "";
     struct in_addr in;
@@ -52,7 +52,7 @@ static void take(void *arg, const char *key, const char *value)
         snprintf(c->why, BENCH_WHY_BYTES, "%s", value);
 }
 
-static int read_config(struct bench_port *p, char why[BENCH_WHY_BYTES])
+static int read_config(struct xf_bench_port *p, char why[BENCH_WHY_BYTES])
 {
     static const char *const args[] = {"config", NULL};
     char asked[XF_PREFLIGHT_WHY_BYTES] = "";
@@ -66,8 +66,8 @@ static int read_config(struct bench_port *p, char why[BENCH_WHY_BYTES])
     return why[0] ? -EINVAL : 0;
 }
 
-int bench_port_start(struct bench_port *p, const struct bench_order *order, bool server,
-                     char why[BENCH_WHY_BYTES])
+int xf_bench_port_start(struct xf_bench_port *p, const struct xf_bench_order *order, bool server,
+                        char why[BENCH_WHY_BYTES])
 {
     char err[XF_DPDK_ERR_BYTES];
     int rc = xf_ends_enter_netns(order->netns);

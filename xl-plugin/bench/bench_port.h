@@ -6,14 +6,14 @@
 #include "bench_talk.h"
 #include "xl-plugin/demo/memif.h"
 
-struct bench_port {
+struct xf_bench_port {
     struct xf_memif memif; /* to be opened by xf_memif_open() */
     char name[256];
 };
 
 /* Starts DPDK for it, in its namespace. server: it is the target's. 0 or -errno, with a line in
    why. */
-int bench_port_start(struct bench_port *p, const struct bench_order *order, bool server,
-                     char why[BENCH_WHY_BYTES]);
+int xf_bench_port_start(struct xf_bench_port *p, const struct xf_bench_order *order, bool server,
+                        char why[BENCH_WHY_BYTES]);
 
 #endif

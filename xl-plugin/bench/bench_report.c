@@ -8,7 +8,7 @@
 #include <json-c/json.h>
 
 #include "dpdk/frame.h"
-#include "bench_link.h"
+#include "bench_run.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/cli/number.h"
 #include "xl-plugin/screen/timing.h"
@@ -19,7 +19,8 @@ struct figures {
     double memory_gbps, payload_gbps, wire_gbps, mpps;
 };
 
-static void figure(struct figures *f, const struct bench_options *o, const struct bench_run *run)
+static void figure(struct figures *f, const struct xf_bench_options *o,
+                   const struct xf_bench_run *run)
 {
     const struct xf_stats *from = &run->warm, *to = &run->source.stats;
     uint64_t pages = run->passes * (o->memory_bytes / XF_PAGE_BYTES);
@@ -40,12 +41,12 @@ static void figure(struct figures *f, const struct bench_options *o, const struc
     f->mpps = (double)f->packets / us;
 }
 
-static uint32_t mtu_of(const struct bench_run *run)
+static uint32_t mtu_of(const struct xf_bench_run *run)
 {
     return run->payload_bytes + XF_FRAME_MTU_OVERHEAD;
 }
 
-bool bench_verified(const struct bench_options *o, const struct bench_run *run)
+bool xf_bench_verified(const struct xf_bench_options *o, const struct xf_bench_run *run)
 {
     return o->sink == BENCH_SINK_NULL ||
            !memcmp(run->source.hash, run->target.hash, sizeof(run->source.hash));
@@ -68,8 +69,8 @@ static void put_text(struct json_object *to, const char *key, const char *text)
     json_object_object_add(to, key, text ? xf_json_text(text) : NULL);
 }
 
-static struct json_object *by_queue(const struct bench_result *r, const struct xf_link_stats *link,
-                                    bool sent)
+static struct json_object *by_queue(const struct xf_bench_result *r,
+                                    const struct xf_link_stats *link, bool sent)
 {
     struct json_object *j = json_object_new_array();
 
@@ -79,10 +80,10 @@ static struct json_object *by_queue(const struct bench_result *r, const struct x
     return j;
 }
 
-static void put_figures(struct json_object *to, const struct bench_result *r,
-                        const struct bench_run *run)
+static void put_figures(struct json_object *to, const struct xf_bench_result *r,
+                        const struct xf_bench_run *run)
 {
-    const struct bench_options *o = r->options;
+    const struct xf_bench_options *o = r->options;
     struct json_object *rejected = json_object_new_object();
     struct figures f;
 
@@ -109,11 +110,11 @@ static void put_figures(struct json_object *to, const struct bench_result *r,
                            xf_timing_json(&run->source.stats, &run->target.stats));
 }
 
-void bench_report_json(const struct bench_result *r, unsigned number)
+void xf_bench_report_json(const struct xf_bench_result *r, unsigned number)
 {
-    const struct bench_options *o = r->options;
-    const struct bench_setup *s = r->setup;
-    const struct bench_run *run = &r->runs[number - 1];
+    const struct xf_bench_options *o = r->options;
+    const struct xf_bench_setup *s = r->setup;
+    const struct xf_bench_run *run = &r->runs[number - 1];
     struct json_object *j = json_object_new_object();
     bool ok = !run->error[0];
 
@@ -144,7 +145,7 @@ static void print_columns(void)
          "  mtu  q  zip fill          memory payload    wire   Mpps   lost repaired missed");
 }
 
-void bench_report_head(const struct bench_options *o)
+void xf_bench_report_head(const struct xf_bench_options *o)
 {
     char size[32];
 
@@ -158,7 +159,7 @@ void bench_report_head(const struct bench_options *o)
 
 static int by_speed(const void *a, const void *b)
 {
-    const struct bench_run *x = a, *y = b;
+    const struct xf_bench_run *x = a, *y = b;
 
     /* Those that failed last. */
     if (!x->error[0] != !y->error[0])
@@ -170,7 +171,7 @@ static int by_speed(const void *a, const void *b)
 }
 
 /* NULL: all have failed. */
-static const struct bench_run *middle(const struct bench_result *r)
+static const struct xf_bench_run *middle(const struct xf_bench_result *r)
 {
     unsigned good = 0;
 
@@ -179,14 +180,14 @@ static const struct bench_run *middle(const struct bench_result *r)
     return good ? &r->runs[good / 2] : NULL;
 }
 
-void bench_report_row(struct bench_result *r)
+void xf_bench_report_row(struct xf_bench_result *r)
 {
-    const struct bench_setup *s = r->setup;
+    const struct xf_bench_setup *s = r->setup;
     char mtu[16] = "-";
     struct figures f;
 
     qsort(r->runs, r->n, sizeof(*r->runs), by_speed);
-    const struct bench_run *run = middle(r);
+    const struct xf_bench_run *run = middle(r);
 
     if (run || s->mtu)
         snprintf(mtu, sizeof(mtu), "%u", run ? mtu_of(run) : s->mtu);
@@ -204,9 +205,9 @@ void bench_report_row(struct bench_result *r)
            run->target.link.rx_port_missed);
 }
 
-void bench_report_details(const struct bench_result *r)
+void xf_bench_report_details(const struct xf_bench_result *r)
 {
-    const struct bench_run *run = middle(r);
+    const struct xf_bench_run *run = middle(r);
 
     if (!run)
         return;

@@ -4,7 +4,7 @@
  * sealed once into a packet, as a source does, and nothing else. Rates of the demo are to be read
  * against it.
  */
-#include "bench.h"
+#include "bench_commands.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -74,7 +74,7 @@ static const struct xf_option rows[] = {
     {0},
 };
 
-const struct xf_command bench_seal_command = {
+const struct xf_command xf_bench_seal_command = {
     .name = "bench seal",
     .summary = "what one core of this machine can seal at most",
     .about =
@@ -83,7 +83,7 @@ const struct xf_command bench_seal_command = {
         "The figure is the median of the passes. For a whole migration: xl-fast demo --timing.\n",
     .options = rows,
     .done = "measured",
-    .run = bench_seal,
+    .run = xf_bench_seal,
 };
 
 /* One packet, as the source's seal_packet() has it. */
@@ -207,11 +207,11 @@ static int measure(const struct options *o, uint8_t *memory, struct buffer *ring
     return rc;
 }
 
-int bench_seal(int argc, char **argv)
+int xf_bench_seal(int argc, char **argv)
 {
     struct options o = {.memory_bytes = UINT64_C(2) << 30, .seconds = 5};
     struct xf_operands operands;
-    int status = xf_options_parse(&bench_seal_command, &o, argc, argv, &operands), rc;
+    int status = xf_options_parse(&xf_bench_seal_command, &o, argc, argv, &operands), rc;
 
     if (status != XF_GO_ON)
         return status;

@@ -45,7 +45,8 @@ static int write_all(int fd, const void *from, size_t bytes)
     return 0;
 }
 
-int bench_send(const struct bench_channel *c, enum bench_kind kind, const void *body, size_t bytes)
+int xf_bench_send(const struct xf_bench_channel *c, enum xf_bench_kind kind, const void *body,
+                  size_t bytes)
 {
     struct header h = {.version = BENCH_VERSION, .kind = (uint16_t)kind, .bytes = (uint32_t)bytes};
 
@@ -90,7 +91,7 @@ static int read_all(int fd, void *to, size_t bytes, uint64_t end_us)
 }
 
 /* What is no header, to the end of its first line as far as that has come. */
-static void say_stranger(const struct bench_channel *c, const void *begun, size_t at,
+static void say_stranger(const struct xf_bench_channel *c, const void *begun, size_t at,
                          char why[BENCH_WHY_BYTES])
 {
     char text[120] = "", plain[sizeof(text)], *line = text;
@@ -110,7 +111,7 @@ static void say_stranger(const struct bench_channel *c, const void *begun, size_
 }
 
 /* What begins in another way, such as a greeting of a shell, may be too short for a header. */
-static int read_header(const struct bench_channel *c, struct header *h, uint64_t end_us,
+static int read_header(const struct xf_bench_channel *c, struct header *h, uint64_t end_us,
                        char why[BENCH_WHY_BYTES])
 {
     size_t at = 0;
@@ -136,11 +137,11 @@ static int read_header(const struct bench_channel *c, struct header *h, uint64_t
     return -EPROTONOSUPPORT;
 }
 
-int bench_receive(const struct bench_channel *c, enum bench_kind kind, void *body, size_t bytes,
-                  uint64_t limit_us, char why[BENCH_WHY_BYTES])
+int xf_bench_receive(const struct xf_bench_channel *c, enum xf_bench_kind kind, void *body,
+                     size_t bytes, uint64_t limit_us, char why[BENCH_WHY_BYTES])
 {
     uint64_t end_us = xf_now_us() + limit_us;
-    struct bench_failed failed;
+    struct xf_bench_failed failed;
     struct header h;
 
     why[0] = 0;
@@ -174,7 +175,7 @@ int bench_receive(const struct bench_channel *c, enum bench_kind kind, void *bod
     return rc;
 }
 
-bool bench_pending(const struct bench_channel *c)
+bool xf_bench_pending(const struct xf_bench_channel *c)
 {
     struct pollfd in = {.fd = c->in, .events = POLLIN};
 
@@ -186,7 +187,7 @@ static bool ends_in_0(const char *text, size_t size)
     return strnlen(text, size) < size;
 }
 
-int bench_order_check(const struct bench_order *o)
+int xf_bench_order_check(const struct xf_bench_order *o)
 {
     bool ok = o->memory_bytes && o->memory_bytes % XF_PAGE_BYTES == 0 &&
               o->memory_bytes / XF_PAGE_BYTES <= XF_PAGE_COUNT_MAX && o->mtu <= XF_SPEC_MTU_MAX &&
@@ -206,7 +207,7 @@ static bool cycles_ok(const uint64_t *cycles, unsigned n)
     return true;
 }
 
-int bench_end_check(const struct bench_end *e)
+int xf_bench_end_check(const struct xf_bench_end *e)
 {
     const struct xf_laps *l = &e->stats.laps;
 

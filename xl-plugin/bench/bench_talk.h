@@ -32,7 +32,7 @@
 
 #define BENCH_WHY_BYTES 320
 
-enum bench_kind {
+enum xf_bench_kind {
     BENCH_NONE, /* is expected: whatever comes is wrong */
     BENCH_ORDER,
     BENCH_UP,
@@ -42,10 +42,10 @@ enum bench_kind {
     BENCH_FAILED,
 };
 
-enum bench_sink { BENCH_SINK_MEMORY, BENCH_SINK_NULL };
+enum xf_bench_sink { BENCH_SINK_MEMORY, BENCH_SINK_NULL };
 
 /* What far is to be. All strings end in a 0. */
-struct bench_order {
+struct xf_bench_order {
     uint64_t memory_bytes;
     uint32_t mtu; /* 0: the port's largest */
     uint32_t queues;
@@ -56,41 +56,42 @@ struct bench_order {
     char netns[NAME_MAX + 1];
 };
 
-struct bench_up {
+struct xf_bench_up {
     uint32_t payload_bytes; /* its link's */
 };
 
 /* What an end knows when all has landed. */
-struct bench_end {
+struct xf_bench_end {
     struct xf_stats stats;
     struct xf_link_stats link;
     uint64_t hash[2]; /* of its memory; 0 of a sink without */
 };
 
-struct bench_failed {
+struct xf_bench_failed {
     char reason[256];
 };
 
-struct bench_channel {
+struct xf_bench_channel {
     int in, out;
     const char *peer; /* what messages call it */
 };
 
 /* 0 or -errno. */
-int bench_send(const struct bench_channel *c, enum bench_kind kind, const void *body, size_t bytes);
+int xf_bench_send(const struct xf_bench_channel *c, enum xf_bench_kind kind, const void *body,
+                  size_t bytes);
 
 /*
  * Waits at most so long for a message of that kind and size. 0; or -errno, and why gets a line for
  * the user: what else came, or the reason of a FAILED. -ETIMEDOUT: nothing came.
  */
-int bench_receive(const struct bench_channel *c, enum bench_kind kind, void *body, size_t bytes,
-                  uint64_t limit_us, char why[BENCH_WHY_BYTES]);
+int xf_bench_receive(const struct xf_bench_channel *c, enum xf_bench_kind kind, void *body,
+                     size_t bytes, uint64_t limit_us, char why[BENCH_WHY_BYTES]);
 
 /* Something has come, or the other end has gone. */
-bool bench_pending(const struct bench_channel *c);
+bool xf_bench_pending(const struct xf_bench_channel *c);
 
 /* Checks of what has come, beyond kind and size. 0 or -EBADMSG. */
-int bench_order_check(const struct bench_order *o);
-int bench_end_check(const struct bench_end *e);
+int xf_bench_order_check(const struct xf_bench_order *o);
+int xf_bench_end_check(const struct xf_bench_end *e);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "exits.h"
 #include "number.h"
 #include "transport/base/rate.h"
 #include "transport/base/version.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Demo, parent: starts the two ends, looks after them, compares what they say. See demo.h. */
-#include "demo.h"
+/* Demo, parent: starts the two ends, looks after them, compares what they say. See demo_parts.h. */
+#include "demo_parts.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -32,11 +32,11 @@ struct child {
 };
 
 struct demo {
-    struct demo_options options;
-    struct demo_outcome outcome;
+    struct xf_demo_options options;
+    struct xf_demo_outcome outcome;
     struct child children[ENDS];
     struct xf_ends_dir dir;
-    struct demo_progress_line line;
+    struct xf_demo_progress_line line;
     struct xf_events events; /* the start and the end; the source writes what is between */
     FILE *reported;          /* the same, to be read for the report; NULL: none is asked for */
 };
@@ -60,16 +60,16 @@ static void __attribute__((format(printf, 2, 3))) give_up(struct demo *d, const 
 static void __attribute__((noreturn))
 be_child(struct demo *d, unsigned which, int parent, int peer, pid_t parent_pid)
 {
-    struct demo_end end = {.options = &d->options,
-                           .events = which == SOURCE ? &d->events : NULL,
-                           .memif_socket = d->dir.socket,
-                           .parent = parent,
-                           .peer = peer};
+    struct xf_demo_end end = {.options = &d->options,
+                              .events = which == SOURCE ? &d->events : NULL,
+                              .memif_socket = d->dir.socket,
+                              .parent = parent,
+                              .peer = peer};
     int status;
 
     xf_ends_be_child(parent_pid, which == SOURCE ? "xl-fast source" : "xl-fast target");
     dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
-    status = which == SOURCE ? demo_source_main(&end) : demo_target_main(&end);
+    status = which == SOURCE ? xf_demo_source_main(&end) : xf_demo_target_main(&end);
     fflush(stderr);
     exit(status);
 }
@@ -124,7 +124,7 @@ out:
     return rc;
 }
 
-static void order(struct child *c, enum demo_order what)
+static void order(struct child *c, enum xf_demo_order what)
 {
     char byte = (char)what;
 
@@ -193,10 +193,10 @@ static void on_failure(struct demo *d, unsigned which, const char *reason)
 /* ---- the talk ---------------------------------------------------------------------------------
  */
 
-static void on_message(struct demo *d, unsigned which, const struct demo_message *m)
+static void on_message(struct demo *d, unsigned which, const struct xf_demo_message *m)
 {
     struct child *c = &d->children[which];
-    struct demo_outcome *o = &d->outcome;
+    struct xf_demo_outcome *o = &d->outcome;
 
     switch (m->kind) {
     case DEMO_UP:
@@ -206,7 +206,7 @@ static void on_message(struct demo *d, unsigned which, const struct demo_message
         break;
     case DEMO_PROGRESS:
         if (which == SOURCE && !d->options.json)
-            demo_progress_show(&d->line, &m->progress);
+            xf_demo_progress_show(&d->line, &m->progress);
         break;
     case DEMO_LANDED:
         c->landed = true;
@@ -242,7 +242,7 @@ static void on_message(struct demo *d, unsigned which, const struct demo_message
 static void listen_to(struct demo *d, unsigned which)
 {
     struct child *c = &d->children[which];
-    struct demo_message m;
+    struct xf_demo_message m;
     ssize_t n;
 
     while ((n = recv(c->fd, &m, sizeof(m), MSG_DONTWAIT)) == (ssize_t)sizeof(m)) {
@@ -309,14 +309,14 @@ static void quit_children(struct demo *d)
     }
 }
 
-static bool events_on_stdout(const struct demo_options *o)
+static bool events_on_stdout(const struct xf_demo_options *o)
 {
     return o->events && !strcmp(o->events, "-");
 }
 
 static int open_events(struct demo *d)
 {
-    const struct demo_options *o = &d->options;
+    const struct xf_demo_options *o = &d->options;
     struct xf_events_start start = {
         .program = "demo",
         .guest = "simulated guest",
@@ -359,7 +359,7 @@ int xf_cli_demo(int argc, char **argv)
         return XF_EXIT_FAILED;
     }
     xf_events_init(&d->events);
-    status = demo_options_parse(&d->options, argc, argv);
+    status = xf_demo_options_parse(&xf_command_demo, &d->options, argc, argv);
     if (status != XF_GO_ON)
         goto out;
     status = XF_EXIT_FAILED;
@@ -384,16 +384,16 @@ int xf_cli_demo(int argc, char **argv)
     xf_ends_dir_remove(&d->dir);
 
     xf_live_end(&d->line.live);
-    demo_report_events(&d->outcome, &d->events);
+    xf_demo_report_events(&d->outcome, &d->events);
     if (d->options.json)
-        demo_report_json(&d->outcome);
+        xf_demo_report_json(&d->outcome);
     else if (!events_on_stdout(&d->options))
-        demo_report_table(&d->outcome);
+        xf_demo_report_table(&d->outcome);
     if (d->outcome.error[0])
         fprintf(stderr, "xl-fast demo: %s\n", d->outcome.error);
-    status = d->outcome.stayed                                    ? XF_EXIT_STAYED
-             : d->outcome.error[0] || !demo_verified(&d->outcome) ? XF_EXIT_FAILED
-                                                                  : XF_EXIT_OK;
+    status = d->outcome.stayed                                       ? XF_EXIT_STAYED
+             : d->outcome.error[0] || !xf_demo_verified(&d->outcome) ? XF_EXIT_FAILED
+                                                                     : XF_EXIT_OK;
     xf_events_exit(&d->events, status);
     if (d->reported && xf_story_make_page("xl-fast demo", d->reported, d->options.report))
         status = XF_EXIT_FAILED;
@@ -405,3 +405,16 @@ out:
     free(d);
     return status;
 }
+
+const struct xf_command xf_command_demo = {
+    .name = "demo",
+    .summary = "migrate a simulated guest between two processes, here and now",
+    .about = "Migrates a simulated guest that is being written to between two processes of this "
+             "machine,\n"
+             "over DPDK's memif, and proves that both ends' memory is the same. Needs no Xen, NIC, "
+             "root\n"
+             "or hugepages.\n",
+    .options = xf_demo_option_rows,
+    .exits = 1u << XF_EXIT_STAYED,
+    .run = xf_cli_demo,
+};

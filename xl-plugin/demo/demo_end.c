@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Demo, ends: the life of the source's and of the target's process; demo.h draws their talk. */
-#include "demo.h"
+/* Demo, ends: the life of the source's and of the target's process; demo_parts.h draws their talk.
+ */
+#include "demo_parts.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,30 +26,30 @@
 
 /* What both ends hold. */
 struct parts {
-    const struct demo_end *end;
+    const struct xf_demo_end *end;
     struct xf_simguest *guest;
     struct xf_link *port, *faulty, *link; /* link is the one to use */
     uint64_t began_us;                    /* the source turned to the target */
 };
 
-static void tell(const struct demo_end *end, const struct demo_message *m, int flags)
+static void tell(const struct xf_demo_end *end, const struct xf_demo_message *m, int flags)
 {
     if (send(end->parent, m, sizeof(*m), MSG_NOSIGNAL | flags) < 0) {
         /* Without a parent we are about to be killed; progress may be lost. */
     }
 }
 
-static void tell_kind(const struct demo_end *end, enum demo_kind kind)
+static void tell_kind(const struct xf_demo_end *end, enum xf_demo_kind kind)
 {
-    struct demo_message m = {.kind = kind};
+    struct xf_demo_message m = {.kind = kind};
 
     tell(end, &m, 0);
 }
 
 static int __attribute__((format(printf, 3, 4)))
-fail(const struct demo_end *end, int rc, const char *fmt, ...)
+fail(const struct xf_demo_end *end, int rc, const char *fmt, ...)
 {
-    struct demo_message m = {.kind = DEMO_FAILED};
+    struct xf_demo_message m = {.kind = DEMO_FAILED};
     va_list ap;
 
     va_start(ap, fmt);
@@ -61,8 +62,8 @@ fail(const struct demo_end *end, int rc, const char *fmt, ...)
 /* For both ends, but only the source's are events. */
 static void on_progress(void *arg, const struct xf_progress *progress)
 {
-    const struct demo_end *end = arg;
-    struct demo_message m = {.kind = DEMO_PROGRESS, .progress.p = *progress};
+    const struct xf_demo_end *end = arg;
+    struct xf_demo_message m = {.kind = DEMO_PROGRESS, .progress.p = *progress};
 
     m.progress.bytes_wire = progress->stats->bytes_wire;
     m.progress.p.stats = NULL;
@@ -72,7 +73,7 @@ static void on_progress(void *arg, const struct xf_progress *progress)
 }
 
 /* The parent's next order. wait: DEMO_QUIT if the parent is gone; else 0 if there is none yet. */
-static int next_order(const struct demo_end *end, bool wait)
+static int next_order(const struct xf_demo_end *end, bool wait)
 {
     char c;
     ssize_t n = recv(end->parent, &c, 1, wait ? 0 : MSG_DONTWAIT);
@@ -81,7 +82,7 @@ static int next_order(const struct demo_end *end, bool wait)
 }
 
 /* A memif's server listens before its client comes; so the target is up first and says so. */
-static int wait_for_target(const struct demo_end *end)
+static int wait_for_target(const struct xf_demo_end *end)
 {
     struct pollfd pfd = {.fd = end->peer, .events = POLLIN};
     char listening;
@@ -93,7 +94,7 @@ static int wait_for_target(const struct demo_end *end)
 
 static int bring_up(struct parts *p, bool source)
 {
-    const struct demo_options *o = p->end->options;
+    const struct xf_demo_options *o = p->end->options;
     const struct xf_ends_port *port = &o->ports[source ? 0 : 1];
     char err[XF_DPDK_ERR_BYTES];
     struct xf_memif memif;
@@ -144,7 +145,7 @@ static void bring_down(struct parts *p)
 /* The proof: the guest is paused, so its hash means something. */
 static void tell_result(struct parts *p, const struct xf_stats *stats)
 {
-    struct demo_message m = {.kind = DEMO_RESULT};
+    struct xf_demo_message m = {.kind = DEMO_RESULT};
     size_t bytes;
     const void *memory = xf_simguest_memory(p->guest, &bytes);
 
@@ -194,7 +195,7 @@ static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
 /* It was given up, and the guest must not have noticed. */
 static void tell_stayed(struct parts *p, const char *reason)
 {
-    struct demo_message m = {.kind = DEMO_STAYED};
+    struct xf_demo_message m = {.kind = DEMO_STAYED};
     int rc = count_writes(p, &m.pages);
 
     snprintf(m.reason, sizeof(m.reason), "%s", reason);
@@ -208,7 +209,7 @@ static void tell_stayed(struct parts *p, const char *reason)
 
 static int run_source(struct parts *p)
 {
-    const struct demo_options *o = p->end->options;
+    const struct xf_demo_options *o = p->end->options;
     struct xf_guest_source guest;
     struct xf_source_config config;
     struct xf_source *source = NULL;
@@ -294,8 +295,8 @@ static int receive_offer(struct parts *p, struct xf_offer *offer)
 /* Lets the guest's writers run for a moment on the memory that has arrived. */
 static int resume(struct parts *p)
 {
-    const struct demo_options *o = p->end->options;
-    struct demo_message m = {.kind = DEMO_RESUMED};
+    const struct xf_demo_options *o = p->end->options;
+    struct xf_demo_message m = {.kind = DEMO_RESUMED};
     int rc;
 
     xf_simguest_resume(p->guest);
@@ -309,7 +310,7 @@ static int resume(struct parts *p)
 
 static int run_target(struct parts *p)
 {
-    const struct demo_options *o = p->end->options;
+    const struct xf_demo_options *o = p->end->options;
     struct xf_guest_sink guest;
     struct xf_target_config config;
     struct xf_target *target = NULL;
@@ -372,7 +373,7 @@ out:
 
 /* ---- both --------------------------------------------------------------------------------- */
 
-static int end_main(const struct demo_end *end, int (*run)(struct parts *))
+static int end_main(const struct xf_demo_end *end, int (*run)(struct parts *))
 {
     struct parts p = {.end = end};
     int rc;
@@ -384,12 +385,12 @@ static int end_main(const struct demo_end *end, int (*run)(struct parts *))
     return rc ? 1 : 0;
 }
 
-int demo_source_main(const struct demo_end *end)
+int xf_demo_source_main(const struct xf_demo_end *end)
 {
     return end_main(end, run_source);
 }
 
-int demo_target_main(const struct demo_end *end)
+int xf_demo_target_main(const struct xf_demo_end *end)
 {
     return end_main(end, run_target);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Demo, options: from the command line to struct demo_options. */
-#include "demo.h"
+/* Demo, options: from the command line to struct xf_demo_options. */
+#include "demo_parts.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 /* A guest of zeros moves faster. */
 #define SLOW_BYTES_PER_S (4.0 * (1 << 30))
 
-#define TO(member) .to = offsetof(struct demo_options, member)
+#define TO(member) .to = offsetof(struct xf_demo_options, member)
 #define PERCENT(name_, member, help_)                                                              \
     {                                                                                              \
         .name = name_, .value = "PCT", .kind = XF_OPTION_PERCENT, TO(faults.member), .help = help_ \
@@ -37,7 +37,7 @@ static const char *take_port(const char *text, void *to)
     return xf_ends_port_parse(text, to) ? "a port: such as eth1 or NETNS/eth1" : NULL;
 }
 
-static const struct xf_option options[] = {
+const struct xf_option xf_demo_option_rows[] = {
     {.name = "memory",
      .value = "SIZE",
      .kind = XF_OPTION_OWN,
@@ -133,22 +133,9 @@ static const struct xf_option options[] = {
     {0},
 };
 
-const struct xf_command xf_command_demo = {
-    .name = "demo",
-    .summary = "migrate a simulated guest between two processes, here and now",
-    .about = "Migrates a simulated guest that is being written to between two processes of this "
-             "machine,\n"
-             "over DPDK's memif, and proves that both ends' memory is the same. Needs no Xen, NIC, "
-             "root\n"
-             "or hugepages.\n",
-    .options = options,
-    .exits = 1u << XF_EXIT_STAYED,
-    .run = xf_cli_demo,
-};
-
 /* What both ends will need, in bytes. A guest of zeros costs what is written to it while it moves,
    at both ends, and page tables for that, which may come to be those of all its memory. */
-static double need_bytes(const struct demo_options *o)
+static double need_bytes(const struct xf_demo_options *o)
 {
     const double memory = (double)o->memory_bytes;
     double each = ENDS_BYTES + memory / XF_PAGE_BYTES * BITMAPS_BYTES;
@@ -162,14 +149,14 @@ static double need_bytes(const struct demo_options *o)
 }
 
 /* Both ends live here; to find that out from the kernel's OOM killer would be rude. */
-static int check_memory(const struct demo_options *o)
+static int check_memory(const struct xf_command *c, const struct xf_demo_options *o)
 {
     const double have = (double)xf_memory_available_kib() * 1024, need = need_bytes(o);
     char size[32], free[32];
 
     if (have <= 0 || need < have)
         return XF_GO_ON;
-    return xf_usage_error(&xf_command_demo,
+    return xf_usage_error(c,
                           "two guests of %s do not fit: %.1f GiB are needed, and %s are free: take "
                           "a smaller --memory, or %s",
                           xf_number_show_size(size, sizeof(size), o->memory_bytes),
@@ -178,15 +165,15 @@ static int check_memory(const struct demo_options *o)
                                                   : "--fill zero, whose pages need none");
 }
 
-int demo_options_parse(struct demo_options *o, int argc, char **argv)
+int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o, int argc,
+                          char **argv)
 {
-    static const struct xf_command *const c = &xf_command_demo;
     struct xf_operands operands;
     struct timespec now;
     int status;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    *o = (struct demo_options){
+    *o = (struct xf_demo_options){
         .memory_bytes = UINT64_C(256) << 20,
         .fill = XF_FILL_MIXED,
         .dirty_bytes_per_s = UINT64_C(20) << 20,
@@ -207,5 +194,5 @@ int demo_options_parse(struct demo_options *o, int argc, char **argv)
         return xf_usage_error(c, "--source-port and --target-port go together");
     if (!o->writers || !o->dirty_bytes_per_s) /* nobody writes: either of them says so */
         o->writers = 0, o->dirty_bytes_per_s = 0;
-    return check_memory(o);
+    return check_memory(c, o);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Demo, report: the live line on stderr; the table or the JSON object on stdout. */
-#include "demo.h"
+#include "demo_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "xl-plugin/cli/number.h"
 #include "xl-plugin/screen/timing.h"
 
-bool demo_verified(const struct demo_outcome *o)
+bool xf_demo_verified(const struct xf_demo_outcome *o)
 {
     return o->have_source && o->have_target && o->source.hash[0] == o->target.hash[0] &&
            o->source.hash[1] == o->target.hash[1];
@@ -27,14 +27,14 @@ static uint64_t between(uint64_t from_us, uint64_t to_us)
 }
 
 /* From the guest's last instruction at the source to its first possible one at the target. */
-static uint64_t blackout_us(const struct demo_outcome *o)
+static uint64_t blackout_us(const struct xf_demo_outcome *o)
 {
     return between(o->source.stats.suspend_us, o->target.stats.done_us);
 }
 
 /* From turning to the target, before anything was sent, until it has all and the source knows: as
    QEMU counts its total time. Ports and guests are there before, as its are. */
-static uint64_t total_us(const struct demo_outcome *o)
+static uint64_t total_us(const struct xf_demo_outcome *o)
 {
     uint64_t source_us = o->source.stats.done_us, target_us = o->target.stats.done_us;
 
@@ -42,7 +42,7 @@ static uint64_t total_us(const struct demo_outcome *o)
 }
 
 /* Pages that crossed, compressed or not; elided zero pages would flatter. */
-static double payload_gbps(const struct demo_outcome *o)
+static double payload_gbps(const struct xf_demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
     uint64_t us = between(s->live_us, s->done_us);
@@ -53,7 +53,7 @@ static double payload_gbps(const struct demo_outcome *o)
 }
 
 /* With the frames around the packets. */
-static double wire_gbps(const struct demo_outcome *o)
+static double wire_gbps(const struct xf_demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
     uint64_t us = between(s->live_us, s->done_us);
@@ -63,7 +63,7 @@ static double wire_gbps(const struct demo_outcome *o)
     return (double)(s->bytes_wire + s->packets_sent * o->source.frame_bytes) * 8 / (double)us / 1e3;
 }
 
-static uint64_t rejects(const struct demo_outcome *o, unsigned i)
+static uint64_t rejects(const struct xf_demo_outcome *o, unsigned i)
 {
     return o->source.stats.rejects[i] + o->target.stats.rejects[i];
 }
@@ -83,7 +83,7 @@ static void put_hash(struct json_object *to, const char *key, const uint64_t has
     json_object_object_add(to, key, json_object_new_string(text));
 }
 
-static void put_settings(struct json_object *to, const struct demo_options *o)
+static void put_settings(struct json_object *to, const struct xf_demo_options *o)
 {
     put_u64(to, "seed", o->seed);
     put_u64(to, "memory_bytes", o->memory_bytes);
@@ -98,7 +98,7 @@ static void put_settings(struct json_object *to, const struct demo_options *o)
                            json_object_new_string(xf_compress_mode_name(o->compress)));
 }
 
-static void put_results(struct json_object *to, const struct demo_outcome *o)
+static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
     struct json_object *injected = json_object_new_object();
@@ -142,10 +142,10 @@ static void put_results(struct json_object *to, const struct demo_outcome *o)
     put_hash(to, "hash_target", o->target.hash);
 }
 
-void demo_report_json(const struct demo_outcome *o)
+void xf_demo_report_json(const struct xf_demo_outcome *o)
 {
     struct json_object *j = json_object_new_object();
-    bool verified = demo_verified(o);
+    bool verified = xf_demo_verified(o);
 
     json_object_object_add(j, "ok", json_object_new_boolean(verified && !o->error[0]));
     if (o->error[0])
@@ -160,19 +160,19 @@ void demo_report_json(const struct demo_outcome *o)
     json_object_put(j);
 }
 
-void demo_report_events(const struct demo_outcome *o, struct xf_events *events)
+void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *events)
 {
     struct xf_stats stats = o->source.stats;
     uint64_t all[XF_REJECT_COUNT];
     bool compared = o->have_source && o->have_target;
     struct xf_events_end end = {
         .error = o->error[0] ? o->error : NULL,
-        .verified = compared ? demo_verified(o) : -1,
+        .verified = compared ? xf_demo_verified(o) : -1,
         .stats = &stats,
         .rejects = all,
     };
 
-    if (!end.error && !demo_verified(o))
+    if (!end.error && !xf_demo_verified(o))
         end.error = "the ends' memory differs";
     /* The blackout ends where the table's does: as the target knows it. */
     if (o->target.stats.done_us > stats.suspended_us)
@@ -184,7 +184,7 @@ void demo_report_events(const struct demo_outcome *o, struct xf_events *events)
 
 /* ---- table -------------------------------------------------------------------------------- */
 
-static void print_rejects(const struct demo_outcome *o)
+static void print_rejects(const struct xf_demo_outcome *o)
 {
     bool any = false;
 
@@ -197,9 +197,9 @@ static void print_rejects(const struct demo_outcome *o)
     puts(any ? "" : "none");
 }
 
-void demo_report_table(const struct demo_outcome *o)
+void xf_demo_report_table(const struct xf_demo_outcome *o)
 {
-    const struct demo_options *opt = o->options;
+    const struct xf_demo_options *opt = o->options;
     const struct xf_stats *s = &o->source.stats;
     const struct xf_fault_stats *a = &o->source.faults, *b = &o->target.faults;
     char size[32], rate[32], wire[32], saved[32];
@@ -250,14 +250,14 @@ void demo_report_table(const struct demo_outcome *o)
            o->source.hash[1]);
     printf("  target      xxh3 %016" PRIx64 "%016" PRIx64 "\n\n", o->target.hash[0],
            o->target.hash[1]);
-    puts(demo_verified(o) ? "VERIFIED: both ends' memory is the same"
-                          : "MISMATCH: the ends' memory differs");
+    puts(xf_demo_verified(o) ? "VERIFIED: both ends' memory is the same"
+                             : "MISMATCH: the ends' memory differs");
 }
 
 /* ---- the live line ------------------------------------------------------------------------ */
 
 /* What went out since the last line, a second: the speed that somebody who watches wants to see. */
-static uint64_t wire_bps(const struct demo_progress *last, const struct demo_progress *now)
+static uint64_t wire_bps(const struct xf_demo_progress *last, const struct xf_demo_progress *now)
 {
     uint64_t us = now->p.now_us - last->p.now_us;
 
@@ -266,7 +266,7 @@ static uint64_t wire_bps(const struct demo_progress *last, const struct demo_pro
     return (uint64_t)((double)(now->bytes_wire - last->bytes_wire) * 8e6 / (double)us);
 }
 
-void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now)
+void xf_demo_progress_show(struct xf_demo_progress_line *line, const struct xf_demo_progress *now)
 {
     const struct xf_progress *p = &now->p, *last = &line->last.p;
     struct xf_live_now show = {

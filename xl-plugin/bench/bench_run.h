@@ -10,8 +10,8 @@
  * A run: all of the memory again and again, each time a round (a pass). The first one warms up:
  * rates are those of the others.
  */
-#ifndef XF_BENCH_BENCH_LINK_H
-#define XF_BENCH_BENCH_LINK_H
+#ifndef XF_BENCH_BENCH_RUN_H
+#define XF_BENCH_BENCH_RUN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,46 +19,49 @@
 
 #include "transport/base/compress_mode.h"
 #include "bench_talk.h"
+#include "xl-plugin/cli/options.h"
 #include "xl-plugin/demo/ends.h"
 
 #define BENCH_LIST_MAX 16u
 #define BENCH_RUNS_MAX 100u
 
 /* What a list of an option holds. */
-struct bench_list {
+struct xf_bench_list {
     unsigned n;
     uint32_t values[BENCH_LIST_MAX];
 };
 
-struct bench_options {
+struct xf_bench_options {
     const char *host; /* NULL: both ends are here */
     const char *ssh;  /* words of the user's shell */
     uint64_t memory_bytes, seed;
     uint64_t seconds, passes; /* of a run; one of them is 0 */
     unsigned runs;
-    enum bench_sink sink;
+    enum xf_bench_sink sink;
     struct xf_ends_port ports[2]; /* of source and target; port NULL: memif, or xl-fast.conf */
-    struct bench_list mtus, queues, compress, fills;
+    struct xf_bench_list mtus, queues, compress, fills;
     bool json, timing, serve;
 };
 
 /* XF_GO_ON (options.h), or the exit status: help, or an error that was shown. */
-int bench_options_parse(struct bench_options *o, int argc, char **argv);
+extern const struct xf_option xf_bench_link_option_rows[];
+int xf_bench_options_parse(const struct xf_command *c, struct xf_bench_options *o, int argc,
+                           char **argv);
 
 /* One combination of a sweep. */
-struct bench_setup {
+struct xf_bench_setup {
     uint32_t mtu; /* 0: the port's largest */
     uint32_t queues;
     enum xf_compress_mode compress;
     enum xf_simguest_fill fill;
 };
 
-struct bench_progress {
+struct xf_bench_progress {
     uint64_t now_us, bytes_wire;
 };
 
-struct bench_run {
-    struct bench_end source, target;
+struct xf_bench_run {
+    struct xf_bench_end source, target;
     struct xf_stats warm;        /* the source's, when the first pass was over, */
     uint64_t warm_us, end_us;    /* which was then; and when the last one was */
     uint64_t passes;             /* the first one is not counted */
@@ -68,22 +71,22 @@ struct bench_run {
 };
 
 /* All runs of a combination, in bench_report.c's order of speed once it has shown them. */
-struct bench_result {
-    const struct bench_options *options;
-    const struct bench_setup *setup;
-    struct bench_run *runs;
+struct xf_bench_result {
+    const struct xf_bench_options *options;
+    const struct xf_bench_setup *setup;
+    struct xf_bench_run *runs;
     unsigned n;
 };
 
 /* The ends' memory is the same, or was not kept (--sink null). */
-bool bench_verified(const struct bench_options *o, const struct bench_run *run);
+bool xf_bench_verified(const struct xf_bench_options *o, const struct xf_bench_run *run);
 
 /* A line of JSON about a run that is the number'th of its setup, from 1. */
-void bench_report_json(const struct bench_result *r, unsigned number);
-void bench_report_head(const struct bench_options *o);
+void xf_bench_report_json(const struct xf_bench_result *r, unsigned number);
+void xf_bench_report_head(const struct xf_bench_options *o);
 /* A line of the table: the run in the middle. */
-void bench_report_row(struct bench_result *r);
+void xf_bench_report_row(struct xf_bench_result *r);
 /* More about the same run. */
-void bench_report_details(const struct bench_result *r);
+void xf_bench_report_details(const struct xf_bench_result *r);
 
 #endif

@@ -27,8 +27,8 @@
  * FAILED with a reason may come at any time from either; so may an end without a word. STAYED comes
  * from the source instead of LANDED and all after it, if it gave up as it was told to (--on-busy).
  */
-#ifndef XF_DEMO_DEMO_H
-#define XF_DEMO_DEMO_H
+#ifndef XF_DEMO_DEMO_PARTS_H
+#define XF_DEMO_DEMO_PARTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,9 +40,10 @@
 #include "transport/base/on_busy.h"
 #include "transport/base/stats.h"
 #include "ends.h"
+#include "xl-plugin/cli/options.h"
 #include "xl-plugin/screen/live.h"
 
-struct demo_options {
+struct xf_demo_options {
     uint64_t memory_bytes;
     enum xf_simguest_fill fill;
     uint64_t dirty_bytes_per_s;
@@ -63,9 +64,11 @@ struct demo_options {
 };
 
 /* XF_GO_ON (options.h), or the exit status: help, or an error that was shown. */
-int demo_options_parse(struct demo_options *o, int argc, char **argv);
+extern const struct xf_option xf_demo_option_rows[];
+int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o, int argc,
+                          char **argv);
 
-enum demo_kind {
+enum xf_demo_kind {
     DEMO_UP,
     DEMO_PROGRESS,
     DEMO_LANDED,
@@ -76,7 +79,7 @@ enum demo_kind {
 };
 
 /* What an end knows when its guest is paused and hashed. */
-struct demo_result {
+struct xf_demo_result {
     struct xf_stats stats;
     struct xf_fault_stats faults;
     struct xf_link_stats link;
@@ -86,16 +89,16 @@ struct demo_result {
     uint64_t resident_kib; /* memory of the end's process, without its guest's */
 };
 
-struct demo_progress {
+struct xf_demo_progress {
     struct xf_progress p; /* its stats pointer is cleared */
     uint64_t bytes_wire;
 };
 
-struct demo_message {
-    enum demo_kind kind;
+struct xf_demo_message {
+    enum xf_demo_kind kind;
     union {
-        struct demo_progress progress;
-        struct demo_result result;
+        struct xf_demo_progress progress;
+        struct xf_demo_result result;
         struct {
             uint64_t pages;   /* RESUMED, STAYED: written by the guest since */
             char reason[256]; /* STAYED, FAILED */
@@ -103,43 +106,43 @@ struct demo_message {
     };
 };
 
-enum demo_order { DEMO_SEEN = 'S', DEMO_RESUME = 'R', DEMO_QUIT = 'Q' };
+enum xf_demo_order { DEMO_SEEN = 'S', DEMO_RESUME = 'R', DEMO_QUIT = 'Q' };
 
 /* An end's way to the parent and to the other end; both are sockets of messages. */
-struct demo_end {
-    const struct demo_options *options;
+struct xf_demo_end {
+    const struct xf_demo_options *options;
     struct xf_events *events; /* the source's; a copy of the parent's */
     const char *memif_socket;
     int parent, peer;
 };
 
 /* The whole life of a child; returns its exit status. */
-int demo_source_main(const struct demo_end *end);
-int demo_target_main(const struct demo_end *end);
+int xf_demo_source_main(const struct xf_demo_end *end);
+int xf_demo_target_main(const struct xf_demo_end *end);
 
 /* All that is known at the end. error: "" or one line. */
-struct demo_outcome {
-    const struct demo_options *options;
-    struct demo_result source, target;
+struct xf_demo_outcome {
+    const struct xf_demo_options *options;
+    struct xf_demo_result source, target;
     bool have_source, have_target;
     uint64_t resumed_pages, stayed_pages;
     bool stayed; /* given up, and the guest goes on at the source */
     char error[320];
 };
 
-bool demo_verified(const struct demo_outcome *o);
-void demo_report_json(const struct demo_outcome *o);
-void demo_report_table(const struct demo_outcome *o);
+bool xf_demo_verified(const struct xf_demo_outcome *o);
+void xf_demo_report_json(const struct xf_demo_outcome *o);
+void xf_demo_report_table(const struct xf_demo_outcome *o);
 /* The migration's last events: how it ended. */
-void demo_report_events(const struct demo_outcome *o, struct xf_events *events);
+void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *events);
 
 /* Progress on stderr. */
-struct demo_progress_line {
+struct xf_demo_progress_line {
     struct xf_live live;
     uint64_t pages_total, dirty_us;
-    struct demo_progress last;
+    struct xf_demo_progress last;
 };
 
-void demo_progress_show(struct demo_progress_line *line, const struct demo_progress *now);
+void xf_demo_progress_show(struct xf_demo_progress_line *line, const struct xf_demo_progress *now);
 
 #endif
