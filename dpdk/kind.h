@@ -9,8 +9,9 @@
  *     memif.c      net_memif           the peers' bsize         one each way: driver
  *     vdev.c       any other of DPDK's virtual devices
  *
- * The functions read and compute: they call nothing of DPDK, so that each kind can be tested on any
- * host, and the preflight knows it without DPDK. Threads: any.
+ * parse, vdev, mtu and room must be set. The functions read and compute: they call nothing of DPDK,
+ * so that each kind can be tested on any host, and the preflight knows it without DPDK. Threads:
+ * any.
  */
 #ifndef XF_DPDK_KIND_H
 #define XF_DPDK_KIND_H
