@@ -229,7 +229,7 @@ install: all
 ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate xl-plugin/migrate/xl-fast-helper \
 		xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl $(DESTDIR)$(LIBDIR)
-	install -m 644 $(BUILD)/libxlfast.so xl-plugin/migrate/xl-fast-move.sh $(DESTDIR)$(LIBDIR)
+	install -m 644 $(BUILD)/libxlfast.so $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR)
 	install -m 644 xl-plugin/conf/xl-fast.conf $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example
 	install -m 644 xl-plugin/man/*.1 $(DESTDIR)$(MANDIR)/man1

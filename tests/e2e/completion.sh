@@ -96,17 +96,21 @@ completes 'xl migrate --fast --compress ' auto lz4 none
 completes 'xl migrate --fast --compress lz4 we' web1 web2
 completes 'xl migrate --fast --on-busy ' abort go
 completes 'xl migrate --fast --on-busy abort we' web1 web2
-# Each option of the shim's own is one that is offered, and the other way round.
-mapfile -t known < <(sed -n 's/^\(--[a-z-]*\).*/\1/p' xl-plugin/migrate/xl | sort -u)
-[ "${#known[@]}" -ge 4 ] || fail "the shim's options are not found"
-diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) || fail "xl's usage has other options"
+# Each option of our own is one that is offered, and the other way round.
+mapfile -t known < <("$XL_FAST" completion-data | sed -n 's/^option\tmigrate\t\(--[a-z-]*\).*/\1/p' | grep -vxE -- '--(help|version|debug)' | sort -u)
+[ "${#known[@]}" -ge 4 ] || fail "migrate's options are not found"
+diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) || fail "xl-fast migrate --help has other options"
 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-completes 'xl-fast ' bench cancel config demo doctor evacuate history metrics probe recover report status
+completes 'xl-fast ' bench cancel config demo doctor evacuate history metrics migrate probe recover report status
 completes 'xl-fast help re' recover report
 completes 'xl-fast pro' probe
+completes 'xl-fast migrate web' web1 web2
+completes 'xl-fast migrate --on-busy ' abort go
+completes 'xl-fast migrate --max-downtime 20 web1 host' hosta hostb
+offers 'xl-fast migrate --' --fast --max-downtime --verify --help
 completes 'xl-fast probe -' --help --json --sysfs --version -h
 completes 'xl-fast doctor -' --fix --help --json --version -h -s
 completes 'xl-fast doctor --fix h' hosta hostb

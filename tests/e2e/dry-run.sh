@@ -9,7 +9,7 @@
 
 dir=$work/x
 mkdir -p "$dir"/{shim,real,tools} "$dir/run/xl-fast"
-cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-move.sh "$dir/shim"
+cp xl-plugin/migrate/xl "$dir/shim"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 printf '#!/bin/sh\necho "xl $*" >>"$DIR/xl"\n' >"$dir/real/xl"
 printf '#!/bin/sh\necho "ssh $*" >>"$DIR/ssh"\nwhile [ $# -gt 1 ]; do shift; done\nprintf "${FAKE_NOISE:-}"\nexec ${FAKE_SHELL:-sh} -c "$1"\n' >"$dir/tools/ssh"
@@ -155,10 +155,3 @@ is possible false
 FAKE_MEMORY='' dry
 ends 1
 has 'memory is not told'
-
-rm "$dir/tools/xl-fast"
-if ! command -v xl-fast >/dev/null; then # one may be installed here
-    dry
-    ends 1
-    has 'xl-fast is not in PATH'
-fi

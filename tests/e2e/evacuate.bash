@@ -7,7 +7,7 @@
 
 dir=$work/x
 mkdir -p "$dir"/{lib,real,tools,run,log}
-cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-move.sh xl-plugin/migrate/xl-fast-receive "$dir/lib"
+cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-receive "$dir/lib"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 boot=6f1c9a52-0000-4000-8000-00000000000
 

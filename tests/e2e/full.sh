@@ -18,7 +18,7 @@ trap 'umount -l "$work/run" "$XL_FAST_STATEDIR" 2>/dev/null; rm -rf "$work"' EXI
 guest=00000000-0000-4000-8000-000000000001
 lib=$work/lib run=$work/run
 mkdir "$lib" "$run" "$work"/{bin,real,none}
-cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-move.sh xl-plugin/migrate/xl-fast-receive "$lib"
+cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-receive "$lib"
 ln -s "$(realpath "$XL_FAST")" "$work/bin/xl-fast"
 cat >"$work/real/xl" <<'END_XL'
 #!/bin/sh

@@ -16,7 +16,7 @@ guest=6f1c9a52-0001-4000-8000-0123456789ab
 attempt=6f1c9a52-0003-4000-8000-0123456789ab
 mkdir "$lib" "$work/bin" "$work/real" "$work/run"
 cp "$gate" "$lib/xl-fast-gate"
-cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-move.sh xl-plugin/migrate/xl-fast-receive "$lib"
+cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-receive "$lib"
 ln -s "$(realpath "$XL_FAST")" "$work/bin/xl-fast"
 cat >"$work/bin/ssh" <<'END_SSH'
 #!/bin/sh

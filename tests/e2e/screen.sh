@@ -8,7 +8,7 @@
 
 dir=$work/x
 mkdir -p "$dir"/{shim,real,tools,run}
-cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-move.sh "$dir/shim"
+cp xl-plugin/migrate/xl "$dir/shim"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 guest=00000000-0000-4000-8000-000000000001
 
@@ -176,22 +176,6 @@ FAKE_NAME=$escape run
 has err 'a?[2Jb?c has moved'
 grep -v hold "$dir/all" >"$dir/events"
 
-# ---- the migration does not need its screen --------------------------------------------------------------
-
-mv "$dir/tools/xl-fast" "$dir/tools/gone"
-if ! command -v xl-fast >/dev/null; then # one may be installed here
-    run
-    ends 0
-    has err Ready # as ever
-fi
-printf '#!/bin/sh\nkill -9 $$\n' >"$dir/tools/xl-fast"
-chmod +x "$dir/tools/xl-fast"
-run
-ends 0
-has err 'xl-fast: web1 has moved to hostb'
-rm "$dir/tools/xl-fast"
-mv "$dir/tools/gone" "$dir/tools/xl-fast"
-
 # ---- on a terminal -----------------------------------------------------------------------------------------
 
 # shows REGEX: waits until the terminal has shown it.
@@ -247,8 +231,6 @@ grep -qF 'cancelled by the toolstack' "$work/screen" || fail "does not say that 
 ! grep -qE 'chatter|Ready' "$work/screen" || fail "chatter"
 left_nothing
 
-# ---- cancelled at other moments -----------------------------------------------------------------------------
-
 # start [options]: in the background, until it holds; $pid. stop SIGNAL: sent to it. over: waits.
 start() {
     rm -f "$dir"/{signals,helper,held,go}
@@ -258,6 +240,20 @@ start() {
     shim=$(sed -n 's/^pid=//p' "$dir"/run/xl-fast/moving-*)
 }
 over() { wait "$pid"; status=$?; }
+
+# ---- the migration does not need its screen --------------------------------------------------------------
+
+echo '+ the screen is killed'
+cp "$dir/all" "$dir/events"
+start
+kill -9 "$(pgrep -P "$shim" -f ' follow ')" || fail "there is no screen"
+touch "$dir/go"
+over
+ends 0
+has err 'xl-fast: web1 has moved to hostb'
+left_nothing
+
+# ---- cancelled at other moments -----------------------------------------------------------------------------
 
 echo '+ before the helper: xl itself is ended'
 FAKE_EARLY=1 start

@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The xl shim: which words reach the real xl, and what is said where it refuses. xl, ssh and both ends'
-# preflight are stand-ins that print their arguments; nothing of Xen is here.
+# xl migrate --fast, by the alias xl, and xl-fast migrate: which words reach the real xl, and what is said where it
+# refuses. xl, ssh and both ends' preflight are stand-ins that print their arguments; nothing of Xen is here.
 set -u
 
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/shim" "$dir/real" "$dir/tools"
-cp "$repo/xl-plugin/migrate/xl" "$repo/xl-plugin/migrate/xl-fast-move.sh" "$dir/shim"
+cp "$repo/xl-plugin/migrate/xl" "$dir/shim"
+ln -s "$(realpath "${XF_BUILD:-$repo/build}")/xl-fast" "$dir/tools/xl-fast"
 
 cat >"$dir/real/xl" <<'END'
 #!/bin/sh
@@ -125,22 +126,22 @@ rm -r "$dir/shim/stock"
 # Fast.
 check "fast" 0 "[migrate][d][h $remote] $ours downtime= bandwidth=" "d goes to h" xl migrate --fast d h
 check "global options" 0 "[-vv][-t][migrate][d][h $remote] $ours" '' xl -vv -t migrate --fast d h
-check "stock options" 0 "[migrate][-pe][-D][--debug][-C][x y][d][h $remote] $ours" '' \
+check "stock options" 0 "[migrate][-p][-e][-D][--debug][-C][x y][d][h $remote] $ours" '' \
     xl migrate -pe -D --fast --debug -C 'x y' d h
 check "--fast at the end" 0 "[migrate][d][u@h.example $remote] $ours" '' xl migrate d u@h.example --fast
-check "overrides" 0 "$ours downtime=20 bandwidth=8G" '' xl migrate --fast --max-downtime 20 --bandwidth=8G d h
+check "overrides" 0 "$ours downtime=20 bandwidth=8000000000" '' xl migrate --fast --max-downtime 20 --bandwidth=8G d h
 check "compress" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= compress=lz4" '' xl migrate --fast --compress lz4 d h
 check "compress=" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= compress=none" '' xl migrate --compress=none --fast d h
 check "on-busy" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= on_busy=abort" '' xl migrate --fast --on-busy abort d h
 check "on-busy=" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= on_busy=go" '' xl migrate --on-busy=go --fast d h
-check "on-busy what" 1 '' "--on-busy takes go or abort, not 'wait'" xl migrate --fast --on-busy wait d h
-check "compress what" 1 '' "--compress takes auto, lz4 or none, not 'zip'" xl migrate --fast --compress zip d h
+check "on-busy what" 2 '' "--on-busy: 'wait' is not one of go, abort" xl migrate --fast --on-busy wait d h
+check "compress what" 2 '' "--compress: 'zip' is not one of auto, lz4, none" xl migrate --fast --compress zip d h
 check "verify" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= verify=1" '' xl migrate --verify --fast d h
 check "auto, with what is lost" 0 "[migrate][d][h] helper= fast= downtime= bandwidth= verify=1" "which does not verify" \
     env FAKE_SOURCE='A: no' xl migrate --verify --fast=auto d h
 check "own ssh" 0 "[migrate][-s][ssh -p 2][d][h $remote]" '' xl migrate --fast -s 'ssh -p 2' d h
 check "own ssh is asked, once" 0 "-p 2 h exec sh -c" '' sh -c "xl migrate --fast -s 'ssh -p 2' d h >/dev/null 2>&1; grep -c exec '$FAKE_LOG' | grep -qx 1 && cat '$FAKE_LOG'"
-check "own ssh in one word" 0 "[migrate][-sssh -p 2][d][h $remote]" '' xl migrate --fast '-sssh -p 2' d h
+check "own ssh in one word" 0 "[migrate][-s][ssh -p 2][d][h $remote]" '' xl migrate --fast '-sssh -p 2' d h
 check "the target hears of the source" 0 "preflight target 1 4.17 200000 192.0.2.1/24" '' \
     sh -c "xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
 # ... and of the guest, unless it becomes another one there.
@@ -153,7 +154,7 @@ for how in '-C conf' '-eC conf' '-Cconf'; do
 done
 check "domain with blanks" 0 "[migrate][a b][h $remote]" '' xl migrate --fast 'a b' h
 check "the real xl's status" 3 "$ours" '' env FAKE_XL_STATUS=3 xl migrate --fast d h
-check "help" 0 "xl migrate --fast[=auto]" '' xl migrate --fast --help
+check "help" 0 "xl migrate --fast is another name" '' xl migrate --fast --help
 
 # MTUs: said, and no more.
 check "a smaller MTU there" 0 "[migrate][d][h $remote]" "h's eth9 has an MTU of 1500, eth1 of 9000; mend: ssh h 'ip link set eth9 mtu 9000'" \
@@ -220,12 +221,6 @@ check "no UUID" 1 '' "answers nonsense" env FAKE_UUID= xl migrate --fast d h
 
 # Events and the report: what the helper writes reaches stdout at once and alone, and the report; a status is
 # kept, and nothing is left.
-cat >"$dir/tools/xl-fast" <<'END'
-#!/bin/sh
-echo "xl-fast $1 $3 $(tr '\n' ' ' <"$2")" >>"$FAKE_LOG"
-exit 1
-END
-chmod +x "$dir/tools/xl-fast"
 # shellcheck disable=SC2016,SC2089  # in the stand-in's shell
 event='echo "{\"event\":\"start\",\"guest\":\"$XL_FAST_GUEST\",\"host\":\"$XL_FAST_HOST\"}" >>"$XL_FAST_EVENTS"'
 began='{"event":"start","guest":"web1","host":"h"}'
@@ -247,8 +242,10 @@ check "json, nobody reads" 0 3 '' sh -c \
 check "json, TERM" 143 "$ended:143}" "recover" \
     env FAKE_DO='kill -TERM $PPID; while :; do sleep 0.1; done' FAKE_LEFT=suspended xl migrate --fast --json d h
 check "json, auto, failed before" 0 "$ended:1}" "[migrate][d][h] " env FAKE_XL_STATUS=1 xl migrate --fast=auto --json d h
-check "report" 0 "xl-fast report $dir/page $began $ended:0}" '' \
-    sh -c "FAKE_DO='$event' xl migrate --fast --report '$dir/page' d h >/dev/null 2>&1 && grep '^xl-fast report' '$FAKE_LOG'"
+# shellcheck disable=SC2016,SC2089  # in the stand-in's shell
+whole_event='echo "{\"version\":1,\"event\":\"start\",\"t_us\":0,\"time_us\":1,\"program\":\"migrate\",\"guest\":\"$XL_FAST_GUEST\",\"host\":\"$XL_FAST_HOST\"}" >>"$XL_FAST_EVENTS"'
+check "report" 3 "web1" '' sh -c "FAKE_XL_STATUS=3 FAKE_DO='$whole_event' xl migrate --fast --report '$dir/page' d h >/dev/null; status=\$?; cat '$dir/page'; exit \$status"
+rm -f "$dir/page"
 check "report and json, a status" 5 "$ended:5}" '' env FAKE_XL_STATUS=5 xl migrate --json --report="$dir/page" --fast d h
 check "events to a file of the user's" 0 "$began" '' \
     sh -c "XL_FAST_EVENTS='$dir/events' FAKE_DO='$event' xl migrate --fast d h >/dev/null 2>&1; cat '$dir/events'"
@@ -261,7 +258,7 @@ check "nothing is left" 1 '' '' sh -c "ls -d '$dir'/xl-fast.* '$dir'/xl-fast/* 2
 check "report, nowhere" 1 '' "none/page: cannot be written" xl migrate --fast --report "$dir/none/page" d h
 mv "$dir/tools/xl-fast" "$dir/tools/gone"
 command -v xl-fast >/dev/null || # one may be installed here
-    check "report, by nobody" 1 '' "xl-fast is not in PATH" xl migrate --fast --report "$dir/page" d h
+    check "no xl-fast" 1 '' "xl-fast is not to be found" xl migrate --fast d h
 mv "$dir/tools/gone" "$dir/tools/xl-fast"
 
 # What the receiver says is kept, with and without a listener.
@@ -290,14 +287,17 @@ check "receiver, no place for a record" 5 "out word migrate-receive" "the end" \
     sh -c "touch '$dir/file'; echo word | FAKE_XL_STATUS=5 XL_FAST_RUNDIR='$dir/file' $receive"
 
 # Refused: nothing runs.
-check "no operands" 1 '' "usage:" xl migrate --fast d
-check "three operands" 1 '' "usage:" xl migrate --fast d h x
-check "--fast=what" 1 '' "--fast=yes" xl migrate --fast=yes d h
-check "a host that is a command" 1 '' "is no host name" xl migrate --fast d 'h; reboot'
-check "a host that is an option" 1 '' "is no host name" xl migrate --fast -- d -oProxyCommand=x
-check "-s ''" 1 '' "-s ''" xl migrate --fast -s '' d h
-check "a downtime that is none" 1 '' "milliseconds" xl migrate --fast --max-downtime soon d h
-check "a value is missing" 1 '' "needs a value" xl migrate d h --fast -C
+check "no operands" 2 '' "xl-fast migrate: HOST is missing" xl migrate --fast d
+check "three operands" 2 '' "unexpected 'x'" xl migrate --fast d h x
+check "--fast=what" 2 '' "--fast: 'yes' is not one of port, auto" xl migrate --fast=yes d h
+check "a host that is a command" 2 '' "is no host name" xl migrate --fast d 'h; reboot'
+check "a host that is an option" 2 '' "is no host name" xl migrate --fast -- d -oProxyCommand=x
+check "-s ''" 2 '' "-s needs a value" xl migrate --fast -s '' d h
+check "a downtime that is none" 2 '' "--max-downtime: 'soon' is not a time" xl migrate --fast --max-downtime soon d h
+check "-s with blanks" 1 '' "-s '' names no command" xl migrate --fast -s ' ' d h
+check "a word that is misspelt" 2 '' "xl-fast migrate: unknown option '--max-downtme'; did you mean '--max-downtime'?" \
+    xl migrate --fast --max-downtme 300 d h
+check "a value is missing" 2 '' "needs a value" xl migrate d h --fast -C
 check "source says no" 1 '' "xl-fast: A: port eth7: no" env FAKE_SOURCE='A: port eth7: no' xl migrate --fast d h
 check "source says no, and what mends it" 1 '' "xl-fast: A: port eth7: down; mend: ip link set eth7 up" \
     env FAKE_SOURCE='A: port eth7: down' FAKE_MEND='ip link set eth7 up' xl migrate --fast d h
@@ -305,7 +305,7 @@ check "target says no, and what mends it" 1 '' "xl-fast: B: port eth7: down; men
     env FAKE_TARGET='B: port eth7: down' FAKE_MEND='ip link set eth7 up' xl migrate --fast d h
 check "target says no" 1 '' "xl-fast: B: too little" env FAKE_TARGET='B: too little' xl migrate --fast d h
 escape=$(printf 'B: \033[2J\\033[2J\r\001no')
-check "target writes to the terminal" 1 '' "xl-fast: B: [2J\\033[2Jno" \
+check "target writes to the terminal" 1 '' "xl-fast: B: ?[2J\\033[2J??no" \
     env FAKE_TARGET="$escape" xl migrate --fast d h
 check "target does not stop talking" 1 '' "h: cannot be asked" env FAKE_FLOOD=1 xl migrate --fast d h
 check "ssh fails" 1 '' "h: cannot be asked: ssh ended with status 255" env FAKE_SSH_STATUS=255 xl migrate --fast d h
@@ -346,7 +346,7 @@ check "a login shell that prints a line" 1 '' "$noisy" env FAKE_NOISE='\nWelcome
 check "and what mends it" 1 '' "; mend: ssh -p 2 h 'chsh -s /bin/sh'" \
     env FAKE_NOISE='Welcome to h\n' xl migrate --fast -s 'ssh -p 2' d h
 check "a line without an end" 1 '' "$noisy" env FAKE_NOISE='Welcome to h' xl migrate --fast d h
-check "a line that a terminal acts on" 1 '' "prints '[2Jhi' before" env FAKE_NOISE='\033[2Jhi\n' xl migrate --fast d h
+check "a line that a terminal acts on" 1 '' "prints '?[2Jhi' before" env FAKE_NOISE='\033[2Jhi\n' xl migrate --fast d h
 check "auto: plain xl would fail too" 1 '' "$noisy" env FAKE_NOISE='Welcome to h\n' xl migrate --fast=auto d h
 check "auto does not try it" 1 '' '' sh -c "FAKE_NOISE=hi xl migrate --fast=auto d h 2>/dev/null | grep migrate"
 check "nothing but a line" 1 '' "h: answers 'No shell for you', and not as xl-fast does" \

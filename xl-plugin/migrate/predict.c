@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xl-fast predict: for `xl migrate --fast --dry-run`, whose shim hands it on stdin what
- * xl-fast-preflight answered at the source, a line "end=source", and what it answered at the
- * target; or "refused=" with the line that says why the guest cannot go. What it takes besides is
- * this host's history.
+ * Predict: how long a move will take, by what xl-fast-preflight answered at both ends, the link,
+ * and this host's earlier migrations.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,6 +12,7 @@
 
 #include "xl-plugin/cli/cli.h"
 #include "forecast.h"
+#include "predict.h"
 #include "xl-plugin/screen/history.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/cli/number.h"
@@ -28,9 +27,9 @@ struct past {
 };
 
 struct predict {
-    const char *guest, *host;
+    const char *host;
     char name[256]; /* the guest's, which may have been named by its number */
-    char refused[1024], busy[32];
+    char refused[2048], busy[32];
     struct xf_peer source, target;
     struct past last, same_host, same_guest; /* migrations that moved their guest; the newest */
     uint64_t rate;                           /* bytes of pages a second, 0: not known */
@@ -61,31 +60,24 @@ static void take_past(void *arg, const struct xf_history_move *m)
         p->same_guest = now;
 }
 
-static void read_answers(struct predict *p, FILE *from)
+static void read_answers(struct predict *p, struct xf_peer *peer, const char *text)
 {
-    struct xf_peer *peer = &p->source;
-    char *line = NULL;
-    size_t cap = 0;
+    char *lines = strdup(text), *rest = lines, *line;
 
-    while (getline(&line, &cap, from) > 0) {
+    while ((line = strsep(&rest, "\n"))) {
         char *value = strchr(line, '=');
 
         if (!value)
             continue;
         *value++ = 0;
-        value[strcspn(value, "\n")] = 0;
-        if (!strcmp(line, "end"))
-            peer = &p->target;
-        else if (!strcmp(line, "name") && peer == &p->source)
+        if (!strcmp(line, "name") && peer == &p->source)
             snprintf(p->name, sizeof(p->name), "%s", value);
-        else if (!strcmp(line, "refused"))
-            snprintf(p->refused, sizeof(p->refused), "%s", value);
         else if (!strcmp(line, "busy"))
             snprintf(p->busy, sizeof(p->busy), "%s", value);
         else
             xf_peer_take(peer, line, value);
     }
-    free(line);
+    free(lines);
 }
 
 /* The least of what limits it. */
@@ -234,55 +226,32 @@ static void print_json(const struct predict *p)
 
 /* ------------------------------------------------------------------------------------------- */
 
-static const struct xf_option options[] = {
-    {.name = "json", .help = "one JSON object"},
-    {0},
-};
-
-const struct xf_command xf_command_predict = {
-    .name = "predict",
-    .summary = "how long a move will take; for xl migrate --fast --dry-run",
-    .operands = "DOMAIN HOST",
-    .about =
-        "For xl migrate --fast --dry-run, which hands it what both hosts answered: how long the\n"
-        "guest's move will take, by its memory, the link, and this host's earlier migrations.\n",
-    .options = options,
-    .done = "said",
-    .failed = "the guest cannot move so",
-    .hidden = true,
-    .run = xf_cli_predict,
-};
-
-int xf_cli_predict(int argc, char **argv)
+int xf_predict(const struct xf_prediction *what)
 {
-    bool json = false, possible;
-    char plain[sizeof(((struct predict *)0)->refused)];
-    struct xf_operands operands;
-    struct predict *p;
-    int rc = xf_options_parse(&xf_command_predict, &json, argc, argv, &operands);
+    struct predict *p = calloc(1, sizeof(*p));
+    char plain[sizeof(p->refused)];
+    bool possible;
+    int rc;
 
-    if (rc != XF_GO_ON)
-        return rc;
-    p = calloc(1, sizeof(*p));
     if (!p) {
-        fprintf(stderr, "xl-fast predict: %s\n", strerror(ENOMEM));
+        fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    p->guest = operands.words[0];
-    p->host = operands.words[1];
-    snprintf(p->name, sizeof(p->name), "%s", p->guest);
-    read_answers(p, stdin);
+    p->host = what->host;
+    snprintf(p->name, sizeof(p->name), "%s", what->guest);
+    snprintf(p->refused, sizeof(p->refused), "%s", what->refused);
+    read_answers(p, &p->source, what->source);
+    read_answers(p, &p->target, what->target);
     rc = xf_history_read(take_past, p);
     if (rc)
-        fprintf(stderr, "xl-fast predict: goes on without the earlier migrations: %s\n",
-                strerror(-rc));
+        fprintf(stderr, "xl-fast: goes on without the earlier migrations: %s\n", strerror(-rc));
     if (!p->refused[0] && !p->source.memory_kib)
         strcpy(p->refused, "the guest's memory is not told: install the same version of xl-fast at "
                            "both ends");
     possible = !p->refused[0];
     if (possible)
         predict(p);
-    if (json)
+    if (what->json)
         print_json(p);
     else if (possible)
         print_text(p);

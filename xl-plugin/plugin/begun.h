@@ -2,7 +2,7 @@
 /*
  * Begun: whether the target's helper has begun. Until it does, its xl waits, for its lock or for
  * memory, and nothing can come over the link. Nothing comes back on io_fd either; but what the
- * target says on its stderr reaches the xl shim by ssh, which keeps it in the file that
+ * target says on its stderr reaches xl-fast migrate by ssh, which keeps it in the file that
  * XL_FAST_SAID names. The target's helper says XF_BEGUN_SAYS there.
  */
 #ifndef XF_PLUGIN_BEGUN_H

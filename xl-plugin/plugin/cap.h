@@ -5,7 +5,7 @@
  * cap; else percent of one CPU, and no more than the domain has CPUs).
  *
  * A process that is killed cannot take a cap back: while there is one, what to put in its place
- * stands in the file that XL_FAST_CAP names, for the xl shim, as words of an xl command line:
+ * stands in the file that XL_FAST_CAP names, for xl-fast migrate, as words of an xl command line:
  *
  *     sched-credit2 -d 5 -c 0
  */

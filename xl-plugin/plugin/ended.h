@@ -2,7 +2,7 @@
 /*
  * Ended: whether a guest that is being moved has shut down, crashed, rebooted or been destroyed
  * meanwhile. Then each call that concerns it fails for a reason of its own, and this is the one to
- * tell. The xl shim knows the words by how they begin (xl-fast-move.sh).
+ * tell. xl-fast migrate knows the words by how they begin (move_events.c).
  */
 #ifndef XF_PLUGIN_ENDED_H
 #define XF_PLUGIN_ENDED_H

@@ -21,7 +21,7 @@ int xf_portlock_look(const char *port, pid_t *holder);
 
 /*
  * The queue: DIR/queue-NAME, locked (flock) from before a migration's `xl migrate` until after it:
- * at the source by the xl shim, at the target by xl-fast-receive. The plug-in's own lock above
+ * at the source by xl-fast migrate, at the target by xl-fast-receive. The plug-in's own lock above
  * holds for whoever comes without them.
  */
 int xf_queue_path(const char *port, char *path, size_t size); /* 0 or -ENAMETOOLONG */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xl-fast-domain: what `xl-fast recover` and the xl shim need of Xen at one end. recover runs it
- * here, and at the target by ssh:
+ * xl-fast-domain: what `xl-fast recover` and xl-fast migrate need of Xen at one end. recover runs
+ * it here, and at the target by ssh:
  *
  *     xl-fast-domain look NAME [UUID]      one line of JSON (recover_look.h)
  *     xl-fast-domain STEP NAME UUID        one step, by its name (recover_decide.h)
- *     xl-fast-domain left UUID ATTEMPT     for the shim, when xl has ended: notes how it left the
+ *     xl-fast-domain left UUID ATTEMPT     for migrate, when xl has ended: notes how it left the
  *                                          guest, and prints its state, or "gone"
  *
  * A step looks again first, and is refused where its own end is not as it must be. Exit status: 0

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xl-fast-preflight: what can be known before a migration touches anything. The xl shim runs it at
- * both ends, at the target by ssh:
+ * xl-fast-preflight: what can be known before a migration touches anything. xl-fast migrate runs it
+ * at both ends, at the target by ssh:
  *
  *     xl-fast-preflight host                 for `xl-fast probe`: all but a guest and a peer
  *     xl-fast-preflight source DOMAIN

@@ -129,12 +129,19 @@ static int open_input(const char *input)
     return fd >= 0 && write(fd, input, n) == (ssize_t)n && !lseek(fd, 0, SEEK_SET) ? fd : -1;
 }
 
-static void run_child(char *const *argv, const char *input, int out)
+static void run_child(char *const *argv, const struct xf_reach *reach, int out)
 {
-    int in = input ? open_input(input) : open("/dev/null", O_RDONLY);
+    int in = reach->input ? open_input(reach->input) : open("/dev/null", O_RDONLY);
+    sigset_t none;
 
     if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0)
         _exit(126);
+    if (reach->stop) {
+        signal(SIGINT, SIG_IGN);
+        signal(SIGPIPE, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+    }
     execvp(argv[0], argv);
     fprintf(stderr, "xl-fast: %s: %s\n", argv[0], strerror(errno));
     _exit(127);
@@ -150,9 +157,11 @@ static int left_ms(const struct timespec *end)
 }
 
 /* Until its output ends, which is when it does. *bytes: how much came, also after a failure. */
-static int take_output(int fd, unsigned limit_s, char *out, size_t size, size_t *bytes)
+static int take_output(int fd, const struct xf_reach *reach, char *out, size_t size, size_t *bytes)
 {
-    struct pollfd in = {.fd = fd, .events = POLLIN};
+    struct pollfd in[] = {{.fd = fd, .events = POLLIN},
+                          {.fd = reach->stop ? *reach->stop : -1, .events = POLLIN}};
+    unsigned limit_s = reach->limit_s;
     struct timespec end;
     size_t n = 0;
     ssize_t got;
@@ -160,12 +169,14 @@ static int take_output(int fd, unsigned limit_s, char *out, size_t size, size_t 
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += limit_s;
     for (;;) {
-        int ready = poll(&in, 1, left_ms(&end));
+        int ready = poll(in, 2, limit_s == XF_REACH_NO_LIMIT ? -1 : left_ms(&end));
 
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0)
             return ready ? -errno : -ETIMEDOUT;
+        if (in[1].revents)
+            return -ECANCELED;
         got = read(fd, out + n, size - 1 - n);
         if (got < 0)
             return -errno;
@@ -207,18 +218,21 @@ int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *ar
     }
     pid = fork();
     if (!pid)
-        run_child((char *const *)argv, reach->input, fds[1]);
+        run_child((char *const *)argv, reach, fds[1]);
     rc = pid < 0 ? -errno : 0;
     close(fds[1]);
     fds[1] = -1;
-    rc = rc ?: take_output(fds[0], reach->limit_s, out, size, &bytes);
+    rc = rc ?: take_output(fds[0], reach, out, size, &bytes);
+    /* ssh ends what it has started only if it is asked to; whoever cancels does not wait for it. */
     if (rc && pid > 0)
-        kill(pid, SIGKILL);
-    if (pid > 0 && waitpid(pid, &status, 0) < 0)
+        kill(pid, rc == -ECANCELED ? SIGTERM : SIGKILL);
+    if (pid > 0 && rc != -ECANCELED && waitpid(pid, &status, 0) < 0)
         rc = rc ?: -errno;
     if (!rc)
         rc = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     marked = !there || take_mark(reach, out, bytes);
+    if (!marked)
+        out[0] = 0;                        /* all of it is noise */
     if (!marked && (rc == 0 || rc == 127)) /* 127: there is no such ssh, or no sh there */
         rc = rc ? -ENOENT : -EBADMSG;
 out:

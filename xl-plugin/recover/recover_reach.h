@@ -20,8 +20,9 @@
 #include <stddef.h>
 
 /* As xl does it, but never with a question to somebody who may not be there. */
-#define XF_REACH_SSH     "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15"
-#define XF_REACH_LIMIT_S 60
+#define XF_REACH_SSH      "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15"
+#define XF_REACH_LIMIT_S  60
+#define XF_REACH_NO_LIMIT 0u
 
 #define XF_REACH_BEGIN "exec sh -c 'echo xl-fast-answer; exec "
 #define XF_REACH_END   "'"
@@ -40,9 +41,13 @@ struct xf_reach {
     char program[640]; /* at the same place at both ends */
     const char *ssh;   /* words of the user's shell, as in xl migrate -s; then HOST and a command */
     const char *host;
-    unsigned limit_s;
+    unsigned limit_s; /* XF_REACH_NO_LIMIT: it may take as long as it takes */
     char
         *noise; /* NULL, or XF_REACH_NOISE_BYTES: its first line, to be shown; "": there was none */
+    /* NULL, or a file: once that is readable, it is ended. Ctrl-C, which a terminal sends to what
+       is run as well, is then the caller's to act on, and so are the signals that it has blocked.
+     */
+    const int *stop;
 };
 
 /* Where that program of ours is: $XL_FAST_LIBDIR, beside this program (a build folder), or where
@@ -55,8 +60,8 @@ bool xf_reach_host_ok(const char *host);
 /* Runs it there, or here, with the arguments up to a NULL. What it prints goes to out, with a 0
    after it, and without noise. Returns its exit status (a signal counts as 128 and its number), or
    -EBADMSG for a command that ended well but has not begun with our line (of which 127 is the
-   status of a program that is not there; without it, -ENOENT), or -ETIMEDOUT, -EFBIG,
-   -errno; then it has been killed, and what it has begun at the target may go on. */
+   status of a program that is not there; without it, -ENOENT), or -ETIMEDOUT, -EFBIG, -ECANCELED
+   (by stop), -errno; then it has been killed, and what it has begun at the target may go on. */
 int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *args, char *out,
                  size_t size);
 

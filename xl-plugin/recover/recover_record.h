@@ -7,7 +7,7 @@
  *                     xl migrate-receive said. "Cleanup OK, granting sender permission to resume"
  *                     says that it had not started its copy and has destroyed it. xl-fast-helper
  *                     adds "xl-fast: domid N", the domain that it restores into.
- *   DIR/left-UUID     at the source, by the xl shim when xl has ended and the guest is suspended:
+ *   DIR/left-UUID     at the source, by migrate when xl has ended and the guest is suspended:
  *                     the attempt, the domain, and the CPU time that it has used. A take-back of
  *                     recover's writes one too, of no attempt (XF_RECORD_NO_ATTEMPT).
  *

@@ -11,8 +11,6 @@
 
 #include "history.h"
 #include "live.h"
-#include "movelog.h"
-#include "moving.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/number.h"
 
@@ -138,39 +136,6 @@ static void print_json(const struct list *l)
     json_object_put(o);
 }
 
-/* ---- --record: for xl migrate --fast, which is a script; hidden --------------------------- */
-
-/* begin RECORD, or end RECORD STATUS STATE: by what the shim has written (moving.h). */
-static int record(int n, char **words)
-{
-    bool end = n == 4 && !strcmp(words[0], "end");
-    struct xf_moving moving = {0};
-    struct xf_history_move m = {0};
-    FILE *f = end || (n == 2 && !strcmp(words[0], "begin")) ? fopen(words[1], "re") : NULL;
-    int rc;
-
-    if (!f)
-        return XF_EXIT_USAGE;
-    rc = xf_moving_read(&moving, f);
-    fclose(f);
-    if (rc)
-        return XF_EXIT_FAILED;
-    snprintf(m.guest, sizeof(m.guest), "%s", moving.guest);
-    snprintf(m.uuid, sizeof(m.uuid), "%s", moving.uuid);
-    snprintf(m.to, sizeof(m.to), "%s", moving.host);
-    snprintf(m.ssh, sizeof(m.ssh), "%s", moving.ssh);
-    m.time_us = moving.since_s * 1000000;
-    if (!end) {
-        xf_movelog_begin(&m);
-        return XF_EXIT_OK;
-    }
-    m.status = atoi(words[2]);
-    snprintf(m.state, sizeof(m.state), "%s", words[3]);
-    xf_history_take_events(&m, moving.events, moving.from);
-    xf_movelog_end(&m);
-    return xf_history_add(&m) ? XF_EXIT_FAILED : XF_EXIT_OK;
-}
-
 /* ------------------------------------------------------------------------------------------ */
 
 struct wanted {
@@ -192,8 +157,6 @@ static int run(int argc, char **argv)
     struct list l = {0};
     int rc;
 
-    if (argc > 1 && !strcmp(argv[1], "--record"))
-        return record(argc - 2, argv + 2);
     rc = xf_options_parse(&xf_command_history, &wanted, argc, argv, &operands);
     if (rc != XF_GO_ON)
         return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Moving: what each `xl migrate --fast` of this host leaves in DIR (/run/xl-fast, or
- * $XL_FAST_RUNDIR/xl-fast) while it runs; its shim (xl-plugin/migrate/xl) writes and removes it:
+ * $XL_FAST_RUNDIR/xl-fast) while it runs; xl-fast migrate writes and removes it (record.c):
  *
  *   DIR/moving-ATTEMPT  lines of key=value: pid, started (of the shim, by /proc/PID/stat, so that
  *                       another process that has got its number is not taken for it), since

@@ -195,7 +195,7 @@ static bool is_called(const struct xf_moving *m, const char *domain)
     return is;
 }
 
-/* USR1 is for the shim to end xl only where that is safe, however often it comes. Sent by a handle
+/* USR1 is for migrate to end xl only where that is safe, however often it comes. Sent by a handle
    of the process that is looked at again: no other that has got its number is hit. 0: it has ended,
    1: not in time; or -errno. */
 static int end_process(const struct xf_moving *m, uint64_t wait_s)
@@ -218,7 +218,7 @@ static int end_process(const struct xf_moving *m, uint64_t wait_s)
     return rc;
 }
 
-/* By what its shim wrote last. */
+/* By what migrate wrote last. */
 static int say_state(const struct xf_moving *m)
 {
     char guest[sizeof(m->guest)], host[sizeof(m->host)], word[XF_QUOTE_BYTES(sizeof(m->guest))],

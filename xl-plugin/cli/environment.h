@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Environment: all variables XL_FAST* of ours, a line each. Who says which: U a user, A the alias
+ * xl, M xl-fast migrate, for the save helper at the source (xl hands its environment on), R what is
+ * run at the target, T tests. The man pages document those of users.
+ *
+ *   XL_FAST                  M R  1: xl-fast-helper preloads libxlfast.so
+ *   XL_FAST_MARKS            U R  1: it does so in any migration, for marks of time
+ *   XL_FAST_DOMAIN           R    the UUID of the guest that xl-fast-receive receives
+ *   XL_FAST_EVENTS           U M  the file that events are appended to
+ *   XL_FAST_GUEST, _HOST     M    names, for the events
+ *   XL_FAST_SAID             M    the file of what xl and both ends say: whether the target has
+ * begun XL_FAST_UNTOUCHED        M    a file that is removed before the guest is touched
+ * (--fast=auto) XL_FAST_CAP              M    the file that says how to undo a cap of the guest's
+ * CPU time XL_FAST_MAX_DOWNTIME     U M  these override keys of xl-fast.conf: milliseconds,
+ *   XL_FAST_BANDWIDTH        U M  bits per second,
+ *   XL_FAST_COMPRESS         U M  auto, lz4 or none,
+ *   XL_FAST_ON_BUSY          U M  go or abort,
+ *   XL_FAST_THROTTLE         U M  1,
+ *   XL_FAST_VERIFY           U M  1,
+ *   XL_FAST_CONNECT_TIMEOUT  U    seconds,
+ *   XL_FAST_STOCK_HELPER     U    the path of Xen's libxl-save-helper
+ *   XL_FAST_CONF             U    another xl-fast.conf
+ *   XL_FAST_VERBOSE          U    not empty: as --verbose
+ *   XL_FAST_REAL_XL          A    the real xl
+ *   XL_FAST_LIBDIR           A T  the folder of what belongs together, /usr/lib/xl-fast
+ *   XL_FAST_SHIM             A M  1: an alias that is called from below looks for no further xl
+ *   XL_FAST_RUNDIR           T    instead of /run
+ *   XL_FAST_STATEDIR         T    instead of /var/lib
+ *   XL_FAST_SYSLOG           T    instead of /dev/log
+ *   XL_FAST_SYSFS            T    instead of /sys
+ *   XL_FAST_POLL             T    seconds between two questions to a target whose port is in use
+ */
+#ifndef XF_CLI_ENVIRONMENT_H
+#define XF_CLI_ENVIRONMENT_H
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Asks both ends whether the migration can work, without touching anything: xl-fast-preflight. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "migrate.h"
+#include "xl-plugin/doctor/peers.h"
+
+static enum xf_step refuse(struct xf_migrate *m, const char *fix, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum xf_step refuse(struct xf_migrate *m, const char *fix, const char *format, ...)
+{
+    char why[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    snprintf(m->refused, sizeof(m->refused), "%s%s%.700s", why, *fix ? "; mend: " : "", fix);
+    return XF_STEP_REFUSED;
+}
+
+/* Of this host, or by the way that a user's -s says; what is heard meanwhile ends it. */
+static void begin(struct xf_migrate *m, struct xf_reach *reach, const char *name)
+{
+    *reach = (struct xf_reach){
+        .ssh = m->o.ssh, .host = m->o.host, .limit_s = XF_REACH_NO_LIMIT, .stop = &m->signals.fd};
+    snprintf(reach->program, sizeof(reach->program), "%.599s/%s", m->lib, name);
+}
+
+enum xf_step xf_migrate_ask_source(struct xf_migrate *m)
+{
+    const char *const args[] = {"source", m->o.domain, NULL};
+    struct xf_reach reach;
+    int rc;
+
+    begin(m, &reach, "xl-fast-preflight");
+    if (access(reach.program, X_OK))
+        return refuse(m, "", "this host: %s is missing", reach.program);
+    rc = xf_reach_run(&reach, false, args, m->source_said, sizeof(m->source_said));
+    if (rc == -ECANCELED || xf_signals_wait(&m->signals, 0))
+        return XF_STEP_CANCELLED;
+    strcpy(m->source_text, m->source_said);
+    xf_answers_read(&m->source, m->source_text);
+    m->stock_fails |= m->source.stock_fails;
+    if (strcmp(m->source.fast, "ok") != 0)
+        return m->source.why[0] ? refuse(m, m->source.fix, "%s", m->source.why)
+                                : refuse(m, "", "this host: %s failed", reach.program);
+    /* They go into a command line: they are ours, but checked all the same. */
+    if (!xf_answers_are_words(&m->source))
+        return refuse(m, "", "this host: xl-fast-preflight answers nonsense");
+    return XF_STEP_ON;
+}
+
+/* What the target is told besides (preflight_question.h). A dry run takes no place in the queue
+   there; and by -C the guest has another name there, perhaps, and other disks. */
+static char *question_of(const struct xf_migrate *m)
+{
+    char *asks = m->o.config ? strdup("") : xf_answers_questions(m->source_said), *all = NULL;
+
+    if (asks && asprintf(&all, "%s%s%s%s", m->o.dry_run ? "" : "attempt=",
+                         m->o.dry_run ? "" : m->attempt, m->o.dry_run ? "" : "\n", asks) < 0)
+        all = NULL;
+    free(asks);
+    return all;
+}
+
+/* Not as it should have: by what is known of the way. */
+static enum xf_step refuse_way(struct xf_migrate *m, int rc)
+{
+    const char *before = m->noise[0] ? " after \"" : "", *after = m->noise[0] ? "\"" : "";
+
+    if (rc == -EBADMSG)
+        return refuse(m, "", "%s: answers '%s', and not as xl-fast does", m->o.host, m->noise);
+    if (rc == 127)
+        return refuse(m, XF_MEND_INSTALL, "%s: xl-fast is not installed there", m->o.host);
+    if (rc == -EFBIG)
+        return refuse(m, "", "%s: cannot be asked: it says too much", m->o.host);
+    if (rc == -ENOENT)
+        rc = 127;
+    if (rc < 0)
+        return refuse(m, "", "%s: cannot be asked: %s", m->o.host, strerror(-rc));
+    return refuse(m, "", "%s: cannot be asked: %s ended with status %d%s%s%s", m->o.host, m->o.ssh,
+                  rc, before, m->noise, after);
+}
+
+/* Plain xl migrate would take it for the words of the target's xl. */
+static enum xf_step refuse_noise(struct xf_migrate *m)
+{
+    char fix[700];
+
+    m->stock_fails = true;
+    snprintf(fix, sizeof(fix), "%s %s '" XF_REACH_MEND "'", m->o.ssh, m->o.host);
+    return refuse(m, fix, "%s: " XF_REACH_NOISY, m->o.host, m->noise);
+}
+
+enum xf_step xf_migrate_ask_target(struct xf_migrate *m)
+{
+    const char *const args[] = {"target",           m->source.protocol, m->source.xen,
+                                m->source.need_kib, m->source.address,  NULL};
+    struct xf_reach reach;
+    char *question;
+    int rc;
+
+    if (!m->o.ssh[strspn(m->o.ssh, " \t\n")])
+        return refuse(m, "", "-s '' names no command to reach %s's xl-fast by", m->o.host);
+    begin(m, &reach, "xl-fast-preflight");
+    reach.noise = m->noise;
+    question = question_of(m);
+    if (!question)
+        return refuse(m, "", "this host: %s", strerror(ENOMEM));
+    reach.input = question;
+    rc = xf_reach_run(&reach, true, args, m->target_said, sizeof(m->target_said));
+    free(question);
+    if (rc == -ECANCELED || xf_signals_wait(&m->signals, 0))
+        return XF_STEP_CANCELLED;
+    if (rc < 0)
+        m->target_said[0] = 0;
+    strcpy(m->target_text, m->target_said);
+    xf_answers_read(&m->target, m->target_text);
+    m->stock_fails |= m->target.stock_fails;
+    /* With our line before them there are answers, or the status says that there can be none. */
+    if (m->noise[0] && (m->target_said[0] || rc == 0 || rc == 127))
+        return refuse_noise(m);
+    if (rc >= 0 && !strcmp(m->target.fast, "ok"))
+        return XF_STEP_ON;
+    return rc >= 0 && m->target.why[0] ? refuse(m, m->target.fix, "%s", m->target.why)
+                                       : refuse_way(m, rc);
+}
+
+void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size)
+{
+    const char *const args[] = {"left", m->source.uuid, m->attempt, NULL};
+    const int never = -1;
+    struct xf_reach reach;
+
+    begin(m, &reach, "xl-fast-domain");
+    reach.stop = &never;
+    if (xf_reach_run(&reach, false, args, left, size) < 0)
+        left[0] = 0;
+    left[strcspn(left, "\n")] = 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * `xl-fast migrate`: what its files share. One migration a process, one thread.
+ *
+ *   migrate.c   the steps, from top to bottom
+ *   ask.c       asks both ends by xl-fast-preflight          answers.c reads what they say
+ *   queue.c     waits for this host's port, and the target's
+ *   record.c    what xl-fast status and cancel read
+ *   move_events.c  what the plug-in writes, and who shows it
+ *   move.c      runs the real xl, and cancels it
+ *   outcome.c   where the guest is, after a failure
+ *
+ * Steps return one of enum xf_step; what they refuse for is in refused, one line.
+ */
+#ifndef XF_MIGRATE_MIGRATE_H
+#define XF_MIGRATE_MIGRATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "answers.h"
+#include "migrate_options.h"
+#include "process.h"
+#include "xl-plugin/recover/recover_reach.h"
+
+enum xf_step {
+    XF_STEP_ON,        /* done: to the next one */
+    XF_STEP_REFUSED,   /* by an end, with a line: plain xl migrate may still work */
+    XF_STEP_FAILED,    /* it cannot be done; the line was printed */
+    XF_STEP_CANCELLED, /* a signal is there */
+};
+
+#define XF_ANSWER_BYTES (64u << 10)
+#define XF_PATH_BYTES   512
+
+struct xf_migrate {
+    struct xf_migrate_options o;
+    struct xf_signals signals;
+    enum xf_migrate_screen screen; /* the options', as far as it can be */
+
+    char real[XF_PATH_BYTES]; /* the real xl */
+    char lib[600];            /* the folder of what belongs together, here and at the target */
+    char attempt[40];         /* this migration's name at both ends */
+
+    /* What both ends have said, as text and in parts. */
+    char source_text[XF_ANSWER_BYTES], target_text[XF_ANSWER_BYTES];
+    char source_said[XF_ANSWER_BYTES], target_said[XF_ANSWER_BYTES];
+    char noise[XF_REACH_NOISE_BYTES];
+    struct xf_answers source, target;
+    char refused[2 * 1024];
+    bool stock_fails; /* plain xl migrate would, too */
+
+    int turn; /* this host's port's queue, while it is ours; -1 */
+
+    char record[XF_PATH_BYTES]; /* "": none */
+    int64_t since_s;            /* 1970: when it began */
+    bool over;                  /* its last event is written, with this status */
+    int status;
+    char events[XF_PATH_BYTES]; /* "": there is no place for them */
+    bool own_events;            /* in no file of the user's: to be removed */
+    uint64_t from;              /* where in that file this migration begins */
+    dev_t events_dev;
+    ino_t events_ino;
+    char said[XF_PATH_BYTES];      /* what xl and both ends said; "": heard as ever */
+    char untouched[XF_PATH_BYTES]; /* --fast=auto: is there until the guest is touched; "": none */
+    pid_t follower;                /* the screen, or who copies events to stdout; 0: none */
+
+    pid_t xl;            /* 0: not started */
+    int cancelled;       /* the exit status that is asked for; 0: none */
+    int64_t cancelled_s; /* when, by a clock that only goes on */
+};
+
+/* ---- ask.c ---- */
+
+enum xf_step xf_migrate_ask_source(struct xf_migrate *m);
+enum xf_step xf_migrate_ask_target(struct xf_migrate *m);
+
+/* xl-fast-domain's word of the guest here; notes how it was left. "": it says none. */
+void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size);
+
+/* ---- queue.c ---- */
+
+/* Until no other migration has this host's port. */
+enum xf_step xf_migrate_queue_here(struct xf_migrate *m);
+
+/* Until no other has the target's, after a first question there. */
+enum xf_step xf_migrate_queue_there(struct xf_migrate *m);
+
+/* ---- record.c ---- */
+
+/* Nothing depends on it: what cannot be written is said, and that is all. */
+void xf_migrate_record_begin(struct xf_migrate *m);
+
+/* One that is over goes into the history and the system's log. state: of the guest, see moving.h */
+void xf_migrate_record_end(struct xf_migrate *m, const char *state);
+
+/* For the system's log: xl is about to be run. */
+void xf_migrate_record_move(const struct xf_migrate *m);
+
+/* Whether there is room for a migration's events; nothing is left of the look. */
+bool xf_migrate_record_has_room(void);
+
+/* ---- move_events.c ---- */
+
+/* The file of the events, and who shows them. */
+enum xf_step xf_migrate_events_begin(struct xf_migrate *m);
+/* Before it is begun anew. */
+void xf_migrate_events_stop(struct xf_migrate *m);
+/* The last event; whoever shows them has ended then. */
+void xf_migrate_events_end(struct xf_migrate *m, int status);
+
+/* The lines of the events so far: calls take until it returns true, which is returned then. */
+bool xf_migrate_events_each(const struct xf_migrate *m, bool (*take)(void *arg, const char *line),
+                            void *arg);
+bool xf_migrate_events_began(const struct xf_migrate *m); /* the memory, to move */
+bool xf_migrate_events_guest_ended(const struct xf_migrate *m);
+
+/* A wait for a port, as an event: port_of is "source" or "target". */
+void xf_migrate_events_wait(struct xf_migrate *m, const char *port_of);
+
+bool xf_migrate_can_write(const char *path);
+
+/* ---- move.c ---- */
+
+/* Runs the real xl to its end. Its exit status, or that of a cancellation. */
+int xf_migrate_move(struct xf_migrate *m);
+
+/* Plain xl migrate, in this process's place. Returns only if that cannot be: an exit status. */
+int xf_migrate_move_plain(struct xf_migrate *m);
+
+/* ---- real.c ---- */
+
+/* The real xl. 0 or -ENOENT. */
+int xf_real_find(const char *lib, char *to, size_t size);
+
+/* ---- migrate.c ---- */
+
+/* What is not an error: not with --quiet. */
+#define XF_NOTE(m, ...)                                                                            \
+    do {                                                                                           \
+        if ((m)->o.screen != XF_SCREEN_QUIET)                                                      \
+            xf_migrate_say(__VA_ARGS__);                                                           \
+    } while (0)
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The options of `xl-fast migrate`: its own, and those of xl migrate, which are handed on. */
+#include "migrate_options.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xl-plugin/cli/cli.h"
+#include "xl-plugin/recover/recover_reach.h"
+
+static const char *const fast_words[] = {"port", "auto", NULL};
+static const char *const busy_words[] = {"go", "abort", NULL};
+static const char *const compress_words[] = {"auto", "lz4", "none", NULL};
+
+#define TO(member) .to = offsetof(struct xf_migrate_options, member)
+
+static const struct xf_option options[] = {
+    {.name = "fast",
+     .value = "WAY",
+     .optional = true,
+     .kind = XF_OPTION_CHOICE,
+     .words = fast_words,
+     TO(or_plain),
+     .help = "by the port, or not at all; so it is without this, too. auto: by plain xl migrate "
+             "where the port cannot be used"},
+    {.name = "max-downtime",
+     .value = "MS",
+     .kind = XF_OPTION_MS,
+     .min = 1,
+     .max = 3600000,
+     TO(max_downtime_us),
+     .help = "the downtime to aim for (xl-fast.conf's)"},
+    {.name = "on-busy",
+     .value = "WHAT",
+     .kind = XF_OPTION_CHOICE,
+     .words = busy_words,
+     TO(on_busy),
+     .help = "if the guest writes too fast for that, go: it moves all the same; abort: it stays "
+             "here"},
+    {.name = "throttle",
+     TO(throttle),
+     .help = "slow the guest down before that, by half at a time, until it can move"},
+    {.name = "bandwidth",
+     .value = "RATE",
+     .kind = XF_OPTION_RATE,
+     TO(bandwidth_bytes_per_s),
+     .help = "limit on the wire, bits per second, such as 500M or 2.5Gbit/s"},
+    {.name = "compress",
+     .value = "WHEN",
+     .kind = XF_OPTION_CHOICE,
+     .words = compress_words,
+     TO(compress),
+     .help = "auto: pages go compressed while that is faster; lz4: always; none"},
+    {.name = "verify",
+     TO(verify),
+     .help = "compare all pages on both hosts before the guest starts on the target"},
+    {.name = "json",
+     TO(json),
+     .help = "what happens as lines of JSON on stdout, see xl-fast-events(5)"},
+    {.name = "report",
+     .value = "FILE",
+     .kind = XF_OPTION_TEXT,
+     TO(report),
+     .help = "write a page about it, in HTML"},
+    {.name = "dry-run",
+     TO(dry_run),
+     .help = "only ask both hosts, and say how long it would take; with --json one object"},
+    {.name = "quiet", TO(quiet), .help = "only errors on stderr"},
+    {.name = "verbose",
+     TO(verbose),
+     .help = "all that xl and both ends say, instead of one line and a table"},
+    {.kind = XF_OPTION_HEADING, .help = "Options of the plain xl migrate:"},
+    {.letter = 'C',
+     .value = "FILE",
+     .kind = XF_OPTION_TEXT,
+     TO(config),
+     .help = "the guest's configuration on the target"},
+    {.letter = 's',
+     .value = "COMMAND",
+     .kind = XF_OPTION_TEXT,
+     TO(ssh),
+     .help = "instead of ssh, with its words"},
+    {.letter = 'e', TO(no_watch), .help = "do not wait on the target for the guest's end"},
+    {.letter = 'p', TO(pause), .help = "leave the guest paused"},
+    {.letter = 'D', TO(keep_domid), .help = "keep the domain's number"},
+    {.letter = 'F', TO(foreground), .hidden = true, .help = "taken by xl, and of no effect"},
+    {.name = "debug", TO(debug), .help = "xl says more, and all pages are compared"},
+    {.name = "live", TO(live), .hidden = true, .help = "taken by xl, and of no effect"},
+    {.name = "xl-option",
+     .value = "WORD",
+     .kind = XF_OPTION_TEXTS,
+     TO(before),
+     .hidden = true,
+     .help = "by the alias xl: one that stood before the word migrate"},
+    {0},
+};
+
+const struct xf_command xf_command_migrate = {
+    .name = "migrate",
+    .summary = "move a running guest of Xen, its memory over a DPDK port",
+    .operands = "DOMAIN HOST",
+    .about = "Moves a running guest with its memory over a DPDK port (see xl-fast.conf(5)). xl "
+             "migrate\n--fast is another name of it.\n",
+    .options = options,
+    .more = "The last line says in what state the guest is. All statuses but these are the plain "
+            "xl's.\n",
+    .done = "the guest has moved",
+    .failed = "it was refused, or has failed",
+    .exits = XF_EXIT_BY_SIGNAL,
+    .run = xf_cli_migrate,
+};
+
+static enum xf_migrate_screen screen_of(const struct xf_migrate_options *o)
+{
+    const char *verbose = getenv("XL_FAST_VERBOSE");
+    bool all = o->debug || (verbose && *verbose);
+
+    for (unsigned i = 0; i < o->before.n; i++)
+        all |= strchr(o->before.texts[i], 'v') != NULL; /* xl itself is to be verbose */
+    return o->verbose ? XF_SCREEN_ALL
+           : o->quiet ? XF_SCREEN_QUIET
+           : all      ? XF_SCREEN_ALL
+                      : XF_SCREEN_LIVE;
+}
+
+int xf_migrate_options_parse(struct xf_migrate_options *o, int argc, char **argv)
+{
+    struct xf_operands operands;
+    int status;
+
+    *o = (struct xf_migrate_options){.on_busy = XF_MIGRATE_NOT_GIVEN,
+                                     .compress = XF_MIGRATE_NOT_GIVEN};
+    status = xf_options_parse(&xf_command_migrate, o, argc, argv, &operands);
+    if (status != XF_GO_ON)
+        return status;
+    o->own_ssh = o->ssh;
+    if (!o->ssh)
+        o->ssh = "ssh";
+    o->domain = operands.words[0];
+    o->host = operands.words[1];
+    o->screen = screen_of(o);
+    return xf_reach_host_ok(o->host)
+               ? XF_GO_ON
+               : xf_usage_error(&xf_command_migrate, "'%s' is no host name", o->host);
+}
+
+static void export_number(const char *name, uint64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    setenv(name, text, 1);
+}
+
+void xf_migrate_options_export(const struct xf_migrate_options *o)
+{
+    if (o->max_downtime_us)
+        export_number("XL_FAST_MAX_DOWNTIME", o->max_downtime_us / 1000);
+    if (o->bandwidth_bytes_per_s)
+        export_number("XL_FAST_BANDWIDTH", o->bandwidth_bytes_per_s * 8);
+    if (o->on_busy != XF_MIGRATE_NOT_GIVEN)
+        setenv("XL_FAST_ON_BUSY", busy_words[o->on_busy], 1);
+    if (o->compress != XF_MIGRATE_NOT_GIVEN)
+        setenv("XL_FAST_COMPRESS", compress_words[o->compress], 1);
+    if (o->throttle)
+        setenv("XL_FAST_THROTTLE", "1", 1);
+    if (o->verify)
+        setenv("XL_FAST_VERIFY", "1", 1);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line of `xl-fast migrate`. Its strings point into argv. Threads: none. */
+#ifndef XF_MIGRATE_MIGRATE_OPTIONS_H
+#define XF_MIGRATE_MIGRATE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xl-plugin/cli/options.h"
+
+enum xf_migrate_screen { XF_SCREEN_LIVE, XF_SCREEN_QUIET, XF_SCREEN_ALL };
+
+#define XF_MIGRATE_NOT_GIVEN UINT32_MAX
+
+struct xf_migrate_options {
+    const char *domain, *host;
+    unsigned or_plain;                               /* --fast=auto */
+    uint64_t max_downtime_us, bandwidth_bytes_per_s; /* 0: not given */
+    unsigned on_busy, compress;                      /* XF_MIGRATE_NOT_GIVEN, or as their words */
+    bool throttle, verify, json, dry_run, quiet, verbose;
+    const char *report;            /* NULL: none */
+    enum xf_migrate_screen screen; /* by the last two, and by what xl is told */
+
+    /* xl's own: those before its word migrate, and those after it. */
+    struct xf_option_texts before;
+    bool pause, no_watch, keep_domid, foreground, debug, live;
+    const char *config; /* of -C; NULL: none */
+    const char *ssh;    /* of -s; else "ssh" */
+    bool own_ssh;
+};
+
+/* XF_GO_ON, or the exit status: help was printed, or what is wrong. */
+int xf_migrate_options_parse(struct xf_migrate_options *o, int argc, char **argv);
+
+/* For the plug-in and the preflight, in the environment (xl-plugin/cli/environment.h). */
+void xf_migrate_options_export(const struct xf_migrate_options *o);
+
+#endif

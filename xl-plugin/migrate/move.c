@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs the real xl migrate, with our save helper at both ends, and stays until it has ended,
+ * because of what is to be said if it leaves the guest suspended.
+ *
+ * To cancel: the helper ends by itself when it is told to as libxl would tell it; xl then lets the
+ * guest go on here, and tells the target. With the helper gone the memory is there and xl is about
+ * to start the guest there, or to let it go on here: to end xl then could leave it suspended at
+ * both ends. So that is only for who asks once more, after so long that it was no impatience, and
+ * not for `xl-fast cancel`, which sends SIGUSR1.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "migrate.h"
+#include "say.h"
+#include "xl-plugin/screen/moving.h"
+
+#define IMPATIENCE_S 4
+#define WORDS_BYTES  4096 /* the helper's words are a few */
+
+static int64_t now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+/* ---- xl's words -------------------------------------------------------------------------------
+ */
+
+#define WORDS_MAX (XF_OPTION_TEXTS_MAX + 16)
+
+static void xl_words(const struct xf_migrate *m, const char *host, const char *words[WORDS_MAX])
+{
+    const struct xf_migrate_options *o = &m->o;
+    const struct {
+        bool given;
+        const char *word;
+    } flags[] = {{o->pause, "-p"},      {o->no_watch, "-e"},   {o->keep_domid, "-D"},
+                 {o->foreground, "-F"}, {o->debug, "--debug"}, {o->live, "--live"}};
+    unsigned n = 0;
+
+    words[n++] = m->real;
+    for (unsigned i = 0; i < o->before.n; i++)
+        words[n++] = o->before.texts[i];
+    words[n++] = "migrate";
+    for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (flags[i].given)
+            words[n++] = flags[i].word;
+    if (o->config) {
+        words[n++] = "-C";
+        words[n++] = o->config;
+    }
+    if (o->own_ssh) {
+        words[n++] = "-s";
+        words[n++] = o->ssh;
+    }
+    if (o->domain[0] == '-')
+        words[n++] = "--";
+    words[n++] = o->domain;
+    words[n++] = host;
+    words[n] = NULL;
+}
+
+/* The host string is not quoted by xl: what follows the name becomes words of the remote command.
+   The receiver's words are kept there under this attempt's name, for `xl-fast recover`. */
+static char *remote_words(const struct xf_migrate *m)
+{
+    const char *marks = getenv("XL_FAST_MARKS");
+    char *text;
+
+    return asprintf(
+               &text,
+               "%s env LIBXL_SAVE_HELPER=%s/xl-fast-helper XL_FAST=1%s %s/xl-fast-receive %s %s",
+               m->o.host, m->lib, marks && *marks ? " XL_FAST_MARKS=1" : "", m->lib, m->source.uuid,
+               m->attempt) < 0
+               ? NULL
+               : text;
+}
+
+/* ---- xl's environment, for the helper (xl-plugin/cli/environment.h) -------------------------- */
+
+#define SETTINGS_MAX 8
+
+struct settings {
+    char *set[SETTINGS_MAX + 1];
+    unsigned n;
+    bool whole;
+};
+
+static void set(struct settings *s, const char *name, const char *value)
+{
+    if (value[0] && asprintf(&s->set[s->n], "%s=%s", name, value) < 0)
+        s->whole = false;
+    else if (value[0])
+        s->n++;
+    s->set[s->n] = NULL;
+}
+
+static int cap_path(const struct xf_migrate *m, char path[XF_PATH_BYTES])
+{
+    char name[60];
+
+    snprintf(name, sizeof(name), "cap-%s", m->attempt);
+    return xf_moving_path(path, XF_PATH_BYTES, name);
+}
+
+static void begin_settings(const struct xf_migrate *m, struct settings *s)
+{
+    char path[sizeof(m->lib) + 32];
+
+    *s = (struct settings){.whole = true};
+    snprintf(path, sizeof(path), "%s/xl-fast-helper", m->lib);
+    set(s, "LIBXL_SAVE_HELPER", path);
+    set(s, "XL_FAST", "1");
+    set(s, "XL_FAST_SAID", m->said);
+    set(s, "XL_FAST_UNTOUCHED", m->untouched);
+    if (!m->events[0])
+        return;
+    set(s, "XL_FAST_EVENTS", m->events);
+    set(s, "XL_FAST_GUEST", m->source.name);
+    set(s, "XL_FAST_HOST", m->o.host);
+    if (!cap_path(m, path))
+        set(s, "XL_FAST_CAP", path);
+}
+
+static void end_settings(struct settings *s)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        free(s->set[i]);
+}
+
+/* ---- cancelling --------------------------------------------------------------------------------
+ */
+
+/* A process that is the helper, by a handle: no other that gets its number is meant. -1: it is
+   none. */
+static int open_helper(pid_t pid)
+{
+    static const char wanted[] = "--save-domain";
+    char path[64], words[WORDS_BYTES];
+    int handle = (int)syscall(SYS_pidfd_open, pid, 0), fd;
+    ssize_t n = -1;
+    bool found = false;
+
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, words, sizeof(words) - 1);
+        close(fd);
+    }
+    words[n > 0 ? n : 0] = 0;
+    for (ssize_t at = 0; at < n && !found; at += (ssize_t)strlen(words + at) + 1)
+        found = !strcmp(words + at, wanted);
+    if (found || handle < 0)
+        return handle;
+    close(handle);
+    return -1;
+}
+
+/* libxl's save helper, while xl has one; or -1. */
+static int find_helper(pid_t xl)
+{
+    char path[64];
+    int handle = -1, pid;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)xl, (int)xl);
+    f = fopen(path, "re");
+    while (f && handle < 0 && fscanf(f, "%d", &pid) == 1)
+        handle = open_helper(pid);
+    if (f)
+        fclose(f);
+    return handle;
+}
+
+/* Without a place for events it cannot be seen whether the memory has begun to move: then as if it
+   had. */
+static bool may_have_begun(const struct xf_migrate *m)
+{
+    return !m->events[0] || xf_migrate_events_began(m);
+}
+
+static void cancel(struct xf_migrate *m, int status, bool once)
+{
+    int helper;
+
+    if (m->follower > 0 && !m->o.json)
+        kill(m->follower, SIGUSR1);
+    if (m->cancelled) {
+        if (!once && now_s() >= m->cancelled_s + IMPATIENCE_S)
+            kill(m->xl, SIGTERM);
+        return;
+    }
+    helper = find_helper(m->xl);
+    if (helper >= 0) {
+        syscall(SYS_pidfd_send_signal, helper, SIGTERM, NULL, 0);
+        close(helper);
+    } else if (!may_have_begun(m)) {
+        kill(m->xl, SIGTERM);
+    }
+    m->cancelled = status;
+    m->cancelled_s = now_s();
+}
+
+/* ---- a guest that was slowed down -------------------------------------------------------------
+ */
+
+static bool is_number(const char *word)
+{
+    return word[0] >= '0' && word[0] <= '9';
+}
+
+/* The helper's words, which go to xl: nothing but how to set a domain's cap. */
+static bool are_cap_words(char *const words[7])
+{
+    return (!strcmp(words[0], "sched-credit") || !strcmp(words[0], "sched-credit2")) &&
+           !strcmp(words[1], "-d") && is_number(words[2]) && !strcmp(words[3], "-c") &&
+           is_number(words[4]);
+}
+
+/* A guest that the save helper has slowed down (--throttle) is given its CPU time back by the
+   helper, unless that was killed; then what it has left in writing says how
+   (xl-plugin/plugin/cap.h). */
+static void undo_cap(struct xf_migrate *m)
+{
+    char path[XF_PATH_BYTES], line[200] = "", text[200], *words[7] = {0}, *rest = line;
+    FILE *f = m->events[0] && !cap_path(m, path) ? fopen(path, "re") : NULL;
+    unsigned n = 0;
+    pid_t pid = -1;
+
+    if (!f)
+        return;
+    if (!fgets(line, sizeof(line), f))
+        line[0] = 0;
+    fclose(f);
+    line[strcspn(line, "\n")] = 0;
+    if (!line[0])
+        return;
+    strcpy(text, line);
+    while (n < 6 && (words[n] = strsep(&rest, " ")))
+        n++;
+    if (n == 5 && are_cap_words(words)) {
+        const char *const argv[] = {m->real,  words[0], words[1], words[2],
+                                    words[3], words[4], NULL};
+        const struct xf_process xl = {
+            argv, NULL, {-1, STDERR_FILENO, STDERR_FILENO}, XF_EARS_USUAL};
+
+        pid = xf_process_start(&m->signals, &xl);
+    }
+    if (pid > 0 && !xf_process_end(pid)) {
+        unlink(path);
+        XF_NOTE(m, "%s was slowed down, and has its CPU time again", m->source.name);
+    } else {
+        xf_migrate_say("%s may still be slowed down: to undo it, xl %s", m->source.name, text);
+    }
+}
+
+/* ---- running it -------------------------------------------------------------------------------
+ */
+
+/* Until it ends; a signal in between cancels it. */
+static int wait_for_xl(struct xf_migrate *m)
+{
+    int status, asked;
+    bool once;
+
+    while (!xf_process_wait(&m->signals, m->xl, &status))
+        if ((asked = xf_signals_take(&m->signals, &once)))
+            cancel(m, asked, once);
+    return status;
+}
+
+int xf_migrate_move(struct xf_migrate *m)
+{
+    const char *words[WORDS_MAX];
+    char *remote = remote_words(m);
+    struct settings settings;
+    int said = m->said[0] ? open(m->said, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
+    int out = m->o.json ? STDERR_FILENO : STDOUT_FILENO, status = 1;
+
+    begin_settings(m, &settings);
+    if (remote && settings.whole) {
+        xl_words(m, remote, words);
+        const struct xf_process xl = {
+            words,
+            (const char *const *)settings.set,
+            {STDIN_FILENO, said >= 0 ? said : out, said >= 0 ? said : STDERR_FILENO},
+            XF_EARS_USUAL};
+
+        signal(SIGQUIT, SIG_IGN); /* a terminal's, which is for xl alone */
+        m->xl = xf_process_start(&m->signals, &xl);
+        if (m->xl > 0)
+            status = wait_for_xl(m);
+        else
+            xf_migrate_say("%s: %s", m->real, strerror(-m->xl));
+        m->xl = 0;
+        undo_cap(m);
+    }
+    end_settings(&settings);
+    free(remote);
+    if (said >= 0)
+        close(said);
+    return status && m->cancelled ? m->cancelled : status;
+}
+
+int xf_migrate_move_plain(struct xf_migrate *m)
+{
+    const char *words[WORDS_MAX];
+
+    xl_words(m, m->o.host, words);
+    if (m->o.json)
+        dup2(STDERR_FILENO, STDOUT_FILENO); /* which is the events' alone */
+    xf_signals_end(&m->signals);
+    execv(m->real, (char *const *)words);
+    xf_migrate_say("%s: %s", m->real, strerror(errno));
+    return 1;
+}
