@@ -135,6 +135,7 @@ check: setup
 wanted = $(if $(TESTS),$(foreach test,$(1),$(if $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test)))),$(test))),$(1))
 tests: $(addprefix $(BUILD)/tests/,$(call wanted,$(UNIT_TESTS:$(BUILD)/tests/%=%))) \
 	$(if $(strip $(call wanted,e2e/fuzz-corpus)),$(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)) \
+	$(if $(strip $(call wanted,e2e/versions)),$(BUILD)/compat-end) \
 	$(if $(strip $(call wanted,e2e/faults e2e/soak)),test-build)
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
@@ -334,6 +335,11 @@ HEAP_WRAPS = malloc calloc realloc aligned_alloc free mmap munmap
 $(BUILD)/soak: $(call objects,tests/soak) $(call room,xl-plugin/demo xl-plugin/cli transport/sim) $(DPDK)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(HEAP_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
+
+# One end of the demo alone, which another version's can be put beside (tests/compat).
+$(BUILD)/compat-end: $(BUILD)/obj/tests/compat/end.o $(call room,$(addprefix xl-plugin/,demo screen cli) transport/sim) $(DPDK)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
 
 FUZZ_ROOMS = $(call room,xl-plugin/plugin/pv xl-plugin/plugin dpdk) $(SIM)
 FUZZ_LIBS = $(TRANSPORT_LIBS)
