@@ -48,7 +48,8 @@ fi
 
 tree=$build/compat/$commit
 if [ ! -x "$tree/build/compat-end" ]; then
-    rm -rf "$tree" && mkdir -p "$tree" && git archive "$commit" | tar -C "$tree" -x || fail "$before cannot be unpacked"
+    rm -rf "$tree" && mkdir -p "$tree" || exit 1
+    git archive "$commit" | tar -C "$tree" -x || fail "$before cannot be unpacked"
     env -u MAKEFLAGS -u MAKELEVEL make -s --no-print-directory -C "$tree" BUILD="$tree/build" XEN=0 "$tree/build/compat-end" \
         >"$tree/log" 2>&1 || { tail -n 20 "$tree/log" && fail "$before does not build"; }
 fi

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Golden vectors of each released version (tests/golden/VERSION/packets.txt, a copy of packets.txt
- * as it was then): today's code still reads them. Held are the version that this tree is, and
- * from 1.0.0 on all since then; a pre-release reads no other.
+ * Golden vectors of each released version (a folder each in tests/golden, with a copy of
+ * packets.txt as it was then): today's code still reads them. Held are the version that this tree
+ * is, and from 1.0.0 on all since then; a pre-release reads no other.
  */
 #include "tests/unit/common/unit.h"
 
