@@ -30,7 +30,7 @@ esac
 if grep -qx guest=00000000-0000-4000-8000-000000000001; then
     echo 'cannot=00000000-0000-4000-8000-000000000001 there is a domain already; mend: xl rename 5 other-5'
 fi
-"${0%/*}/real-preflight" "$1" | sed "s/^check=fail xen .*/check=ok xen Xen 4.17/; s/^protocol=.*/protocol=${PROTOCOL:-1}/"
+"${0%/*}/real-preflight" "$1" | sed "s/^check=fail xen .*/check=ok xen Xen 4.17/; s/^protocol=.*/protocol=${PROTOCOL:-1}/; s/^version=.*/version=${VERSION-0.9.0}/"
 echo "xen=${XEN:-4.17}"
 END
 printf '#!/bin/sh\n[ "$1" = --which ]\n' >"$lib/xl-fast-helper"
@@ -128,7 +128,7 @@ hasnt FAIL
 [ ! -s "$work/log" ] || fail "it asks another host, or runs a command"
 doctor hostb
 ends 0
-has 'this host' hostb '  ok    ssh ' 'this host and hostb' '  ok    protocol   hostb speaks the same protocol' \
+has 'this host' hostb '  ok    ssh ' 'this host and hostb' '  ok    version    hostb has the same xl-fast, 0.9.0' '  ok    protocol   hostb speaks the same protocol' \
     '  ok    network ' '  ok    mtu ' '  ok    clock ' 'checks passed'
 hasnt mend:
 grep -q -- '-o BatchMode=yes .*hostb' "$work/log" || fail "ssh may ask for a password"
@@ -196,6 +196,28 @@ echo 'set -- "$(echo "$1" | sed s,/lib/,/nowhere/,)"' >>"$work/as-there"
 doctor hostb
 ends 1
 has hostb '  ok    ssh ' '  FAIL  installed ' "mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+
+good
+echo 'export VERSION=0.8.9' >>"$work/as-there"
+doctor hostb
+ends 1
+has '  FAIL  version    hostb has xl-fast 0.8.9, the source 0.9.0: before 1.0.0 versions do not speak with each other' \
+    "        mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+good
+echo 'export VERSION=' >>"$work/as-there"
+doctor hostb
+ends 1
+has '  FAIL  version    hostb has xl-fast older than 0.9.0, the source 0.9.0' "mend: ssh hostb"
+good
+echo 'export VERSION=0.10.0' >>"$work/as-there"
+doctor hostb
+ends 1
+has '  FAIL  version ' '        mend: apt install ./xl-fast_*.deb'
+good
+echo 'export VERSION=1.1.3' >>"$work/as-there"
+VERSION=1.2.0 doctor hostb
+ends 0
+has '  ok    version    hostb has xl-fast 1.1.3, the source 1.2.0: these speak with each other'
 
 good
 echo 'export PROTOCOL=2' >>"$work/as-there"

@@ -264,8 +264,8 @@ static void compare(struct doctor *x)
         const char *name;
         xf_peers_compare *run;
     } all[] = {
-        {"protocol", xf_peers_protocol}, {"xen", xf_peers_xen}, {"network", xf_peers_network},
-        {"mtu", xf_peers_mtu},           {"cpu", xf_peers_cpu},
+        {"version", xf_peers_version}, {"protocol", xf_peers_protocol}, {"xen", xf_peers_xen},
+        {"network", xf_peers_network}, {"mtu", xf_peers_mtu},           {"cpu", xf_peers_cpu},
     };
     struct xf_finding f;
 

@@ -43,6 +43,15 @@ static void take_text(const char *value, char *to, size_t size)
         strcpy(to, value);
 }
 
+/* Digits first; what an end says goes to a terminal, and into no command. */
+static void take_version(const char *value, char to[32])
+{
+    if (value[0] >= '0' && value[0] <= '9' && strlen(value) < 32 &&
+        strspn(value, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+~-") ==
+            strlen(value))
+        strcpy(to, value);
+}
+
 static void take_xen(struct xf_peer *p, const char *value)
 {
     unsigned major, minor;
@@ -72,6 +81,8 @@ void xf_peer_take(struct xf_peer *p, const char *key, const char *value)
 {
     if (!strcmp(key, "protocol"))
         take_u32(value, &p->protocol);
+    else if (!strcmp(key, "version"))
+        take_version(value, p->version);
     else if (!strcmp(key, "xen"))
         take_xen(p, value);
     else if (!strcmp(key, "address"))
@@ -104,6 +115,53 @@ static bool begin(struct xf_finding *f, bool known)
     memset(f, 0, sizeof(*f));
     f->state = known ? XF_FINDING_FAIL : XF_FINDING_UNKNOWN;
     return known;
+}
+
+/* Three numbers; false: that is none, or has none. */
+static bool numbers_of(const char *version, unsigned n[3])
+{
+    return sscanf(version, "%4u.%4u.%4u", &n[0], &n[1], &n[2]) == 3;
+}
+
+/* Which is the older, where one has no number that is before all that do. */
+static bool is_older(const char *a, const char *b)
+{
+    unsigned x[3] = {0}, y[3] = {0};
+
+    if (!numbers_of(a, x) || !numbers_of(b, y))
+        return !a[0] && b[0];
+    for (unsigned i = 0; i < 3; i++)
+        if (x[i] != y[i])
+            return x[i] < y[i];
+    return strcmp(a, b) < 0;
+}
+
+static const char *name_of(const char *version)
+{
+    return version[0] ? version : "older than " XF_PEERS_FIRST_VERSION;
+}
+
+void xf_peers_version(const struct xf_peer *source, const struct xf_peer *target,
+                      struct xf_finding *f)
+{
+    const char *here = source->version, *there = target->version;
+    unsigned x[3], y[3];
+
+    if (!begin(f, source->protocol && target->protocol))
+        return;
+    if (here[0] && !strcmp(here, there)) {
+        f->state = XF_FINDING_OK;
+        TEXT("has the same xl-fast, %s", there);
+    } else if (numbers_of(here, x) && numbers_of(there, y) && x[0] && y[0]) {
+        f->state = XF_FINDING_OK;
+        TEXT("has xl-fast %s, the source %s: these speak with each other", there, here);
+    } else {
+        MEND("%s", XF_MEND_INSTALL);
+        f->mend_at_source = is_older(here, there);
+        TEXT("has xl-fast %s, the source %s: before 1.0.0 versions do not speak with each other: "
+             "install the same one at both ends",
+             name_of(there), name_of(here));
+    }
 }
 
 void xf_peers_protocol(const struct xf_peer *source, const struct xf_peer *target,

@@ -15,7 +15,8 @@
 /* 0 or "": not said. */
 struct xf_peer {
     unsigned protocol, xen_major, xen_minor;
-    uint32_t ipv4; /* host order; with a prefix */
+    char version[32]; /* of xl-fast; ends older than 0.9.0 do not say theirs */
+    uint32_t ipv4;    /* host order; with a prefix */
     unsigned prefix;
     char port[256];
     unsigned mtu;                            /* of a kernel interface */
@@ -26,6 +27,9 @@ struct xf_peer {
     uint64_t bandwidth_bps, max_downtime_us; /* xl-fast.conf's, or what overrides it */
     uint64_t memory_kib;                     /* the guest's, at the source */
 };
+
+/* The first that says its version. */
+#define XF_PEERS_FIRST_VERSION "0.9.0"
 
 enum xf_finding_state { XF_FINDING_OK, XF_FINDING_NOTE, XF_FINDING_FAIL, XF_FINDING_UNKNOWN };
 
@@ -49,6 +53,10 @@ void xf_peer_take(struct xf_peer *p, const char *key, const char *value);
 typedef void xf_peers_compare(const struct xf_peer *source, const struct xf_peer *target,
                               struct xf_finding *f);
 
+/* Versions of xl-fast. Before 1.0.0 only the same one: the protocol may change with each, also
+   where its number does not tell. From 1.0.0 on a version speaks with the one before, and the
+   protocol's number decides. Unknown only where an end has not answered at all. */
+xf_peers_compare xf_peers_version;
 xf_peers_compare xf_peers_protocol; /* the same version */
 xf_peers_compare xf_peers_xen;      /* the target's not older */
 xf_peers_compare xf_peers_network;  /* addresses: one network, and not the same */

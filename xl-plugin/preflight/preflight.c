@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "transport/base/version.h"
 #include "transport/offer.h"
 #include "xl-plugin/plugin/portlock.h"
 #include "checks.h"
@@ -192,7 +193,9 @@ int main(int argc, char **argv)
     gethostname(host, sizeof(host) - 1);
     find_ourselves(&p);
     xf_dpdk_probe_host_at(p.sysfs, &p.host);
-    printf("protocol=%d\n", XF_PROTOCOL_VERSION);
+    printf("version=%s\nprotocol=%d\n", XF_VERSION, XF_PROTOCOL_VERSION);
+    if (call == SOURCE)
+        printf("ask=version=%s\n", XF_VERSION);
     if (call == EXAMINE) {
         /* What Xen's libraries say of a host without Xen is said once, by us. */
         if (!freopen("/dev/null", "w", stderr))

@@ -2,6 +2,7 @@
 /*
  * The question: what the source has to say to its target's preflight, on stdin, in lines:
  *
+ *     version=X.Y.Z        of the source's xl-fast; with a guest and without this: older than 0.9.0
  *     attempt=UUID         of a migration that is to begin: it is given a turn (portlock.h)
  *     list=1               of all guests below, say which cannot move here; else that of the one is
  *                          a refusal

@@ -16,8 +16,10 @@
 
 #include <xenguest.h> /* wants xenctrl.h before it */
 
+#include "transport/base/version.h"
 #include "transport/offer.h"
 #include "xl-plugin/doctor/peers.h"
+#include "preflight_question.h"
 
 #define XL_CONF "/etc/xen/xl.conf"
 #define XL_LOCK "/var/lock/xl"
@@ -35,8 +37,9 @@ int xf_check_xen(struct xf_preflight *p)
     if (!v)
         return xf_refuse(p, "cannot ask Xen for its version");
     printf("xen=%d.%d\n", v->xen_version_major, v->xen_version_minor);
-    return xf_pass(p, "Xen %d.%d, %s dom0, xl-fast protocol %d", v->xen_version_major,
-                   v->xen_version_minor, p->host.pv_dom0 ? "PV" : "PVH", XF_PROTOCOL_VERSION);
+    return xf_pass(p, "Xen %d.%d, %s dom0, xl-fast %s, protocol %d", v->xen_version_major,
+                   v->xen_version_minor, p->host.pv_dom0 ? "PV" : "PVH", XF_VERSION,
+                   XF_PROTOCOL_VERSION);
 }
 
 void xf_close_xen(struct xf_preflight *p)
@@ -177,11 +180,13 @@ int xf_check_memory(struct xf_preflight *p)
 /* What one end can see of both; the rest `xl-fast doctor` compares by the same functions. */
 int xf_check_peer(struct xf_preflight *p)
 {
-    static xf_peers_compare *const all[] = {xf_peers_protocol, xf_peers_xen, xf_peers_network};
+    static xf_peers_compare *const all[] = {xf_peers_version, xf_peers_protocol, xf_peers_xen,
+                                            xf_peers_network};
     struct xf_peer source = {0}, here = {0};
     const libxl_version_info *v = libxl_get_version_info(p->ctx);
     struct xf_finding f;
-    char text[32];
+    char text[32], version[64], uuid[37];
+    unsigned compares;
 
     xf_peer_take(&source, "protocol", p->peer.protocol);
     xf_peer_take(&source, "xen", p->peer.xen);
@@ -192,13 +197,19 @@ int xf_check_peer(struct xf_preflight *p)
         return xf_refuse(p, "the source's Xen version '%s' is none", p->peer.xen);
     if (!source.prefix)
         return xf_refuse(p, "the source's address '%s' is none", p->peer.address);
+    xf_question_value(p->question, "version", version, sizeof(version));
+    xf_peer_take(&source, "version", version);
+    /* By -C, nothing of the guest is asked, and its version is not told: the protocol's has to do.
+     */
+    compares = source.version[0] || xf_question_guest(p->question, uuid) ? 0 : 1;
     here.protocol = XF_PROTOCOL_VERSION;
+    xf_peer_take(&here, "version", XF_VERSION);
     snprintf(text, sizeof(text), "%d.%d", v->xen_version_major, v->xen_version_minor);
     xf_peer_take(&here, "xen", text);
     here.ipv4 = p->config.ipv4;
     here.prefix = p->config.prefix;
     xf_peer_take(&here, "port", p->config.port);
-    for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
+    for (unsigned i = compares; i < sizeof(all) / sizeof(*all); i++) {
         all[i](&source, &here, &f);
         if (f.state != XF_FINDING_OK) {
             xf_mend(p, false, "%s", f.mend);
