@@ -9,7 +9,7 @@
  * listens, then the source's OFFER), and this talk, which stays as it is from 0.9.0 on. On stdout a
  * line each: `up`, `landed` (source), `result HASH`, `resumed`, `failed WHY`. On stdin a line each:
  * `seen`, `resume`, `quit`. All else between this process and its child is this version's own
- * (xl-plugin/demo/demo.h).
+ * (xl-plugin/demo/demo_parts.h).
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -21,10 +21,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "xl-plugin/demo/demo.h"
+#include "xl-plugin/demo/demo_parts.h"
 
 /* Of a guest that writes, with pages of all kinds, and a link that loses some packets. */
-static struct demo_options options = {
+static struct xf_demo_options options = {
     .fill = XF_FILL_MIXED,
     .dirty_bytes_per_s = 8 << 20,
     .writers = 1,
@@ -34,7 +34,7 @@ static struct demo_options options = {
     .queues = 2,
 };
 
-static void say(const struct demo_message *m)
+static void say(const struct xf_demo_message *m)
 {
     switch (m->kind) {
     case DEMO_UP:
@@ -73,7 +73,7 @@ static void obey(int child, const char *line)
 static int look_after(pid_t pid, int child)
 {
     struct pollfd from[2] = {{.fd = child, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
-    struct demo_message m;
+    struct xf_demo_message m;
     char line[64];
     int status;
 
@@ -96,7 +96,7 @@ static int look_after(pid_t pid, int child)
 
 int main(int argc, char **argv)
 {
-    struct demo_end end = {.options = &options};
+    struct xf_demo_end end = {.options = &options};
     bool source = argc > 1 && !strcmp(argv[1], "source");
     int talk[2];
     pid_t pid;
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
         close(talk[0]);
         end.parent = talk[1];
         dup2(STDERR_FILENO, STDOUT_FILENO);
-        exit(source ? demo_source_main(&end) : demo_target_main(&end));
+        exit(source ? xf_demo_source_main(&end) : xf_demo_target_main(&end));
     }
     close(talk[1]);
     close(end.peer);
