@@ -41,10 +41,12 @@ int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest)
     c->table = calloc(c->count, sizeof(c->table[0]));
     c->kept = calloc(most, sizeof(c->kept[0]));
     c->passing = calloc(most / PASSING_SHARE + 1, sizeof(c->passing[0]));
-    if (guest->gives_zeros && guest->ops->map_part)
+    if (guest->gives_zeros && guest->parts)
         c->seen_parts = xf_bitmap_new(guest->page_count / XF_PART_PAGES + 1);
-    return c->table && c->kept && c->passing && (c->seen_parts || !guest->gives_zeros) ? 0
-                                                                                       : -ENOMEM;
+    return c->table && c->kept && c->passing &&
+                   (c->seen_parts || !guest->gives_zeros || !guest->parts)
+               ? 0
+               : -ENOMEM;
 }
 
 void xf_chunks_fini(struct xf_chunks *c)
@@ -168,7 +170,7 @@ static int map(struct xf_chunks *c, uint64_t gfn)
     const uint64_t chunk = gfn / XF_CHUNK_PAGES, part = gfn / XF_PART_PAGES;
     struct xf_chunk *k = &c->table[chunk];
     bool in_parts =
-        c->seen_parts || (c->guest.ops->map_part && !c->whole && k->seen && k->parts < PARTS_MOST);
+        c->seen_parts || (c->guest.parts && !c->whole && k->seen && k->parts < PARTS_MOST);
     void *base;
     int rc = in_parts ? c->guest.ops->map_part(c->guest.ctx, part * XF_PART_PAGES, &base)
                       : c->guest.ops->map_chunk(c->guest.ctx, chunk, &base);

@@ -18,7 +18,6 @@
     X(source_suspend, "source: before the guest is suspended")                                     \
     X(source_suspended, "source: after it has been")                                               \
     X(source_keep_still, "source: before it asks which pages not to verify")                       \
-    X(source_next_batch, "source: before a tunnel's next batch is fetched")                        \
     X(source_map, "source: before guest pages are mapped")                                         \
     X(source_round_begin, "source: a round begins")                                                \
     X(source_round_end, "source: the target has counted all of a round")                           \
@@ -34,7 +33,7 @@
     X(target_health, "target: asks the port whether it works")                                     \
     X(target_populate, "target: before pages get memory")                                          \
     X(target_map_chunk, "target: before a chunk of guest memory is mapped")                        \
-    X(target_end_batch, "target: before a tunnel's batch is handed on")                            \
+    X(target_end_batch, "target: all of a round of pages has landed; before the guest is told")    \
     X(target_round_end, "target: all of a round has landed")                                       \
     X(target_complete, "target: all of the last round has landed")                                 \
     X(target_answer_send, "target: before ANSWER")                                                 \

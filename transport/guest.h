@@ -2,11 +2,15 @@
 /*
  * Guest: the two ends of a migration as the transport sees them. The source reads a running guest's
  * memory; the sink builds the memory of the guest that is to be. Both are tables of functions that
- * are called once per batch or chunk, never once per page, and all from the one thread that steps
- * the session. The real ones are in xl-plugin/, the simulated one is simguest.h.
+ * are called once per batch or chunk, never once per page: what a guest holds in one, what is done
+ * to it in another. Every function is there; guest.c has stubs. The real ones are in xl-plugin/,
+ * the simulated one is sim/simguest.h.
+ *
+ * Threads: all calls come from the one thread that steps the session. (A link allows more,
+ * link.h: a guest need not.) A guest that others use too, as a tunnel's buffer, locks for itself.
  *
  * A page is XF_PAGE_BYTES of guest memory, named by its guest frame number ("gfn"), 0 <= gfn < the
- * session's page count. A bitmap has one bit per gfn (bitmap.h).
+ * session's page count. A bitmap has one bit per gfn (base/bitmap.h).
  *
  * Functions return 0 or -errno unless they say otherwise.
  */
@@ -50,6 +54,11 @@ struct xf_guest_source_ops {
      * Fetches and clears the dirty bitmap: `dirty` is overwritten with the gfns written since the
      * last fetch (or since start). `final` is set for the fetch after suspend().
      * A page that changes after this call is in the next fetch. *count = number of bits set.
+     *
+     * A tunnel, whose pages are not a guest's memory but a buffer that is filled again and again
+     * (plan_batches.h): the pages of the next batch, none when there are no more. -EAGAIN: none
+     * yet; asked again at the next step. When this is called again, the batch before has landed and
+     * its buffer can be filled anew.
      */
     int (*dirty)(void *ctx, uint64_t *dirty, bool final, uint64_t *count);
 
@@ -69,34 +78,36 @@ struct xf_guest_source_ops {
     void (*unmap)(void *ctx);
 
     /*
-     * May be NULL: it cannot be slowed down. Leaves the guest so many percent (1 to 100) of the CPU
-     * time that it had before the first call; 100 gives all of it back. Called with less only if
-     * the policy allows it, and then with 100 before suspend(), and however else the session ends.
+     * After suspend(), before all pages are hashed: clears of `pages` those that others than the
+     * guest may still write, so that a difference in them would mean nothing. xf_guest_still() if
+     * there are none.
+     */
+    int (*keep_still)(void *ctx, uint64_t *pages);
+};
+
+/* What is done to a guest; its content is apart. xf_guest_uncontrolled for what is none. */
+struct xf_guest_control_ops {
+    /*
+     * Leaves the guest so many percent (1 to 100) of the CPU time that it had before the first
+     * call; 100 gives all of it back. Called with less only if the plan orders it, and then with
+     * 100 before suspend(), and however else the session ends. An error: it cannot be slowed down.
      */
     int (*throttle)(void *ctx, unsigned percent);
 
-    /* Stops the guest. On success no page changes any more. The blackout starts here. */
+    /* Stops the guest. On success no page changes any more. The downtime starts here. Who resumes
+       it after a failure is its owner, when the session is over. */
     int (*suspend)(void *ctx);
-
-    /*
-     * May be NULL. After suspend(), before all pages are hashed: clears of `pages` those that
-     * others than the guest may still write, so that a difference in them would mean nothing.
-     */
-    int (*keep_still)(void *ctx, uint64_t *pages);
-
-    /*
-     * NULL for a guest. A tunnel, whose pages are not a guest's memory but a buffer that is filled
-     * again and again, has this instead of dirty() and suspend(): sets in `todo` (all zero on
-     * entry) the pages of the next batch, *count of them; 0 when there are no more batches.
-     * -EAGAIN: none yet; asked again at the next step. Each batch is a round: when this is called
-     * again, the one before has landed and its buffer can be filled anew.
-     */
-    int (*next_batch)(void *ctx, uint64_t *todo, uint64_t *count);
 };
+
+/* Stubs, for what a kind of guest does not need. */
+int xf_guest_still(void *ctx, uint64_t *pages);
+int xf_guest_present(void *ctx, uint64_t *candidates); /* what is dirty is there */
+extern const struct xf_guest_control_ops xf_guest_uncontrolled;
 
 struct xf_guest_source {
     const struct xf_guest_source_ops *ops;
-    void *ctx;
+    const struct xf_guest_control_ops *control;
+    void *ctx;           /* of both */
     uint64_t page_count; /* gfns lie below this */
 };
 
@@ -117,16 +128,21 @@ struct xf_guest_sink_ops {
     int (*map_chunk)(void *ctx, uint64_t chunk, void **base);
     void (*unmap_chunk)(void *ctx, uint64_t chunk, void *base);
 
-    /* May be NULL: only whole chunks. The same of the XF_PART_PAGES gfns from `first` on. */
+    /* The same of the XF_PART_PAGES gfns from `first` on; called only if the sink has `parts`. */
     int (*map_part)(void *ctx, uint64_t first, void **base);
     void (*unmap_part)(void *ctx, uint64_t first, void *base);
 
     /*
-     * NULL for a guest. A tunnel's batch of `count` pages has landed, and all chunks are unmapped.
-     * -EAGAIN: the sink cannot take it yet; asked again at the next step, and the source waits.
+     * A round of `count` pages has landed. -EAGAIN: the sink cannot take it yet; asked again at the
+     * next step, and the source waits.
      */
-    int (*end_batch)(void *ctx, uint64_t count);
+    int (*end_round)(void *ctx, uint64_t count);
 };
+
+/* Stubs, for what a kind of sink does not need. */
+int xf_sink_map_part(void *ctx, uint64_t first, void **base); /* -ENOTSUP */
+void xf_sink_unmap_part(void *ctx, uint64_t first, void *base);
+int xf_sink_end_round(void *ctx, uint64_t count);
 
 struct xf_guest_sink {
     const struct xf_guest_sink_ops *ops;
@@ -134,6 +150,12 @@ struct xf_guest_sink {
     uint64_t page_count;
     uint32_t chunks_max; /* mapped at once; 0: XF_CHUNKS_MAX */
     bool gives_zeros; /* what populate() gives is zeros: until it is mapped, it need not be read */
+    bool parts;       /* map_part() costs less than map_chunk() */
+    bool unmapped_rounds; /* nothing is mapped while end_round() is called */
 };
+
+/* Whether all functions are there: none may be NULL. */
+bool xf_guest_source_whole(const struct xf_guest_source *guest);
+bool xf_guest_sink_whole(const struct xf_guest_sink *guest);
 
 #endif

@@ -5,7 +5,8 @@
  *     CONNECT --ANSWER--> READY --FEEDBACK(ready)--> LIVE --stop--> FINAL --FEEDBACK--> DONE
  *        \_________________\__________________________\______________\-----> FAILED
  *
- * A round (source_rounds.c) is: [a round of POPULATE records if pages are new to the target;] every
+ * What goes next, when the guest stops, and what is the last, a plan says (plan.h). A round
+ * (source_rounds.c) is: [a round of POPULATE records if pages are new to the target;] every
  * page of the dirty bitmap once; BARRIER, repeated until the target has counted them all. The
  * bitmap is fetched (and cleared) before the round's first page is read, so whatever changes after
  * a page was read is in the next bitmap: that is why a lost page can be read again, possibly newer,
@@ -42,7 +43,6 @@
 void xf_source_config_init(struct xf_source_config *config)
 {
     memset(config, 0, sizeof(*config));
-    xf_policy_init(&config->policy);
     config->answer_timeout_us = 30000000;
     config->begin_timeout_us = 600000000;
     config->ready_timeout_us = 60000000;
@@ -59,7 +59,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     *out = NULL;
     if (config->offer.queues == 0 || config->offer.queues > XF_QUEUES_MAX ||
         config->offer.queues > link->queues || config->offer.page_count != guest->page_count ||
-        guest->page_count == 0)
+        guest->page_count == 0 || !config->plan || !xf_guest_source_whole(guest))
         return -EINVAL;
     s = aligned_alloc(_Alignof(struct xf_source), sizeof(*s));
     if (!s)
@@ -67,14 +67,11 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     memset(s, 0, sizeof(*s));
     s->config = *config;
     s->guest = *guest;
-    s->throttle_pct = 100;
-    if (!guest->ops->throttle)
-        s->config.policy.throttle = false;
+    s->plan = config->plan;
+    xf_brake_init(&s->brake, xf_source_throttle, s);
     rc = xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps,
                          config->compress, config->offer.features, config->cpu_ns);
     rc = rc ?: xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
-    /* A tunnel's buffer holds its last batch only: there is nothing to compare at the end. */
-    s->verify = !guest->ops->next_batch && config->offer.features & XF_FEATURE_VERIFY;
     s->encoder.hash_seed = xf_page_hash_seed(config->offer.session_id);
     xf_offer_wipe(&s->config.offer); /* the keys are made: the secret is not needed again */
     if (!rc)
@@ -108,7 +105,7 @@ void xf_source_free(struct xf_source *s)
 {
     if (!s)
         return;
-    xf_source_unthrottle(s);
+    xf_brake_release(&s->brake);
     xf_encoder_fini(&s->encoder);
     for (unsigned q = 0; s->queues && q < s->session.queues; q++) {
         struct xf_link *link = s->session.link;
@@ -130,7 +127,7 @@ static int fail(struct xf_source *s, int rc, uint64_t now_us)
     struct xf_session *ss = &s->session;
 
     if (s->phase != XF_PHASE_FAILED) {
-        xf_source_unthrottle(s);
+        xf_brake_release(&s->brake);
         xf_session_fail(ss, rc, "%s", strerror(-rc));
         if (rc != -ECONNABORTED && !XF_FAULT(source_abort_send))
             xf_session_send_reason(ss, &s->queues[0].inflight.next, rc, ss->error);
@@ -233,6 +230,57 @@ static int check_times(struct xf_source *s, uint64_t now_us)
     return check_path(s, now_us);
 }
 
+/* Something has ended: does what the plan orders until it is to send or to wait. */
+static int go_on(struct xf_source *s, enum xf_ended what, uint64_t now_us)
+{
+    struct xf_plan_ended ended = {.what = what, .stats = &s->session.stats, .now_us = now_us};
+
+    for (;;) {
+        ended.cannot_slow = s->brake.refused;
+        struct xf_plan_order order = s->plan->next(s->plan, &ended);
+        int rc;
+
+        if (ended.what == XF_ENDED_LOOK)
+            s->predicted_us = order.predicted_us;
+        s->waiting = order.what == XF_ORDER_WAIT;
+        switch (order.what) {
+        case XF_ORDER_SEND:
+            return xf_source_begin(s, &order, now_us);
+        case XF_ORDER_LOOK:
+            rc = xf_source_look(s, &ended, now_us);
+            ended.what = XF_ENDED_LOOK;
+            break;
+        case XF_ORDER_WAIT:
+            return 0;
+        case XF_ORDER_SUSPEND:
+            rc = xf_source_suspend(s, now_us);
+            ended.what = XF_ENDED_SUSPEND;
+            break;
+        case XF_ORDER_DONE:
+            return xf_source_complete(s, now_us);
+        default:
+            return xf_session_fail(&s->session, -EBUSY, "%s", order.why);
+        }
+        if (rc)
+            return rc;
+    }
+}
+
+/* The target can take memory. */
+static int start(struct xf_source *s, uint64_t now_us)
+{
+    int rc = xf_source_start(s, now_us);
+
+    return rc == -EAGAIN ? 0 : rc ?: go_on(s, XF_ENDED_START, now_us);
+}
+
+static int end_round(struct xf_source *s, uint64_t now_us)
+{
+    int rc = xf_source_end_round(s, now_us);
+
+    return rc == -EAGAIN ? 0 : rc ?: go_on(s, XF_ENDED_SEND, now_us);
+}
+
 static int act_on(struct xf_source *s, int news, uint64_t now_us)
 {
     switch (news) {
@@ -243,7 +291,7 @@ static int act_on(struct xf_source *s, int news, uint64_t now_us)
         s->target_ready = true;
         return 0;
     case XF_SOURCE_ROUND_COUNTED:
-        return xf_source_end_round(s, now_us);
+        return end_round(s, now_us);
     default:
         return news; /* none, or -errno */
     }
@@ -257,9 +305,9 @@ static int send_due(struct xf_source *s, uint64_t now_us)
     if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
         return 0;
     if (s->phase == XF_PHASE_READY && s->target_ready)
-        rc = xf_source_start_rounds(s, now_us);
+        rc = start(s, now_us);
     if (!rc && s->waiting)
-        rc = xf_source_next_batch(s, now_us);
+        rc = go_on(s, XF_ENDED_WAIT, now_us);
     if (!rc && s->phase != XF_PHASE_READY && !s->waiting) {
         rc = xf_source_send_pages(s, now_us);
         if (!rc && xf_source_barrier_due(s, now_us)) {

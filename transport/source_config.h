@@ -7,13 +7,13 @@
 #include <stdint.h>
 
 #include "offer.h"
-#include "rounds.h"
+#include "plan.h"
 #include "transport/base/compress_mode.h"
 #include "transport/base/stats.h"
 
 struct xf_source_config {
-    struct xf_offer offer; /* copied; wipe yours */
-    struct xf_policy policy;
+    struct xf_offer offer;      /* copied; wipe yours */
+    struct xf_plan *plan;       /* what to send when; the caller's, and must outlive the source */
     uint64_t answer_timeout_us; /* offer -> the target's first answer over the link */
     /* Whether the target's end has begun, as far as is known: until then the answer's time does not
        run, but this one. Asked a few times a second before the first answer; NULL: not known. */

@@ -329,16 +329,11 @@ static void send_ping(struct xf_source *s, unsigned queue, uint64_t now_us)
                s->phase == XF_PHASE_READY ? s->session.shape.body_bytes : 0, now_us);
 }
 
-static bool is_last_round(const struct xf_source *s)
-{
-    return s->phase == XF_PHASE_FINAL && s->kind == (s->verify ? XF_ROUND_HASHES : XF_ROUND_PAGES);
-}
-
 void xf_source_send_barrier(struct xf_source *s, uint64_t now_us)
 {
     struct xf_wire_barrier b = {
         .round = s->round,
-        .flags = is_last_round(s) ? XF_BARRIER_FINAL : 0,
+        .flags = s->final && !s->pages_next ? XF_BARRIER_FINAL : 0,
         .pages = s->round_pages,
         .floor = s->queues[0].inflight.una,
     };

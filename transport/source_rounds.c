@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Source, rounds: which pages go next, and when the guest is to stop. */
+/* Source, rounds: what the plan orders, done with the guest: which pages there are, and the stop.
+ */
 #include "source_rounds.h"
 
 #include <errno.h>
@@ -93,11 +94,12 @@ static int begin_rounds_of_todo(struct xf_source *s, bool joined, uint64_t now_u
         }
         passed(s);
     }
+    s->pages_next = fresh_pages;
     return fresh_pages ? begin_round(s, XF_ROUND_POPULATE, fresh_pages, now_us)
                        : begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us);
 }
 
-int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
+int xf_source_start(struct xf_source *s, uint64_t now_us)
 {
     xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
     int rc = XF_FAULT(source_start) ?: s->guest.ops->start(s->guest.ctx, s->todo);
@@ -105,7 +107,7 @@ int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
     xf_lap(&s->session.stats.laps, XF_STAGE_guest);
     s->idle = false;
     if (rc == -EAGAIN)
-        return 0; /* the next step goes on */
+        return rc;
     rc = rc ?: XF_FAULT(source_started);
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot start logging dirty pages: %s",
@@ -121,7 +123,7 @@ int xf_source_start_rounds(struct xf_source *s, uint64_t now_us)
     s->session.stats.pages_total = s->todo_pages;
     s->session.stats.live_us = now_us;
     xf_source_enter(s, XF_PHASE_LIVE, now_us);
-    return begin_round(s, XF_ROUND_POPULATE, s->todo_pages, now_us);
+    return 0;
 }
 
 static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t *count)
@@ -130,41 +132,24 @@ static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t
     int rc = XF_FAULT(source_dirty) ?: s->guest.ops->dirty(s->guest.ctx, into, final, count);
 
     xf_lap(&s->session.stats.laps, XF_STAGE_guest);
-    return rc ? xf_session_fail(&s->session, rc, "cannot fetch the dirty bitmap: %s", strerror(-rc))
-              : 0;
+    return rc && (rc != -EAGAIN || final)
+               ? xf_session_fail(&s->session, rc, "cannot fetch the dirty bitmap: %s",
+                                 strerror(-rc))
+               : rc;
 }
 
-static int throttle(struct xf_source *s, unsigned percent)
+int xf_source_throttle(void *arg, unsigned percent)
 {
+    struct xf_source *s = arg;
+
     xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
-    int rc = s->guest.ops->throttle(s->guest.ctx, percent);
+    int rc = s->guest.control->throttle(s->guest.ctx, percent);
 
     xf_lap(&s->session.stats.laps, XF_STAGE_guest);
     return rc;
 }
 
-static void slow_down(struct xf_source *s, unsigned percent)
-{
-    if (percent == s->throttle_pct)
-        return;
-    /* Also if it fails: it is given back in any case. */
-    s->throttle_pct = percent;
-    if (throttle(s, percent))
-        s->config.policy.throttle = false; /* a guest that cannot be slowed down is busy */
-    else
-        s->session.stats.throttle_pct = percent;
-}
-
-void xf_source_unthrottle(struct xf_source *s)
-{
-    if (s->throttle_pct < 100)
-        throttle(s, 100);
-    s->throttle_pct = 100;
-}
-
-/* Suspends the guest and makes todo the last round's: what was dirty, and what became so meanwhile.
- */
-static int stop_and_copy(struct xf_source *s, uint64_t now_us)
+int xf_source_suspend(struct xf_source *s, uint64_t now_us)
 {
     uint64_t count;
     int rc;
@@ -173,17 +158,16 @@ static int stop_and_copy(struct xf_source *s, uint64_t now_us)
     s->session.stats.predicted_us = s->predicted_us == UINT64_MAX ? 0 : s->predicted_us;
     s->round_pages = 0; /* not known yet */
     xf_source_enter(s, XF_PHASE_FINAL, now_us);
-    xf_source_unthrottle(s); /* to suspend is the guest's own work */
+    xf_brake_release(&s->brake); /* to suspend is the guest's own work */
     xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
-    rc = XF_FAULT(source_suspend) ?: s->guest.ops->suspend(s->guest.ctx);
+    rc = XF_FAULT(source_suspend) ?: s->guest.control->suspend(s->guest.ctx);
     xf_lap(&s->session.stats.laps, XF_STAGE_guest);
     rc = rc ?: XF_FAULT(source_suspended);
     if (rc)
         return xf_session_fail(&s->session, rc, "the guest did not suspend: %s", strerror(-rc));
     rc = fetch_dirty(s, s->fresh, true, &count);
-    if (rc)
-        return rc;
-    return begin_rounds_of_todo(s, true, now_us);
+    s->todo_is = XF_TODO_JOINED;
+    return rc;
 }
 
 /*
@@ -226,48 +210,46 @@ static void measure_speed(struct xf_source *s, uint64_t now_us)
                   us > rtt_us ? us - rtt_us : us);
 }
 
-/* A round of pages is over while the guest runs: what next? */
-static int after_live_round(struct xf_source *s, uint64_t now_us)
+int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t now_us)
 {
-    struct xf_round r = {
+    struct xf_round *r = &ended->round;
+    uint64_t fetching_ns = s->encoder.compress.clock_ns(), back;
+
+    if (s->todo_is == XF_TODO_JOINED)
+        return -EINVAL; /* a plan's mistake: what the stop has found would be lost */
+    *r = (struct xf_round){
         .pages = s->round_pages,
         .us = now_us - s->round_us,
         .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
     };
-    uint64_t fetching_ns = s->encoder.compress.clock_ns(), back;
-    char line[XF_BUSY_BYTES];
-    int rc = fetch_dirty(s, s->todo, false, &r.dirty_pages);
+    int rc = fetch_dirty(s, s->todo, false, &r->dirty_pages);
 
+    s->todo_is = XF_TODO_FETCHED;
+    ended->none_yet = rc == -EAGAIN;
+    if (ended->none_yet)
+        return 0;
     rc = rc ?: ask_deferred(s, &back);
     if (rc)
         return rc;
     if (back) { /* those come once more */
         for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++)
             s->todo[w] |= s->fresh[w];
-        r.dirty_pages = xf_bitmap_count(s->todo, s->guest.page_count);
+        r->dirty_pages = xf_bitmap_count(s->todo, s->guest.page_count);
     }
     fetching_ns = s->encoder.compress.clock_ns() - fetching_ns;
-    r.fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace);
-    s->dirty_pages = r.left_pages = r.dirty_pages;
-    switch (xf_policy_next(&s->config.policy, &s->rounds, &r, &s->predicted_us)) {
-    case XF_ROUND_AGAIN:
-        slow_down(s, xf_rounds_throttle_pct(&s->rounds));
-        return begin_rounds_of_todo(s, false, now_us);
-    case XF_ROUND_STOP:
-        return stop_and_copy(s, now_us);
-    default:
-        xf_policy_say_busy(line, &s->config.policy, &r, s->predicted_us);
-        return xf_session_fail(&s->session, -EBUSY, "%s", line);
-    }
+    r->fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace);
+    s->dirty_pages = r->left_pages = r->dirty_pages;
+    s->rounds_done += s->kind == XF_ROUND_PAGES;
+    return 0;
 }
 
-/* The last round of pages has landed: the hashes of all that will not change any more. */
+/* The hashes of all that will not change any more. */
 static int begin_hashes(struct xf_source *s, uint64_t now_us)
 {
     int rc = XF_FAULT(source_keep_still);
 
     memcpy(s->todo, s->populated, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
-    if (!rc && s->guest.ops->keep_still)
+    if (!rc)
         rc = s->guest.ops->keep_still(s->guest.ctx, s->todo);
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot tell which pages to verify: %s",
@@ -275,25 +257,43 @@ static int begin_hashes(struct xf_source *s, uint64_t now_us)
     return begin_round(s, XF_ROUND_HASHES, xf_bitmap_count(s->todo, s->guest.page_count), now_us);
 }
 
-int xf_source_next_batch(struct xf_source *s, uint64_t now_us)
+/* The pages of todo. */
+static int begin_pages(struct xf_source *s, uint64_t now_us)
 {
-    uint64_t count = 0;
-    int rc;
+    const enum xf_todo_is was = s->todo_is;
 
-    memset(s->todo, 0, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
-    rc = XF_FAULT(source_next_batch) ?: s->guest.ops->next_batch(s->guest.ctx, s->todo, &count);
-    s->waiting = rc == -EAGAIN;
-    if (s->waiting)
-        return 0;
-    if (rc)
-        return xf_session_fail(&s->session, rc, "cannot read the guest: %s", strerror(-rc));
-    if (!count)
-        xf_source_enter(s, XF_PHASE_FINAL, now_us);
-    s->todo_pages = xf_bitmap_count(s->todo, s->guest.page_count);
-    return begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us);
+    s->todo_is = XF_TODO_SENT;
+    return was == XF_TODO_SENT ? begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us)
+                               : begin_rounds_of_todo(s, was == XF_TODO_JOINED, now_us);
 }
 
-/* The target has counted every page of the round. */
+static int begin_nothing(struct xf_source *s, uint64_t now_us)
+{
+    memset(s->todo, 0, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
+    return begin_round(s, XF_ROUND_PAGES, 0, now_us);
+}
+
+int xf_source_begin(struct xf_source *s, const struct xf_plan_order *order, uint64_t now_us)
+{
+    if (order->throttle_pct) {
+        xf_brake_set(&s->brake, order->throttle_pct);
+        s->session.stats.throttle_pct = s->brake.least_pct;
+    }
+    s->final = order->final;
+    if (s->final && s->phase == XF_PHASE_LIVE)
+        xf_source_enter(s, XF_PHASE_FINAL, now_us);
+    switch (order->content) {
+    case XF_SEND_MEMORY:
+        return begin_round(s, XF_ROUND_POPULATE, s->todo_pages, now_us);
+    case XF_SEND_PAGES:
+        return begin_pages(s, now_us);
+    case XF_SEND_NOTHING:
+        return begin_nothing(s, now_us);
+    default:
+        return begin_hashes(s, now_us);
+    }
+}
+
 int xf_source_end_round(struct xf_source *s, uint64_t now_us)
 {
     struct xf_stats *st = &s->session.stats;
@@ -307,28 +307,32 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
     rc = xf_source_check_deferred(s); /* of what was repaired after the barrier */
     if (rc)
         return rc;
-    if (s->kind == XF_ROUND_POPULATE) {
-        if (s->guest.ops->next_batch)
-            return xf_source_next_batch(s, now_us);
-        return begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us);
+    if (s->kind == XF_ROUND_POPULATE && s->pages_next) {
+        s->pages_next = false;
+        return begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us) ?: -EAGAIN;
     }
     if (s->kind == XF_ROUND_PAGES) {
         st->rounds++;
         measure_speed(s, now_us);
         xf_source_progress(s, now_us);
         xf_source_take_counts(s);
-        if (s->phase == XF_PHASE_LIVE)
-            return s->guest.ops->next_batch ? xf_source_next_batch(s, now_us)
-                                            : after_live_round(s, now_us);
-        st->copied_us = now_us;
-        if (s->verify)
-            return begin_hashes(s, now_us);
+        if (s->phase == XF_PHASE_FINAL)
+            st->copied_us = now_us;
     }
-    rc = XF_FAULT(source_complete_seen);
+    return 0;
+}
+
+int xf_source_complete(struct xf_source *s, uint64_t now_us)
+{
+    struct xf_stats *st = &s->session.stats;
+    int rc = XF_FAULT(source_complete_seen);
+
     if (rc)
         return rc;
+    if (!s->final)
+        return -EINVAL; /* a plan's mistake: the target would wait for more */
     xf_source_take_counts(s);
-    if (s->verify)
+    if (s->kind == XF_ROUND_HASHES)
         st->pages_unverified =
             xf_bitmap_count(s->populated, s->guest.page_count) - st->pages_verified;
     st->done_us = now_us;

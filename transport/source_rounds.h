@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Source, rounds: which pages go next, and when the guest is to stop. Private to source.c. Returns
+ * Source, rounds: what the plan (plan.h) orders, done with the guest. Private to source.c. Returns
  * 0, or -errno where the session's error says why.
  */
 #ifndef XF_TRANSPORT_SOURCE_ROUNDS_H
@@ -8,14 +8,23 @@
 
 #include "source_state.h"
 
-int xf_source_start_rounds(struct xf_source *s, uint64_t now_us);
-/* The target has counted every page of the round: on to the next, or to the end. */
+/* Finds out which pages the guest has. -EAGAIN without an error: not all yet; again. */
+int xf_source_start(struct xf_source *s, uint64_t now_us);
+/* SEND: begins a round. */
+int xf_source_begin(struct xf_source *s, const struct xf_plan_order *order, uint64_t now_us);
+/* The target has counted every page of the round. -EAGAIN without an error: what was ordered takes
+   another one, which has begun. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us);
+/* LOOK: what has changed goes with the next pages. */
+int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t now_us);
+/* SUSPEND: what was dirty and has become so goes with the next pages. */
+int xf_source_suspend(struct xf_source *s, uint64_t now_us);
+/* DONE. */
+int xf_source_complete(struct xf_source *s, uint64_t now_us);
+
 /* Once the guest stands, what is not sent or compared never is: it must not be there. */
 int xf_source_check_deferred(struct xf_source *s);
-/* Gives the guest its CPU time back. */
-void xf_source_unthrottle(struct xf_source *s);
-/* A tunnel's next batch, if there is one yet. */
-int xf_source_next_batch(struct xf_source *s, uint64_t now_us);
+/* The brake's; arg: the source. */
+int xf_source_throttle(void *arg, unsigned percent);
 
 #endif

@@ -11,7 +11,7 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
                     (s->session.stats.pages_sent - s->session.stats.pages_repaired);
     struct xf_progress p = {
         .phase = s->phase,
-        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->rounds.done + 1,
+        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->rounds_done + 1,
         .round_pages = s->round_pages,
         .round_done = s->kind == XF_ROUND_PAGES ? done : 0,
         .round_us = now_us - s->round_us,
@@ -19,7 +19,7 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
         .predicted_blackout_us = s->predicted_us,
         .dirty_pages = s->dirty_pages,
         .verifying = s->kind == XF_ROUND_HASHES,
-        .throttle_pct = (uint8_t)(s->throttle_pct < 100 ? s->throttle_pct : 0),
+        .throttle_pct = (uint8_t)(s->brake.pct < 100 ? s->brake.pct : 0),
         .now_us = now_us,
         .stats = &s->session.stats,
     };

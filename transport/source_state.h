@@ -7,6 +7,7 @@
 #ifndef XF_TRANSPORT_SOURCE_STATE_H
 #define XF_TRANSPORT_SOURCE_STATE_H
 
+#include "brake.h"
 #include "encode.h"
 #include "inflight.h"
 #include "pace.h"
@@ -22,6 +23,13 @@ struct xf_source_queue {
     unsigned pending_n;
     uint64_t pinged_us;
     uint64_t stamp_seen_us; /* newest echo of a ping */
+};
+
+/* What todo holds. */
+enum xf_todo_is {
+    XF_TODO_SENT,    /* what went last, or at first all pages */
+    XF_TODO_FETCHED, /* what is to go */
+    XF_TODO_JOINED,  /* that, and what is in fresh */
 };
 
 struct xf_source {
@@ -41,12 +49,15 @@ struct xf_source {
     uint64_t late_us;    /* ... and how long before this step that was */
 
     uint32_t round; /* on the wire; 0 before the first */
-    struct xf_rounds rounds;
+    struct xf_plan *plan;
     struct xf_speed speed;
-    unsigned throttle_pct; /* what the guest has of its CPU time */
+    struct xf_brake brake;
     enum xf_round_kind kind;
-    bool verify;
-    bool waiting;            /* for a tunnel's next batch */
+    enum xf_todo_is todo_is;
+    bool pages_next;         /* after this round of POPULATE those of todo go */
+    bool final;              /* the plan sends no more after this (with pages_next: after that) */
+    bool waiting;            /* as the plan has ordered */
+    uint32_t rounds_done;    /* of pages, while the guest runs */
     uint64_t deferred_asked; /* of the encoder's deferred_n, those that were asked about */
     uint64_t round_us, round_pages, round_full_before;
     uint64_t predicted_us, dirty_pages;

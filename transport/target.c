@@ -65,6 +65,8 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
     int rc;
 
     *out = NULL;
+    if (!xf_guest_sink_whole(guest))
+        return -EINVAL;
     if (xf_wire_shape(&shape, payload) || config->offer.queues == 0 ||
         config->offer.queues > XF_QUEUES_MAX || config->offer.page_count == 0 ||
         config->offer.page_count != guest->page_count)
@@ -133,10 +135,11 @@ static int end_round(struct xf_target *t, uint64_t now_us)
                                "round %u: %llu pages landed, but the source counts %llu", t->round,
                                (unsigned long long)t->landing.landed, (unsigned long long)t->want);
     }
-    if (t->landing.has_pages && t->landing.guest.ops->end_batch) {
-        xf_landing_unmap(&t->landing);
+    if (t->landing.has_pages) {
+        if (t->landing.guest.unmapped_rounds)
+            xf_landing_unmap(&t->landing);
         int rc = XF_FAULT(target_end_batch)
-                     ?: t->landing.guest.ops->end_batch(t->landing.guest.ctx, t->want);
+                     ?: t->landing.guest.ops->end_round(t->landing.guest.ctx, t->want);
 
         if (rc == -EAGAIN)
             return 0;

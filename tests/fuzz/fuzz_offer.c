@@ -17,7 +17,14 @@ static int refuse(void *ctx, uint64_t first, uint64_t count)
     return -1;
 }
 
-static const struct xf_guest_sink_ops sink_ops = {.populate = refuse};
+static const struct xf_guest_sink_ops sink_ops = {
+    .populate = refuse,
+    .map_chunk = xf_sink_map_part, /* nothing lands */
+    .unmap_chunk = xf_sink_unmap_part,
+    .map_part = xf_sink_map_part,
+    .unmap_part = xf_sink_unmap_part,
+    .end_round = xf_sink_end_round,
+};
 
 static void run_target(const struct xf_offer *offer)
 {

@@ -42,7 +42,14 @@ static void check_output(int out, const uint8_t *headers, bool ended)
 /* The target of the session that the offer describes; nothing is sent or received. */
 static struct xf_target *new_target(const struct xf_offer *offer, struct fuzz_link *link)
 {
-    static const struct xf_guest_sink_ops ops = {.populate = refuse};
+    static const struct xf_guest_sink_ops ops = {
+        .populate = refuse,
+        .map_chunk = xf_sink_map_part, /* nothing lands */
+        .unmap_chunk = xf_sink_unmap_part,
+        .map_part = xf_sink_map_part,
+        .unmap_part = xf_sink_unmap_part,
+        .end_round = xf_sink_end_round,
+    };
     struct xf_guest_sink sink = {.ops = &ops, .page_count = offer->page_count};
     struct xf_target_config tc;
     struct xf_target *target;

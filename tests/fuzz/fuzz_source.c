@@ -11,6 +11,8 @@
 #include <errno.h>
 
 #include "transport/base/bitmap.h"
+#include "transport/plan_batches.h"
+#include "transport/plan_live.h"
 #include "transport/source.h"
 
 #define PAGES    200u
@@ -103,13 +105,22 @@ static int guest_suspend(void *ctx)
     return 0;
 }
 
+/* The policy has not asked for it. */
+static int guest_throttle(void *ctx, unsigned percent)
+{
+    (void)ctx;
+    FUZZ_CHECK(percent == 100);
+    return 0;
+}
+
 /* A tunnel's: three batches, and each lets itself be waited for. */
-static int guest_next_batch(void *ctx, uint64_t *todo, uint64_t *count)
+static int tunnel_dirty(void *ctx, uint64_t *todo, bool final, uint64_t *count)
 {
     struct guest *g = ctx;
 
-    FUZZ_CHECK(g->started && !g->suspended);
+    FUZZ_CHECK(g->started && !g->suspended && !final);
     *count = 0;
+    memset(todo, 0, xf_bitmap_words(PAGES) * sizeof(todo[0]));
     if (g->batches++ % 2 == 0)
         return -EAGAIN;
     if (g->batches <= 6) {
@@ -128,7 +139,8 @@ static const struct xf_guest_source_ops tunnel_ops = {
     .present = guest_present,
     .map = guest_map,
     .unmap = guest_unmap,
-    .next_batch = guest_next_batch,
+    .dirty = tunnel_dirty,
+    .keep_still = xf_guest_still,
 };
 
 static const struct xf_guest_source_ops guest_ops = {
@@ -137,6 +149,11 @@ static const struct xf_guest_source_ops guest_ops = {
     .present = guest_present,
     .map = guest_map,
     .unmap = guest_unmap,
+    .keep_still = xf_guest_still,
+};
+
+static const struct xf_guest_control_ops guest_control = {
+    .throttle = guest_throttle,
     .suspend = guest_suspend,
 };
 
@@ -389,7 +406,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         op_refuse, op_damaged, op_write,  op_clock,  op_host,
     };
     struct xf_source_config config;
-    struct xf_guest_source guest = {.ctx = &h.guest, .page_count = PAGES};
+    struct xf_policy policy;
+    struct xf_plan_live live;
+    struct xf_plan_batches batches;
+    struct xf_guest_source guest = {
+        .control = &guest_control, .ctx = &h.guest, .page_count = PAGES};
 
     memset(&h, 0, offsetof(struct harness, packet));
     memset(memory, 0, sizeof(memory));
@@ -411,8 +432,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.offer.features =
         (settings & 64 ? XF_FEATURE_VERIFY : 0) | (settings & 4 ? XF_FEATURE_LZ4 : 0);
     config.compress = XF_COMPRESS_LZ4;
-    config.policy.on_busy = settings & 8 ? XF_ON_BUSY_ABORT : XF_ON_BUSY_GO;
-    config.policy.max_downtime_us = settings & 16 ? 0 : 300000;
+    xf_policy_init(&policy);
+    policy.on_busy = settings & 8 ? XF_ON_BUSY_ABORT : XF_ON_BUSY_GO;
+    policy.max_downtime_us = settings & 16 ? 0 : 300000;
+    xf_plan_live_init(&live, &policy, settings & 64);
+    xf_plan_batches_init(&batches);
+    config.plan = settings & 128 ? &batches.plan : &live.plan;
     config.bandwidth_bytes_per_s = settings & 32 ? 10000000 : 0;
     FUZZ_CHECK(!xf_source_new(&h.source, &config, &guest, &h.link.link, h.now_us));
     for (unsigned i = 0; i < OPS_MAX && h.in.left; i++)

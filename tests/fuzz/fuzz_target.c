@@ -76,7 +76,7 @@ static void unmap_part(void *ctx, uint64_t first, void *base)
 }
 
 /* A tunnel's: now and then it is not ready for more. */
-static int end_batch(void *ctx, uint64_t count)
+static int end_round(void *ctx, uint64_t count)
 {
     struct sink *s = ctx;
 
@@ -92,12 +92,15 @@ static const struct xf_guest_sink_ops guest_ops = {
     .unmap_chunk = unmap_chunk,
     .map_part = map_part,
     .unmap_part = unmap_part,
+    .end_round = xf_sink_end_round,
 };
 static const struct xf_guest_sink_ops tunnel_ops = {
     .populate = populate,
     .map_chunk = map_chunk,
     .unmap_chunk = unmap_chunk,
-    .end_batch = end_batch,
+    .map_part = xf_sink_map_part,
+    .unmap_part = xf_sink_unmap_part,
+    .end_round = end_round,
 };
 
 struct harness {
@@ -364,6 +367,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(!xf_wire_shape(&h.shape, h.link.link.payload_bytes));
     h.seal = fuzz_keys(XF_ROLE_SOURCE);
     guest.ops = settings & 64 ? &tunnel_ops : &guest_ops;
+    guest.parts = !(settings & 64);
+    guest.unmapped_rounds = settings & 64;
     xf_target_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
     config.offer.queues = settings & 1 ? 2 : 1;

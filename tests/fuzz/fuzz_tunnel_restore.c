@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct xf_guest_sink sink = xf_tunnel_sink_guest(r.tunnel);
 
         for (unsigned i = 0; i < batches; i++)
-            FUZZ_CHECK(sink.ops->end_batch(sink.ctx, pages[i]) == 0 || (i && pages[0]));
+            FUZZ_CHECK(sink.ops->end_round(sink.ctx, pages[i]) == 0 || (i && pages[0]));
         xf_tunnel_sink_done(r.tunnel, &stats);
         rc = pump(&r, &head);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transport/plan_live.h"
 #include "transport/source.h"
 #include "transport/target.h"
 
@@ -16,6 +17,7 @@
 
 struct soak_owner {
     const struct soak_plan *plan;
+    struct xf_plan_live live; /* source: what goes next */
     struct soak_world *world;
     enum soak_end end;
     struct xf_link *link;
@@ -138,9 +140,13 @@ static int source_begin(struct soak_owner *o, uint64_t now_us)
     struct xf_guest_source guest = soak_world_source(o->world);
     struct soak_message m = {.kind = SOAK_OFFER};
     struct xf_source_config config;
+    struct xf_policy policy;
 
     xf_source_config_init(&config);
-    config.policy.max_downtime_us = o->plan->max_downtime_us;
+    xf_policy_init(&policy);
+    policy.max_downtime_us = o->plan->max_downtime_us;
+    xf_plan_live_init(&o->live, &policy, o->plan->verify);
+    config.plan = &o->live.plan;
     config.answer_timeout_us = SOAK_ANSWER_US;
     config.ready_timeout_us = SOAK_READY_US;
     config.peer_timeout_us = SOAK_PEER_US;

@@ -87,6 +87,13 @@ static int source_suspend(void *ctx)
     return 0;
 }
 
+static int source_throttle(void *ctx, unsigned percent)
+{
+    struct soak_world *w = ctx;
+
+    return w->source_below.control->throttle(w->source_below.ctx, percent);
+}
+
 static int source_keep_still(void *ctx, uint64_t *pages)
 {
     struct soak_world *w = ctx;
@@ -102,12 +109,15 @@ struct xf_guest_source soak_world_source(struct soak_world *w)
         .present = source_present,
         .map = source_map,
         .unmap = source_unmap,
-        .suspend = source_suspend,
         .keep_still = source_keep_still,
+    };
+    static const struct xf_guest_control_ops control = {
+        .throttle = source_throttle,
+        .suspend = source_suspend,
     };
 
     return (struct xf_guest_source){
-        .ops = &ops, .ctx = w, .page_count = w->source_below.page_count};
+        .ops = &ops, .control = &control, .ctx = w, .page_count = w->source_below.page_count};
 }
 
 static int sink_populate(void *ctx, uint64_t first, uint64_t count)
@@ -164,11 +174,15 @@ struct xf_guest_sink soak_world_sink(struct soak_world *w)
         .unmap_chunk = sink_unmap_chunk,
         .map_part = sink_map_part,
         .unmap_part = sink_unmap_part,
+        .end_round = xf_sink_end_round,
     };
 
     /* A guest of some chunks more than are mapped at once. */
-    return (struct xf_guest_sink){
-        .ops = &ops, .ctx = w, .page_count = w->sink_below.page_count, .chunks_max = 2};
+    return (struct xf_guest_sink){.ops = &ops,
+                                  .ctx = w,
+                                  .page_count = w->sink_below.page_count,
+                                  .chunks_max = 2,
+                                  .parts = true};
 }
 
 /* ---- domains -----------------------------------------------------------------------------------

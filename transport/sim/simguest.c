@@ -485,12 +485,15 @@ struct xf_guest_source xf_simguest_source(struct xf_simguest *g)
         .present = source_present,
         .map = source_map,
         .unmap = source_unmap,
-        .throttle = source_throttle,
-        .suspend = source_suspend,
         .keep_still = source_keep_still,
     };
+    static const struct xf_guest_control_ops control = {
+        .throttle = source_throttle,
+        .suspend = source_suspend,
+    };
 
-    return (struct xf_guest_source){.ops = &ops, .ctx = g, .page_count = g->pages};
+    return (struct xf_guest_source){
+        .ops = &ops, .control = &control, .ctx = g, .page_count = g->pages};
 }
 
 /* ---- as a sink ---------------------------------------------------------------------------- */
@@ -537,8 +540,9 @@ struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g)
         .unmap_chunk = sink_unmap,
         .map_part = sink_map_part,
         .unmap_part = sink_unmap,
+        .end_round = xf_sink_end_round,
     };
 
     return (struct xf_guest_sink){
-        .ops = &ops, .ctx = g, .page_count = g->pages, .gives_zeros = g->sparse};
+        .ops = &ops, .ctx = g, .page_count = g->pages, .gives_zeros = g->sparse, .parts = true};
 }

@@ -74,6 +74,9 @@ static const struct xf_guest_sink_ops null_ops = {
     .populate = null_populate,
     .map_chunk = null_map_chunk,
     .unmap_chunk = null_unmap_chunk,
+    .map_part = xf_sink_map_part,
+    .unmap_part = xf_sink_unmap_part,
+    .end_round = xf_sink_end_round,
 };
 
 /* ---- the life of the end -------------------------------------------------------------------- */

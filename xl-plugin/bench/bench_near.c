@@ -19,75 +19,11 @@
 #include "transport/source.h"
 #include "transport/wire.h"
 #include "bench_port.h"
+#include "plan_passes.h"
 #include "xl-plugin/cli/cli.h"
 
 /* It has broken off over the link; by the talk it says why. */
 #define REASON_US 1000000u
-
-/* A guest that is sent again and again: to the transport batches, each of the whole memory. */
-struct again {
-    struct xf_guest_source guest;
-    const struct xf_bench_options *options;
-    struct xf_bench_run *run;
-    const struct xf_source *source;
-    unsigned long begun; /* passes */
-};
-
-static int again_start(void *ctx, uint64_t *present)
-{
-    struct again *a = ctx;
-
-    return a->guest.ops->start(a->guest.ctx, present);
-}
-
-static int again_present(void *ctx, uint64_t *candidates)
-{
-    struct again *a = ctx;
-
-    return a->guest.ops->present(a->guest.ctx, candidates);
-}
-
-static int again_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
-{
-    struct again *a = ctx;
-
-    return a->guest.ops->map(a->guest.ctx, gfns, n, pages);
-}
-
-static void again_unmap(void *ctx)
-{
-    struct again *a = ctx;
-
-    a->guest.ops->unmap(a->guest.ctx);
-}
-
-/* Called at the begin of the first pass and at the end of each. */
-static int again_next_batch(void *ctx, uint64_t *todo, uint64_t *count)
-{
-    struct again *a = ctx;
-    struct xf_bench_run *r = a->run;
-
-    r->end_us = xf_now_us();
-    if (a->begun == 1) {
-        r->warm = *xf_source_stats(a->source);
-        r->warm_us = r->end_us;
-    }
-    r->passes = a->begun > 1 ? a->begun - 1 : 0;
-    if (r->passes && (a->options->passes ? r->passes >= a->options->passes
-                                         : r->end_us - r->warm_us >= a->options->seconds * 1000000))
-        return 0;
-    a->begun++;
-    *count = a->guest.page_count;
-    return a->guest.ops->start(a->guest.ctx, todo);
-}
-
-static const struct xf_guest_source_ops again_ops = {
-    .start = again_start,
-    .present = again_present,
-    .map = again_map,
-    .unmap = again_unmap,
-    .next_batch = again_next_batch,
-};
 
 /* ---- the life of the end -------------------------------------------------------------------- */
 
@@ -227,18 +163,19 @@ static int take_result(struct end *e, const struct xf_stats *stats)
 
 static int run(struct end *e)
 {
-    struct again again = {.options = e->near->options, .run = &e->news.run};
+    struct xf_plan_passes passes;
     struct xf_guest_source guest;
     struct xf_source_config config;
     struct xf_source *source = NULL;
+    struct bench_run *r = &e->news.run;
     int rc = bring_up(e);
 
     if (rc)
         return rc;
-    again.guest = xf_simguest_source(e->guest);
-    guest = (struct xf_guest_source){
-        .ops = &again_ops, .ctx = &again, .page_count = again.guest.page_count};
+    guest = xf_simguest_source(e->guest);
+    xf_plan_passes_init(&passes, e->near->options->passes, e->near->options->seconds * 1000000);
     xf_source_config_init(&config);
+    config.plan = &passes.plan;
     config.compress = e->near->setup->compress;
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)e->near;
@@ -251,8 +188,11 @@ static int run(struct end *e)
     xf_offer_wipe(&config.offer);
     if (rc)
         return rc;
-    again.source = source;
     rc = send_memory(e, source);
+    r->warm = passes.warm;
+    r->warm_us = passes.warm_us;
+    r->end_us = passes.end_us;
+    r->passes = passes.passes;
     rc = rc ?: take_result(e, xf_source_stats(source));
     xf_source_free(source);
     return rc;

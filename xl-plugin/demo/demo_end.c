@@ -15,6 +15,7 @@
 
 #include "transport/base/bitmap.h"
 #include "transport/base/clock.h"
+#include "transport/plan_live.h"
 #include "transport/source.h"
 #include "transport/target.h"
 #include "memif.h"
@@ -212,6 +213,8 @@ static int run_source(struct parts *p)
     const struct xf_demo_options *o = p->end->options;
     struct xf_guest_source guest;
     struct xf_source_config config;
+    struct xf_policy policy;
+    struct xf_plan_live plan;
     struct xf_source *source = NULL;
     unsigned idle_steps = 0;
     int rc;
@@ -228,10 +231,13 @@ static int run_source(struct parts *p)
     guest = xf_simguest_source(p->guest);
 
     xf_source_config_init(&config);
+    xf_policy_init(&policy);
     if (o->max_downtime_us)
-        config.policy.max_downtime_us = o->max_downtime_us;
-    config.policy.on_busy = o->on_busy;
-    config.policy.throttle = o->throttle;
+        policy.max_downtime_us = o->max_downtime_us;
+    policy.on_busy = o->on_busy;
+    policy.throttle = o->throttle;
+    xf_plan_live_init(&plan, &policy, false);
+    config.plan = &plan.plan;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.compress = o->compress;
     config.progress = on_progress;

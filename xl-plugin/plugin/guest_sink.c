@@ -204,6 +204,7 @@ struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x)
         .unmap_chunk = sink_unmap_chunk,
         .map_part = sink_map_part,
         .unmap_part = sink_unmap_part,
+        .end_round = xf_sink_end_round,
     };
 
     struct xf_mappings_host host;
@@ -213,6 +214,7 @@ struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x)
         .ops = &ops,
         .ctx = x,
         .page_count = x->page_count,
+        .parts = true,
         .chunks_max = xf_mappings_chunks(&host),
     };
 }

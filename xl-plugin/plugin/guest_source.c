@@ -326,12 +326,15 @@ struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x)
         .present = source_present,
         .map = source_map,
         .unmap = source_unmap,
-        .throttle = source_throttle,
-        .suspend = source_suspend,
         .keep_still = source_keep_still,
     };
+    static const struct xf_guest_control_ops control = {
+        .throttle = source_throttle,
+        .suspend = source_suspend,
+    };
 
-    return (struct xf_guest_source){.ops = &ops, .ctx = x, .page_count = x->page_count};
+    return (struct xf_guest_source){
+        .ops = &ops, .control = &control, .ctx = x, .page_count = x->page_count};
 }
 
 void xf_xen_source_free(struct xf_xen_source *x)

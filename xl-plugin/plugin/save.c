@@ -22,6 +22,7 @@
 
 #include "transport/base/clock.h"
 #include "xl-plugin/plugin/fault_points.h"
+#include "transport/plan_live.h"
 #include "transport/source.h"
 #include "begun.h"
 #include "config.h"
@@ -197,6 +198,8 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
 {
     struct save s = {.xch = xch, .io_fd = io_fd, .domid = domid};
     struct xf_source_config config;
+    struct xf_policy policy;
+    struct xf_plan_live plan;
     struct xf_begun begun;
     bool ended;
     int rc;
@@ -220,9 +223,12 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
 
     xf_source_config_init(&config);
     config.offer = s.offer;
-    config.policy.max_downtime_us = s.config.max_downtime_us;
-    config.policy.on_busy = s.config.on_busy;
-    config.policy.throttle = s.config.throttle;
+    xf_policy_init(&policy);
+    policy.max_downtime_us = s.config.max_downtime_us;
+    policy.on_busy = s.config.on_busy;
+    policy.throttle = s.config.throttle;
+    xf_plan_live_init(&plan, &policy, verify);
+    config.plan = &plan.plan;
     config.answer_timeout_us = config.ready_timeout_us =
         (uint64_t)s.config.connect_timeout_s * 1000000;
     config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;

@@ -26,6 +26,18 @@ struct pair_config pair_defaults(uint64_t seed)
     return c;
 }
 
+struct xf_guest_source pair_tables(void)
+{
+    struct xf_simguest *any;
+
+    assert_int_equal(xf_simguest_new_empty(&any, 1), 0);
+    struct xf_guest_source tables = xf_simguest_source(any);
+
+    xf_simguest_free(any);
+    tables.ctx = NULL;
+    return tables;
+}
+
 void pair_open(struct pair *p, const struct pair_config *config)
 {
     struct xf_source_config sc;
@@ -53,13 +65,17 @@ void pair_open(struct pair *p, const struct pair_config *config)
 
     if (config->from_ops)
         gs.ops = config->from_ops;
+    if (config->from_control)
+        gs.control = config->from_control;
     if (config->ends.from) {
         gs = *config->ends.from;
         gt = *config->ends.to;
     }
 
     xf_source_config_init(&sc);
-    sc.policy = config->policy;
+    xf_plan_live_init(&p->live, &config->policy, config->features & XF_FEATURE_VERIFY);
+    xf_plan_batches_init(&p->batches);
+    sc.plan = config->batches ? &p->batches.plan : &p->live.plan;
     sc.bandwidth_bytes_per_s = config->bandwidth_bytes_per_s;
     sc.compress = config->compress;
     sc.cpu_ns = config->cpu_ns;

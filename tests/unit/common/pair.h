@@ -8,6 +8,8 @@
 
 #include "unit.h"
 
+#include "transport/plan_batches.h"
+#include "transport/plan_live.h"
 #include "transport/sim/faultlink.h"
 #include "transport/sim/simguest.h"
 #include "transport/sim/simlink.h"
@@ -34,8 +36,10 @@ struct pair_config {
     struct {
         const struct xf_guest_source *from;
         const struct xf_guest_sink *to;
-    } ends;                                     /* in place of simulated guests, if set */
-    const struct xf_guest_source_ops *from_ops; /* in place of the simulated guest's, if set */
+    } ends;                                          /* in place of simulated guests, if set */
+    bool batches;                                    /* the plan */
+    const struct xf_guest_source_ops *from_ops;      /* in place of the simulated guest's, if set */
+    const struct xf_guest_control_ops *from_control; /* likewise */
     void (*progress)(void *arg, const struct xf_progress *progress); /* the source's */
     void *progress_arg;
     uint64_t seed;
@@ -46,6 +50,8 @@ struct pair {
     struct xf_simguest *from, *to;
     struct xf_simlink *net;
     struct xf_link *link[2], *fault[2];
+    struct xf_plan_live live;
+    struct xf_plan_batches batches;
     struct xf_source *source;
     struct xf_target *target;
     uint64_t now_us;
@@ -56,6 +62,9 @@ struct pair {
 uint64_t pair_quick_cpu(void);
 
 struct pair_config pair_defaults(uint64_t seed);
+
+/* The simulated guest's own tables, to be copied and changed before pair_open(). */
+struct xf_guest_source pair_tables(void);
 
 void pair_open(struct pair *p, const struct pair_config *config);
 

@@ -88,7 +88,8 @@ static void open_chunks(struct xf_chunks *c, struct sink *s, uint32_t chunks, ui
     struct xf_guest_sink guest = {.ops = parts ? &ops_parts : &ops,
                                   .ctx = s,
                                   .page_count = (uint64_t)chunks * XF_CHUNK_PAGES - 7,
-                                  .chunks_max = most};
+                                  .chunks_max = most,
+                                  .parts = parts};
 
     memset(s, 0, sizeof(*s));
     s->room = UINT32_MAX;
@@ -281,8 +282,11 @@ static void test_parts(void **state)
 static void test_zeros(void **state)
 {
     struct sink s = {.room = UINT32_MAX};
-    struct xf_guest_sink guest = {
-        .ops = &ops_parts, .ctx = &s, .page_count = 1000 * XF_CHUNK_PAGES - 7, .gives_zeros = true};
+    struct xf_guest_sink guest = {.ops = &ops_parts,
+                                  .ctx = &s,
+                                  .page_count = 1000 * XF_CHUNK_PAGES - 7,
+                                  .gives_zeros = true,
+                                  .parts = true};
     struct xf_chunks c;
 
     (void)state;

@@ -8,6 +8,7 @@
 
 #include <lz4.h>
 
+#include "transport/plan_live.h"
 #include "transport/session.h"
 #include "transport/sim/simguest.h"
 #include "transport/sim/simlink.h"
@@ -22,6 +23,7 @@ struct stage {
     struct xf_simguest *guest;
     struct xf_offer offer;
     struct xf_target *target;
+    struct xf_plan_live plan;
     struct xf_source *source;
     struct xf_session rogue;
     uint64_t sequence, now_us;
@@ -50,11 +52,15 @@ static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t 
         xf_target_ready(st->target);
     } else {
         struct xf_source_config sc;
+        struct xf_policy policy;
         struct xf_guest_source guest;
 
         assert_int_equal(xf_simguest_new(&st->guest, PAGES, XF_FILL_MIXED, 1, 0), 0);
         guest = xf_simguest_source(st->guest);
         xf_source_config_init(&sc);
+        xf_policy_init(&policy);
+        xf_plan_live_init(&st->plan, &policy, false);
+        sc.plan = &st->plan.plan;
         sc.offer = st->offer;
         assert_int_equal(xf_source_new(&st->source, &sc, &guest, xf_simlink_end(st->net, 1), 1000),
                          0);

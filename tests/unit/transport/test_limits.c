@@ -26,6 +26,7 @@ static bool in_state(const struct pair *p, enum state state)
 }
 
 static struct xf_guest_source_ops ops;
+static struct xf_guest_control_ops control;
 static unsigned suspends, starts;
 static int (*real_suspend)(void *ctx);
 static int (*real_start)(void *ctx, uint64_t *present);
@@ -45,15 +46,17 @@ static int count_start(void *ctx, uint64_t *present)
 
 static void open_counted(struct pair *p, struct pair_config *c)
 {
-    c->from_ops = &ops;
-    pair_open(p, c);
-    ops = *xf_simguest_source(p->from).ops;
-    real_suspend = ops.suspend;
+    ops = *pair_tables().ops;
+    control = *pair_tables().control;
+    real_suspend = control.suspend;
     real_start = ops.start;
-    ops.suspend = count_suspend;
+    control.suspend = count_suspend;
     ops.start = count_start;
     suspends = starts = 0;
     suspend_rc = 0;
+    c->from_ops = &ops;
+    c->from_control = &control;
+    pair_open(p, c);
 }
 
 /* Steps one end alone until it gives up; returns for how long it did not. The link stands still, so
@@ -274,9 +277,11 @@ static int keep_present(void *ctx, uint64_t *map)
 }
 
 /* As Xen's save may be, for 200 s, when the guest takes long to suspend. */
-static int late_batch(void *ctx, uint64_t *todo, uint64_t *count)
+static int late_batch(void *ctx, uint64_t *todo, bool final, uint64_t *count)
 {
     (void)ctx;
+    (void) final;
+    memset(todo, 0, sizeof(present));
     *count = 0;
     if (++batch_calls <= 200000)
         return -EAGAIN;
@@ -296,14 +301,39 @@ static void test_a_batch_may_be_late(void **state)
     c.pages = sizeof(present) * 8;
     c.writes_per_ms = 0;
     c.step_us = 1000;
+    c.batches = true;
     open_counted(&p, &c);
     ops.start = keep_present;
-    ops.next_batch = late_batch;
+    ops.dirty = late_batch;
     batch_calls = 0;
     pair_run(&p, 300 * (uint64_t)SECOND);
     pair_assert_same(&p);
     assert_true(p.now_us > 200 * (uint64_t)SECOND);
     pair_close(&p);
+}
+
+/* No function is NULL: that would be found out in the middle of a migration. */
+static void test_a_table_with_a_hole_is_refused(void **state)
+{
+    struct xf_guest_source source = pair_tables();
+    struct xf_guest_sink_ops sink_ops;
+    struct xf_simguest *any;
+
+    (void)state;
+    assert_true(xf_guest_source_whole(&source));
+    control = *source.control;
+    control.throttle = NULL;
+    source.control = &control;
+    assert_false(xf_guest_source_whole(&source));
+    assert_int_equal(xf_simguest_new_empty(&any, 1), 0);
+    struct xf_guest_sink sink = xf_simguest_sink(any);
+
+    assert_true(xf_guest_sink_whole(&sink));
+    sink_ops = *sink.ops;
+    sink_ops.end_round = NULL;
+    sink.ops = &sink_ops;
+    assert_false(xf_guest_sink_whole(&sink));
+    xf_simguest_free(any);
 }
 
 int main(void)
@@ -312,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_silence_in_each_state),
         cmocka_unit_test(test_round_is_counted_in_time),
         cmocka_unit_test(test_a_batch_may_be_late),
+        cmocka_unit_test(test_a_table_with_a_hole_is_refused),
         cmocka_unit_test(test_target_begins_late),
         cmocka_unit_test(test_ready_has_a_limit),
         cmocka_unit_test(test_guest_that_does_not_suspend),

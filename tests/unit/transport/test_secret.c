@@ -5,6 +5,7 @@
  * of the process's memory, so stacks, buffers and what libraries leave behind count too.
  */
 #include "tests/unit/common/memory_search.h"
+#include "transport/plan_live.h"
 #include "transport/seal.h"
 #include "tests/unit/common/pair.h"
 
@@ -38,6 +39,8 @@ static void test_secret_and_keys(void **state)
     struct xf_simlink *wire;
     struct xf_source_config sc;
     struct xf_target_config tc;
+    struct xf_policy policy;
+    struct xf_plan_live plan;
     struct xf_source *source;
     struct xf_target *target;
     struct needle secret, keys[2];
@@ -53,6 +56,9 @@ static void test_secret_and_keys(void **state)
     struct xf_guest_sink gt = xf_simguest_sink(to);
 
     xf_source_config_init(&sc);
+    xf_policy_init(&policy);
+    xf_plan_live_init(&plan, &policy, false);
+    sc.plan = &plan.plan;
     xf_target_config_init(&tc);
     assert_int_equal(xf_offer_new(&sc.offer, xf_simlink_end(wire, 0), 300), 0);
     needle_keep(&secret, sc.offer.secret);

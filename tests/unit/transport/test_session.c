@@ -227,6 +227,35 @@ static void test_pages_come_and_go(void **state)
     }
 }
 
+static int (*just_suspend)(void *ctx);
+
+static int add_and_suspend(void *ctx)
+{
+    xf_simguest_add_page(ctx, 3 * XF_CHUNK_PAGES + 5);
+    return just_suspend(ctx);
+}
+
+/* The last round of pages has one of POPULATE before it, which is not the last. */
+static void test_page_that_turns_up_at_the_stop(void **state)
+{
+    struct xf_guest_control_ops control = *pair_tables().control;
+
+    (void)state;
+    just_suspend = control.suspend;
+    control.suspend = add_and_suspend;
+    for (unsigned verify = 0; verify < 2; verify++) {
+        struct pair p;
+        struct pair_config c = pair_defaults(11);
+
+        c.from_control = &control;
+        c.features = verify ? XF_FEATURE_VERIFY : 0;
+        pair_open(&p, &c);
+        pair_run(&p, LIMIT_US);
+        pair_assert_same(&p);
+        pair_close(&p);
+    }
+}
+
 static void test_page_that_vanishes_does_not_stop_the_round(void **state)
 {
     struct pair p;
@@ -591,11 +620,11 @@ static void test_slow_start_is_not_silence(void **state)
 
     (void)state;
     c.step_us = 1000;
-    c.from_ops = &slow_ops;
-    pair_open(&p, &c);
-    slow_ops = *xf_simguest_source(p.from).ops;
+    slow_ops = *pair_tables().ops;
     quick_start = slow_ops.start;
     slow_ops.start = slow_start;
+    c.from_ops = &slow_ops;
+    pair_open(&p, &c);
     slow_steps = 100000; /* of 1 ms */
     pair_run(&p, 2 * 100000000);
     pair_assert_same(&p);
@@ -634,6 +663,7 @@ int main(void)
         cmocka_unit_test(test_verify_leaves_out_what_others_write),
         cmocka_unit_test(test_overrun_receiver),
         cmocka_unit_test(test_pages_come_and_go),
+        cmocka_unit_test(test_page_that_turns_up_at_the_stop),
         cmocka_unit_test(test_page_that_vanishes_does_not_stop_the_round),
         cmocka_unit_test(test_maps_refused_after_the_suspend),
         cmocka_unit_test(test_maps_refused_while_verifying),

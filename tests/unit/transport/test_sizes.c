@@ -352,12 +352,24 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
     assert_int_equal(g->mapped, 0);
 }
 
+static int from_throttle(void *ctx, unsigned percent)
+{
+    (void)ctx;
+    (void)percent;
+    return 0;
+}
+
 static const struct xf_guest_source_ops from_ops = {
     .start = from_start,
     .dirty = from_dirty,
     .present = from_present,
     .map = from_map,
     .unmap = from_unmap,
+    .keep_still = xf_guest_still,
+};
+
+static const struct xf_guest_control_ops from_control = {
+    .throttle = from_throttle,
     .suspend = from_suspend,
 };
 
@@ -367,14 +379,19 @@ static const struct xf_guest_sink_ops to_ops = {
     .unmap_chunk = to_unmap_chunk,
     .map_part = to_map_part,
     .unmap_part = to_unmap_part,
+    .end_round = xf_sink_end_round,
 };
 
 static void move_sparse(const char *name, struct sparse *g, uint32_t payload_bytes,
                         uint64_t features)
 {
-    struct xf_guest_source from = {.ops = &from_ops, .ctx = g, .page_count = g->page_count};
-    struct xf_guest_sink to = {
-        .ops = &to_ops, .ctx = g, .page_count = g->page_count, .chunks_max = CHUNKS_MAX};
+    struct xf_guest_source from = {
+        .ops = &from_ops, .control = &from_control, .ctx = g, .page_count = g->page_count};
+    struct xf_guest_sink to = {.ops = &to_ops,
+                               .ctx = g,
+                               .page_count = g->page_count,
+                               .chunks_max = CHUNKS_MAX,
+                               .parts = true};
     struct pair_config c = pair_defaults(1);
     const uint64_t chunks = (g->page_count + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
 

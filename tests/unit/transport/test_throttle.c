@@ -92,7 +92,7 @@ static void test_in_vain_it_is_on_busy(void **state)
     pair_close(&p);
 }
 
-static struct xf_guest_source_ops ops;
+static struct xf_guest_control_ops ops;
 
 static int refuse(void *ctx, unsigned percent)
 {
@@ -108,7 +108,7 @@ static int no_suspend(void *ctx)
 
 static void with_ops(struct pair *p, struct pair_config *c)
 {
-    c->from_ops = &ops;
+    c->from_control = &ops;
     pair_open(p, c);
     pair_run(p, LIMIT_US);
 }
@@ -117,13 +117,11 @@ static void with_ops(struct pair *p, struct pair_config *c)
 static void test_cannot_be_slowed(void **state)
 {
     struct pair_config c = three_times(true, XF_ON_BUSY_ABORT);
-    struct xf_simguest *any;
     struct pair p;
 
     (void)state;
-    assert_int_equal(xf_simguest_new_empty(&any, 1), 0);
-    ops = *xf_simguest_source(any).ops;
-    ops.throttle = NULL;
+    ops = *pair_tables().control;
+    ops.throttle = xf_guest_uncontrolled.throttle;
     with_ops(&p, &c);
     assert_int_equal(p.source_rc, -EBUSY);
     pair_close(&p);
@@ -133,7 +131,6 @@ static void test_cannot_be_slowed(void **state)
     assert_int_equal(p.source_rc, -EBUSY);
     assert_int_equal(xf_source_stats(p.source)->throttle_pct, 0);
     pair_close(&p);
-    xf_simguest_free(any);
 }
 
 static void until_throttled(struct pair *p, const struct pair_config *c)
@@ -147,7 +144,6 @@ static void until_throttled(struct pair *p, const struct pair_config *c)
 static void test_any_end_gives_it_back(void **state)
 {
     struct pair_config c = three_times(true, XF_ON_BUSY_GO);
-    struct xf_simguest *any;
     struct pair p;
 
     (void)state;
@@ -170,15 +166,13 @@ static void test_any_end_gives_it_back(void **state)
     assert_int_equal(xf_simguest_throttle_pct(p.from), 100);
     pair_close(&p);
 
-    assert_int_equal(xf_simguest_new_empty(&any, 1), 0);
-    ops = *xf_simguest_source(any).ops;
+    ops = *pair_tables().control;
     ops.suspend = no_suspend;
     with_ops(&p, &c);
     assert_int_equal(p.source_rc, -EIO);
     assert_true(xf_source_stats(p.source)->throttle_pct < 100);
     assert_int_equal(xf_simguest_throttle_pct(p.from), 100);
     pair_close(&p);
-    xf_simguest_free(any);
 }
 
 int main(void)

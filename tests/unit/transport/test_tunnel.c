@@ -39,13 +39,15 @@ static int from_start(void *ctx, uint64_t *present)
     return 0;
 }
 
-static int from_next_batch(void *ctx, uint64_t *todo, uint64_t *count)
+static int from_dirty(void *ctx, uint64_t *todo, bool final, uint64_t *count)
 {
     struct tunnel *t = ctx;
 
     if (xf_random_below(&t->whims, 10))
         return -EAGAIN;
+    (void) final;
     *count = 0;
+    memset(todo, 0, xf_bitmap_words(BUFFER_PAGES) * sizeof(todo[0]));
     if (t->made == BATCHES)
         return 0;
     t->made++;
@@ -88,7 +90,7 @@ static void to_unmap_chunk(void *ctx, uint64_t chunk, void *base)
     (void)base;
 }
 
-static int to_end_batch(void *ctx, uint64_t count)
+static int to_end_round(void *ctx, uint64_t count)
 {
     struct tunnel *t = ctx;
     uint8_t want[XF_PAGE_BYTES];
@@ -109,15 +111,23 @@ static int to_end_batch(void *ctx, uint64_t count)
 
 static void run(uint64_t seed)
 {
-    static const struct xf_guest_source_ops from_ops = {
-        .start = from_start, .map = from_map, .unmap = from_unmap, .next_batch = from_next_batch};
+    static const struct xf_guest_source_ops from_ops = {.start = from_start,
+                                                        .map = from_map,
+                                                        .unmap = from_unmap,
+                                                        .dirty = from_dirty,
+                                                        .present = xf_guest_present,
+                                                        .keep_still = xf_guest_still};
     static const struct xf_guest_sink_ops to_ops = {.populate = to_populate,
                                                     .map_chunk = to_map_chunk,
                                                     .unmap_chunk = to_unmap_chunk,
-                                                    .end_batch = to_end_batch};
+                                                    .map_part = xf_sink_map_part,
+                                                    .unmap_part = xf_sink_unmap_part,
+                                                    .end_round = to_end_round};
     struct tunnel t = {.from_random.state = seed, .to_random.state = seed, .whims.state = ~seed};
-    struct xf_guest_source from = {.ops = &from_ops, .ctx = &t, .page_count = BUFFER_PAGES};
-    struct xf_guest_sink to = {.ops = &to_ops, .ctx = &t, .page_count = BUFFER_PAGES};
+    struct xf_guest_source from = {
+        .ops = &from_ops, .control = &xf_guest_uncontrolled, .ctx = &t, .page_count = BUFFER_PAGES};
+    struct xf_guest_sink to = {
+        .ops = &to_ops, .ctx = &t, .page_count = BUFFER_PAGES, .unmapped_rounds = true};
     struct pair_config c = pair_defaults(seed);
     struct pair p;
 
@@ -128,6 +138,7 @@ static void run(uint64_t seed)
     c.net.payload_bytes = seed % 2 ? 1472 : 8972;
     c.ends.from = &from;
     c.ends.to = &to;
+    c.batches = true;
     c.pages = BUFFER_PAGES;
     pair_open(&p, &c);
     pair_run(&p, 100000000);

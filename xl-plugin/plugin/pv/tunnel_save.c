@@ -112,6 +112,7 @@ static int run_session(struct xf_pv_save *s)
 {
     struct xf_guest_source guest = xf_tunnel_source_guest(s->tunnel);
     struct xf_source_config config;
+    struct xf_plan_batches batches;
     struct xf_source *source = NULL;
     struct xf_begun begun;
     int rc = open_port(s);
@@ -120,8 +121,10 @@ static int run_session(struct xf_pv_save *s)
         rc = write_offer(s, guest.page_count);
     if (rc)
         return rc;
+    xf_plan_batches_init(&batches);
     xf_source_config_init(&config);
     config.offer = s->offer;
+    config.plan = &batches.plan;
     config.answer_timeout_us = config.ready_timeout_us =
         (uint64_t)s->config.connect_timeout_s * 1000000;
     config.bandwidth_bytes_per_s = s->config.bandwidth_bytes_per_s;
@@ -157,7 +160,7 @@ static void *engine_main(void *arg)
     pthread_mutex_unlock(&s->lock);
     s->stats.suspend_us = s->suspend_us;
     s->stats.predicted_us = s->predicted_us;
-    s->stats.throttle_pct = s->throttled_pct;
+    s->stats.throttle_pct = s->brake.least_pct;
     s->stats.suspended_us = s->suspended_us;
     return NULL;
 }
@@ -279,12 +282,12 @@ static int save(struct xf_pv_save *s)
     diverted = !rc;
     if (!rc && xf_tunnel_source_failed(s->tunnel))
         rc = -ECANCELED;
-    s->policy.max_downtime_us = s->config.max_downtime_us;
-    s->policy.on_busy = s->config.on_busy;
-    s->policy.throttle = s->config.throttle;
+    s->plan.policy.max_downtime_us = s->config.max_downtime_us;
+    s->plan.policy.on_busy = s->config.on_busy;
+    s->plan.policy.throttle = s->config.throttle;
     if (!rc)
         rc = run_stock(s);
-    xf_tunnel_save_unthrottle(s);
+    xf_brake_release(&s->brake);
     if (diverted)
         replace_io_fd(s, s->real);
     pthread_mutex_lock(&s->lock);
@@ -307,6 +310,7 @@ static void close_fd(int fd)
 
 int xf_tunnel_save_run(const struct xf_tunnel_save *params)
 {
+    struct xf_policy policy;
     struct xf_pv_save s = {
         .p = params,
         .real = -1,
@@ -320,7 +324,9 @@ int xf_tunnel_save_run(const struct xf_tunnel_save *params)
 
     xf_report_start(&s.report, "source", params->domid);
     s.report.events.rounds_by_hand = true;
-    xf_policy_init(&s.policy);
+    xf_policy_init(&policy);
+    xf_plan_live_init(&s.plan, &policy, false); /* Xen's own save verifies */
+    xf_brake_init(&s.brake, params->throttle, params->arg);
     xf_stream_make_headers(s.headers, XF_STREAM_PV, params->xen_major, params->xen_minor);
     rc = xf_tunnel_source_new(&s.tunnel, XF_TUNNEL_HALF_PAGES);
     if (rc)

@@ -73,25 +73,6 @@ static uint64_t left_pages(const struct xf_round *r)
     return left < (double)r->dirty_pages ? (uint64_t)left : r->dirty_pages;
 }
 
-static void slow_down(struct xf_pv_save *s, unsigned percent)
-{
-    if (percent == 100 || percent == s->throttle_pct)
-        return;
-    /* Also if it fails: it is given back in any case. */
-    s->throttle_pct = percent;
-    if (s->p->throttle(s->p->arg, percent))
-        s->policy.throttle = false; /* a guest that cannot be slowed down is busy */
-    else
-        s->throttled_pct = percent;
-}
-
-void xf_tunnel_save_unthrottle(struct xf_pv_save *s)
-{
-    if (s->throttle_pct)
-        s->p->throttle(s->p->arg, 100);
-    s->throttle_pct = 0;
-}
-
 /* How many pages are dirty is known: another live round, or the last before the stop? */
 static int next_round(struct xf_pv_save *s, long dirty)
 {
@@ -101,24 +82,25 @@ static int next_round(struct xf_pv_save *s, long dirty)
         .us = s->round.us,
         .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
     };
-    uint64_t predicted_us;
-    char line[XF_BUSY_BYTES];
 
     r.left_pages = left_pages(&r);
     s->round.dirty = dirty;
     s->round.began_us = xf_now_us();
     tell_round_begins(s);
-    enum xf_round_next next = xf_policy_next(&s->policy, &s->decided, &r, &predicted_us);
-    s->predicted_us = predicted_us == UINT64_MAX ? 0 : predicted_us;
-    switch (next) {
-    case XF_ROUND_AGAIN:
-        slow_down(s, xf_rounds_throttle_pct(&s->decided));
+    struct xf_plan_order order =
+        s->plan.plan.next(&s->plan.plan, &(struct xf_plan_ended){.what = XF_ENDED_LOOK,
+                                                                 .cannot_slow = s->brake.refused,
+                                                                 .round = r,
+                                                                 .now_us = s->round.began_us});
+    s->predicted_us = order.predicted_us == UINT64_MAX ? 0 : order.predicted_us;
+    switch (order.what) {
+    case XF_ORDER_SEND:
+        xf_brake_set(&s->brake, order.throttle_pct);
         return XGS_POLICY_CONTINUE_PRECOPY;
-    case XF_ROUND_STOP:
+    case XF_ORDER_SUSPEND:
         return XGS_POLICY_STOP_AND_COPY;
     default:
-        xf_policy_say_busy(line, &s->policy, &r, predicted_us);
-        xf_tunnel_save_fail(s, -EBUSY, "%s", line);
+        xf_tunnel_save_fail(s, -EBUSY, "%s", order.why);
         return XGS_POLICY_ABORT;
     }
 }
@@ -169,7 +151,7 @@ static int suspend(void *data)
     if (wait_landed(s, &counts) || XF_FAULT(tunnel_save_suspend))
         return 0;
     s->suspend_us = xf_now_us();
-    xf_tunnel_save_unthrottle(s); /* to suspend is the guest's own work */
+    xf_brake_release(&s->brake); /* to suspend is the guest's own work */
     xf_tunnel_save_say_round(s, "", &counts, s->suspend_us - s->round.began_us);
     s->round.before = counts;
     xf_events_suspend(&s->report.events, s->suspend_us, s->predicted_us);

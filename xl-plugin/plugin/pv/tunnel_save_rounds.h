@@ -7,8 +7,6 @@
 
 /* Sets the callbacks that the stock function is to have. */
 void xf_tunnel_save_wrap(struct xf_pv_save *s, struct save_callbacks *wrapped);
-/* Gives the guest its CPU time back. */
-void xf_tunnel_save_unthrottle(struct xf_pv_save *s);
 /* Of what has landed since the last one. */
 void xf_tunnel_save_say_round(struct xf_pv_save *s, const char *what,
                               const struct xf_tunnel_counts *now, uint64_t us);

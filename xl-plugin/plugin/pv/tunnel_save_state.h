@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 
 #include "transport/offer.h"
-#include "transport/rounds.h"
+#include "transport/brake.h"
+#include "transport/plan_batches.h"
+#include "transport/plan_live.h"
 #include "xl-plugin/plugin/report.h"
 #include "tunnel_save_args.h"
 #include "tunnel_source.h"
@@ -54,19 +56,17 @@ struct xf_pv_save {
 
     /* The caller's. */
     unsigned marks;
-    struct xf_policy policy;
+    struct xf_plan_live plan; /* of the guest's rounds; the session's own are batches */
     struct {
         uint64_t began_us;
         struct xf_tunnel_counts before;
         long dirty;        /* pages that it is to send */
         uint64_t sent, us; /* pages that it has sent, and how long that took */
     } round;
-    struct xf_rounds decided;
     struct xf_speed speed;
-    unsigned throttle_pct; /* what the guest has of its CPU time; 0 = all */
+    struct xf_brake brake; /* its figures are the engine's too, once it is over */
     unsigned rounds;       /* of which something was said */
     _Atomic uint64_t suspend_us, suspended_us, predicted_us;
-    _Atomic uint32_t throttled_pct; /* the least that it had */
 };
 
 /* The first reason counts; whatever waits for the tunnel stops. Any thread; returns rc. */

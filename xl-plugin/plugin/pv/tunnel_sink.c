@@ -90,7 +90,7 @@ static void tunnel_unmap_chunk(void *ctx, uint64_t chunk, void *base)
     (void)base;
 }
 
-static int tunnel_end_batch(void *ctx, uint64_t count)
+static int tunnel_end_round(void *ctx, uint64_t count)
 {
     struct xf_tunnel_sink *t = ctx;
     int rc = 0;
@@ -124,10 +124,13 @@ struct xf_guest_sink xf_tunnel_sink_guest(struct xf_tunnel_sink *t)
         .populate = tunnel_populate,
         .map_chunk = tunnel_map_chunk,
         .unmap_chunk = tunnel_unmap_chunk,
-        .end_batch = tunnel_end_batch,
+        .map_part = xf_sink_map_part,
+        .unmap_part = xf_sink_unmap_part,
+        .end_round = tunnel_end_round,
     };
 
-    return (struct xf_guest_sink){.ops = &ops, .ctx = t, .page_count = 2 * (uint64_t)t->half_pages};
+    return (struct xf_guest_sink){
+        .ops = &ops, .ctx = t, .page_count = 2 * (uint64_t)t->half_pages, .unmapped_rounds = true};
 }
 
 /* ---- taking --------------------------------------------------------------------------------- */

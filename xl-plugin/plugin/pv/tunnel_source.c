@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "transport/base/bitmap.h"
 #include "tunnel.h"
@@ -78,12 +79,14 @@ static int tunnel_start(void *ctx, uint64_t *present)
     return 0;
 }
 
-static int tunnel_next_batch(void *ctx, uint64_t *todo, uint64_t *count)
+static int tunnel_dirty(void *ctx, uint64_t *todo, bool final, uint64_t *count)
 {
     struct xf_tunnel_source *t = ctx;
     int rc = 0;
 
+    (void) final;
     *count = 0;
+    memset(todo, 0, xf_bitmap_words(2 * (uint64_t)t->half_pages) * sizeof(todo[0]));
     pthread_mutex_lock(&t->lock);
     t->sending = false; /* what was sent before has landed */
     if (t->stats)
@@ -126,11 +129,15 @@ struct xf_guest_source xf_tunnel_source_guest(struct xf_tunnel_source *t)
         .start = tunnel_start,
         .map = tunnel_map,
         .unmap = tunnel_unmap,
-        .next_batch = tunnel_next_batch,
+        .dirty = tunnel_dirty,
+        .present = xf_guest_present,
+        .keep_still = xf_guest_still,
     };
 
-    return (struct xf_guest_source){
-        .ops = &ops, .ctx = t, .page_count = 2 * (uint64_t)t->half_pages};
+    return (struct xf_guest_source){.ops = &ops,
+                                    .control = &xf_guest_uncontrolled,
+                                    .ctx = t,
+                                    .page_count = 2 * (uint64_t)t->half_pages};
 }
 
 /* ---- filling -------------------------------------------------------------------------------- */

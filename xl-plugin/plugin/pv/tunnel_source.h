@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Tunnel source: the buffer between Xen's own save and the transport at the source. To the
- * transport it is a guest that has a next_batch() (transport/guest.h); one half is being sent while
- * the other is being filled. Whatever is there when the transport asks is the next batch, so
- * batches grow exactly as far as the link is slower than the save.
+ * transport it is a guest whose dirty() gives the next batch (transport/guest.h); one half is being
+ * sent while the other is being filled. Whatever is there when the transport asks is the next
+ * batch, so batches grow exactly as far as the link is slower than the save.
  *
  * Threads: one that steps the session, one that fills, one that waits for either. Waits end with
  * -ECANCELED after xf_tunnel_source_fail(), which any of them may call.

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Guest: stubs for what a kind of guest does not need, and whether a table is whole. */
+#include "guest.h"
+
+#include <errno.h>
+
+int xf_guest_still(void *ctx, uint64_t *pages)
+{
+    (void)ctx;
+    (void)pages;
+    return 0;
+}
+
+int xf_guest_present(void *ctx, uint64_t *candidates)
+{
+    (void)ctx;
+    (void)candidates;
+    return 0;
+}
+
+static int no_throttle(void *ctx, unsigned percent)
+{
+    (void)ctx;
+    return percent < 100 ? -EOPNOTSUPP : 0;
+}
+
+static int no_suspend(void *ctx)
+{
+    (void)ctx;
+    return -EOPNOTSUPP;
+}
+
+const struct xf_guest_control_ops xf_guest_uncontrolled = {
+    .throttle = no_throttle,
+    .suspend = no_suspend,
+};
+
+int xf_sink_map_part(void *ctx, uint64_t first, void **base)
+{
+    (void)ctx;
+    (void)first;
+    *base = NULL;
+    return -ENOTSUP;
+}
+
+void xf_sink_unmap_part(void *ctx, uint64_t first, void *base)
+{
+    (void)ctx;
+    (void)first;
+    (void)base;
+}
+
+int xf_sink_end_round(void *ctx, uint64_t count)
+{
+    (void)ctx;
+    (void)count;
+    return 0;
+}
+
+bool xf_guest_source_whole(const struct xf_guest_source *guest)
+{
+    const struct xf_guest_source_ops *o = guest->ops;
+    const struct xf_guest_control_ops *c = guest->control;
+
+    return o && c && o->start && o->dirty && o->present && o->map && o->unmap && o->keep_still &&
+           c->throttle && c->suspend;
+}
+
+bool xf_guest_sink_whole(const struct xf_guest_sink *guest)
+{
+    const struct xf_guest_sink_ops *o = guest->ops;
+
+    return o && o->populate && o->map_chunk && o->unmap_chunk && o->map_part && o->unmap_part &&
+           o->end_round;
+}
