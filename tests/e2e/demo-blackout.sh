@@ -37,7 +37,7 @@ done
 [ "$(wc -l <"$work/err")" = 1 ] || fail "more than one line"
 checked check-events "$work/events" start=1 failed=1 exit=1
 ! grep -q '"suspend"' "$work/events" || fail "the guest was suspended"
-grep -q '"exit","status":3' "$work/events" || fail "the events end otherwise"
+grep -q '"exit","status":5' "$work/events" || fail "the events end otherwise"
 
 demo "${busy[@]}" --on-busy abort
 [ "$status" = 5 ] || fail "exit status $status"

@@ -167,7 +167,7 @@ static int run(struct end *e)
     struct xf_guest_source guest;
     struct xf_source_config config;
     struct xf_source *source = NULL;
-    struct bench_run *r = &e->news.run;
+    struct xf_bench_run *r = &e->news.run;
     int rc = bring_up(e);
 
     if (rc)
