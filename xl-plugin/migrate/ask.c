@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "migrate.h"
+#include "steps.h"
 #include "xl-plugin/doctor/peers.h"
 
 static enum xf_step refuse(struct xf_migrate *m, const char *fix, const char *format, ...)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "migrate.h"
+#include "steps.h"
 #include "outcome.h"
 #include "predict.h"
 #include "say.h"
@@ -356,7 +356,7 @@ int xf_cli_migrate(int argc, char **argv)
 
     if (!m)
         return fail("%s", strerror(ENOMEM));
-    status = xf_migrate_options_parse(&m->o, argc, argv);
+    status = xf_migrate_options_parse(&xf_command_migrate, &m->o, argc, argv);
     if (status == XF_GO_ON) {
         status = prepare(m);
         if (!status)
@@ -365,3 +365,18 @@ int xf_cli_migrate(int argc, char **argv)
     free(m);
     return status;
 }
+
+const struct xf_command xf_command_migrate = {
+    .name = "migrate",
+    .summary = "move a running guest of Xen, its memory over a DPDK port",
+    .operands = "DOMAIN HOST",
+    .about = "Moves a running guest with its memory over a DPDK port (see xl-fast.conf(5)). xl "
+             "migrate\n--fast is another name of it.\n",
+    .options = xf_migrate_option_rows,
+    .more = "The last line says in what state the guest is. All statuses but these are the plain "
+            "xl's.\n",
+    .done = "the guest has moved",
+    .failed = "it was refused, or has failed",
+    .exits = XF_EXIT_BY_SIGNAL,
+    .run = xf_cli_migrate,
+};

@@ -17,7 +17,7 @@ static const char *const compress_words[] = {"auto", "lz4", "none", NULL};
 
 #define TO(member) .to = offsetof(struct xf_migrate_options, member)
 
-static const struct xf_option options[] = {
+const struct xf_option xf_migrate_option_rows[] = {
     {.name = "fast",
      .value = "WAY",
      .optional = true,
@@ -98,21 +98,6 @@ static const struct xf_option options[] = {
     {0},
 };
 
-const struct xf_command xf_command_migrate = {
-    .name = "migrate",
-    .summary = "move a running guest of Xen, its memory over a DPDK port",
-    .operands = "DOMAIN HOST",
-    .about = "Moves a running guest with its memory over a DPDK port (see xl-fast.conf(5)). xl "
-             "migrate\n--fast is another name of it.\n",
-    .options = options,
-    .more = "The last line says in what state the guest is. All statuses but these are the plain "
-            "xl's.\n",
-    .done = "the guest has moved",
-    .failed = "it was refused, or has failed",
-    .exits = XF_EXIT_BY_SIGNAL,
-    .run = xf_cli_migrate,
-};
-
 static enum xf_migrate_screen screen_of(const struct xf_migrate_options *o)
 {
     const char *verbose = getenv("XL_FAST_VERBOSE");
@@ -126,14 +111,15 @@ static enum xf_migrate_screen screen_of(const struct xf_migrate_options *o)
                       : XF_SCREEN_LIVE;
 }
 
-int xf_migrate_options_parse(struct xf_migrate_options *o, int argc, char **argv)
+int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_options *o, int argc,
+                             char **argv)
 {
     struct xf_operands operands;
     int status;
 
     *o = (struct xf_migrate_options){.on_busy = XF_MIGRATE_NOT_GIVEN,
                                      .compress = XF_MIGRATE_NOT_GIVEN};
-    status = xf_options_parse(&xf_command_migrate, o, argc, argv, &operands);
+    status = xf_options_parse(c, o, argc, argv, &operands);
     if (status != XF_GO_ON)
         return status;
     o->own_ssh = o->ssh;
@@ -142,9 +128,8 @@ int xf_migrate_options_parse(struct xf_migrate_options *o, int argc, char **argv
     o->domain = operands.words[0];
     o->host = operands.words[1];
     o->screen = screen_of(o);
-    return xf_reach_host_ok(o->host)
-               ? XF_GO_ON
-               : xf_usage_error(&xf_command_migrate, "'%s' is no host name", o->host);
+    return xf_reach_host_ok(o->host) ? XF_GO_ON
+                                     : xf_usage_error(c, "'%s' is no host name", o->host);
 }
 
 static void export_number(const char *name, uint64_t value)

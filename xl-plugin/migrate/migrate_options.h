@@ -29,8 +29,12 @@ struct xf_migrate_options {
     bool own_ssh;
 };
 
-/* XF_GO_ON, or the exit status: help was printed, or what is wrong. */
-int xf_migrate_options_parse(struct xf_migrate_options *o, int argc, char **argv);
+/* The command's options: they fill a struct xf_migrate_options. */
+extern const struct xf_option xf_migrate_option_rows[];
+
+/* XF_GO_ON, or the exit status: help of c was printed, or what is wrong. */
+int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_options *o, int argc,
+                             char **argv);
 
 /* For the plug-in and the preflight, in the environment (xl-plugin/cli/environment.h). */
 void xf_migrate_options_export(const struct xf_migrate_options *o);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "migrate.h"
+#include "steps.h"
 #include "say.h"
 #include "xl-plugin/screen/moving.h"
 

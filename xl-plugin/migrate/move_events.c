@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "migrate.h"
+#include "steps.h"
 #include "say.h"
 #include "xl-plugin/screen/moving.h"
 

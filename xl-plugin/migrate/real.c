@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "migrate.h"
+#include "steps.h"
 
 #define USUAL "/usr/sbin/xl"
 

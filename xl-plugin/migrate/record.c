@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "migrate.h"
+#include "steps.h"
 #include "say.h"
 #include "xl-plugin/screen/movelog.h"
 #include "xl-plugin/screen/moving.h"

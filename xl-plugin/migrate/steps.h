@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * `xl-fast migrate`: what its files share. One migration a process, one thread.
+ * The steps of `xl-fast migrate`, and what they share. One migration a process, one thread.
  *
  *   migrate.c   the steps, from top to bottom
  *   ask.c       asks both ends by xl-fast-preflight          answers.c reads what they say
@@ -12,8 +12,8 @@
  *
  * Steps return one of enum xf_step; what they refuse for is in refused, one line.
  */
-#ifndef XF_MIGRATE_MIGRATE_H
-#define XF_MIGRATE_MIGRATE_H
+#ifndef XF_MIGRATE_STEPS_H
+#define XF_MIGRATE_STEPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -133,8 +133,6 @@ int xf_migrate_move_plain(struct xf_migrate *m);
 
 /* The real xl. 0 or -ENOENT. */
 int xf_real_find(const char *lib, char *to, size_t size);
-
-/* ---- migrate.c ---- */
 
 /* What is not an error: not with --quiet. */
 #define XF_NOTE(m, ...)                                                                            \
