@@ -21,7 +21,7 @@ case $1 in
 queue) mkdir -p "${queue%/*}" && echo "$queue" ;;
 source) printf '%s\n' protocol=1 xen=4.17 need_kib=1 port=eth1 "address=192.0.2.$(number "$HOST_OF")/24" uuid=$UUID "name=$2" fast=ok ;;
 target)
-    echo $(($(cat "$DIR/asked" 2>/dev/null) + 1)) >"$DIR/asked"
+    echo $(($(cat "$DIR/asked" 2>/dev/null) + 1)) >"$DIR/asked.$$" && mv "$DIR/asked.$$" "$DIR/asked" # never read half
     attempt=$(sed -n 's/^attempt=//p')
     mkdir -p "${queue%/*}"
     turns=${queue%/*}/turns
