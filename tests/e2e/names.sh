@@ -51,9 +51,21 @@ done
 # What the history holds of it: its list, its JSON, figures.
 # shellcheck disable=SC2016  # names
 names=("dev's pc" münchen '-web' '$(reboot)' "$(printf 'm\374nchen')" "$(printf '\033[2J')")
+# Stand-ins: a move that fails.
+# shellcheck disable=SC2016  # their scripts
+{
+    mkdir "$work/lib"
+    printf '#!/bin/sh\nprintf "%%s\\n" protocol=1 xen=4.17 need_kib=1 port=eth1 address=192.0.2.1/24 uuid=6f1c9a52-0001-4000-8000-0123456789ab "name=$NAME" fast=ok\n' \
+        >"$work/lib/xl-fast-preflight"
+    printf '#!/bin/sh\necho running\n' >"$work/lib/xl-fast-domain"
+    printf '#!/bin/sh\nexit 1\n' >"$work/lib/real"
+    printf '#!/bin/sh\nshift\nexec sh -c "$1"\n' >"$work/lib/ssh"
+    chmod +x "$work/lib"/*
+}
 for name in "${names[@]}"; do
-    printf '%s\n' pid=1 since=1700000000 "guest=$name" uuid=6f1c9a52-0001-4000-8000-0123456789ab host=hostb "events=$work/none" >"$work/record"
-    "$XL_FAST" history --record end "$work/record" 1 here || fail "it is not taken"
+    NAME=$name XL_FAST_LIBDIR=$work/lib XL_FAST_REAL_XL=$work/lib/real "$XL_FAST" migrate --quiet -s "$work/lib/ssh" -- "$name" hostb >"$work/out" 2>"$work/err"
+    [ $? = 1 ] || fail "the move does not fail"
+    ! grep -q "$(printf '\033')" "$work/err" || fail "a terminal acts on it"
 done
 "$XL_FAST" history >"$work/out" || fail "history"
 ! grep -q "$(printf '\033')" "$work/out" || fail "a terminal acts on it"
