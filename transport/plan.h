@@ -69,4 +69,15 @@ struct xf_plan {
     struct xf_plan_order (*next)(struct xf_plan *plan, const struct xf_plan_ended *ended);
 };
 
+/* The orders that say nothing else. */
+static inline struct xf_plan_order xf_order_send(enum xf_content content, bool final)
+{
+    return (struct xf_plan_order){.what = XF_ORDER_SEND, .content = content, .final = final};
+}
+
+static inline struct xf_plan_order xf_order_just(enum xf_order what)
+{
+    return (struct xf_plan_order){.what = what};
+}
+
 #endif

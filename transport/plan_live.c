@@ -5,12 +5,7 @@
 static struct xf_plan_order send(struct xf_plan_live *live, enum xf_content content, bool final)
 {
     live->sent = content;
-    return (struct xf_plan_order){.what = XF_ORDER_SEND, .content = content, .final = final};
-}
-
-static struct xf_plan_order just(enum xf_order what)
-{
-    return (struct xf_plan_order){.what = what};
+    return xf_order_send(content, final);
 }
 
 /* What is dirty is known: once more while the guest runs, the stop, or neither? */
@@ -20,7 +15,7 @@ static struct xf_plan_order decide(struct xf_plan_live *live, const struct xf_pl
     uint64_t predicted_us;
 
     if (ended->none_yet)
-        return just(XF_ORDER_WAIT);
+        return xf_order_just(XF_ORDER_WAIT);
     if (ended->cannot_slow)
         live->policy.throttle = false; /* a guest that cannot be slowed down is busy */
     switch (xf_policy_next(&live->policy, &live->rounds, &ended->round, &predicted_us)) {
@@ -29,10 +24,10 @@ static struct xf_plan_order decide(struct xf_plan_live *live, const struct xf_pl
         order.throttle_pct = xf_rounds_throttle_pct(&live->rounds);
         break;
     case XF_ROUND_STOP:
-        order = just(XF_ORDER_SUSPEND);
+        order = xf_order_just(XF_ORDER_SUSPEND);
         break;
     default:
-        order = just(XF_ORDER_GIVE_UP);
+        order = xf_order_just(XF_ORDER_GIVE_UP);
         xf_policy_say_busy(order.why, &live->policy, &ended->round, predicted_us);
         break;
     }
@@ -47,10 +42,10 @@ static struct xf_plan_order after_send(struct xf_plan_live *live)
         return send(live, XF_SEND_PAGES, false);
     case XF_SEND_PAGES:
         if (!live->stopped)
-            return just(XF_ORDER_LOOK);
-        return live->verify ? send(live, XF_SEND_HASHES, true) : just(XF_ORDER_DONE);
+            return xf_order_just(XF_ORDER_LOOK);
+        return live->verify ? send(live, XF_SEND_HASHES, true) : xf_order_just(XF_ORDER_DONE);
     default:
-        return just(XF_ORDER_DONE);
+        return xf_order_just(XF_ORDER_DONE);
     }
 }
 
@@ -69,7 +64,7 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
         live->stopped = true;
         return send(live, XF_SEND_PAGES, !live->verify);
     default:
-        return just(XF_ORDER_LOOK);
+        return xf_order_just(XF_ORDER_LOOK);
     }
 }
 

@@ -2,11 +2,6 @@
 /* Plan, passes: the same memory until enough has been measured. */
 #include "plan_passes.h"
 
-static struct xf_plan_order send(enum xf_content content, bool final)
-{
-    return (struct xf_plan_order){.what = XF_ORDER_SEND, .content = content, .final = final};
-}
-
 /* A pass is over. Whether it was the last. */
 static bool enough(struct xf_plan_passes *p, const struct xf_plan_ended *ended)
 {
@@ -26,12 +21,12 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
     struct xf_plan_passes *p = (struct xf_plan_passes *)plan;
 
     if (ended->what == XF_ENDED_START)
-        return send(XF_SEND_MEMORY, false);
+        return xf_order_send(XF_SEND_MEMORY, false);
     if (p->ended)
-        return (struct xf_plan_order){.what = XF_ORDER_DONE};
+        return xf_order_just(XF_ORDER_DONE);
     p->ended = p->sending && enough(p, ended);
     p->sending = true;
-    return send(p->ended ? XF_SEND_NOTHING : XF_SEND_PAGES, p->ended);
+    return xf_order_send(p->ended ? XF_SEND_NOTHING : XF_SEND_PAGES, p->ended);
 }
 
 void xf_plan_passes_init(struct xf_plan_passes *p, uint64_t wanted, uint64_t wanted_us)
