@@ -77,7 +77,7 @@ lacks out 'there is a domain'
 world
 evacuate --quiet -s 'ssh -p 22' hostb root@hostc -- --verify -p
 ends 0
-moves_are "db hostb -s ssh -p 22 -p" "cache root@hostc -s ssh -p 22 -p" "web1 hostb -s ssh -p 22 -p" "web2 root@hostc -s ssh -p 22 -p"
+moves_are "db hostb -p -s ssh -p 22" "cache root@hostc -p -s ssh -p 22" "web1 hostb -p -s ssh -p 22" "web2 root@hostc -p -s ssh -p 22"
 grep -qF 'ssh -p 22 root@hostc' "$dir/log/asked" || fail "the host is not asked by -s"
 [ "$(cat "$work/out" "$work/err" | wc -c)" = 0 ] || fail "--quiet says something"
 
