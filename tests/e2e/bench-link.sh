@@ -73,6 +73,31 @@ for r in runs:
 assert runs[0]["packets_sent"] > 2 * runs[1]["packets_sent"]
 END
 
+# By the names of iperf3 and dpdk-testpmd: a line an interval, and what is omitted is not counted.
+bench link --memory "$memory" -t 2 -O 1 -i 0.4 -P 2 -J
+measured
+check <<'END'
+(r,) = runs
+assert r["queues"] == 2 and r["seconds"] >= 2 and r["source_cpu_pct"] > 0 and r["target_cpu_pct"] > 0
+counted = [i for i in r["intervals"] if not i["omitted"]]
+omitted = r["intervals"][: len(r["intervals"]) - len(counted)]
+assert all(i["omitted"] for i in omitted) and omitted[-1]["end_us"] >= 1000000, omitted
+for all_of in omitted, counted:
+    assert all_of[0]["start_us"] == 0 and all(a["end_us"] == b["start_us"] for a, b in zip(all_of, all_of[1:]))
+    assert all(i["end_us"] - i["start_us"] >= 400000 for i in all_of[:-1])
+assert sum(i["packets_sent"] for i in omitted) > 0
+assert abs(sum(i["packets_sent"] for i in counted) - r["packets_sent"]) <= 0.1 * r["packets_sent"] + 100, r
+for i in counted:
+    assert abs(i["rate_pps"] * (i["end_us"] - i["start_us"]) / 1e6 - i["packets_sent"]) <= 2 + 1e-3 * i["packets_sent"], i
+    assert i["wire_bps"] > 8 * 1000 * i["rate_pps"] and i["source_cpu_pct"] > 0, i
+assert any(i["target_cpu_pct"] for i in counted)
+END
+bench link --memory "$memory" --time 1 --stats-period 0.5 --txq 2 --rxq 2
+measured
+grep -q '^  interval s .* source  target$' "$work/out" || fail "no headings of the intervals"
+grep -q '^  0.00-0.5[0-9.]* ' "$work/out" || fail "no interval"
+grep -q '^ 9000  2 none random ' "$work/out" || fail "not two queues"
+
 # For people: a table, and the run in the middle of three.
 bench link --memory "$memory" --passes 1 --runs 3 --timing
 measured
@@ -169,18 +194,18 @@ there 'kill -9 $$' 'ssh was killed by signal 9'
 there 'echo Welcome to hostb; sleep 1' "hostb answers 'Welcome to hostb', and not as"
 there 'printf "\\nWelcome to hostb, "; sleep 0.05; echo "which has a long line"; echo more; sleep 1' \
     "hostb answers 'Welcome to hostb, which has a long line', and not as"
-there "$(message 2 2 4)" 'hostb has an xl-fast bench link of version 2, this one is 1'
-there "$(message 1 2 7)" 'hostb says what makes no sense there'
-there "$(message 1 4 4 '\050\043\000\000')" 'hostb says what makes no sense there'
-there "$(message 1 2 4 '\001\000\000\000')" 'hostb says figures that cannot be'
-there "printf 'xf-bench\\001\\000\\006\\000\\000\\001\\000\\000no\\033[2J%0251d' 0; sleep 1" 'hostb: no?\[2J0'
+there "$(message 1 2 4)" 'hostb has an xl-fast bench link of version 1, this one is 2'
+there "$(message 2 2 7)" 'hostb says what makes no sense there'
+there "$(message 2 4 4 '\050\043\000\000')" 'hostb says what makes no sense there'
+there "$(message 2 2 4 '\001\000\000\000')" 'hostb says figures that cannot be'
+there "printf 'xf-bench\\002\\000\\006\\000\\000\\001\\000\\000no\\033[2J%0251d' 0; sleep 1" 'hostb: no?\[2J0'
 
 # To serve is to check what one is told.
 echo 'GET / HTTP/1.0' | "$XL_FAST" bench link --serve >"$work/out" 2>"$work/err"
 [ $? = 1 ] || fail "it serves a stranger"
 grep -qa 'the source answers .GET / HTTP' "$work/out" || fail "it does not say what it got"
 python3 -c 'import struct, sys
-sys.stdout.buffer.write(b"xf-bench" + struct.pack("<HHI", 1, 1, 648) + struct.pack("<QIIII", 4097, 0, 1, 0, 0) + bytes(624))' |
+sys.stdout.buffer.write(b"xf-bench" + struct.pack("<HHI", 2, 1, 656) + struct.pack("<QIIIIQ", 4097, 0, 1, 0, 0, 0) + bytes(624))' |
     "$XL_FAST" bench link --serve >"$work/out" 2>"$work/err"
 [ $? = 1 ] || fail "it serves half a page"
 grep -qa 'an order that cannot be' "$work/out" || fail "it does not say what is wrong"
@@ -233,6 +258,8 @@ END
 refused --memory link --memory 5
 refused --seconds link --seconds 0
 refused --passes link --passes x
+refused --omit link -O x
+refused --interval link -i 0.01
 refused 'do not go together' link --seconds 1 --passes 1
 refused --sink link --sink file
 refused --mtu link --mtu 1500,

@@ -29,8 +29,10 @@ struct far {
     struct xf_bench_order order;
     struct xf_bench_port port;
     struct xf_link *link;
-    struct xf_simguest *guest; /* NULL of a null sink, */
-    void *chunk;               /* which has this instead */
+    struct xf_simguest *guest;       /* NULL of a null sink, */
+    void *chunk;                     /* which has this instead */
+    uint64_t begun_us, begun_cpu_us; /* receiving */
+    uint64_t us, cpu_us;             /* of it, until all had landed */
 };
 
 static int __attribute__((format(printf, 3, 4)))
@@ -137,15 +139,35 @@ static int receive_offer(struct far *f, struct xf_offer *offer)
     return rc ? fail(f, rc, "%s", why) : 0;
 }
 
+static void say_tick(const struct far *f, uint64_t now_us, uint64_t *last_us)
+{
+    struct xf_bench_tick tick = {.now_us = now_us};
+
+    if (!f->order.tick_us || now_us - *last_us < f->order.tick_us)
+        return;
+    *last_us = now_us;
+    tick.cpu_us = xf_bench_thread_cpu_us();
+    xf_bench_send(&f->channel, BENCH_TICK, &tick, sizeof(tick));
+}
+
 /* Until the source has seen that all has landed: its copy of our word may be lost, and it asks. */
 static int receive_memory(struct far *f, struct xf_target *target)
 {
     char why[BENCH_WHY_BYTES];
     unsigned idle_steps = 0, look = 0;
     bool landed = false;
+    uint64_t now_us, tick_us = 0;
     int rc;
 
-    while ((rc = xf_target_step(target, xf_now_us())) >= 0) {
+    f->begun_us = xf_now_us();
+    f->begun_cpu_us = xf_bench_thread_cpu_us();
+    while ((rc = xf_target_step(target, now_us = xf_now_us())) >= 0) {
+        if (!landed)
+            say_tick(f, now_us, &tick_us);
+        if (!landed && rc == XF_SESSION_DONE) {
+            f->us = now_us - f->begun_us;
+            f->cpu_us = xf_bench_thread_cpu_us() - f->begun_cpu_us;
+        }
         landed = landed || rc == XF_SESSION_DONE;
         if (++look % XF_ENDS_LOOK_EVERY == 0 && xf_bench_pending(&f->channel))
             return xf_bench_receive(&f->channel, BENCH_SEEN, NULL, 0, 0, why)
@@ -165,6 +187,8 @@ static void tell_result(struct far *f, const struct xf_stats *stats)
         return;
     }
     end->stats = *stats;
+    end->us = f->us;
+    end->cpu_us = f->cpu_us;
     f->link->ops->stats(f->link, &end->link);
     if (f->guest)
         xf_simguest_hash(f->guest, end->hash);

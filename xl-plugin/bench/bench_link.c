@@ -32,6 +32,7 @@ struct bench {
     int news;            /* near's; -1: closed */
     uint64_t heard_us;
     struct xf_bench_progress last;
+    struct xf_bench_intervals *intervals; /* of this run */
 };
 
 /* The first reason is the one that counts: what fails after it fails because of it. */
@@ -59,6 +60,8 @@ static void order_for(struct xf_bench_order *order, const struct bench *b,
         .mtu = setup->mtu,
         .queues = setup->queues,
         .sink = b->options.sink,
+        /* Often enough that each interval has heard of the target's. */
+        .tick_us = b->options.interval_us ? b->options.interval_us / 4 : 0,
     };
     if (port->port) {
         snprintf(order->port, sizeof(order->port), "%s", port->port);
@@ -88,10 +91,14 @@ static void __attribute__((noreturn)) be_far(const struct bench *b, int talk, pi
 static void __attribute__((noreturn))
 be_near(const struct bench *b, const struct xf_bench_setup *setup, int talk, int news, pid_t parent)
 {
+    struct xf_bench_tick tick = {0};
     struct xf_bench_near near = {
         .options = &b->options,
         .setup = setup,
-        .far = {.in = talk, .out = talk, .peer = b->options.host ? b->options.host : "the target"},
+        .far = {.in = talk,
+                .out = talk,
+                .peer = b->options.host ? b->options.host : "the target",
+                .tick = &tick},
         .parent = news,
     };
 
@@ -198,7 +205,7 @@ static void show_progress(struct bench *b, const struct xf_bench_setup *setup,
     uint64_t us = now->now_us - b->last.now_us;
     double gbps = (double)(now->bytes_wire - b->last.bytes_wire) * 8 / (double)(us ? us : 1) / 1e3;
 
-    if (b->live.rewrites && b->last.now_us)
+    if (b->live.rewrites && b->last.now_us && !b->options.interval_us)
         fprintf(stderr, "\r\033[Krun %u of %u: %u queue%s, %s, %s: %.2f Gbit/s", b->run, b->runs,
                 setup->queues, setup->queues == 1 ? "" : "s",
                 xf_compress_mode_name(setup->compress), xf_ends_fill_name(setup->fill), gbps);
@@ -210,6 +217,15 @@ static void clear_progress(struct bench *b)
     if (b->live.rewrites && b->last.now_us)
         fputs("\r\033[K", stderr);
     b->last = (struct xf_bench_progress){0};
+}
+
+static void take_interval(struct bench *b, const struct xf_bench_interval *i)
+{
+    if (!b->options.json && !b->intervals->n)
+        xf_bench_interval_print_columns();
+    xf_bench_intervals_add(b->intervals, i);
+    if (!b->options.json)
+        xf_bench_interval_print(i);
 }
 
 /* Takes all that near has to say. True: its figures are there. */
@@ -224,6 +240,9 @@ static bool take_news(struct bench *b, const struct xf_bench_setup *setup, struc
         case BENCH_NEWS_PROGRESS:
             xf_ends_dir_remove(&b->dir); /* they are joined */
             show_progress(b, setup, &m.progress);
+            break;
+        case BENCH_NEWS_INTERVAL:
+            take_interval(b, &m.interval);
             break;
         case BENCH_NEWS_RUN:
             *run = m.run;
@@ -305,6 +324,7 @@ static int run_setup(struct bench *b, const struct xf_bench_setup *setup)
         struct xf_bench_run *run = &result.runs[result.n++];
 
         b->run++;
+        b->intervals = &result.intervals;
         run_once(b, setup, run);
         if (run->error[0]) {
             failed = 1;
@@ -312,6 +332,7 @@ static int run_setup(struct bench *b, const struct xf_bench_setup *setup)
         }
         if (o->json)
             xf_bench_report_json(&result, result.n);
+        xf_bench_intervals_clear(&result.intervals);
     }
     if (!o->json) {
         xf_bench_report_row(&result);

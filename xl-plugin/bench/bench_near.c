@@ -33,6 +33,12 @@ struct end {
     struct xf_link *link;
     struct xf_simguest *guest;
     struct xf_bench_news news; /* its run */
+    struct xf_plan_passes passes;
+    struct {
+        struct xf_bench_sample last;
+        uint64_t zero_us;
+        bool begun, warm; /* that what counts has begun was seen */
+    } intervals;
 };
 
 static void tell(const struct xf_bench_near *near, const struct xf_bench_news *news, int flags)
@@ -122,21 +128,76 @@ static int send_offer(struct end *e, struct xf_offer *offer)
     return rc ? fail(e->near, rc, "%s does not take the offer", e->near->far.peer) : 0;
 }
 
+static void sample(const struct end *e, const struct xf_stats *stats, uint64_t now_us,
+                   struct xf_bench_sample *to)
+{
+    const struct xf_bench_tick *tick = e->near->far.tick;
+
+    *to = (struct xf_bench_sample){
+        .now_us = now_us,
+        .bytes = stats->bytes_wire + stats->packets_sent * e->link->frame_bytes,
+        .packets = stats->packets_sent,
+        .lost = stats->packets_lost,
+        .source_cpu_us = xf_bench_thread_cpu_us(),
+        .target_us = tick->now_us,
+        .target_cpu_us = tick->cpu_us,
+    };
+}
+
+/* An interval ends when it is long enough, when the warm-up is over, and with the last pass. */
+static void tell_interval(struct end *e, const struct xf_stats *stats, uint64_t now_us, bool last)
+{
+    const struct xf_bench_near *near = e->near;
+    struct xf_bench_news news = {.kind = BENCH_NEWS_INTERVAL};
+    struct xf_bench_sample now;
+    bool warmed = e->passes.is_warm && !e->intervals.warm;
+
+    if (!near->options->interval_us || !e->passes.sending)
+        return;
+    if (!e->intervals.last.target_us) { /* the target had not been heard when it began */
+        e->intervals.last.target_us = near->far.tick->now_us;
+        e->intervals.last.target_cpu_us = near->far.tick->cpu_us;
+    }
+    if (e->intervals.begun && !warmed && !last &&
+        now_us - e->intervals.last.now_us < near->options->interval_us)
+        return;
+    sample(e, stats, now_us, &now);
+    if (e->intervals.begun) {
+        news.interval = xf_bench_interval_of(&e->intervals.last, &now, e->intervals.zero_us,
+                                             !e->intervals.warm);
+        tell(near, &news, 0);
+    }
+    if (!e->intervals.begun || warmed)
+        e->intervals.zero_us = now_us;
+    e->intervals.begun = true;
+    e->intervals.warm = e->passes.is_warm;
+    e->intervals.last = now;
+}
+
 static int send_memory(struct end *e, struct xf_source *source)
 {
     const struct xf_bench_near *near = e->near;
+    const struct xf_stats *stats = xf_source_stats(source);
     char why[BENCH_WHY_BYTES];
     unsigned idle_steps = 0, look = 0;
+    uint64_t now_us, begun_us = xf_now_us(), begun_cpu_us = xf_bench_thread_cpu_us();
     int rc;
 
-    while ((rc = xf_source_step(source, xf_now_us())) == 0) {
-        /* It has nothing to say before the end but that it cannot go on. */
+    while ((rc = xf_source_step(source, now_us = xf_now_us())) == 0) {
+        /* It has nothing else to say before the end but that it cannot go on. */
         if (++look % XF_ENDS_LOOK_EVERY == 0 && xf_bench_pending(&near->far)) {
-            rc = xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, xf_ends_patience_us(0), why);
-            return fail(near, rc, "%s", why);
+            rc = xf_bench_receive(&near->far, BENCH_TICK, near->far.tick, sizeof(*near->far.tick),
+                                  xf_ends_patience_us(0), why);
+            if (rc)
+                return fail(near, rc, "%s", why);
         }
+        tell_interval(e, stats, now_us, false);
         xf_ends_idle(&idle_steps, xf_source_idle(source));
     }
+    if (rc == XF_SESSION_DONE)
+        tell_interval(e, stats, now_us, true);
+    e->news.run.source.us = now_us - begun_us;
+    e->news.run.source.cpu_us = xf_bench_thread_cpu_us() - begun_cpu_us;
     if (rc == -ECONNABORTED &&
         xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, REASON_US, why) != -ETIMEDOUT)
         return fail(near, rc, "%s", why);
@@ -163,7 +224,7 @@ static int take_result(struct end *e, const struct xf_stats *stats)
 
 static int run(struct end *e)
 {
-    struct xf_plan_passes passes;
+    struct xf_plan_passes *passes = &e->passes;
     struct xf_guest_source guest;
     struct xf_source_config config;
     struct xf_source *source = NULL;
@@ -173,9 +234,10 @@ static int run(struct end *e)
     if (rc)
         return rc;
     guest = xf_simguest_source(e->guest);
-    xf_plan_passes_init(&passes, e->near->options->passes, e->near->options->seconds * 1000000);
+    xf_plan_passes_init(passes, e->near->options->passes, e->near->options->seconds * 1000000,
+                        e->near->options->omit * 1000000);
     xf_source_config_init(&config);
-    config.plan = &passes.plan;
+    config.plan = &passes->plan;
     config.compress = e->near->setup->compress;
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)e->near;
@@ -189,10 +251,10 @@ static int run(struct end *e)
     if (rc)
         return rc;
     rc = send_memory(e, source);
-    r->warm = passes.warm;
-    r->warm_us = passes.warm_us;
-    r->end_us = passes.end_us;
-    r->passes = passes.passes;
+    r->warm = passes->warm;
+    r->warm_us = passes->warm_us;
+    r->end_us = passes->end_us;
+    r->passes = passes->passes;
     rc = rc ?: take_result(e, xf_source_stats(source));
     xf_source_free(source);
     return rc;

@@ -9,12 +9,18 @@
 #include "bench_run.h"
 #include "bench_talk.h"
 
-enum xf_bench_news_kind { BENCH_NEWS_PROGRESS, BENCH_NEWS_RUN, BENCH_NEWS_FAILED };
+enum xf_bench_news_kind {
+    BENCH_NEWS_PROGRESS,
+    BENCH_NEWS_INTERVAL,
+    BENCH_NEWS_RUN,
+    BENCH_NEWS_FAILED
+};
 
 struct xf_bench_news {
     enum xf_bench_news_kind kind;
     union {
         struct xf_bench_progress progress;
+        struct xf_bench_interval interval;
         struct xf_bench_run run;
         char reason[BENCH_WHY_BYTES];
     };

@@ -15,6 +15,8 @@
 #include "xl-plugin/cli/words.h"
 #include "xl-plugin/recover/recover_reach.h"
 
+#define INTERVAL_MAX_US UINT64_C(3600000000)
+
 #define MTU_MIN (XF_PAYLOAD_MIN + XF_FRAME_MTU_OVERHEAD)
 
 /* A value of a list. */
@@ -104,6 +106,15 @@ static const char *take_fills(const char *text, void *to)
     return parse_list(text, parse_fill, to) ? "some of random, zero, compressible, mixed" : NULL;
 }
 
+static const char *take_interval(const char *text, void *to)
+{
+    uint64_t *us = to;
+
+    return xf_number_time(text, 1000000, us) || *us < 4 * BENCH_TICK_MIN_US || *us > INTERVAL_MAX_US
+               ? "a time from 0.1 to 3600 s: such as 1, 0.5 or 500ms"
+               : NULL;
+}
+
 static const char *const sinks[] = {
     [BENCH_SINK_MEMORY] = "memory", [BENCH_SINK_NULL] = "null", NULL};
 
@@ -117,12 +128,28 @@ const struct xf_option xf_bench_link_option_rows[] = {
      TO(memory_bytes),
      .help = "of the source (1G)"},
     {.name = "seconds",
+     .letter = 't',
      .value = "N",
      .kind = XF_OPTION_SECONDS,
      .min = 1,
      .max = 86400,
      TO(seconds),
      .help = "how long, after a pass over the memory to warm up (5)"},
+    {.name = "omit",
+     .letter = 'O',
+     .value = "N",
+     .kind = XF_OPTION_SECONDS,
+     .min = 0,
+     .max = 3600,
+     TO(omit),
+     .help = "leave out the first seconds, too (0): at least the first pass is left out"},
+    {.name = "interval",
+     .letter = 'i',
+     .value = "SECONDS",
+     .kind = XF_OPTION_OWN,
+     .take = take_interval,
+     TO(interval_us),
+     .help = "a line each such time: rate, packets, lost ones, CPU time of both ends' threads"},
     {.name = "passes",
      .value = "N",
      .kind = XF_OPTION_NUMBER,
@@ -161,8 +188,10 @@ const struct xf_option xf_bench_link_option_rows[] = {
      TO(timing),
      .help = "the same by queue, and where the cycles of both ends went"},
     {.name = "json",
+     .letter = 'J',
      TO(json),
-     .help = "a line for each run, one JSON object, and nothing else on stdout"},
+     .help = "a line for each run, one JSON object, and nothing else on stdout; the intervals are "
+             "in it"},
     {.letter = 's',
      .value = "SSHCOMMAND",
      .kind = XF_OPTION_TEXT,
@@ -178,11 +207,12 @@ const struct xf_option xf_bench_link_option_rows[] = {
      TO(mtus),
      .help = "of both ports (the largest)"},
     {.name = "queues",
+     .letter = 'P',
      .value = "N,...",
      .kind = XF_OPTION_OWN,
      .take = take_queues,
      TO(queues),
-     .help = "of both ports (1)"},
+     .help = "of both ports, all served by one thread an end (1): iperf3's streams"},
     {.name = "compress",
      .value = "WHEN,...",
      .kind = XF_OPTION_OWN,
@@ -197,6 +227,12 @@ const struct xf_option xf_bench_link_option_rows[] = {
      .words = xf_ends_fill_words,
      TO(fills),
      .help = "random, zero, compressible, mixed (random)"},
+    {.kind = XF_OPTION_HEADING, .help = "As iperf3 and dpdk-testpmd call them:"},
+    {.name = "time", .value = "N", .kind = XF_OPTION_SAME, .help = "seconds"},
+    {.name = "parallel", .value = "N", .kind = XF_OPTION_SAME, .help = "queues"},
+    {.name = "txq", .value = "N", .kind = XF_OPTION_SAME, .help = "queues"},
+    {.name = "rxq", .value = "N", .kind = XF_OPTION_SAME, .help = "queues"},
+    {.name = "stats-period", .value = "SECONDS", .kind = XF_OPTION_SAME, .help = "interval"},
     {0},
 };
 

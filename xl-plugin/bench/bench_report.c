@@ -80,6 +80,13 @@ static struct json_object *by_queue(const struct xf_bench_result *r,
     return j;
 }
 
+/* Of all passes. */
+static void put_cpu(struct json_object *to, const char *key, const struct xf_bench_end *end)
+{
+    json_object_object_add(
+        to, key, end->us ? json_object_new_double(xf_bench_cpu_pct(end->cpu_us, end->us)) : NULL);
+}
+
 static void put_figures(struct json_object *to, const struct xf_bench_result *r,
                         const struct xf_bench_run *run)
 {
@@ -100,6 +107,8 @@ static void put_figures(struct json_object *to, const struct xf_bench_result *r,
     put_u64(to, "source_missed", run->source.link.rx_port_missed);
     put_u64(to, "target_missed", run->target.link.rx_port_missed);
     put_u64(to, "rtt_us", run->source.stats.rtt_us);
+    put_cpu(to, "source_cpu_pct", &run->source);
+    put_cpu(to, "target_cpu_pct", &run->target);
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         put_u64(rejected, xf_reject_names[i],
                 run->source.stats.rejects[i] + run->target.stats.rejects[i]);
@@ -133,6 +142,8 @@ void xf_bench_report_json(const struct xf_bench_result *r, unsigned number)
         j, "verified", ok && o->sink == BENCH_SINK_MEMORY ? json_object_new_boolean(true) : NULL);
     if (ok)
         put_figures(j, r, run);
+    if (o->interval_us)
+        json_object_object_add(j, "intervals", xf_bench_intervals_json(&r->intervals));
     puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_SPACED));
     json_object_put(j);
 }
@@ -153,7 +164,7 @@ void xf_bench_report_head(const struct xf_bench_options *o)
            o->host ? o->host : "a process of this machine",
            o->sink == BENCH_SINK_NULL ? "nothing" : "memory",
            o->runs > 1 ? ", the run in the middle" : "");
-    if (!o->timing)
+    if (!o->timing && !o->interval_us)
         print_columns();
 }
 
@@ -191,7 +202,7 @@ void xf_bench_report_row(struct xf_bench_result *r)
 
     if (run || s->mtu)
         snprintf(mtu, sizeof(mtu), "%u", run ? mtu_of(run) : s->mtu);
-    if (r->options->timing) /* there are details between two lines */
+    if (r->options->timing || r->options->interval_us) /* there are others between two lines */
         print_columns();
     printf("%5s %2u %4s %-12s", mtu, s->queues, xf_compress_mode_name(s->compress),
            xf_ends_fill_name(s->fill));
@@ -216,4 +227,7 @@ void xf_bench_report_details(const struct xf_bench_result *r)
         printf("    %-12u %14" PRIu64 " %10" PRIu64 "\n", q, run->source.link.queues[q].tx_packets,
                run->target.link.queues[q].rx_packets);
     xf_timing_print(&run->source.stats, &run->target.stats);
+    printf("  CPU, %% of a core  source %.1f, target %.1f\n",
+           xf_bench_cpu_pct(run->source.cpu_us, run->source.us),
+           xf_bench_cpu_pct(run->target.cpu_us, run->target.us));
 }

@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "transport/base/compress_mode.h"
+#include "bench_interval.h"
 #include "bench_talk.h"
 #include "xl-plugin/cli/options.h"
 #include "xl-plugin/demo/ends.h"
@@ -36,6 +37,8 @@ struct xf_bench_options {
     const char *ssh;  /* words of the user's shell */
     uint64_t memory_bytes, seed;
     uint64_t seconds, passes; /* of a run; one of them is 0 */
+    uint64_t omit;            /* seconds before what counts */
+    uint64_t interval_us;     /* of the lines between; 0: none */
     unsigned runs;
     enum xf_bench_sink sink;
     struct xf_ends_port ports[2]; /* of source and target; port NULL: memif, or xl-fast.conf */
@@ -76,6 +79,7 @@ struct xf_bench_result {
     const struct xf_bench_setup *setup;
     struct xf_bench_run *runs;
     unsigned n;
+    struct xf_bench_intervals intervals; /* of the newest run, if they are asked for */
 };
 
 /* The ends' memory is the same, or was not kept (--sink null). */

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dpdk/frame.h"
@@ -16,7 +17,7 @@
 #include "xl-plugin/screen/live.h"
 
 /* One more for each change of what is said. */
-#define BENCH_VERSION 1u
+#define BENCH_VERSION 2u
 
 #define LINE_US 200000u /* for the rest of a line */
 
@@ -137,6 +138,22 @@ static int read_header(const struct xf_bench_channel *c, struct header *h, uint6
     return -EPROTONOSUPPORT;
 }
 
+/* A header, and before it the TICKs that have come, of which the newest is kept. */
+static int read_past_ticks(const struct xf_bench_channel *c, enum xf_bench_kind kind,
+                           struct header *h, uint64_t end_us, char why[BENCH_WHY_BYTES])
+{
+    for (;;) {
+        int rc = read_header(c, h, end_us, why);
+
+        if (rc || h->kind != BENCH_TICK || !c->tick || h->bytes != sizeof(*c->tick) ||
+            kind == BENCH_TICK)
+            return rc;
+        rc = read_all(c->in, c->tick, sizeof(*c->tick), end_us);
+        if (rc || xf_now_us() > end_us)
+            return rc ?: -ETIMEDOUT;
+    }
+}
+
 int xf_bench_receive(const struct xf_bench_channel *c, enum xf_bench_kind kind, void *body,
                      size_t bytes, uint64_t limit_us, char why[BENCH_WHY_BYTES])
 {
@@ -145,7 +162,7 @@ int xf_bench_receive(const struct xf_bench_channel *c, enum xf_bench_kind kind, 
     struct header h;
 
     why[0] = 0;
-    int rc = read_header(c, &h, end_us, why);
+    int rc = read_past_ticks(c, kind, &h, end_us, why);
 
     if (!rc && h.kind == BENCH_FAILED && h.bytes == sizeof(failed)) {
         rc = read_all(c->in, &failed, sizeof(failed), end_us);
@@ -192,6 +209,7 @@ int xf_bench_order_check(const struct xf_bench_order *o)
     bool ok = o->memory_bytes && o->memory_bytes % XF_PAGE_BYTES == 0 &&
               o->memory_bytes / XF_PAGE_BYTES <= XF_PAGE_COUNT_MAX && o->mtu <= XF_SPEC_MTU_MAX &&
               o->queues && o->queues <= XF_ENDS_QUEUES_MAX && o->sink <= BENCH_SINK_NULL &&
+              (!o->tick_us || o->tick_us >= BENCH_TICK_MIN_US) &&
               ends_in_0(o->memif, sizeof(o->memif)) && ends_in_0(o->port, sizeof(o->port)) &&
               ends_in_0(o->netns, sizeof(o->netns)) && !strchr(o->netns, '/');
 
@@ -205,6 +223,14 @@ static bool cycles_ok(const uint64_t *cycles, unsigned n)
         if (cycles[i] >> 56)
             return false;
     return true;
+}
+
+uint64_t xf_bench_thread_cpu_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 int xf_bench_end_check(const struct xf_bench_end *e)

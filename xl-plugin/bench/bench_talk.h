@@ -12,6 +12,7 @@
  *        | <--------------------------- RESULT - |
  *        |    closes its port, then the talk     |  closes its port, ends
  *
+ * A TICK comes from far as often as the order says, while it receives, with what it has counted.
  * FAILED with a reason may come from far at any time, and each end takes the other's silence or
  * leaving for the end of all.
  *
@@ -30,7 +31,8 @@
 #include "transport/offer.h"
 #include "transport/base/stats.h"
 
-#define BENCH_WHY_BYTES 320
+#define BENCH_WHY_BYTES   320
+#define BENCH_TICK_MIN_US 25000u
 
 enum xf_bench_kind {
     BENCH_NONE, /* is expected: whatever comes is wrong */
@@ -40,6 +42,7 @@ enum xf_bench_kind {
     BENCH_SEEN,  /* nothing */
     BENCH_RESULT,
     BENCH_FAILED,
+    BENCH_TICK,
 };
 
 enum xf_bench_sink { BENCH_SINK_MEMORY, BENCH_SINK_NULL };
@@ -51,8 +54,9 @@ struct xf_bench_order {
     uint32_t queues;
     uint32_t sink;
     uint32_t zero;
-    char memif[112]; /* socket of a memif that it is to serve; "": its port, in netns, or "": */
-    char port[256];  /* what its own xl-fast.conf says */
+    uint64_t tick_us; /* how often it says what it has counted; 0: never */
+    char memif[112];  /* socket of a memif that it is to serve; "": its port, in netns, or "": */
+    char port[256];   /* what its own xl-fast.conf says */
     char netns[NAME_MAX + 1];
 };
 
@@ -64,7 +68,13 @@ struct xf_bench_up {
 struct xf_bench_end {
     struct xf_stats stats;
     struct xf_link_stats link;
-    uint64_t hash[2]; /* of its memory; 0 of a sink without */
+    uint64_t hash[2];    /* of its memory; 0 of a sink without */
+    uint64_t cpu_us, us; /* of its thread, and how long that has been at it */
+};
+
+/* What far has counted so far, by its own clock. */
+struct xf_bench_tick {
+    uint64_t now_us, cpu_us;
 };
 
 struct xf_bench_failed {
@@ -73,7 +83,8 @@ struct xf_bench_failed {
 
 struct xf_bench_channel {
     int in, out;
-    const char *peer; /* what messages call it */
+    const char *peer;           /* what messages call it */
+    struct xf_bench_tick *tick; /* where the newest TICK goes; NULL: none is expected */
 };
 
 /* 0 or -errno. */
@@ -82,7 +93,8 @@ int xf_bench_send(const struct xf_bench_channel *c, enum xf_bench_kind kind, con
 
 /*
  * Waits at most so long for a message of that kind and size. 0; or -errno, and why gets a line for
- * the user: what else came, or the reason of a FAILED. -ETIMEDOUT: nothing came.
+ * the user: what else came, or the reason of a FAILED. -ETIMEDOUT: nothing came. A TICK is taken,
+ * and the wait goes on unless it was for one.
  */
 int xf_bench_receive(const struct xf_bench_channel *c, enum xf_bench_kind kind, void *body,
                      size_t bytes, uint64_t limit_us, char why[BENCH_WHY_BYTES]);
@@ -93,5 +105,8 @@ bool xf_bench_pending(const struct xf_bench_channel *c);
 /* Checks of what has come, beyond kind and size. 0 or -EBADMSG. */
 int xf_bench_order_check(const struct xf_bench_order *o);
 int xf_bench_end_check(const struct xf_bench_end *e);
+
+/* Of the calling thread. */
+uint64_t xf_bench_thread_cpu_us(void);
 
 #endif

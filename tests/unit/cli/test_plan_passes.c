@@ -22,7 +22,7 @@ static void sends(struct xf_plan_order order, enum xf_content content, bool fina
 
 static void begin(struct xf_plan_passes *p, uint64_t wanted, uint64_t wanted_us)
 {
-    xf_plan_passes_init(p, wanted, wanted_us);
+    xf_plan_passes_init(p, wanted, wanted_us, 0);
     sends(after(p, XF_ENDED_START, 1000), XF_SEND_MEMORY, false);
     sends(after(p, XF_ENDED_SEND, 1001), XF_SEND_PAGES, false); /* to warm up */
     sends(after(p, XF_ENDED_SEND, 2000), XF_SEND_PAGES, false);
@@ -49,9 +49,30 @@ static void test_passes(void **state)
     assert_int_equal(p.passes, 2);
 }
 
+/* The passes that begin within the time to omit are not counted, nor is the first. */
+static void test_omitted(void **state)
+{
+    struct xf_plan_passes p;
+
+    (void)state;
+    xf_plan_passes_init(&p, 1, 0, 2500);
+    sends(after(&p, XF_ENDED_START, 1000), XF_SEND_MEMORY, false);
+    sends(after(&p, XF_ENDED_SEND, 1001), XF_SEND_PAGES, false);
+    sends(after(&p, XF_ENDED_SEND, 2000), XF_SEND_PAGES, false);
+    sends(after(&p, XF_ENDED_SEND, 3000), XF_SEND_PAGES, false);
+    assert_false(p.is_warm);
+    sends(after(&p, XF_ENDED_SEND, 4000), XF_SEND_PAGES, false);
+    assert_true(p.is_warm);
+    assert_int_equal(p.warm_us, 4000);
+    assert_int_equal(p.passes, 0);
+    sends(after(&p, XF_ENDED_SEND, 5000), XF_SEND_NOTHING, true);
+    assert_int_equal(p.passes, 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes),
+                                       cmocka_unit_test(test_omitted)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
