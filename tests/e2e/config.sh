@@ -91,6 +91,38 @@ check --json "$conf"
 one_object
 is ok false
 [ "$(grep -c 'FILE\|\.conf: ' "$work/out")" = 3 ] || fail "not three errors"
+# What people often write, each in its own words.
+printf '\357\273\277port = eth1\r\nmtu = 9000 # fine\r\naddress = 192.0.2.1/24\r\nprot = "x"\nverify = yes\n' >"$conf"
+check "$conf"
+[ "$status" = 1 ] || fail "exit status $status of a wrong file"
+sed -i "s|$conf|CONF|" "$work/err"
+cat >"$work/expected" <<'WORDS'
+xl-fast: CONF: line 1: begins with a byte order mark: save the file as UTF-8 without one
+xl-fast: CONF: line 1: ends with CR LF, as on DOS: sed -i 's/\r$//' FILE
+xl-fast: CONF: line 1: a string needs quotes: port = "eth1"
+xl-fast: CONF: line 3: a string needs quotes: address = "192.0.2.1/24"
+xl-fast: CONF: line 5: verify takes a number, not 'yes'
+xl-fast: CONF: line 4: unknown key 'prot': did you mean 'port'?
+WORDS
+diff "$work/expected" "$work/err" || fail "other errors than expected"
+while read -r address words; do
+    printf 'port = "eth1"\n\naddress = "%s"\n' "$address" >"$conf"
+    check "$conf"
+    [ "$status" = 1 ] || fail "$address is taken"
+    grep -qF "line 3: address \"$address\" $words" "$work/err" || fail "another reason"
+done <<'END'
+0.0.0.1/8 begins with 0
+127.0.0.1/8 is a loopback address
+224.0.0.5/24 is a multicast address
+255.255.255.255/32 is in the reserved range
+192.0.2.0/24 is the address of the network
+192.0.2.255/24 is the broadcast address
+END
+for address in 192.0.2.0/31 192.0.2.255/23 10.0.0.0/32; do
+    printf 'port = "eth1"\naddress = "%s"\n' "$address" >"$conf"
+    check "$conf"
+    [ "$status" = 0 ] || fail "$address is refused"
+done
 check "$work/none.conf"
 [ "$status" = 1 ] || fail "exit status $status of no file"
 grep -q 'none.conf: No such file or directory' "$work/err" || fail "it does not say that there is no file"

@@ -16,6 +16,7 @@
 #include <libxlutil.h>
 #include <xxhash.h>
 
+#include "config_text.h"
 #include "transport/base/rate.h"
 
 #define FILE_MAX_BYTES ((size_t)64 << 10)
@@ -34,6 +35,7 @@ struct reading {
     char *err;
     xf_config_say *say; /* NULL: the first is enough */
     void *arg;
+    unsigned lines[XF_KEYS]; /* where each key stands; 0: nowhere */
 };
 
 __attribute__((format(printf, 2, 3))) static int refuse(struct reading *r, const char *format, ...)
@@ -96,7 +98,7 @@ static int check_keys(struct reading *r, const char *text)
                 int key = xf_config_key_find(p, len);
 
                 if (key >= 0)
-                    r->config->from_file |= 1u << key;
+                    r->config->from_file |= 1u << key, r->lines[key] = line;
                 else
                     rc = refuse_key(r, line, p, len);
             }
@@ -179,6 +181,11 @@ static int get_address(struct reading *r)
     if (rc || sscanf(text, "%15[0-9.]/%2u%n", ip, &prefix, &end) != 2 || text[end] ||
         inet_pton(AF_INET, ip, &in) != 1 || prefix < 1 || prefix > 32)
         return refuse(r, "%s: address must be \"IP/PREFIX\", such as \"192.0.2.1/24\"", r->name);
+    const char *wrong = xf_config_address_wrong(ntohl(in.s_addr), prefix);
+
+    if (wrong)
+        return refuse(r, "%s: line %u: address \"%s\" %s", r->name, r->lines[XF_KEY_ADDRESS], text,
+                      wrong);
     r->config->ipv4 = ntohl(in.s_addr);
     r->config->prefix = prefix;
     return 0;
@@ -334,6 +341,13 @@ static void take_environment(struct reading *r)
     }
 }
 
+static void refuse_line(void *arg, unsigned line, const char *words)
+{
+    struct reading *r = arg;
+
+    refuse(r, "%s: line %u: %s", r->name, line, words);
+}
+
 static int read_text(struct reading *r, const char *text)
 {
     char *report = NULL;
@@ -341,6 +355,10 @@ static int read_text(struct reading *r, const char *text)
     int rc = 0;
 
     memset(r->config, 0, sizeof(*r->config));
+    if (xf_config_text_check(text, refuse_line, r)) {
+        check_keys(r, text + (strncmp(text, "\xef\xbb\xbf", 3) ? 0 : 3));
+        return -EINVAL;
+    }
 
     /* libxlutil reports syntax errors to a FILE: catch its first line. */
     FILE *out = open_memstream(&report, &report_len);

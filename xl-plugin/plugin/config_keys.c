@@ -34,6 +34,22 @@ int xf_config_key_find(const char *name, size_t len)
     return -ENOENT;
 }
 
+bool xf_config_key_is_number(int key)
+{
+    switch (key) {
+    case XF_KEY_UDP_PORT:
+    case XF_KEY_QUEUES:
+    case XF_KEY_MTU:
+    case XF_KEY_CONNECT_TIMEOUT:
+    case XF_KEY_MAX_DOWNTIME:
+    case XF_KEY_THROTTLE:
+    case XF_KEY_VERIFY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static unsigned min2(unsigned a, unsigned b)
 {
     return a < b ? a : b;

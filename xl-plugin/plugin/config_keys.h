@@ -7,6 +7,7 @@
 #ifndef XF_PLUGIN_CONFIG_KEYS_H
 #define XF_PLUGIN_CONFIG_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* In the order in which they are shown. */
@@ -32,6 +33,9 @@ extern const char *const xf_config_key_names[XF_KEYS];
 
 /* The key of that name, `len` characters long; -ENOENT: none. */
 int xf_config_key_find(const char *name, size_t len);
+
+/* Whether its value is a number. False for what is no key, such as -ENOENT. */
+bool xf_config_key_is_number(int key);
 
 /*
  * The key whose name is the fewest edits away: a character inserted, deleted or replaced, or two
