@@ -6,8 +6,7 @@
 . "$(dirname "$0")/common.bash"
 
 free_kib=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
-memory=$(size 256G 4G)
-[ "$free_kib" -gt $((6 << 20)) ] || memory=$(size 64G 4G)
+memory=$(size 64G 4G)
 demo --memory "$memory" --fill zero --seed 1 --json
 verified
 is memory_bytes $((${memory%G} << 30))
