@@ -39,22 +39,22 @@ static int parse(struct xf_port_spec *spec, const char *port)
 }
 
 /* The command that gives it so many queues to receive by. */
-static void mend_queues(struct xf_found *p, const struct xf_kernel_if_queues *has, unsigned queues)
+static void fix_queues(struct xf_found *p, const struct xf_kernel_if_queues *has, unsigned queues)
 {
     if (xf_found_is_plain(p->name) && queues <= has->receive_max)
-        xf_found_mend(p, false, "ethtool -L %s %s %u", p->name, has->combined ? "combined" : "rx",
-                      queues);
+        xf_found_fix(p, false, "ethtool -L %s %s %u", p->name, has->combined ? "combined" : "rx",
+                     queues);
 }
 
 static int check_queues(const struct xf_kernel_if_queues *has, unsigned queues, struct xf_found *p)
 {
     if (queues > has->receive) {
-        mend_queues(p, has, queues);
+        fix_queues(p, has, queues);
         return xf_found_refuse(p, -EINVAL, "has %u receive queues, and xl-fast.conf wants %u",
                                has->receive, queues);
     }
     if (has->spread > queues && !has->steered) {
-        mend_queues(p, has, queues);
+        fix_queues(p, has, queues);
         return xf_found_refuse(p, -EINVAL,
                                "spreads what it receives over %u queues, of which AF_XDP reads %u: "
                                "the rest would be lost to it",
@@ -75,7 +75,7 @@ static int check_af_xdp(const char *carries, const struct xf_kernel_if_queues *h
             carries, p->name);
     if (p->mtu > IF_MTU_MAX) {
         if (xf_found_is_plain(p->name))
-            xf_found_mend(p, false, "ip link set %s mtu 3000", p->name); /* what all drivers take */
+            xf_found_fix(p, false, "ip link set %s mtu 3000", p->name); /* what all drivers take */
         return xf_found_refuse(p, -EINVAL, "has an MTU of %u, and AF_XDP takes interfaces up to %u",
                                p->mtu, IF_MTU_MAX);
     }

@@ -164,7 +164,7 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
         rc = spec.kind->probe_start(&spec, wish.if_mtu, wish.queues, &found);
         if (rc) {
             snprintf(err, XF_DPDK_ERR_BYTES, "port %.24s: %.150s%s%.60s", port, found.why,
-                     found.mend[0] ? "; mend: " : "", found.mend);
+                     found.fix[0] ? "; fix: " : "", found.fix);
             return rc;
         }
     }

@@ -17,14 +17,14 @@ int xf_found_refuse(struct xf_found *p, int rc, const char *format, ...)
     return rc;
 }
 
-void xf_found_mend(struct xf_found *p, bool safe, const char *format, ...)
+void xf_found_fix(struct xf_found *p, bool safe, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    vsnprintf(p->mend, sizeof(p->mend), format, args);
+    vsnprintf(p->fix, sizeof(p->fix), format, args);
     va_end(args);
-    p->mend_is_safe = safe;
+    p->fix_is_safe = safe;
 }
 
 bool xf_found_is_plain(const char *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Found: what sysfs shows of a port, whether it can be used, and the command that mends it where it
+ * Found: what sysfs shows of a port, whether it can be used, and the command that fixes it where it
  * cannot. Filled by the kinds of port (kind.h). Threads: any.
  */
 #ifndef XF_DPDK_FOUND_H
@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define XF_FOUND_WHY_BYTES  200
-#define XF_FOUND_MEND_BYTES 320
+#define XF_FOUND_WHY_BYTES 200
+#define XF_FOUND_FIX_BYTES 320
 
 struct xf_found {
     bool pci;        /* a PCI device; else a kernel interface */
@@ -23,19 +23,19 @@ struct xf_found {
     int speed_mbps;  /* an interface's; 0 = it does not say */
     bool usable;     /* as it is, under `name` */
     char why[XF_FOUND_WHY_BYTES]; /* if not */
-    /* The shell command that mends it, as root; "": there is none. Safe: it
+    /* The shell command that fixes it, as root; "": there is none. Safe: it
        brings up, loads or reserves, and unbinds nothing. */
-    char mend[XF_FOUND_MEND_BYTES];
-    bool mend_is_safe;
+    char fix[XF_FOUND_FIX_BYTES];
+    bool fix_is_safe;
 };
 
 /* It cannot be used: why. Returns rc. */
 __attribute__((format(printf, 3, 4))) int xf_found_refuse(struct xf_found *p, int rc,
                                                           const char *format, ...);
 
-/* The command that mends it. Before xf_found_refuse(). */
-__attribute__((format(printf, 3, 4))) void xf_found_mend(struct xf_found *p, bool safe,
-                                                         const char *format, ...);
+/* The command that fixes it. Before xf_found_refuse(). */
+__attribute__((format(printf, 3, 4))) void xf_found_fix(struct xf_found *p, bool safe,
+                                                        const char *format, ...);
 
 /* The kernel allows more in an interface's name than a shell's command line should hold. */
 bool xf_found_is_plain(const char *name);

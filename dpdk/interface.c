@@ -72,13 +72,13 @@ int xf_interface_probe(const char *sysfs, const char *name, struct xf_found *out
         return xf_found_refuse(out, -ENODEV, "the name is too long");
     if (xf_sysfs_exists(dir, "brport")) {
         if (xf_found_is_plain(name))
-            xf_found_mend(out, false, "ip link set %s nomaster", name);
+            xf_found_fix(out, false, "ip link set %s nomaster", name);
         return xf_found_refuse(out, -EBUSY, "part of a bridge, which takes its packets");
     }
     xf_sysfs_link(dir, "master", master, sizeof(master));
     if (!strcmp(master, "ovs-system")) {
         if (xf_found_is_plain(name))
-            xf_found_mend(out, false, "ovs-vsctl del-port %s", name);
+            xf_found_fix(out, false, "ovs-vsctl del-port %s", name);
         return xf_found_refuse(out, -EBUSY, "part of an Open vSwitch, which takes its packets");
     }
     if (xf_sysfs_exists(dir, "bonding_slave"))
@@ -86,7 +86,7 @@ int xf_interface_probe(const char *sysfs, const char *name, struct xf_found *out
                                "part of a bond, which takes its packets: name the bond");
     if (!out->up) {
         if (xf_found_is_plain(name))
-            xf_found_mend(out, true, "ip link set %s up", name);
+            xf_found_fix(out, true, "ip link set %s up", name);
         return xf_found_refuse(out, -ENETDOWN, "down");
     }
     if (!out->link)

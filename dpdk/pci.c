@@ -87,7 +87,7 @@ static void find_interface(const char *dir, char *out, size_t size)
 
 /* Not vfio-pci: dom0 has no IOMMU to its own use. For this boot. A virtual function has no legacy
    interrupt, which uio_pci_generic wants. */
-static void mend_driver(struct xf_found *p, bool virtual_function)
+static void fix_driver(struct xf_found *p, bool virtual_function)
 {
     char unbind[128] = "";
 
@@ -96,11 +96,11 @@ static void mend_driver(struct xf_found *p, bool virtual_function)
     if (p->driver[0])
         snprintf(unbind, sizeof(unbind), "echo %.20s >/sys/bus/pci/devices/%.20s/driver/unbind && ",
                  p->name, p->name);
-    xf_found_mend(p, !p->driver[0],
-                  "modprobe uio_pci_generic && "
-                  "echo uio_pci_generic >/sys/bus/pci/devices/%.20s/driver_override && "
-                  "%secho %.20s >/sys/bus/pci/drivers_probe",
-                  p->name, unbind, p->name);
+    xf_found_fix(p, !p->driver[0],
+                 "modprobe uio_pci_generic && "
+                 "echo uio_pci_generic >/sys/bus/pci/devices/%.20s/driver_override && "
+                 "%secho %.20s >/sys/bus/pci/drivers_probe",
+                 p->name, unbind, p->name);
 }
 
 static int check_driver(const char *sysfs, const char *dir, const struct xf_dpdk_host *host,
@@ -127,15 +127,15 @@ static int check_driver(const char *sysfs, const char *dir, const struct xf_dpdk
             return xf_found_refuse(
                 out, -EBUSY, "the kernel's driver %s has it, and its %s carries %s: name another",
                 out->driver, out->other, carries);
-        mend_driver(out, xf_sysfs_exists(dir, "physfn"));
+        fix_driver(out, xf_sysfs_exists(dir, "physfn"));
         return xf_found_refuse(
             out, -EBUSY,
             "the kernel's driver %s has it: bind it to vfio-pci or uio_pci_generic%s%s",
             out->driver, or_name, out->other);
     }
     if (host->hugepages_free < needed) {
-        xf_found_mend(out, true, "sysctl -w vm.nr_hugepages=%llu",
-                      (unsigned long long)(host->hugepages + needed - host->hugepages_free));
+        xf_found_fix(out, true, "sysctl -w vm.nr_hugepages=%llu",
+                     (unsigned long long)(host->hugepages + needed - host->hugepages_free));
         return xf_found_refuse(
             out, -ENOMEM,
             "needs %llu free hugepages of 2 MiB, %llu are free (better at boot, by "
@@ -160,7 +160,7 @@ int xf_pci_probe(const char *sysfs, const char *address, const struct xf_dpdk_ho
     xf_sysfs_link(dir, "driver", out->driver, sizeof(out->driver));
     find_interface(dir, out->other, sizeof(out->other));
     if (!out->driver[0] && !host->pv_dom0) {
-        mend_driver(out, xf_sysfs_exists(dir, "physfn"));
+        fix_driver(out, xf_sysfs_exists(dir, "physfn"));
         return xf_found_refuse(out, -ENODEV, "no driver: bind it to vfio-pci or uio_pci_generic");
     }
 

@@ -262,7 +262,7 @@ static void tell_suspend(struct xf_events *e, uint64_t now_us, const uint64_t *d
     if (dirty_pages)
         add_u64(&l, "dirty_pages", *dirty_pages);
     if (predicted_us)
-        add_u64(&l, "predicted_blackout_us", predicted_us);
+        add_u64(&l, "predicted_downtime_us", predicted_us);
     end(e, &l);
 }
 
@@ -292,8 +292,8 @@ static void tell_progress(struct xf_events *e, const struct xf_progress *p)
         add_u64(&l, "dirty_pages", p->dirty_pages);
     if (p->throttle_pct)
         add_u64(&l, "throttle_pct", p->throttle_pct);
-    if (p->predicted_blackout_us && p->predicted_blackout_us != UINT64_MAX)
-        add_u64(&l, "predicted_blackout_us", p->predicted_blackout_us);
+    if (p->predicted_downtime_us && p->predicted_downtime_us != UINT64_MAX)
+        add_u64(&l, "predicted_downtime_us", p->predicted_downtime_us);
     end(e, &l);
     e->progress_us = p->now_us;
     e->progress_bytes = bytes;
@@ -376,7 +376,7 @@ void xf_events_suspend(struct xf_events *e, uint64_t now_us, uint64_t predicted_
 }
 
 /* Its parts follow each other without gaps: their sum is how long the guest was suspended. */
-static void add_blackout(struct line *l, const struct xf_events_end *x)
+static void add_downtime(struct line *l, const struct xf_events_end *x)
 {
     const struct xf_stats *s = x->stats;
     uint64_t suspended_us = s->suspended_us ? s->suspended_us : s->suspend_us;
@@ -385,7 +385,7 @@ static void add_blackout(struct line *l, const struct xf_events_end *x)
     if (!s->suspend_us || !s->done_us)
         return;
     add(l,
-        ",\"blackout\":{\"suspend_us\":%" PRIu64 ",\"copy_us\":%" PRIu64 ",\"verify_us\":%" PRIu64
+        ",\"downtime\":{\"suspend_us\":%" PRIu64 ",\"copy_us\":%" PRIu64 ",\"verify_us\":%" PRIu64
         ",\"handover_us\":%" PRIu64 "}",
         since(s->suspend_us, suspended_us), since(suspended_us, copied_us),
         since(copied_us, s->done_us), x->handover_us);
@@ -430,7 +430,7 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
                            8e6 / (double)memory_us));
     if (s->throttle_pct)
         add_u64(&l, "throttle_pct", s->throttle_pct);
-    add_blackout(&l, x);
+    add_downtime(&l, x);
     add(&l, ",\"rejects\":{");
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         if (rejects[i]) {

@@ -26,7 +26,7 @@
 #define XF_HALVED_MAX 6u
 
 struct xf_policy {
-    uint64_t max_downtime_us; /* the blackout to aim for */
+    uint64_t max_downtime_us; /* the downtime to aim for */
     uint32_t max_rounds;      /* live rounds at the most */
     enum xf_on_busy on_busy;  /* if it cannot be kept */
     bool throttle;            /* slow the guest down, by half at a time, until rounds shrink */
@@ -67,7 +67,7 @@ static inline unsigned xf_rounds_throttle_pct(const struct xf_rounds *rounds)
 }
 
 /* What to do after the round, with the guest as slow as *rounds then says; and in *predicted_us the
-   blackout if the guest is suspended now; UINT64_MAX: cannot be told. */
+   downtime if the guest is suspended now; UINT64_MAX: cannot be told. */
 enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
                                   const struct xf_round *r, uint64_t *predicted_us);
 

@@ -16,7 +16,7 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
         .round_done = s->kind == XF_ROUND_PAGES ? done : 0,
         .round_us = now_us - s->round_us,
         .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
-        .predicted_blackout_us = s->predicted_us,
+        .predicted_downtime_us = s->predicted_us,
         .dirty_pages = s->dirty_pages,
         .verifying = s->kind == XF_ROUND_HASHES,
         .throttle_pct = (uint8_t)(s->brake.pct < 100 ? s->brake.pct : 0),

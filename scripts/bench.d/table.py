@@ -65,10 +65,10 @@ def page(title, r, more, *parts):
 
 
 def kept(r, ms):
-    if r.get(f"blackout_hits_{ms}") is None:
+    if r.get(f"downtime_hits_{ms}") is None:
         return "not measured"
-    return (f"{r[f'blackout_hits_{ms}']:.0f} % kept, {r[f'blackout_predicted_{ms}'] or 0:.0f} % predicted within a quarter, "
-            f"median {show(r[f'blackout_{ms}_ms'], 1, ' ms')}")
+    return (f"{r[f'downtime_hits_{ms}']:.0f} % kept, {r[f'downtime_predicted_{ms}'] or 0:.0f} % predicted within a quarter, "
+            f"median {show(r[f'downtime_{ms}_ms'], 1, ' ms')}")
 
 
 def busy(r, pct):
@@ -76,7 +76,7 @@ def busy(r, pct):
     words = [f"{gave_up} gave up"] if gave_up else []
     if r[f"dirty_{pct}_total_s"] is not None:
         words = [show(r[f"dirty_{pct}_total_s"], 2, " s"), f"{r[f'dirty_{pct}_rounds']:g} rounds",
-                 "downtime " + show(r[f"dirty_{pct}_blackout_ms"], 0, " ms"), *words]
+                 "downtime " + show(r[f"dirty_{pct}_downtime_ms"], 0, " ms"), *words]
     return ", ".join(words) or "not measured"
 
 
@@ -102,8 +102,8 @@ def bench(r, skipped, failed, rates):
             figures.append((f"time without compression, divided by that with `auto`: {found[1].replace('_', ', ')}", show(value, 3)))
         elif found := re.fullmatch(r"dirty_(\d+)_total_s", key):
             figures.append((f"written to at {found[1]} % of the link", busy(r, found[1])))
-        elif found := re.fullmatch(r"blackout_hits_(\d+)", key):
-            if found[1] != "of_100" and f"blackout_{found[1]}_ms" in r:
+        elif found := re.fullmatch(r"downtime_hits_(\d+)", key):
+            if found[1] != "of_100" and f"downtime_{found[1]}_ms" in r:
                 figures.append((f"`--max-downtime {found[1]}`", kept(r, found[1])))
         elif found := re.fullmatch(r"queues_(\d+)_payload_gbps", key):
             figures.append((f"rate with {found[1]} queues", show(value, 2, " Gbit/s")))
@@ -115,7 +115,7 @@ def bench(r, skipped, failed, rates):
               for end in ("source", "target") if f"{end}_all_cycles" in r]
     more = [
         ("QEMU", r["qemu"] or "none"),
-        ("runs", f"{r['runs']} of {r['memory_bytes'] >> 20} MiB, {r['blackouts']} for each `--max-downtime`; load before: {show(r['load_before'])}"
+        ("runs", f"{r['runs']} of {r['memory_bytes'] >> 20} MiB, {r['downtimes']} for each `--max-downtime`; load before: {show(r['load_before'])}"
                  + ("; **a quick look: its figures mean little**" if r["quick"] else "")),
     ]
     return page(
@@ -155,7 +155,7 @@ def xen(r):
     body = []
     for guest in [k[:-len("_total_ratio")] for k in r if k.endswith("_total_ratio")]:
         cells = [f"{r[f'{guest}_{what}_stock_ms']:.0f} / {r[f'{guest}_{what}_fast_ms']:.0f} ms: {r[f'{guest}_{what}_ratio']:.2f} ×"
-                 for what in ("total", "blackout", "pause")]
+                 for what in ("total", "downtime", "pause")]
         body.append((guest, *cells))
     return page("make bench-xen", r, more, "Stock `xl migrate` / `xl migrate --fast`:\n\n" + rows(
         ("guest", "in all", "suspended until the restore is over", "the guest's whole downtime, by its own clock"), body))

@@ -21,7 +21,7 @@ grep -q 'not built' "$work/err" || fail "it does not say what is missing"
 ln -s "$(realpath "$XL_FAST")" "$BUILD/xl-fast"
 mkdir "$work/bin"
 ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$work/bin/python3"
-PATH=$work/bin bench python3 scripts/bench --quick --memory 16M --blackouts 1 --only seal,random,qemu,blackout
+PATH=$work/bin bench python3 scripts/bench --quick --memory 16M --downtimes 1 --only seal,random,qemu,downtime
 [ "$status" = 0 ] || fail "exit status $status"
 grep -q 'skipped: QEMU: no qemu-system-x86_64' "$work/err" || fail "it does not say that QEMU is missing"
 
@@ -33,7 +33,7 @@ assert not any(isinstance(v, (list, dict)) for v in r.values()), "it is to be fl
 assert r["payload_gbps"] == s["ours-random"][0]["payload_gbps"] > 0
 assert abs(r["of_seal_limit"] - r["payload_gbps"] / r["seal_limit_gbps"]) < 1e-9
 assert r["vs_qemu_plain_best"] is None and r["vs_qemu_tls"] is None and "qemu" in s["skipped"]
-assert r["blackout_hits_of_100"] in (0, 100) and len(s["blackout-30"]) == 1
+assert r["downtime_hits_of_100"] in (0, 100) and len(s["downtime-30"]) == 1
 assert 0 < s["ours-random"][0]["resident_bytes"] < 256 << 20
 assert r["source_seal_cycles"] > 0 and r["target_write_cycles"] > 0
 xml.dom.minidom.parse(sys.argv[1] + "/plot.svg")
@@ -50,7 +50,7 @@ assert line("machine") == f"{r['cpu']}, {r['cpus']} CPUs, Linux {r['kernel']}"
 assert line("versions") == f"{r['version']}, commit {r['commit']}, DPDK {r['dpdk']}" and r["version"].startswith("xl-fast ")
 assert "a quick look" in line("runs")
 assert line("rate, random pages, encrypted") == f"{r['payload_gbps']:.2f} Gbit/s"
-assert line("`--max-downtime 30`").startswith(f"{r['blackout_hits_30']:.0f} % kept")
+assert line("`--max-downtime 30`").startswith(f"{r['downtime_hits_30']:.0f} % kept")
 assert line("QEMU in plain text, 4 channels") == line("rate with 2 queues") == line("written to at 90 %") == "not measured"
 assert line("source").startswith(f"{r['source_read_cycles']:.0f}")
 assert line("qemu") == json.load(open(sys.argv[1] + "/samples.json"))["skipped"]["qemu"]
@@ -65,7 +65,7 @@ END
 cat >"$work/xen.json" <<'END'
 {"memory_mib": 512, "written_pages_per_s": 400, "max_downtime_ms": 20, "hosts": "A=pv B=pv",
  "pvh_total_ratio": 1.675, "pvh_total_stock_ms": 42200.0, "pvh_total_fast_ms": 25200.0,
- "pvh_blackout_ratio": 0.874, "pvh_blackout_stock_ms": 118.0, "pvh_blackout_fast_ms": 135.0,
+ "pvh_downtime_ratio": 0.874, "pvh_downtime_stock_ms": 118.0, "pvh_downtime_fast_ms": 135.0,
  "pvh_pause_ratio": 1.057, "pvh_pause_stock_ms": 3700.0, "pvh_pause_fast_ms": 3500.0,
  "raw": [{"guest": "pvh:random", "how": "fast"}, {"guest": "pvh:random", "how": "fast"}, {"guest": "pvh:random", "how": "stock"}]}
 END
@@ -87,10 +87,10 @@ sys.dont_write_bytecode = True
 loader = importlib.machinery.SourceFileLoader("bench", "scripts/bench")
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
 loader.exec_module(bench)
-a = argparse.Namespace(runs=3, blackouts=4, memory=1 << 30, bandwidth=("4G", 4e9), quick=False,
+a = argparse.Namespace(runs=3, downtimes=4, memory=1 << 30, bandwidth=("4G", 4e9), quick=False,
                        sizes=[256 << 20, 1 << 30, 8 << 30])
 totals = lambda *t: [{"total_s": x, "gbps": 1 / x} for x in t]
-stood = lambda *pairs: [{"blackout_ms": p[0], "predicted_ms": p[1]} if p else {"error": "gave up"} for p in pairs]
+stood = lambda *pairs: [{"downtime_ms": p[0], "predicted_ms": p[1]} if p else {"error": "gave up"} for p in pairs]
 cycles = {e: {"seal": 5.0, "busy_pct": 90.0} for e in ("source", "target")}
 ours = [{"total_s": t, "payload_gbps": 40.0, "cycles_per_page": cycles} for t in (2.0, 1.0, 9.0)]
 r = bench.summarize(a, {
@@ -101,15 +101,15 @@ r = bench.summarize(a, {
     "compress-none-random-10G": totals(3, 3, 3), "compress-auto-random-10G": totals(4, 4, 4),
     "size-256M": [{"payload_gbps": 10.0, "resident_bytes": 64 << 20}] * 3,
     "size-1024M": [{"payload_gbps": 8.0, "resident_bytes": 65 << 20}] * 3,
-    "blackout-30": stood((30.0, 22.5), (30.1, 37.7), None, (1.0, 1.0)),
-    "blackout-100": stood(*[(99.0, 99.0)] * 4), "blackout-300": stood(*[(99.0, 74.0)] * 4)}, 0.5)
+    "downtime-30": stood((30.0, 22.5), (30.1, 37.7), None, (1.0, 1.0)),
+    "downtime-100": stood(*[(99.0, 99.0)] * 4), "downtime-300": stood(*[(99.0, 74.0)] * 4)}, 0.5)
 want = {"total_s": 2.0, "of_seal_limit": 0.5, "vs_qemu_plain_best": 6.0, "qemu_plain_best": "qemu-plain-2",
         "vs_qemu_tls": 20.0, "zero_vs_random": 4.0, "mixed_vs_random": None, "auto_vs_none_3to1_1g": 2.0,
         "auto_vs_none_random_10g": 0.75,
-        "blackout_hits_30": 50.0, "blackout_hits_of_100": 50.0, "blackout_predicted_100": 100.0,
-        "blackout_predicted_300": 0.0, "size_1024m_resident_mib": 65.0, "size_8192m_payload_gbps": None,
+        "downtime_hits_30": 50.0, "downtime_hits_of_100": 50.0, "downtime_predicted_100": 100.0,
+        "downtime_predicted_300": 0.0, "size_1024m_resident_mib": 65.0, "size_8192m_payload_gbps": None,
         "sizes_least_of_most": 0.8, "source_seal_cycles": 5.0, "target_busy_pct": 90.0}
-assert round(r["blackout_predicted_30"]) == 67
+assert round(r["downtime_predicted_30"]) == 67
 wrong = {k: r.get(k) for k, v in want.items() if r.get(k) != v}
 assert not wrong and "auto_vs_none_random" not in r, wrong
 

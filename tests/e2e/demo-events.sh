@@ -25,7 +25,7 @@ for key in rounds pages_total pages_sent pages_zero pages_compressed bytes_saved
     is "$key" "$(last "done" "$key")"
 done
 is bytes_wire "$(last "done" bytes)"
-is blackout_us $(($(last "done" suspend_us) + $(last "done" copy_us)))
+is downtime_us $(($(last "done" suspend_us) + $(last "done" copy_us)))
 [ "$(last exit status)" = 0 ] || fail "exit is not 0"
 at_least pages_repaired 1
 [ "$(sed -n 's/.*"round_end".*"repaired":\([0-9]*\).*/\1/p' "$events" | awk '{ n += $1 } END { print n }')" = \

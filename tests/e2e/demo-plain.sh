@@ -14,7 +14,7 @@ is pages_repaired 0
 at_least rounds 2
 at_least pages_zero 1
 at_least bytes_wire 1000000
-at_least blackout_us 1
+at_least downtime_us 1
 at_least total_us 1
 at_least resumed_pages 1
 nothing_left
@@ -34,7 +34,7 @@ demo --memory 2052K --fill random --seed 3 --json
 verified
 is pages_total 513
 
-# A short blackout asked for: more rounds while the guest runs, or a stop because it is no use.
+# A short downtime asked for: more rounds while the guest runs, or a stop because it is no use.
 demo --memory 64M --dirty-rate 100M --max-downtime 1 --seed 4 --json
 verified
 

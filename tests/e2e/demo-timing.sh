@@ -19,7 +19,7 @@ for end, others in ("source", {"open", "write"}), ("target", {"read", "seal"}):
     assert abs(sum(c.values()) - total) < 1, (end, c, total)
     assert 0 < busy <= 100, busy
 # The total begins before memory goes and ends when all is there.
-assert j["total_us"] >= j["blackout_us"] > 0
+assert j["total_us"] >= j["downtime_us"] > 0
 assert j["total_us"] * 1e3 * j["payload_gbps"] / 8 >= 64 << 20
 END
 

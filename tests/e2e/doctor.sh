@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# xl-fast doctor: wrong set-ups of two hosts, each found with the command that mends it, and what --fix does of
+# xl-fast doctor: wrong set-ups of two hosts, each found with the command that fixes it, and what --fix does of
 # that. Each host is a folder: a sysfs, an xl-fast.conf, a /run of its own. What looks at them is the real
 # xl-fast-preflight, but for Xen, which is not here; ssh, ip and sysctl are stand-ins.
 # shellcheck disable=SC2016  # scripts of the stand-ins
@@ -20,15 +20,15 @@ cp "$preflight" "$lib/real-preflight"
 cat >"$lib/xl-fast-preflight" <<'END'
 #!/bin/sh
 case $1 in
-examine | mend) ;;
+examine | fix) ;;
 guests) # one that stays, and one that the other host is to be asked about
-    [ ! -e "$W/guests" ] || printf '%s\n' domain=3 name=pci "stays=it has a PCI device; mend: xl pci-detach 3 0000:01:00.0" \
+    [ ! -e "$W/guests" ] || printf '%s\n' domain=3 name=pci "stays=it has a PCI device; fix: xl pci-detach 3 0000:01:00.0" \
         domain=4 name=web1 ask=guest=00000000-0000-4000-8000-000000000001 ask=name=web1
     exit ;;
 *) exit 3 ;;
 esac
 if grep -qx guest=00000000-0000-4000-8000-000000000001; then
-    echo 'cannot=00000000-0000-4000-8000-000000000001 there is a domain already; mend: xl rename 5 other-5'
+    echo 'cannot=00000000-0000-4000-8000-000000000001 there is a domain already; fix: xl rename 5 other-5'
 fi
 "${0%/*}/real-preflight" "$1" | sed "s/^check=fail xen .*/check=ok xen Xen 4.17/; s/^protocol=.*/protocol=${PROTOCOL:-1}/; s/^version=.*/version=${VERSION-0.9.0}/"
 echo "xen=${XEN:-4.17}"
@@ -130,19 +130,19 @@ doctor hostb
 ends 0
 has 'this host' hostb '  ok    ssh ' 'this host and hostb' '  ok    version    hostb has the same xl-fast, 0.9.0' '  ok    protocol   hostb speaks the same protocol' \
     '  ok    network ' '  ok    mtu ' '  ok    clock ' 'checks passed'
-hasnt mend:
+hasnt fix:
 grep -q -- '-o BatchMode=yes .*hostb' "$work/log" || fail "ssh may ask for a password"
 doctor -s 'ssh -p 2' hostb
 ends 0
 grep -q '^ssh -p 2 hostb ' "$work/log" || fail "-s is not what is run"
 
-# Guests of this host that cannot move, or not there: notes, with what mends it at which end.
+# Guests of this host that cannot move, or not there: notes, with what fixes it at which end.
 good
 touch "$work/guests"
 doctor hostb
 ends 0
-has '  note  guest      pci cannot move: it has a PCI device' '        mend: xl pci-detach 3 0000:01:00.0' \
-    '  note  guest      web1 cannot move there: there is a domain already' "        mend: ssh hostb 'xl rename 5 other-5'"
+has '  note  guest      pci cannot move: it has a PCI device' '        fix: xl pci-detach 3 0000:01:00.0' \
+    '  note  guest      web1 cannot move there: there is a domain already' "        fix: ssh hostb 'xl rename 5 other-5'"
 rm "$work/guests"
 
 # Wrong set-ups.
@@ -152,18 +152,18 @@ echo 10 >"$work/here/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 doctor hostb
 ends 1
 has '  FAIL  port       port 0000:00:05.0: needs 64 free hugepages of 2 MiB, 10 are free' \
-    '        mend: sysctl -w vm.nr_hugepages=182' hostb '1 of '
+    '        fix: sysctl -w vm.nr_hugepages=182' hostb '1 of '
 
 good
 echo 1500 >"$work/there/sys/class/net/eth1/mtu"
 doctor hostb
 ends 1
-has '  FAIL  mtu        hostb has an MTU of 1500, the source of 9000' "mend: ssh hostb 'ip link set eth1 mtu 9000'"
+has '  FAIL  mtu        hostb has an MTU of 1500, the source of 9000' "fix: ssh hostb 'ip link set eth1 mtu 9000'"
 good
 echo 1500 >"$work/here/sys/class/net/eth1/mtu"
 doctor hostb
 ends 1
-has '  FAIL  mtu ' '        mend: ip link set eth1 mtu 9000'
+has '  FAIL  mtu ' '        fix: ip link set eth1 mtu 9000'
 
 good
 pci_port there
@@ -171,8 +171,8 @@ ln -sfn "$work/there/sys/drivers/ixgbe" "$work/there/sys/bus/pci/devices/0000:00
 doctor hostb
 ends 1
 has hostb "  FAIL  port       port 0000:00:05.0: the kernel's driver ixgbe has it" \
-    "mend: ssh hostb 'modprobe uio_pci_generic && " '  ok    network '
-grep -q "mend: .*/driver/unbind && echo 0000:00:05.0 >/sys/bus/pci/drivers_probe'\$" "$work/out" || fail "it is not unbound first"
+    "fix: ssh hostb 'modprobe uio_pci_generic && " '  ok    network '
+grep -q "fix: .*/driver/unbind && echo 0000:00:05.0 >/sys/bus/pci/drivers_probe'\$" "$work/out" || fail "it is not unbound first"
 
 # AF_XDP, which reads one queue, and carries no long frames; tests/e2e/wrong-ports.sh has real interfaces.
 good
@@ -181,12 +181,12 @@ mkdir -p "$work/there/sys/class/net/eth1/queues/"rx-{0..3}
 doctor hostb
 ends 1
 has hostb '  FAIL  port       port eth1: has an MTU of 9000, and AF_XDP takes interfaces up to 3498' \
-    "mend: ssh hostb 'ip link set eth1 mtu 3000'"
+    "fix: ssh hostb 'ip link set eth1 mtu 3000'"
 echo 3000 | tee "$work/there/sys/class/net/eth1/mtu" >"$work/here/sys/class/net/eth1/mtu"
 doctor hostb
 ends 1
 has hostb '  FAIL  port       port eth1: spreads what it receives over 4 queues, of which AF_XDP reads 1: the rest would' \
-    "mend: ssh hostb 'ethtool -L eth1 combined 1'"
+    "fix: ssh hostb 'ethtool -L eth1 combined 1'"
 rmdir "$work/there/sys/class/net/eth1/queues/"rx-[123]
 doctor hostb
 ends 0
@@ -195,24 +195,24 @@ good
 echo 'set -- "$(echo "$1" | sed s,/lib/,/nowhere/,)"' >>"$work/as-there"
 doctor hostb
 ends 1
-has hostb '  ok    ssh ' '  FAIL  installed ' "mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+has hostb '  ok    ssh ' '  FAIL  installed ' "fix: ssh hostb 'apt install ./xl-fast_*.deb'"
 
 good
 echo 'export VERSION=0.8.9' >>"$work/as-there"
 doctor hostb
 ends 1
 has '  FAIL  version    hostb has xl-fast 0.8.9, the source 0.9.0: before 1.0.0 versions do not speak with each other' \
-    "        mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+    "        fix: ssh hostb 'apt install ./xl-fast_*.deb'"
 good
 echo 'export VERSION=' >>"$work/as-there"
 doctor hostb
 ends 1
-has '  FAIL  version    hostb has xl-fast older than 0.9.0, the source 0.9.0' "mend: ssh hostb"
+has '  FAIL  version    hostb has xl-fast older than 0.9.0, the source 0.9.0' "fix: ssh hostb"
 good
 echo 'export VERSION=0.10.0' >>"$work/as-there"
 doctor hostb
 ends 1
-has '  FAIL  version ' '        mend: apt install ./xl-fast_*.deb'
+has '  FAIL  version ' '        fix: apt install ./xl-fast_*.deb'
 good
 echo 'export VERSION=1.1.3' >>"$work/as-there"
 VERSION=1.2.0 doctor hostb
@@ -223,19 +223,19 @@ good
 echo 'export PROTOCOL=2' >>"$work/as-there"
 doctor hostb
 ends 1
-has '  FAIL  protocol   hostb speaks protocol 2 of xl-fast, the source 1' '        mend: apt install ./xl-fast_*.deb'
+has '  FAIL  protocol   hostb speaks protocol 2 of xl-fast, the source 1' '        fix: apt install ./xl-fast_*.deb'
 good
 PROTOCOL=2 doctor hostb
 ends 0 # both
 echo 'export PROTOCOL=1' >>"$work/as-there"
 PROTOCOL=2 doctor hostb
 ends 1
-has '  FAIL  protocol ' "mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+has '  FAIL  protocol ' "fix: ssh hostb 'apt install ./xl-fast_*.deb'"
 good
 echo 'echo "usage: xl-fast-preflight host" >&2; exit 2' >>"$work/as-there"
 doctor hostb
 ends 1
-has 'of a version that knows no doctor' "mend: ssh hostb 'apt install ./xl-fast_*.deb'"
+has 'of a version that knows no doctor' "fix: ssh hostb 'apt install ./xl-fast_*.deb'"
 
 good
 exec 9>"$work/there/run/xl-fast/port-eth1.lock"
@@ -243,7 +243,7 @@ flock 9
 echo $$ >&9
 doctor hostb
 ends 0
-has hostb "  note  lock       another migration has eth1 (process $$" "mend: ssh hostb 'tail --pid=$$ -f /dev/null'" \
+has hostb "  note  lock       another migration has eth1 (process $$" "fix: ssh hostb 'tail --pid=$$ -f /dev/null'" \
     'passed, with a note'
 exec 9>&-
 doctor hostb
@@ -262,22 +262,22 @@ good
 echo 255 >"$work/ssh.status"
 doctor hostb
 ends 1
-has hostb '  FAIL  ssh        gives no answer without a question: ssh ended with status 255' 'mend: ssh-copy-id hostb'
+has hostb '  FAIL  ssh        gives no answer without a question: ssh ended with status 255' 'fix: ssh-copy-id hostb'
 hasnt 'ok    ssh'
 doctor -s 'ssh -p 2' hostb
-has 'mend: ssh -p 2 hostb true'
+has 'fix: ssh -p 2 hostb true'
 
 good
 sed -i 's/192.0.2.2/192.0.2.1/' "$work/there/conf"
 doctor hostb
 ends 1
-has '  FAIL  network    hostb has the same address 192.0.2.1' "mend: ssh hostb 'editor "
+has '  FAIL  network    hostb has the same address 192.0.2.1' "fix: ssh hostb 'editor "
 
 good
 echo 'max_downtme = 5' >>"$work/here/conf"
 doctor
 ends 1
-has "  FAIL  config     $work/here/conf: line 3: unknown key 'max_downtme'" "mend: editor $work/here/conf"
+has "  FAIL  config     $work/here/conf: line 3: unknown key 'max_downtme'" "fix: editor $work/here/conf"
 hasnt ' port  '
 
 good
@@ -286,7 +286,7 @@ printf '#!/bin/sh\n' >"$work/bin/xl"
 chmod +x "$work/bin/xl"
 doctor hostb
 ends 1
-has "  FAIL  path       xl in PATH is $work/bin/xl, which knows no --fast" "mend: ln -s $lib/xl /usr/local/sbin/xl" \
+has "  FAIL  path       xl in PATH is $work/bin/xl, which knows no --fast" "fix: ln -s $lib/xl /usr/local/sbin/xl" \
     hostb '  note  path '
 ln -sf "$lib/xl" "$work/bin/xl"
 
@@ -318,7 +318,7 @@ good
 printf '\n\033[1mWelcome\nto hostb\n' >"$work/noise"
 doctor -s 'ssh -p 2' hostb
 ends 1
-has hostb '  ok    ssh ' "  FAIL  shell      its login shell prints '?[1mWelcome' before the answer" "mend: ssh -p 2 hostb 'chsh -s /bin/sh'" \
+has hostb '  ok    ssh ' "  FAIL  shell      its login shell prints '?[1mWelcome' before the answer" "fix: ssh -p 2 hostb 'chsh -s /bin/sh'" \
     '  ok    network ' '1 of '
 # The command does it: a shell that reads nothing.
 rm "$work/noise"
@@ -343,7 +343,7 @@ good
 echo 0x1002 >"$work/there/sys/class/net/eth1/flags"
 doctor hostb
 ends 1
-has hostb '  FAIL  port       port eth1: down' "mend: ssh hostb 'ip link set eth1 up'"
+has hostb '  FAIL  port       port eth1: down' "fix: ssh hostb 'ip link set eth1 up'"
 grep -qE '^ip' "$work/log" && fail "a command was run without --fix"
 doctor --fix hostb
 ends 0
@@ -364,7 +364,7 @@ echo 10 >"$work/here/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 touch "$work/sysctl.fails"
 doctor --fix
 ends 1
-has '  ran:  sysctl -w vm.nr_hugepages=118' 'which failed, with status 1' '  FAIL  port ' 'mend: sysctl'
+has '  ran:  sysctl -w vm.nr_hugepages=118' 'which failed, with status 1' '  FAIL  port ' 'fix: sysctl'
 
 good
 pci_port here
@@ -391,9 +391,9 @@ o = json.load(open(sys.argv[1]))
 mtu = [c for c in o["checks"] if c["check"] == "mtu"]
 assert len(mtu) == 1 and mtu[0] == {
     "end": "both", "check": "mtu", "state": "fail", "text": mtu[0]["text"],
-    "mend": "ip link set eth1 mtu 9000", "mend_at": "source", "ran": []}, mtu
+    "fix": "ip link set eth1 mtu 9000", "fix_at": "source", "ran": []}, mtu
 assert {c["end"] for c in o["checks"]} == {"source", "target", "both"}
-assert all(c["state"] == "ok" and c["mend"] is None for c in o["checks"] if c["check"] != "mtu")
+assert all(c["state"] == "ok" and c["fix"] is None for c in o["checks"] if c["check"] != "mtu")
 END
 
 # Without the Xen part, and wrong words.

@@ -21,7 +21,7 @@ printf '%s\n' protocol=1 xen=4.17 need_kib=1100000 port=eth1 address=192.0.2.1/2
 [ "$1" != source ] || echo "speed_mbps=${FAKE_SPEED:-0}"
 [ "$1" != target ] || echo "speed_mbps=${FAKE_TARGET_SPEED:-0}"
 [ "$1" != target ] || [ -z "${FAKE_BUSY:-}" ] || echo "busy=$FAKE_BUSY"
-[ "$1" != target ] || [ -z "${FAKE_WHY:-}" ] || { printf '%s\n' 'mend=ip link set eth1 up' "why=$FAKE_WHY"; exit; }
+[ "$1" != target ] || [ -z "${FAKE_WHY:-}" ] || { printf '%s\n' 'fix=ip link set eth1 up' "why=$FAKE_WHY"; exit; }
 echo fast=ok
 END
 chmod +x "$dir"/*/*
@@ -77,15 +77,15 @@ is memory_bytes 1073741824
 is rate_bps 9500000000
 is rate_from '"link"'
 is waits false
-is blackout_whole false
+is downtime_whole false
 of quiet bytes 1073741824
 of quiet rounds 2
 of quiet time_us 904203
-of quiet blackout_us 0
+of quiet downtime_us 0
 of restless rounds 5
 of restless bytes 5368709120
 FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry
-has '9.50 Gbit/s of pages, by the ports' 'quiet      904 ms, 1 GiB, 2 rounds, blackout' 'restless   4.5 s, 5 GiB, 5 rounds' \
+has '9.50 Gbit/s of pages, by the ports' 'quiet      904 ms, 1 GiB, 2 rounds, downtime' 'restless   4.5 s, 5 GiB, 5 rounds' \
     'is not'
 FAKE_SPEED=10000 FAKE_BANDWIDTH=1000000000 dry --json
 is rate_from '"bandwidth"'
@@ -107,12 +107,12 @@ FAKE_SPEED=10000 dry --json
 ends 0
 is rate_from '"history"'
 is rate_bps 4000000000
-is blackout_whole true
-of quiet blackout_us 62000
+is downtime_whole true
+of quiet downtime_us 62000
 of last_time rounds 4
 of last_time bytes 123456
 of last_time time_us 7000000
-of last_time blackout_us 92000
+of last_time downtime_us 92000
 FAKE_SPEED=1000 dry --json
 is rate_from '"link"'
 FAKE_SPEED=10000 dry
@@ -126,13 +126,13 @@ FAKE_BUSY=4711 dry --json
 is waits true
 FAKE_WHY='B: port eth1: down' dry
 ends 1
-has 'xl-fast: B: port eth1: down; mend: ip link set eth1 up'
+has 'xl-fast: B: port eth1: down; fix: ip link set eth1 up'
 [ ! -s "$work/out" ] || fail "something on stdout"
 FAKE_WHY='B: port eth1: down' dry --json
 ends 1
 one_object
 is possible false
-is why '"B: port eth1: down; mend: ip link set eth1 up"'
+is why '"B: port eth1: down; fix: ip link set eth1 up"'
 FAKE_WHY='B: port eth1: down' xl migrate --fast=auto --dry-run 7 hostb >"$work/out" 2>"$work/err"
 status=$?
 ends 1
@@ -148,7 +148,7 @@ for shell in bash dash fish tcsh; do
 done
 FAKE_NOISE='Welcome\n' dry
 ends 1
-has "xl-fast: hostb: its login shell prints 'Welcome' before the answer" "mend: ssh hostb 'chsh -s /bin/sh'"
+has "xl-fast: hostb: its login shell prints 'Welcome' before the answer" "fix: ssh hostb 'chsh -s /bin/sh'"
 FAKE_NOISE='Welcome\n' dry --json
 ends 1
 is possible false

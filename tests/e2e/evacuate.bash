@@ -65,7 +65,7 @@ target)
     # Of the guests that it is asked about.
     if [ -e "$DIR/$end/.cannot" ]; then
         grep -A 1 '^guest=' | grep -B 1 -xF "name=$(cat "$DIR/$end/.cannot")" |
-            sed -n "s/^guest=\(.*\)/cannot=\1 there is a domain already; mend: xl rename 5 other-5/p"
+            sed -n "s/^guest=\(.*\)/cannot=\1 there is a domain already; fix: xl rename 5 other-5/p"
     fi
     echo fast=ok ;;
 esac

@@ -57,16 +57,16 @@ has out '0 moved, 0 left'
 # What a host cannot take goes to another one, or is left with its reason; and what moves nowhere.
 world
 echo web1 >"$dir/hostb/.cannot"
-echo "domain 'web2' has a PCI device of this host, which does not move; mend: xl pci-detach 4 0000:01:00.0" >"$dir/here/.stays-web2"
+echo "domain 'web2' has a PCI device of this host, which does not move; fix: xl pci-detach 4 0000:01:00.0" >"$dir/here/.stays-web2"
 evacuate hostb hostc
 ends 1
 are 'web2' 'db' 'cache web1'
-has out "left: domain 'web2' has a PCI device of this host, which does not move; mend: xl pci-detach 4 0000:01:00.0"
+has out "left: domain 'web2' has a PCI device of this host, which does not move; fix: xl pci-detach 4 0000:01:00.0"
 world
 echo cache >"$dir/hostb/.cannot"
 evacuate -n hostb
 ends 1
-has out 'cache                       400 MiB    0 %  left: hostb: there is a domain already; mend: xl rename 5 other-5'
+has out 'cache                       400 MiB    0 %  left: hostb: there is a domain already; fix: xl rename 5 other-5'
 rm "$dir/hostb/.cannot"
 evacuate -n hostb
 ends 1

@@ -40,7 +40,7 @@ export W=$work RUN=$run PATH=$lib:$work/real:$work/bin:$PATH XL_FAST_RUNDIR=$run
 unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM XL_FAST_EVENTS XL_FAST_VERBOSE
 
 began='{"version":1,"event":"start","t_us":0,"time_us":1,"program":"migrate","guest":"web1","host":"hostb"}'
-ended='{"version":1,"event":"done","t_us":9,"rounds":1,"bytes":1,"memory_us":1,"payload_bps":1,"blackout":{"suspend_us":1,"copy_us":1,"verify_us":0,"handover_us":1},"rejects":{}}'
+ended='{"version":1,"event":"done","t_us":9,"rounds":1,"bytes":1,"memory_us":1,"payload_bps":1,"downtime":{"suspend_us":1,"copy_us":1,"verify_us":0,"handover_us":1},"rejects":{}}'
 export began ended
 
 # /run anew, with so many KiB and so many files.
@@ -82,7 +82,7 @@ xl_is_through
 [ "$(cat "$work/out")" = '{"version":1,"event":"exit","status":0}' ] || fail "stdout is $(cat "$work/out")"
 ends 3 'web1 goes on here' -- env FAKE_XL_STATUS=3 xl migrate --fast web1 hostb
 ends 3 'so by plain xl migrate' -- env FAKE_XL_STATUS=3 xl migrate --fast=auto web1 hostb
-ends 0 "nothing can be written to $run/xl-fast: status" 'mend: xl-fast doctor --fix' -- xl migrate --fast --dry-run web1 hostb
+ends 0 "nothing can be written to $run/xl-fast: status" 'fix: xl-fast doctor --fix' -- xl migrate --fast --dry-run web1 hostb
 
 # Full while the guest moves: after an event, within one, before any.
 for do in 'echo "$began" >>"$XL_FAST_EVENTS"; '"$fill" "$fill"'echo "$began" >>"$XL_FAST_EVENTS"' \
@@ -197,12 +197,12 @@ ends 1 'No space left' -- xl-fast metrics "$run/file"
 [ ! -e "$run/file" ] || fail "half a file is left"
 umount "$run"
 
-# doctor names it, and its command mends it.
+# doctor names it, and its command fixes it.
 preflight=$(realpath "${XF_BUILD:-build}")/xl-fast-preflight
 looks() { # STATE
     "$preflight" examine >"$work/out" 2>/dev/null
     grep -q "^check=$1 run " "$work/out" || fail "not $1"
-    mend=$(sed -n "/^check=$1 run /{n;s/^mend=//p}" "$work/out")
+    fix=$(sed -n "/^check=$1 run /{n;s/^fix=//p}" "$work/out")
 }
 if [ -x "$preflight" ]; then
     for spoilt in "$fill" 'mount -o remount,ro "$RUN"' 'touch "$RUN/xl-fast"' \
@@ -213,9 +213,9 @@ if [ -x "$preflight" ]; then
         rmdir "$run/xl-fast"
         (eval "$spoilt")
         looks fail
-        [ -n "$mend" ] || fail "no command"
-        echo "mend: $mend"
-        sh -c "$mend" || fail "$mend fails"
+        [ -n "$fix" ] || fail "no command"
+        echo "fix: $fix"
+        sh -c "$fix" || fail "$fix fails"
         looks ok
         umount "$run"
     done

@@ -114,7 +114,7 @@ reboot' 'xl migrate-receive $(reboot)' 'xl migrate-receive "$(reboot)"' ' xl mig
     "$receive xl migrate-receive | reboot" "env $receive xl migrate-receive" "env LIBXL_SAVE_HELPER=/bin/reboot XL_FAST=1 $lib/xl-fast-receive $guest $attempt xl migrate-receive" \
     "env LD_PRELOAD=/tmp/x LIBXL_SAVE_HELPER=$lib/xl-fast-helper XL_FAST=1 $lib/xl-fast-receive $guest $attempt xl migrate-receive" \
     "${receive/$guest/../../etc/x} xl migrate-receive" "${receive/$attempt/x} xl migrate-receive" "${receive/$lib\/xl-fast-receive//tmp/xl-fast-receive} xl migrate-receive" \
-    "$(q reboot)" "$(q "$lib/xl-fast-preflight mend")" "$(q "$lib/xl-fast-preflight examine; reboot")" "$(q "$lib/xl-fast-preflight target 1 4.17 2000")" \
+    "$(q reboot)" "$(q "$lib/xl-fast-preflight fix")" "$(q "$lib/xl-fast-preflight examine; reboot")" "$(q "$lib/xl-fast-preflight target 1 4.17 2000")" \
     "$(q "$lib/xl-fast-preflight target 1 4.17 2000 \$(reboot)")" "$(q "$lib/xl-fast-preflight target 1 4.17 2000 192.0.2.1/24 x")" \
     "$(q "$lib/xl-fast-domain resume web1 $guest")" "$(q "$lib/xl-fast-domain destroy-stale web1 $guest")" "$(q "$lib/xl-fast-domain look web1 $guest x")" \
     "$(q "$lib/xl-fast-domain look")" "$(q "$lib/../lib/xl-fast-domain look web1")" "$(q "$lib/xl-fast-domain look \"\$(printf %b \"a\")\"b")" \

@@ -60,8 +60,8 @@ FAKE_LAST='why=A: port eth7: there is no such network interface' probe --json
 [ "$status" = 1 ] || fail "exit status $status with a port that is not there"
 grep -q "\"why\": \"A: port eth7: there is no such network interface\"" "$work/out" || fail "it does not say why"
 is ready false
-FAKE_LAST=$(printf 'mend=ip link set eth1 up\nwhy=A: port eth1: down') probe
-has 'no: A: port eth1: down; mend: ip link set eth1 up'
+FAKE_LAST=$(printf 'fix=ip link set eth1 up\nwhy=A: port eth1: down') probe
+has 'no: A: port eth1: down; fix: ip link set eth1 up'
 
 probe --what
 [ "$status" = 2 ] || fail "exit status $status"

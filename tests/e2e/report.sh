@@ -53,9 +53,9 @@ cat >"$work/events" <<'END'
 {"version":1,"event":"progress","t_us":5,"round":1,"pages":7,"pages_done":9,"bytes":9223372036854775807}
 {"version":1,"event":"round_end","t_us":1,"round":1,"pages":9223372036854775807,"duration_us":0,"dirty_pages":1,"suspended":false}
 {"version":1,"event":"round_begin","t_us":0,"round":2,"suspended":true}
-{"version":1,"event":"suspend","t_us":-5,"predicted_blackout_us":"soon"}
+{"version":1,"event":"suspend","t_us":-5,"predicted_downtime_us":"soon"}
 {"version":1,"event":"unheard of","t_us":[{}]}
-{"version":1,"event":"failed","error":"<b>&</b>","rejects":{"<i>":3,"forged":4},"blackout":{"copy_us":9223372036854775807,"suspend_us":1}}
+{"version":1,"event":"failed","error":"<b>&</b>","rejects":{"<i>":3,"forged":4},"downtime":{"copy_us":9223372036854775807,"suspend_us":1}}
 END
 report 0
 page_says '<script>alert(1)</script>"' '<img src=x onerror=y>' '<b>&</b>'
@@ -64,7 +64,7 @@ grep -q '<script\|<img\|<i>' "$page" && fail "markup from the events"
 # The last migration of a file counts. A guest that moved and did not start is no success.
 cat >>"$work/events" <<'END'
 {"version":1,"event":"start","t_us":0,"program":"migrate","guest":"web1","host":"hostb"}
-{"version":1,"event":"done","t_us":5,"rounds":0,"bytes":0,"pages_sent":0,"blackout":{},"rejects":{}}
+{"version":1,"event":"done","t_us":5,"rounds":0,"bytes":0,"pages_sent":0,"downtime":{},"rejects":{}}
 {"version":1,"event":"exit","status":1}
 END
 report 0

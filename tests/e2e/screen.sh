@@ -70,12 +70,12 @@ cat >"$dir/all" <<'END_EVENTS'
 hold
 {"version":1,"event":"round_end","t_us":2800000,"round":1,"pages":10000,"duration_us":2500000,"suspended":false,"zero":10,"repaired":7,"bytes":40000000,"dirty_pages":500}
 {"version":1,"event":"round_begin","t_us":2800000,"round":2,"pages":500,"suspended":false}
-{"version":1,"event":"progress","t_us":3400000,"phase":"live","round":2,"pages":500,"pages_done":300,"bytes":41000000,"wire_bps":1230000000,"dirty_pages":500,"predicted_blackout_us":42000}
+{"version":1,"event":"progress","t_us":3400000,"phase":"live","round":2,"pages":500,"pages_done":300,"bytes":41000000,"wire_bps":1230000000,"dirty_pages":500,"predicted_downtime_us":42000}
 {"version":1,"event":"round_end","t_us":3500000,"round":2,"pages":500,"duration_us":700000,"suspended":false,"bytes":42000000,"dirty_pages":50}
-{"version":1,"event":"suspend","t_us":3500000,"dirty_pages":50,"predicted_blackout_us":42000}
+{"version":1,"event":"suspend","t_us":3500000,"dirty_pages":50,"predicted_downtime_us":42000}
 {"version":1,"event":"round_begin","t_us":3500000,"round":3,"pages":50,"suspended":true}
 {"version":1,"event":"round_end","t_us":3530000,"round":3,"pages":50,"duration_us":30000,"suspended":true,"bytes":42200000}
-{"version":1,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"throttle_pct":25,"blackout":{"suspend_us":2000,"copy_us":30000,"verify_us":8000,"handover_us":60000},"rejects":{}}
+{"version":1,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"throttle_pct":25,"downtime":{"suspend_us":2000,"copy_us":30000,"verify_us":8000,"handover_us":60000},"rejects":{}}
 END_EVENTS
 grep -v hold "$dir/all" >"$dir/events"
 
@@ -118,7 +118,7 @@ ends 0
 [ ! -s "$work/out" ] || fail "something on stdout"
 has err 'live  round 1  100 %  0.13 Gbit/s' 'live  round 2  100 %' 'suspended  round 3  100 %' \
     'web1 has moved to hostb' 'rounds     3' 'time       3.6 s' 'data       40.2 MiB in 12345 packets, for a guest of 39.1 MiB' \
-    'blackout   100 ms: suspend 2.0, copy 30, verify 8.0, handover 60' 'predicted  42 ms for suspend and copy' "throttled  to 25 % of the guest's CPU time" 'rate       1.29 Gbit/s' 'repaired   7 pages' \
+    'downtime   100 ms: suspend 2.0, copy 30, verify 8.0, handover 60' 'predicted  42 ms for suspend and copy' "throttled  to 25 % of the guest's CPU time" 'rate       1.29 Gbit/s' 'repaired   7 pages' \
     'verified   all 10000 pages'
 [ "$(grep -c ' round [0-9]' "$work/err")" = 3 ] || fail "not a line a round"
 [ "$(tr -d '\n -~' <"$work/err" | wc -c)" = 0 ] || fail "more than text, without a terminal"
@@ -209,7 +209,7 @@ grep -qF 'web1 has moved to hostb' "$work/screen" || fail "no table"
 ! grep -qE 'chatter|Ready' "$work/screen" || fail "chatter"
 
 on_terminal 200 "$go" 'xl migrate --fast web1 hostb'
-grep -qE '^live  round 2  98 %  1.23 Gbit/s  dirty 800 KiB/s  blackout 42 ms  ETA [0-9. ms]*  300 of 500 pages  39.1 MiB sent  round takes 600 ms$' \
+grep -qE '^live  round 2  98 %  1.23 Gbit/s  dirty 800 KiB/s  downtime 42 ms  ETA [0-9. ms]*  300 of 500 pages  39.1 MiB sent  round takes 600 ms$' \
     "$work/screen" || fail "not the second round's line"
 on_terminal 20 "$go" 'xl migrate --fast web1 hostb'
 grep -qx 'live  round 1  40 %' "$work/screen" || fail "not cut to 20 columns"
@@ -400,7 +400,7 @@ printf '{"version":1,"guest":"web1","to' >>"$history" # the disk was full
 grep -v hold "$dir/all" >"$dir/events"
 run
 xl-fast metrics >"$work/out"
-for line in 'migrations_total{result="moved"} 3' 'in_progress 0' 'last_moved 1' 'last_duration_seconds 3.600000' 'last_blackout_seconds 0.100000' \
+for line in 'migrations_total{result="moved"} 3' 'in_progress 0' 'last_moved 1' 'last_duration_seconds 3.600000' 'last_downtime_seconds 0.100000' \
     'last_start_timestamp_seconds 1700000000.000000'; do
     has out "xl_fast_$line"
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Ports whose set-up cannot work, or would cut the host off: refused before anything is touched, by the ends themselves
-# and by what `xl-fast doctor` and `xl migrate --fast --dry-run` ask (the preflight), with the command that mends it;
+# and by what `xl-fast doctor` and `xl migrate --fast --dry-run` ask (the preflight), with the command that fixes it;
 # and it does. (All of these were found out by 30 s of silence, by an error of DPDK's, or by a host that was gone.)
 # shellcheck source=tests/e2e/netns.bash
 . "$(dirname "$0")/netns.bash"
@@ -15,22 +15,22 @@ if ! command -v ethtool >/dev/null; then
 fi
 export XL_FAST_CONF=$work/conf XL_FAST_RUNDIR=$work
 
-# refused PORT WHY [MEND]: at host A. The command is run there if there is one.
+# refused PORT WHY [FIX]: at host A. The command is run there if there is one.
 refused() {
-    local why="port ${1#*:}: $2" mend=${3:-}
+    local why="port ${1#*:}: $2" fix=${3:-}
     demo --memory 16M --source-port "$A/$1" --target-port "$B/mig" --json
     [ "$status" = 1 ] || fail "$1: exit status $status"
     grep -qF -- "port $1: $2" "$work/err" || fail "$1: its end does not say '$2'"
-    [ -z "$mend" ] || grep -qF -- "; mend: $mend" "$work/err" || fail "$1: its end does not say '$mend'"
+    [ -z "$fix" ] || grep -qF -- "; fix: $fix" "$work/err" || fail "$1: its end does not say '$fix'"
     if [ -x "$preflight" ]; then
         printf 'port = "%s"\naddress = "10.0.0.1/24"\n' "$1" >"$XL_FAST_CONF"
         ip netns exec "$A" "$preflight" examine >"$work/out" 2>"$work/err"
         grep -qF -- "check=fail port $why" "$work/out" || fail "$1: the preflight does not say '$why'"
-        [ -z "$mend" ] || grep -qxF -- "mend=$mend" "$work/out" || fail "$1: the preflight does not say '$mend'"
+        [ -z "$fix" ] || grep -qxF -- "fix=$fix" "$work/out" || fail "$1: the preflight does not say '$fix'"
     fi
     echo "refused: $1 $2"
     # shellcheck disable=SC2086  # words
-    [ -z "$mend" ] || ip netns exec "$A" $mend || fail "$mend fails"
+    [ -z "$fix" ] || ip netns exec "$A" $fix || fail "$fix fails"
 }
 moves() {
     demo --memory 16M --source-port "$A/$1" --target-port "$B/mig" --json

@@ -35,12 +35,12 @@ cat >"$dir/shim/xl-fast-preflight" <<'END'
 echo "preflight $*" >>"$FAKE_LOG"
 case $1 in
 source)
-    [ -z "${FAKE_SOURCE:-}" ] || { printf '%s\n' ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_SOURCE"; exit; }
+    [ -z "${FAKE_SOURCE:-}" ] || { printf '%s\n' ${FAKE_FIX:+"fix=$FAKE_FIX"} "why=$FAKE_SOURCE"; exit; }
     printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
         "ask=guest=$guest" "ask=disk=xvda /dev/a b" "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
 target)
     sed 's/^/question /' >>"$FAKE_LOG"
-    [ -z "${FAKE_TARGET:-}" ] || { printf '%s\n' ${FAKE_STOCK:+"stock=$FAKE_STOCK"} ${FAKE_MEND:+"mend=$FAKE_MEND"} "why=$FAKE_TARGET"; exit; }
+    [ -z "${FAKE_TARGET:-}" ] || { printf '%s\n' ${FAKE_STOCK:+"stock=$FAKE_STOCK"} ${FAKE_FIX:+"fix=$FAKE_FIX"} "why=$FAKE_TARGET"; exit; }
     [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
     # Another migration has its port, once.
     [ ! -e "${FAKE_BUSY:-/nowhere}" ] || { rm "$FAKE_BUSY" && echo busy=4711; }
@@ -157,12 +157,12 @@ check "the real xl's status" 3 "$ours" '' env FAKE_XL_STATUS=3 xl migrate --fast
 check "help" 0 "xl migrate --fast is another name" '' xl migrate --fast --help
 
 # MTUs: said, and no more.
-check "a smaller MTU there" 0 "[migrate][d][h $remote]" "h's eth9 has an MTU of 1500, eth1 of 9000; mend: ssh h 'ip link set eth9 mtu 9000'" \
+check "a smaller MTU there" 0 "[migrate][d][h $remote]" "h's eth9 has an MTU of 1500, eth1 of 9000; fix: ssh h 'ip link set eth9 mtu 9000'" \
     env FAKE_MTU=1500 xl migrate --fast d h
-check "a smaller MTU here" 0 "$ours" "eth1 has an MTU of 9000, h's eth9 of 9216; mend: ip link set eth1 mtu 9216" env FAKE_MTU=9216 xl migrate --fast d h
-check "AF_XDP there, whose frames fit a page" 0 "$ours" "eth1 has an MTU of 9000, h's af_xdp:eth9 of 3000; mend: ip link set eth1 mtu 3000" \
+check "a smaller MTU here" 0 "$ours" "eth1 has an MTU of 9000, h's eth9 of 9216; fix: ip link set eth1 mtu 9216" env FAKE_MTU=9216 xl migrate --fast d h
+check "AF_XDP there, whose frames fit a page" 0 "$ours" "eth1 has an MTU of 9000, h's af_xdp:eth9 of 3000; fix: ip link set eth1 mtu 3000" \
     env FAKE_PORT=af_xdp:eth9 FAKE_MTU=3000 xl migrate --fast d h
-check "the interface is named" 0 "$ours" "h's af_packet:eth9 has an MTU of 1500, eth1 of 9000; mend: ssh h 'ip link set eth9 mtu 9000'" \
+check "the interface is named" 0 "$ours" "h's af_packet:eth9 has an MTU of 1500, eth1 of 9000; fix: ssh h 'ip link set eth9 mtu 9000'" \
     env FAKE_PORT=af_packet:eth9 FAKE_MTU=1500 xl migrate --fast d h
 for mtu in 0 x 9000; do
     check "nothing to say of an MTU of $mtu" 1 '' '' sh -c "FAKE_MTU=$mtu xl migrate --fast d h 2>&1 | grep MTU"
@@ -299,17 +299,17 @@ check "a word that is misspelt" 2 '' "xl-fast migrate: unknown option '--max-dow
     xl migrate --fast --max-downtme 300 d h
 check "a value is missing" 2 '' "needs a value" xl migrate d h --fast -C
 check "source says no" 1 '' "xl-fast: A: port eth7: no" env FAKE_SOURCE='A: port eth7: no' xl migrate --fast d h
-check "source says no, and what mends it" 1 '' "xl-fast: A: port eth7: down; mend: ip link set eth7 up" \
-    env FAKE_SOURCE='A: port eth7: down' FAKE_MEND='ip link set eth7 up' xl migrate --fast d h
-check "target says no, and what mends it" 1 '' "xl-fast: B: port eth7: down; mend: ip link set eth7 up" \
-    env FAKE_TARGET='B: port eth7: down' FAKE_MEND='ip link set eth7 up' xl migrate --fast d h
+check "source says no, and what fixes it" 1 '' "xl-fast: A: port eth7: down; fix: ip link set eth7 up" \
+    env FAKE_SOURCE='A: port eth7: down' FAKE_FIX='ip link set eth7 up' xl migrate --fast d h
+check "target says no, and what fixes it" 1 '' "xl-fast: B: port eth7: down; fix: ip link set eth7 up" \
+    env FAKE_TARGET='B: port eth7: down' FAKE_FIX='ip link set eth7 up' xl migrate --fast d h
 check "target says no" 1 '' "xl-fast: B: too little" env FAKE_TARGET='B: too little' xl migrate --fast d h
 escape=$(printf 'B: \033[2J\\033[2J\r\001no')
 check "target writes to the terminal" 1 '' "xl-fast: B: ?[2J\\033[2J??no" \
     env FAKE_TARGET="$escape" xl migrate --fast d h
 check "target does not stop talking" 1 '' "h: cannot be asked" env FAKE_FLOOD=1 xl migrate --fast d h
 check "ssh fails" 1 '' "h: cannot be asked: ssh ended with status 255" env FAKE_SSH_STATUS=255 xl migrate --fast d h
-check "xl-fast is not there" 1 '' "xl-fast: h: xl-fast is not installed there; mend: apt install ./xl-fast_*.deb" \
+check "xl-fast is not there" 1 '' "xl-fast: h: xl-fast is not installed there; fix: apt install ./xl-fast_*.deb" \
     sh -c "cd '$dir' && touch xl-fast_1_amd64.deb && FAKE_GONE=1 xl migrate --fast d h"
 mv "$lib/xl-fast-preflight" "$lib/gone"
 check "no preflight here" 1 '' "xl-fast-preflight is missing" xl migrate --fast d h
@@ -336,14 +336,14 @@ check "nothing of them is left" 1 '' '' sh -c "find '$dir/xl-fast' -name 'moving
 for shell in bash dash fish tcsh; do
     command -v $shell >/dev/null || { echo "$shell is not installed: scripts/setup check"; failed=$((failed + 1)); }
     check "the login shell is $shell" 0 "[migrate][d][h $remote] $ours" "d goes to h" env FAKE_SHELL=$shell xl migrate --fast d h
-    check "$shell, and no xl-fast" 1 '' "xl-fast: h: xl-fast is not installed there; mend: apt install" \
+    check "$shell, and no xl-fast" 1 '' "xl-fast: h: xl-fast is not installed there; fix: apt install" \
         env FAKE_SHELL=$shell FAKE_GONE=1 xl migrate --fast d h
     check "$shell takes xl's own command" 0 "$guest 7 xl migrate-receive -e" '' $shell -c \
         "env LIBXL_SAVE_HELPER=/x XL_FAST=1 echo $guest 7 xl migrate-receive -e"
 done
 noisy="h: its login shell prints 'Welcome to h' before the answer"
 check "a login shell that prints a line" 1 '' "$noisy" env FAKE_NOISE='\nWelcome to h\nmore\n' xl migrate --fast d h
-check "and what mends it" 1 '' "; mend: ssh -p 2 h 'chsh -s /bin/sh'" \
+check "and what fixes it" 1 '' "; fix: ssh -p 2 h 'chsh -s /bin/sh'" \
     env FAKE_NOISE='Welcome to h\n' xl migrate --fast -s 'ssh -p 2' d h
 check "a line without an end" 1 '' "$noisy" env FAKE_NOISE='Welcome to h' xl migrate --fast d h
 check "a line that a terminal acts on" 1 '' "prints '?[2Jhi' before" env FAKE_NOISE='\033[2Jhi\n' xl migrate --fast d h

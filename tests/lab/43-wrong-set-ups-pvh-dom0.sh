@@ -3,11 +3,11 @@
 # quick: no (tests/e2e/doctor.sh shows what is said; 40 has a refusal for want of hugepages)
 # lab: --dom0 A=pvh,B=pvh
 # What 71-wrong-set-ups.sh does, where a PVH dom0 drives the port itself: no hugepages for it, and the port bound to the
-# kernel's driver. Each is found at either end, and the command that mends it does.
+# kernel's driver. Each is found at either end, and the command that fixes it does.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=tests/lab/mended.sh
-. "$(dirname "$0")/mended.sh"
+# shellcheck source=tests/lab/fixed.sh
+. "$(dirname "$0")/fixed.sh"
 
 WORK=$(mktemp -d)
 PAGES=$(on B cat /proc/sys/vm/nr_hugepages)
@@ -28,7 +28,7 @@ for host in B A; do
     doctor 1
     doctor_names FAIL "port +port $PORT_PCI: needs 64 free hugepages of 2 MiB, 10 are free"
     refused one "$host: port $PORT_PCI: needs 64 free hugepages of 2 MiB"
-    mend
+    fix
     doctor 0
 
     note "--- the kernel's driver at $host"
@@ -38,13 +38,13 @@ for host in B A; do
     doctor 1
     doctor_names FAIL "port +port $PORT_PCI: the kernel's driver virtio-pci has it"
     refused one "$host: port $PORT_PCI: the kernel's driver virtio-pci has it"
-    mend
+    fix
     expect_eq "its driver" uio_pci_generic "$(driver "$host")"
     doctor 0
 done
 
 before=$(guest_tick A one)
-MIGRATE_TIMEOUT=900 migrate A one --fast || fail "xl migrate --fast, all mended"
+MIGRATE_TIMEOUT=900 migrate A one --fast || fail "xl migrate --fast, all fixed"
 expect_goes_on B one "$before"
 wait_pass B one
 destroy_all B

@@ -3,7 +3,7 @@
 # quick: no (tests/unit/xl-plugin/test_question.c has the words)
 # What would fail at the end of a move is said before it: a name or UUID that is taken at the target, a disk or a bridge
 # that it lacks, a paused guest. Each in one line and at once, by `xl migrate --fast`, --dry-run, doctor and evacuate
-# alike; the guest runs on; and the command that is named mends it. And xl at the target that is busy is waited for.
+# alike; the guest runs on; and the command that is named fixes it. And xl at the target that is busy is waited for.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
@@ -32,7 +32,7 @@ uuid=5afe0000-0000-4000-8000-000000000064
 make_guest A said memory=128 conf="uuid = \"$uuid\""
 boot=$(field "$(guest_tick A said)" boot)
 
-# refused WHAT REGEX [NAME]: in one line, quickly, with the same words by a dry run, and the guest runs on. MEND is the command.
+# refused WHAT REGEX [NAME]: in one line, quickly, with the same words by a dry run, and the guest runs on. FIX is the command.
 refused() {
     local name=${3:-said} before on_b
     before=$(guest_tick A said)
@@ -41,7 +41,7 @@ refused() {
     expect_match "$1" "^xl-fast: $2" "$MIGRATE_OUTPUT"
     expect_eq "lines" 1 "$(printf '%s\n' "$MIGRATE_OUTPUT" | wc -l)"
     expect_le "seconds" 30 "$MIGRATE_SECONDS"
-    MEND=$(printf '%s\n' "$MIGRATE_OUTPUT" | sed -n 's/.*; mend: //p')
+    FIX=$(printf '%s\n' "$MIGRATE_OUTPUT" | sed -n 's/.*; fix: //p')
     expect_match "$1, by a dry run" "$2" "$(on A xl migrate --fast --dry-run "$name" B 2>&1 || :)"
     expect_match "$1, by doctor" "guest  *$name cannot move.*${2#*: }" "$(on A xl-fast doctor B 2>&1 || :)"
     expect_match "$1, by evacuate's plan" "^$name .* left: .*${2#*: }" "$(on A xl-fast evacuate -n B 2>&1 || :)"
@@ -58,16 +58,16 @@ can_go() {
 
 idle_guest B said
 refused "its name" "B: there is a domain 'said' already \(domain [0-9]+\)"
-expect_match "the command" '^xl rename [0-9]+ other-[0-9]+$' "$MEND"
+expect_match "the command" '^xl rename [0-9]+ other-[0-9]+$' "$FIX"
 # shellcheck disable=SC2029
-on B "$MEND"
+on B "$FIX"
 can_go said
-on B xl destroy "${MEND##* }"
+on B xl destroy "${FIX##* }"
 
 idle_guest B twin "uuid = \"$uuid\""
 refused "its UUID" "B: domain [0-9]+ \('twin'\) has the guest's UUID"
-expect_match "the command" '^xl shutdown -w [0-9]+$' "$MEND"
-on B xl destroy "${MEND##* }" # its kernel hears no wish to shut down
+expect_match "the command" '^xl shutdown -w [0-9]+$' "$FIX"
+on B xl destroy "${FIX##* }" # its kernel hears no wish to shut down
 can_go said
 
 # shellcheck disable=SC2016  # expanded on the host
@@ -75,7 +75,7 @@ make_disk='modprobe loop; truncate -s 8M /srv/said.img && ln -s "$(losetup -f --
 on A "$make_disk"
 idle_guest A disk "disk = ['phy:/srv/said.disk,xvda,w']"
 refused "its disk" "B: there is no '/srv/said.disk', the guest's disk xvda" disk
-expect_match "the command" '^mount -a$' "$MEND"
+expect_match "the command" '^mount -a$' "$FIX"
 on B "$make_disk" # as the mount would
 can_go disk
 on A xl destroy disk
@@ -84,14 +84,14 @@ on A 'ip link add xbrlab type bridge && ip link set xbrlab up'
 idle_guest A net "vif = ['bridge=xbrlab']"
 refused "its bridge" "B: there is no bridge 'xbrlab'" net
 # shellcheck disable=SC2029
-on B "$MEND"
+on B "$FIX"
 can_go net
 on A xl destroy net
 
 on A xl pause said
 PAUSED=yes refused "it is paused" "A: .*is paused, and so cannot be"
 # shellcheck disable=SC2029
-on A "$MEND"
+on A "$FIX"
 can_go said
 
 # xl at the target has a domain in the making for a minute, twice as long as a link may be silent.

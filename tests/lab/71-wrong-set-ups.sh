@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # quick: no (13 has such refusals, tests/e2e/doctor.sh what doctor says of them)
 # Hosts with xl-fast's Debian package that are set up wrongly: no xl-fast at the target, another version of its
-# protocol, two MTUs, a port in use. xl-fast doctor and xl migrate --fast each find it and name the command that mends
+# protocol, two MTUs, a port in use. xl-fast doctor and xl migrate --fast each find it and name the command that fixes
 # it; the command does, and then the guest moves. 43 has those of hosts with PVH dom0s.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/package.sh
 . "$(dirname "$0")/package.sh"
-# shellcheck source=tests/lab/mended.sh
-. "$(dirname "$0")/mended.sh"
+# shellcheck source=tests/lab/fixed.sh
+. "$(dirname "$0")/fixed.sh"
 
 restore_hosts() {
     for host in "${HOSTS[@]}"; do on "$host" 'ip link set eth1 mtu 9000; rm -f ~/xl-fast_*.deb'; done
@@ -33,7 +33,7 @@ on B apt remove -y xl-fast >/dev/null 2>&1
 doctor 1
 doctor_names FAIL 'installed .*/xl-fast-preflight is not there'
 refused one 'B: xl-fast is not installed there'
-mend
+fix
 doctor 0
 
 note '--- another version of the protocol at the target'
@@ -53,7 +53,7 @@ on B 'rm ~/xl-fast_*.deb; cat >~/xl-fast_2.0_amd64.deb' <"$WORK/2.0.deb"
 doctor 1
 doctor_names FAIL 'protocol +B speaks protocol 1 of xl-fast, the source 2'
 refused one 'B: speaks protocol 1 of xl-fast, the source 2: install the same version at both ends'
-mend
+fix
 doctor 0
 
 note '--- two MTUs'
@@ -62,9 +62,9 @@ doctor 1
 doctor_names FAIL 'mtu +B has an MTU of 1500, the source of 9000'
 before=$(guest_tick A one)
 migrate A one --fast || fail "xl migrate --fast with a smaller MTU"
-expect_match migrate "^xl-fast: B's eth1 has an MTU of 1500, eth1 of 9000; mend: $MEND" "$MIGRATE_OUTPUT"
+expect_match migrate "^xl-fast: B's eth1 has an MTU of 1500, eth1 of 9000; fix: $FIX" "$MIGRATE_OUTPUT"
 expect_goes_on B one "$before"
-mend
+fix
 doctor 0
 
 note '--- a port in use'
@@ -79,7 +79,7 @@ doctor_names note 'lock +another migration has eth1'
 before=$(guest_tick A two)
 migrate A two --fast || fail "xl migrate --fast after another"
 expect_match migrate 'two waits for its turn: another migration has eth1' "$MIGRATE_OUTPUT"
-mend
+fix
 expect_goes_on B two "$before"
 wait_pass B two
 expect_eq "guests on A" "" "$(domains A)"

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # quick: no (tests/e2e/xl-shim.sh, doctor.sh and gate.sh have each of it without Xen)
 # Hosts as others have them: root's login shell at the target prints a line (stock xl migrate fails there, ours says so
-# before anything is touched, and the command that it names mends it); tcsh is root's shell there; the key that leads
+# before anything is touched, and the command that it names fixes it); tcsh is root's shell there; the key that leads
 # there may do nothing but migrate; guests are called dev's pc and münchen.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=tests/lab/mended.sh
-. "$(dirname "$0")/mended.sh"
+# shellcheck source=tests/lab/fixed.sh
+. "$(dirname "$0")/fixed.sh"
 
 WORK=$(mktemp -d)
 # For ssh from A alone: this script comes by another way.
@@ -42,10 +42,10 @@ expect_match "recover" 'nothing to settle' "$(on A xl-fast recover plain B 2>&1)
 ! SAID=$(on A xl-fast evacuate -n B 2>&1) || fail "evacuate would go there"
 expect_match "evacuate" "its login shell prints 'Welcome to B'" "$SAID"
 expect_eq "guests on B" "" "$(domains B)"
-mend
+fix
 doctor 0
 before=$(guest_tick A plain)
-migrate A plain --fast || fail "xl migrate --fast after it was mended"
+migrate A plain --fast || fail "xl migrate --fast after it was fixed"
 expect_goes_on B plain "$before"
 on B 'usermod -s /bin/bash root; sed -i /Welcome/d ~/.bashrc'
 

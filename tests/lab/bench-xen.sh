@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # quick: no (a benchmark: make bench-xen)
 # `xl migrate --fast` beside stock `xl migrate` over ssh: the same guests, there and back, in turns. Writes
-# build/bench/xen.json, and xen.md as a table; stock / ours as medians: the total time; the part of the blackout that the stream
+# build/bench/xen.json, and xen.md as a table; stock / ours as medians: the total time; the part of the downtime that the stream
 # decides, from the guest suspended to the end of the stream handled at the target, marked alike in both
 # (xl-plugin/plugin/marks.h); and the raw times, with the guest's whole pause by its own clock.
 #   XF_BENCH_RUNS=3       runs of each, there and back counted as two
@@ -98,12 +98,12 @@ for kind in dict.fromkeys(r[0] for r in raw):
     if {r[1] for r in raw if r[0] == kind} != {"stock", "fast"}:
         print(f"   {name}: only one of stock and ours was measured")
         continue
-    for column, what in ((2, "total"), (3, "blackout"), (4, "pause")):
+    for column, what in ((2, "total"), (3, "downtime"), (4, "pause")):
         median = {how: statistics.median(int(r[column]) for r in raw if r[0] == kind and r[1] == how)
                   for how in ("stock", "fast")}
         out[f"{name}_{what}_ratio"] = round(median["stock"] / max(median["fast"], 1), 3)
         out[f"{name}_{what}_stock_ms"], out[f"{name}_{what}_fast_ms"] = median["stock"], median["fast"]
-out["raw"] = [dict(zip(("guest", "how", "total_ms", "blackout_ms", "pause_ms", "clock_error_ms"),
+out["raw"] = [dict(zip(("guest", "how", "total_ms", "downtime_ms", "pause_ms", "clock_error_ms"),
                        r[:2] + [int(x) for x in r[2:]])) for r in raw]
 json.dump(out, open(sys.argv[2], "w"), indent=1)
 for key, value in out.items():

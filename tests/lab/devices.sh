@@ -100,5 +100,5 @@ stock_move() {
     migrate "$from" "$name" || fail "xl migrate $name $to"
     devices_end "$to" "$name" "$before"
     expect_goes_on "$to" "$name" "$before"
-    note "GAP stock $name $from->$to: $PEERS_SAW; stock says no blackout"
+    note "GAP stock $name $from->$to: $PEERS_SAW; stock says no downtime"
 }

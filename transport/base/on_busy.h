@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* On busy: what becomes of a guest that writes too fast for its blackout, as the user says it. */
+/* On busy: what becomes of a guest that writes too fast for its downtime, as the user says it. */
 #ifndef XF_TRANSPORT_BASE_ON_BUSY_H
 #define XF_TRANSPORT_BASE_ON_BUSY_H
 

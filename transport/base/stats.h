@@ -70,8 +70,8 @@ struct xf_stats {
     uint64_t rtt_us;            /* the shortest round trip (source) */
     uint64_t start_us;          /* session's start */
     uint64_t live_us;           /* first round's start; 0 = not yet */
-    uint64_t suspend_us;        /* suspend called: blackout starts; 0 = not yet */
-    uint64_t predicted_us;      /* the blackout, predicted just before suspending; 0 = unknown */
+    uint64_t suspend_us;        /* suspend called: downtime starts; 0 = not yet */
+    uint64_t predicted_us;      /* the downtime, predicted just before suspending; 0 = unknown */
     uint64_t suspended_us;      /* the guest stands, its last dirty bitmap is known (source) */
     uint64_t copied_us;         /* the last round of pages was counted (source) */
     uint64_t done_us; /* last page landed (target) or known to have (source); 0 = not yet */
@@ -86,7 +86,7 @@ struct xf_progress {
     uint64_t round_done;            /* of those, sent and known to have landed */
     uint64_t round_us;              /* time since the round began */
     uint64_t bytes_per_s;           /* payload rate, measured */
-    uint64_t predicted_blackout_us; /* of the transport's part; 0 = unknown */
+    uint64_t predicted_downtime_us; /* of the transport's part; 0 = unknown */
     uint64_t dirty_pages;           /* at the end of the newest live round (source) */
     bool verifying;                 /* the round is of hashes (source) */
     uint8_t throttle_pct;           /* what the guest has of its CPU time now; 0 = all (source) */

@@ -27,7 +27,7 @@ static uint64_t between(uint64_t from_us, uint64_t to_us)
 }
 
 /* From the guest's last instruction at the source to its first possible one at the target. */
-static uint64_t blackout_us(const struct xf_demo_outcome *o)
+static uint64_t downtime_us(const struct xf_demo_outcome *o)
 {
     return between(o->source.stats.suspend_us, o->target.stats.done_us);
 }
@@ -119,8 +119,8 @@ static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
     json_object_object_add(to, "wire_gbps", json_object_new_double(wire_gbps(o)));
     put_u64(to, "path_bps", s->path_bytes_per_s * 8);
     put_u64(to, "rtt_us", s->rtt_us);
-    put_u64(to, "blackout_us", blackout_us(o));
-    json_object_object_add(to, "predicted_blackout_ms",
+    put_u64(to, "downtime_us", downtime_us(o));
+    json_object_object_add(to, "predicted_downtime_ms",
                            json_object_new_double((double)s->predicted_us / 1e3));
     put_u64(to, "total_us", total_us(o));
     put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
@@ -174,7 +174,7 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
 
     if (!end.error && !xf_demo_verified(o))
         end.error = "the ends' memory differs";
-    /* The blackout ends where the table's does: as the target knows it. */
+    /* The downtime ends where the table's does: as the target knows it. */
     if (o->target.stats.done_us > stats.suspended_us)
         stats.copied_us = stats.done_us = o->target.stats.done_us;
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
@@ -230,7 +230,7 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
         printf(", on the wire %.3f of at most %.3f Gbit/s", wire_gbps(o),
                (double)opt->bandwidth_bytes_per_s * 8 / 1e9);
     putchar('\n');
-    printf("  blackout    %.3f ms, predicted %.3f ms\n", (double)blackout_us(o) / 1e3,
+    printf("  downtime    %.3f ms, predicted %.3f ms\n", (double)downtime_us(o) / 1e3,
            (double)s->predicted_us / 1e3);
     printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
     if (s->throttle_pct)
@@ -279,7 +279,7 @@ void xf_demo_progress_show(struct xf_demo_progress_line *line, const struct xf_d
         .bps = wire_bps(&line->last, now),
         .round_bps = p->bytes_per_s * 8,
         .dirty_pages = p->dirty_pages,
-        .predicted_us = p->predicted_blackout_us == UINT64_MAX ? 0 : p->predicted_blackout_us,
+        .predicted_us = p->predicted_downtime_us == UINT64_MAX ? 0 : p->predicted_downtime_us,
         .done_known = true,
     };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xl-fast doctor: what commonly goes wrong at one or both ends, and the command that mends it. Each
+ * xl-fast doctor: what commonly goes wrong at one or both ends, and the command that fixes it. Each
  * end is asked by xl-fast-preflight, which a migration asks too; what both have to have in common
  * is compared here.
  */
@@ -83,19 +83,19 @@ static void take_ran(struct doctor *x, enum xf_doctor_end end, char *value)
 
 /* ---- guests ---------------------------------------------------------------------------------- */
 
-/* A note: the hosts are as they should be, and other guests move. What mends it comes after the
+/* A note: the hosts are as they should be, and other guests move. What fixes it comes after the
  * text. */
 static void add_guest(struct doctor *x, enum xf_doctor_end end, const char *name, const char *text)
 {
-    static const char before[] = "; mend: ";
+    static const char before[] = "; fix: ";
     struct xf_finding *f = &add(x, end, "guest", XF_FINDING_NOTE)->found;
-    const char *mend = strstr(text, before);
+    const char *fix = strstr(text, before);
 
     snprintf(f->text, sizeof(f->text), "%.200s cannot move%s: %.*s", name,
-             end == XF_AT_TARGET ? " there" : "", (int)(mend ? mend - text : (long)strlen(text)),
+             end == XF_AT_TARGET ? " there" : "", (int)(fix ? fix - text : (long)strlen(text)),
              text);
-    if (mend)
-        snprintf(f->mend, sizeof(f->mend), "%s", mend + sizeof(before) - 1);
+    if (fix)
+        snprintf(f->fix, sizeof(f->fix), "%s", fix + sizeof(before) - 1);
 }
 
 static void take_guest(void *arg, const char *key, const char *value)
@@ -161,10 +161,9 @@ static bool take_answer(struct doctor *x, enum xf_doctor_end end)
             take_check(x, end, value);
         } else if (!strcmp(line, "ran")) {
             take_ran(x, end, value);
-        } else if (!strcmp(line, "mend")) {
+        } else if (!strcmp(line, "fix")) {
             if (x->d.lines_n)
-                snprintf(x->d.lines[x->d.lines_n - 1].found.mend, XF_FINDING_MEND_BYTES, "%s",
-                         value);
+                snprintf(x->d.lines[x->d.lines_n - 1].found.fix, XF_FINDING_FIX_BYTES, "%s", value);
         } else if (!strcmp(line, "cannot")) {
             take_cannot(x, value);
         } else if (!strcmp(line, "examined")) {
@@ -195,12 +194,12 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
         f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
         snprintf(f->text, sizeof(f->text),
                  "%.500s is not there: xl-fast is not installed, or elsewhere", x->reach.program);
-        strcpy(f->mend, XF_MEND_INSTALL);
+        strcpy(f->fix, XF_FIX_INSTALL);
     } else if (rc == 2) {
         f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
         strcpy(f->text, "xl-fast is of a version that knows no doctor: install the same version at "
                         "both ends");
-        strcpy(f->mend, XF_MEND_INSTALL);
+        strcpy(f->fix, XF_FIX_INSTALL);
     } else if (end == XF_AT_TARGET) {
         f = &add(x, end, "ssh", XF_FINDING_FAIL)->found;
         if (rc == -EBADMSG && x->noise[0])
@@ -210,16 +209,16 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
         else
             snprintf(f->text, sizeof(f->text),
                      "gives no answer without a question: %s ended with status %d", x->d.ssh, rc);
-        f->mend_at_source = true;
+        f->fix_at_source = true;
         if (x->own_ssh)
-            snprintf(f->mend, sizeof(f->mend), "%.200s %.100s true", x->d.ssh, x->d.host);
+            snprintf(f->fix, sizeof(f->fix), "%.200s %.100s true", x->d.ssh, x->d.host);
         else
-            snprintf(f->mend, sizeof(f->mend), "ssh-copy-id %.200s", x->d.host);
+            snprintf(f->fix, sizeof(f->fix), "ssh-copy-id %.200s", x->d.host);
     } else {
         f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
         snprintf(f->text, sizeof(f->text), "%.500s does not run: %s %d", x->reach.program,
                  rc < 0 ? "error" : "status", rc < 0 ? -rc : rc);
-        strcpy(f->mend, XF_MEND_INSTALL);
+        strcpy(f->fix, XF_FIX_INSTALL);
     }
 }
 
@@ -232,12 +231,12 @@ static void add_noise(struct doctor *x, enum xf_doctor_end end, int rc)
         return;
     f = &add(x, XF_AT_TARGET, "shell", XF_FINDING_FAIL)->found;
     snprintf(f->text, sizeof(f->text), XF_REACH_NOISY, x->noise);
-    strcpy(f->mend, XF_REACH_MEND);
+    strcpy(f->fix, XF_REACH_FIX);
 }
 
 static void ask(struct doctor *x, enum xf_doctor_end end)
 {
-    const char *args[] = {x->fix ? "mend" : "examine", NULL};
+    const char *args[] = {x->fix ? "fix" : "examine", NULL};
     unsigned lines_n = x->d.lines_n;
     struct xf_doctor_line *ssh = end == XF_AT_TARGET ? add(x, end, "ssh", XF_FINDING_OK) : NULL;
 
@@ -293,7 +292,7 @@ static int run(struct doctor *x)
                  rc == -EINVAL ? "xl-fast cannot work from a folder of that name"
                                : "xl-fast-preflight is not there: xl-fast was built or installed "
                                  "without its Xen part");
-        strcpy(f->mend, XF_MEND_INSTALL);
+        strcpy(f->fix, XF_FIX_INSTALL);
     } else {
         ask(x, XF_AT_SOURCE);
         ask_guests(x);

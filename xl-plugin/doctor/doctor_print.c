@@ -61,9 +61,9 @@ static void print_line(FILE *to, const struct xf_doctor *d, const struct xf_doct
     fprintf(to, "  %-5s %-10s %s%s%s\n", state_names[f->state], l->check,
             l->end == XF_AT_BOTH ? d->host : "", l->end == XF_AT_BOTH ? " " : "",
             xf_live_plain(text, sizeof(text), f->text));
-    if (f->mend[0]) {
-        fputs("        mend: ", to);
-        print_command(to, d, f->mend, l->end != XF_AT_SOURCE && !f->mend_at_source);
+    if (f->fix[0]) {
+        fputs("        fix: ", to);
+        print_command(to, d, f->fix, l->end != XF_AT_SOURCE && !f->fix_at_source);
     }
 }
 
@@ -107,14 +107,14 @@ static struct json_object *check_object(const struct xf_doctor_line *l, struct j
     static const char *const ends[] = {"source", "target", "both"};
     static const char *const states[] = {"ok", "note", "fail", "unknown"};
     struct json_object *o = json_object_new_object();
-    bool at_source = l->end == XF_AT_SOURCE || l->found.mend_at_source;
+    bool at_source = l->end == XF_AT_SOURCE || l->found.fix_at_source;
 
     put_string(o, "end", ends[l->end]);
     put_string(o, "check", l->check);
     put_string(o, "state", states[l->found.state]);
     put_string(o, "text", l->found.text);
-    put_string(o, "mend", l->found.mend);
-    put_string(o, "mend_at", !l->found.mend[0] ? NULL : at_source ? "source" : "target");
+    put_string(o, "fix", l->found.fix);
+    put_string(o, "fix_at", !l->found.fix[0] ? NULL : at_source ? "source" : "target");
     json_object_object_add(o, "ran", ran);
     return o;
 }

@@ -17,7 +17,7 @@
 #define NAMES_MAX 12u   /* of features that are missing */
 #define CONF      "/etc/xen/xl-fast.conf"
 #define TEXT(...) snprintf(f->text, sizeof(f->text), __VA_ARGS__)
-#define MEND(...) snprintf(f->mend, sizeof(f->mend), __VA_ARGS__)
+#define FIX(...)  snprintf(f->fix, sizeof(f->fix), __VA_ARGS__)
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
@@ -156,8 +156,8 @@ void xf_peers_version(const struct xf_peer *source, const struct xf_peer *target
         f->state = XF_FINDING_OK;
         TEXT("has xl-fast %s, the source %s: these speak with each other", there, here);
     } else {
-        MEND("%s", XF_MEND_INSTALL);
-        f->mend_at_source = is_older(here, there);
+        FIX("%s", XF_FIX_INSTALL);
+        f->fix_at_source = is_older(here, there);
         TEXT("has xl-fast %s, the source %s: before 1.0.0 versions do not speak with each other: "
              "install the same one at both ends",
              name_of(there), name_of(here));
@@ -170,8 +170,8 @@ void xf_peers_protocol(const struct xf_peer *source, const struct xf_peer *targe
     if (!begin(f, source->protocol && target->protocol))
         return;
     if (source->protocol != target->protocol) {
-        MEND("%s", XF_MEND_INSTALL);
-        f->mend_at_source = source->protocol < target->protocol;
+        FIX("%s", XF_FIX_INSTALL);
+        f->fix_at_source = source->protocol < target->protocol;
         TEXT("speaks protocol %u of xl-fast, the source %u: install the same version at both ends",
              target->protocol, source->protocol);
         return;
@@ -208,7 +208,7 @@ void xf_peers_network(const struct xf_peer *source, const struct xf_peer *target
     if (!begin(f, source->prefix && target->prefix))
         return;
     inet_ntop(AF_INET, &in, ip, sizeof(ip));
-    MEND("editor " CONF);
+    FIX("editor " CONF);
     uint32_t mask = UINT32_MAX << (32 - target->prefix);
     if (source->ipv4 == target->ipv4) {
         TEXT("has the same address %s as the source on the migration link", ip);
@@ -218,7 +218,7 @@ void xf_peers_network(const struct xf_peer *source, const struct xf_peer *target
              ip, target->port);
     } else {
         f->state = XF_FINDING_OK;
-        f->mend[0] = 0;
+        f->fix[0] = 0;
         TEXT("is in one network with the source's %s", ip);
     }
 }
@@ -249,12 +249,12 @@ void xf_peers_mtu(const struct xf_peer *source, const struct xf_peer *target, st
     xf_spec_parse(&spec, low->port);
     const struct xf_peer *changed = spec.kind && spec.kind->mtu_at_most ? high : low;
 
-    f->mend_at_source = changed == source;
+    f->fix_at_source = changed == source;
     xf_spec_parse(&spec, changed->port);
     if (low->mtu == usable_mtu(low) && spec.kernel_if[0])
-        MEND("ip link set %.15s mtu %u", spec.kernel_if, usable_mtu(changed == low ? high : low));
+        FIX("ip link set %.15s mtu %u", spec.kernel_if, usable_mtu(changed == low ? high : low));
     else
-        MEND("editor " CONF);
+        FIX("editor " CONF);
     TEXT("has an MTU of %u, the source of %u: migrations use the smaller, and where a switch "
          "between them does too, none works",
          there, here);
@@ -313,7 +313,7 @@ void xf_peers_clock(const struct xf_peer *target, uint64_t from_ms, uint64_t unt
         TEXT("has the source's time, to %u seconds", CLOCK_MS / 1000);
         return;
     }
-    MEND("timedatectl set-ntp true");
+    FIX("timedatectl set-ntp true");
     TEXT("has a clock that is %llu s %s: a guest that moves takes over its host's",
          (unsigned long long)(off / 1000), t < from_ms ? "slow" : "fast");
 }

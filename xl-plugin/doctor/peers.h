@@ -34,16 +34,16 @@ struct xf_peer {
 enum xf_finding_state { XF_FINDING_OK, XF_FINDING_NOTE, XF_FINDING_FAIL, XF_FINDING_UNKNOWN };
 
 #define XF_FINDING_TEXT_BYTES 600
-#define XF_FINDING_MEND_BYTES 320
+#define XF_FINDING_FIX_BYTES  320
 
 /* The package of this version (make deb), for whoever has its file there. */
-#define XF_MEND_INSTALL "apt install ./xl-fast_*.deb"
+#define XF_FIX_INSTALL "apt install ./xl-fast_*.deb"
 
 struct xf_finding {
     enum xf_finding_state state;
     char text[XF_FINDING_TEXT_BYTES]; /* one line, whose subject is the target */
-    char mend[XF_FINDING_MEND_BYTES]; /* a shell command, "": none */
-    bool mend_at_source;              /* else it is for the target */
+    char fix[XF_FINDING_FIX_BYTES];   /* a shell command, "": none */
+    bool fix_at_source;               /* else it is for the target */
 };
 
 /* An answer; other keys are passed over. */

@@ -35,7 +35,7 @@ struct probe {
     /* By xl-fast-preflight; "" where it does not say. */
     bool asked;
     char xen[32], free_kib[32], configured[256], address[64], mtu[16], why[XF_PREFLIGHT_WHY_BYTES];
-    char mend[XF_FOUND_MEND_BYTES]; /* what why says */
+    char fix[XF_FOUND_FIX_BYTES]; /* what why says */
     bool ok;
 };
 
@@ -58,7 +58,7 @@ static void take(void *arg, const char *key, const char *value)
         {"address", p->address, sizeof(p->address)},
         {"mtu", p->mtu, sizeof(p->mtu)},
         {"why", p->why, sizeof(p->why)},
-        {"mend", p->mend, sizeof(p->mend)},
+        {"fix", p->fix, sizeof(p->fix)},
     };
 
     for (unsigned i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
@@ -110,7 +110,7 @@ static void print_ports(const struct probe *p)
         if (port->usable)
             printf("port = \"%s\"\n", port->name);
         else
-            printf("no: %s%s%s\n", port->why, port->mend[0] ? "; mend: " : "", port->mend);
+            printf("no: %s%s%s\n", port->why, port->fix[0] ? "; fix: " : "", port->fix);
     }
 }
 
@@ -137,7 +137,7 @@ static void print_text(const struct probe *p)
         printf("port %s, address %s%s%s\n", p->configured, p->address,
                strtoul(p->mtu, NULL, 10) ? ", MTU " : "", strtoul(p->mtu, NULL, 10) ? p->mtu : "");
     else
-        printf("no: %s%s%s\n", p->why, p->mend[0] ? "; mend: " : "", p->mend);
+        printf("no: %s%s%s\n", p->why, p->fix[0] ? "; fix: " : "", p->fix);
     print_ports(p);
 }
 
@@ -175,7 +175,7 @@ static struct json_object *port_object(const struct xf_found *port)
     }
     put_bool(o, "usable", port->usable);
     put_string(o, "why", port->why);
-    put_string(o, "mend", port->mend);
+    put_string(o, "fix", port->fix);
     return o;
 }
 
@@ -185,7 +185,7 @@ static void print_json(const struct probe *p)
 
     put_bool(o, "ready", p->ok);
     put_string(o, "why", p->why);
-    put_string(o, "mend", p->mend);
+    put_string(o, "fix", p->fix);
     put_string(o, "host", p->name);
     put_string(o, "kind", kind(p));
     put_string(o, "xen", p->xen);

@@ -16,7 +16,7 @@ void xf_answers_read(struct xf_answers *a, char *text)
         const char *key;
         const char **to;
     } keys[] = {
-        {"fast", &a->fast},         {"why", &a->why},       {"mend", &a->fix},
+        {"fast", &a->fast},         {"why", &a->why},       {"fix", &a->fix},
         {"protocol", &a->protocol}, {"xen", &a->xen},       {"need_kib", &a->need_kib},
         {"uuid", &a->uuid},         {"name", &a->name},     {"port", &a->port},
         {"address", &a->address},   {"mtu", &a->mtu},       {"mtu_limit", &a->mtu_limit},
@@ -103,12 +103,12 @@ void xf_answers_mtus(const struct xf_answers *source, const struct xf_answers *t
     if (!strncmp(change_here ? source->port : target->port, "af_xdp:", 7))
         change_here = !change_here;
     if (change_here)
-        snprintf(line, size, "%s has an MTU of %s, %s's %s of %s; mend: ip link set %s mtu %s",
+        snprintf(line, size, "%s has an MTU of %s, %s's %s of %s; fix: ip link set %s mtu %s",
                  source->port, source->mtu, host, target->port, target->mtu,
                  interface(source->port), target->mtu);
     else
         snprintf(line, size,
-                 "%s's %s has an MTU of %s, %s of %s; mend: %s %s 'ip link set %s mtu %s'", host,
+                 "%s's %s has an MTU of %s, %s of %s; fix: %s %s 'ip link set %s mtu %s'", host,
                  target->port, target->mtu, source->port, source->mtu, ssh, host,
                  interface(target->port), source->mtu);
 }

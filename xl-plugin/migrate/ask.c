@@ -21,7 +21,7 @@ static enum xf_step refuse(struct xf_migrate *m, const char *fix, const char *fo
     va_start(args, format);
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
-    snprintf(m->refused, sizeof(m->refused), "%s%s%.700s", why, *fix ? "; mend: " : "", fix);
+    snprintf(m->refused, sizeof(m->refused), "%s%s%.700s", why, *fix ? "; fix: " : "", fix);
     return XF_STEP_REFUSED;
 }
 
@@ -78,7 +78,7 @@ static enum xf_step refuse_way(struct xf_migrate *m, int rc)
     if (rc == -EBADMSG)
         return refuse(m, "", "%s: answers '%s', and not as xl-fast does", m->o.host, m->noise);
     if (rc == 127)
-        return refuse(m, XF_MEND_INSTALL, "%s: xl-fast is not installed there", m->o.host);
+        return refuse(m, XF_FIX_INSTALL, "%s: xl-fast is not installed there", m->o.host);
     if (rc == -EFBIG)
         return refuse(m, "", "%s: cannot be asked: it says too much", m->o.host);
     if (rc == -ENOENT)
@@ -95,7 +95,7 @@ static enum xf_step refuse_noise(struct xf_migrate *m)
     char fix[700];
 
     m->stock_fails = true;
-    snprintf(fix, sizeof(fix), "%s %s '" XF_REACH_MEND "'", m->o.ssh, m->o.host);
+    snprintf(fix, sizeof(fix), "%s %s '" XF_REACH_FIX "'", m->o.ssh, m->o.host);
     return refuse(m, fix, "%s: " XF_REACH_NOISY, m->o.host, m->noise);
 }
 

@@ -32,6 +32,6 @@ void xf_forecast(uint64_t memory_bytes, uint64_t rate, uint64_t writes, uint64_t
     } while (xf_policy_next(policy, &rounds, &r, &predicted_us) == XF_ROUND_AGAIN);
     f->time_us = (uint64_t)(time_us + (double)predicted_us);
     f->bytes = (uint64_t)bytes + r.left_pages * XF_PAGE_BYTES;
-    f->blackout_us = predicted_us;
+    f->downtime_us = predicted_us;
     f->rounds = rounds.done + 1;
 }

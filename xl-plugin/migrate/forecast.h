@@ -12,15 +12,15 @@
 #include "transport/rounds.h"
 
 struct xf_forecast {
-    uint64_t time_us;     /* of the memory, the blackout included */
+    uint64_t time_us;     /* of the memory, the downtime included */
     uint64_t bytes;       /* of pages, sent */
-    uint64_t blackout_us; /* with fixed_us */
+    uint64_t downtime_us; /* with fixed_us */
     unsigned rounds;      /* the last one, while the guest stands, included */
 };
 
 /*
  * A guest that writes `writes` bytes a second, each time to other pages until it has been to all of
- * them; pages leave at `rate` bytes a second, above 0. fixed_us: of the blackout, what does not
+ * them; pages leave at `rate` bytes a second, above 0. fixed_us: of the downtime, what does not
  * depend on pages. That the policy may slow the guest down is not taken into account.
  */
 void xf_forecast(uint64_t memory_bytes, uint64_t rate, uint64_t writes, uint64_t fixed_us,

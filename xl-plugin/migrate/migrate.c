@@ -141,7 +141,7 @@ static int dry_run(struct xf_migrate *m)
         return cancel_early(m);
     if (!xf_migrate_record_has_room() && !xf_moving_path(dir, sizeof(dir), ""))
         xf_migrate_say("nothing can be written to %s: status, cancel and the screen would see "
-                       "nothing; mend: xl-fast doctor --fix",
+                       "nothing; fix: xl-fast doctor --fix",
                        dir);
     return xf_predict(&(struct xf_prediction){.guest = m->o.domain,
                                               .host = m->o.host,

@@ -23,7 +23,7 @@
 
 struct past {
     bool there;
-    uint64_t rate, bytes, time_us, blackout_us, fixed_us, rounds;
+    uint64_t rate, bytes, time_us, downtime_us, fixed_us, rounds;
 };
 
 struct predict {
@@ -50,8 +50,8 @@ static void take_past(void *arg, const struct xf_history_move *m)
         return;
     /* One that was held back says nothing about the link. */
     now.rate = m->bandwidth_bps ? 0 : m->payload_bps / 8;
-    now.blackout_us = xf_history_downtime_us(m);
-    now.fixed_us = m->downtime_us[XF_BLACKOUT_SUSPEND] + m->downtime_us[XF_BLACKOUT_HANDOVER];
+    now.downtime_us = xf_history_downtime_us(m);
+    now.fixed_us = m->downtime_us[XF_DOWNTIME_SUSPEND] + m->downtime_us[XF_DOWNTIME_HANDOVER];
     if (now.rate)
         p->last = now;
     if (now.rate && !strcmp(m->to, p->host))
@@ -125,12 +125,12 @@ static void predict(struct predict *p)
 
 static void print_forecast(const char *what, const struct xf_forecast *f)
 {
-    char time[40], size[40], blackout[40];
+    char time[40], size[40], downtime[40];
 
-    printf("  %-10s %s, %s, %u rounds, blackout %s\n", what,
+    printf("  %-10s %s, %s, %u rounds, downtime %s\n", what,
            xf_live_time(time, sizeof(time), f->time_us),
            xf_number_show_size(size, sizeof(size), f->bytes), f->rounds,
-           xf_live_time(blackout, sizeof(blackout), f->blackout_us));
+           xf_live_time(downtime, sizeof(downtime), f->downtime_us));
 }
 
 static void print_text(const struct predict *p)
@@ -158,7 +158,7 @@ static void print_text(const struct predict *p)
     print_forecast("restless", &p->restless);
     if (p->same_guest.there) {
         const struct past *l = &p->same_guest;
-        const struct xf_forecast f = {l->time_us, l->bytes, l->blackout_us, (unsigned)l->rounds};
+        const struct xf_forecast f = {l->time_us, l->bytes, l->downtime_us, (unsigned)l->rounds};
 
         print_forecast("last time", &f);
     }
@@ -166,7 +166,7 @@ static void print_text(const struct predict *p)
         "quiet: a guest that writes nothing; restless: one that writes faster than the link; what "
         "it writes is not\nmeasured, since Xen's log of it is not to be begun beside a migration. "
         "Pages of zeros make it less%s.\n",
-        p->fixed_known ? "" : ", what Xen takes to\nsuspend and start it comes to the blackout");
+        p->fixed_known ? "" : ", what Xen takes to\nsuspend and start it comes to the downtime");
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------- */
@@ -182,7 +182,7 @@ static void put_string(struct json_object *to, const char *key, const char *text
 }
 
 static struct json_object *forecast_object(bool there, uint64_t time_us, uint64_t bytes,
-                                           uint64_t rounds, uint64_t blackout_us)
+                                           uint64_t rounds, uint64_t downtime_us)
 {
     if (!there)
         return NULL;
@@ -191,7 +191,7 @@ static struct json_object *forecast_object(bool there, uint64_t time_us, uint64_
     put_u64(o, "time_us", time_us);
     put_u64(o, "bytes", bytes);
     put_u64(o, "rounds", rounds);
-    put_u64(o, "blackout_us", blackout_us);
+    put_u64(o, "downtime_us", downtime_us);
     return o;
 }
 
@@ -211,13 +211,13 @@ static void print_json(const struct predict *p)
                                                 : NULL);
     json_object_object_add(o, "rate_bps", p->rate ? json_object_new_uint64(p->rate * 8) : NULL);
     put_string(o, "rate_from", p->rate_from);
-    json_object_object_add(o, "blackout_whole", json_object_new_boolean(p->fixed_known));
+    json_object_object_add(o, "downtime_whole", json_object_new_boolean(p->fixed_known));
     json_object_object_add(
-        o, "quiet", forecast_object(p->rate, q->time_us, q->bytes, q->rounds, q->blackout_us));
+        o, "quiet", forecast_object(p->rate, q->time_us, q->bytes, q->rounds, q->downtime_us));
     json_object_object_add(
-        o, "restless", forecast_object(p->rate, r->time_us, r->bytes, r->rounds, r->blackout_us));
+        o, "restless", forecast_object(p->rate, r->time_us, r->bytes, r->rounds, r->downtime_us));
     json_object_object_add(
-        o, "last_time", forecast_object(l->there, l->time_us, l->bytes, l->rounds, l->blackout_us));
+        o, "last_time", forecast_object(l->there, l->time_us, l->bytes, l->rounds, l->downtime_us));
     printf("%s\n",
            json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                  JSON_C_TO_STRING_NOSLASHESCAPE));

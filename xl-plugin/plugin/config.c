@@ -258,7 +258,7 @@ static int get_stock_helper(struct reading *r)
     return 0;
 }
 
-/* All of them, whatever is wrong with one: who mends a file wants to hear of every error. */
+/* All of them, whatever is wrong with one: who fixes a file wants to hear of every error. */
 static void take(struct reading *r)
 {
     struct xf_config *c = r->config;

@@ -2,7 +2,7 @@
 /*
  * Linger: who gives the helper's memory back, and when. libxl goes on with the guest only when the
  * helper has exited, and the kernel first takes back what the helper has mapped: the pages of the
- * guest one by one, hypercall by hypercall, and DPDK's memory. All of that would be blackout.
+ * guest one by one, hypercall by hypercall, and DPDK's memory. All of that would be downtime.
  *
  * So a second process shares the helper's memory (clone(2), CLONE_VM), outlives it by as long as
  * that takes, and does it at the lowest priority. It does nothing else, and holds nothing else: no

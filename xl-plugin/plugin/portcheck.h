@@ -9,7 +9,7 @@
 /*
  * sysfs: "/sys", or a test's own. *found is what is there, as far as sysfs tells: nothing of a
  * vdev. -EINVAL, -ENODEV, -ENETDOWN, -EBUSY or -ENOMEM, and err has one line for the user (256
- * bytes), found->mend the command that mends it, where there is one.
+ * bytes), found->fix the command that fixes it, where there is one.
  */
 int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host *host,
                  unsigned queues, struct xf_found *found, char *err);

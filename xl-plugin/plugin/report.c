@@ -134,7 +134,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     char rejects[1024], cycles[512], reason[256];
     uint64_t now = xf_now_us();
     uint64_t memory_us = s->live_us && s->done_us ? s->done_us - s->live_us : 0;
-    uint64_t blackout_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
+    uint64_t downtime_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
     uint64_t suspended_us = s->suspend_us ? now - s->suspend_us : 0;
     double rate = gbps(s->pages_sent * XF_PAGE_BYTES, memory_us);
     struct xf_events_end end = {
@@ -164,7 +164,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
             (unsigned long long)s->pages_compressed, (unsigned long long)s->pages_repaired, rate,
             (unsigned long long)(port->tx_bytes + port->rx_bytes),
             (unsigned long long)port->tx_packets, (unsigned long long)port->rx_packets,
-            ms(memory_us), ms(blackout_us), ms(s->predicted_us), ms(now - r->start_us));
+            ms(memory_us), ms(downtime_us), ms(s->predicted_us), ms(now - r->start_us));
 
     if (ok && s->pages_deferred)
         xf_say("%s: %llu pages were deferred: the guest had given them back", r->end,
@@ -175,7 +175,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     else if (ok && s->pages_verified)
         xf_say("%s: verified %llu pages", r->end, (unsigned long long)s->pages_verified);
 
-    /* blackout_us: suspend to the last page landed; suspended_us: to where libxl takes over again.
+    /* downtime_us: suspend to the last page landed; suspended_us: to where libxl takes over again.
      */
     xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
@@ -186,7 +186,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            "\"packets_lost\":%llu,\"port_up_us\":%llu,"
            "\"port_down_us\":%llu,"
            "\"memory_us\":%llu,"
-           "\"blackout_us\":%llu,\"predicted_blackout_us\":%llu,"
+           "\"downtime_us\":%llu,\"predicted_downtime_us\":%llu,"
            "\"throttle_pct\":%u,\"suspended_us\":%llu,\"total_us\":%llu,"
            "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
            "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
@@ -201,7 +201,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->path_bytes_per_s * 8, (unsigned long long)s->rtt_us,
            (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,
            (unsigned long long)r->port_up_us, (unsigned long long)r->port_down_us,
-           (unsigned long long)memory_us, (unsigned long long)blackout_us,
+           (unsigned long long)memory_us, (unsigned long long)downtime_us,
            (unsigned long long)s->predicted_us, s->throttle_pct, (unsigned long long)suspended_us,
            (unsigned long long)(now - r->start_us), us_of(used.ru_utime), us_of(used.ru_stime),
            (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,

@@ -224,7 +224,7 @@ static int take_memory(struct restore *r)
             told = true;
             xf_target_ready(r->target);
         }
-        /* Once all is here, each moment of waiting for XF_PAGES is blackout. */
+        /* Once all is here, each moment of waiting for XF_PAGES is downtime. */
         if (done_at || now - looked >= LOOK_EVERY_US) {
             struct pollfd io = {.fd = r->io_fd, .events = POLLIN};
 

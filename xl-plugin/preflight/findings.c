@@ -7,8 +7,8 @@
 
 void xf_findings_begin(struct xf_preflight *p)
 {
-    p->text[0] = p->mend[0] = 0;
-    p->mend_is_safe = false;
+    p->text[0] = p->fix[0] = 0;
+    p->fix_is_safe = false;
 }
 
 static void say(struct xf_preflight *p, const char *format, va_list args)
@@ -46,15 +46,15 @@ int xf_pass(struct xf_preflight *p, const char *format, ...)
     return 0;
 }
 
-void xf_mend(struct xf_preflight *p, bool safe, const char *format, ...)
+void xf_fix(struct xf_preflight *p, bool safe, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    int n = vsnprintf(p->mend, sizeof(p->mend), format, args);
+    int n = vsnprintf(p->fix, sizeof(p->fix), format, args);
     va_end(args);
     /* Half a command is another one. */
-    if (n < 0 || (size_t)n >= sizeof(p->mend))
-        p->mend[0] = 0;
-    p->mend_is_safe = safe && p->mend[0];
+    if (n < 0 || (size_t)n >= sizeof(p->fix))
+        p->fix[0] = 0;
+    p->fix_is_safe = safe && p->fix[0];
 }

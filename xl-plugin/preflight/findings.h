@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the checks of xl-fast-preflight know, and how each says what it has found: it prints facts
- * (key=value lines) and returns xf_refuse(), xf_note() or xf_pass(); a command that mends it is
+ * (key=value lines) and returns xf_refuse(), xf_note() or xf_pass(); a command that fixes it is
  * said before that. One thread.
  */
 #ifndef XF_PREFLIGHT_FINDINGS_H
@@ -31,8 +31,8 @@ struct xf_preflight {
     struct xf_dpdk_host host;
 
     /* What the check that runs has said. */
-    char text[600], mend[XF_FOUND_MEND_BYTES];
-    bool mend_is_safe; /* `xl-fast doctor --fix` may run it */
+    char text[600], fix[XF_FOUND_FIX_BYTES];
+    bool fix_is_safe; /* `xl-fast doctor --fix` may run it */
 };
 
 /* Forgets what the check before has said. */
@@ -43,7 +43,7 @@ __attribute__((format(printf, 2, 3))) int xf_refuse(struct xf_preflight *p, cons
                                                     ...);
 __attribute__((format(printf, 2, 3))) int xf_note(struct xf_preflight *p, const char *format, ...);
 __attribute__((format(printf, 2, 3))) int xf_pass(struct xf_preflight *p, const char *format, ...);
-__attribute__((format(printf, 3, 4))) void xf_mend(struct xf_preflight *p, bool safe,
-                                                   const char *format, ...);
+__attribute__((format(printf, 3, 4))) void xf_fix(struct xf_preflight *p, bool safe,
+                                                  const char *format, ...);
 
 #endif

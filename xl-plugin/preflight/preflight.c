@@ -7,7 +7,7 @@
  *     xl-fast-preflight source DOMAIN
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
  *     xl-fast-preflight examine              for `xl-fast doctor`
- *     xl-fast-preflight mend                 the same, with --fix
+ *     xl-fast-preflight fix                  the same, with --fix
  *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
  *     xl-fast-preflight guests               for `xl-fast evacuate` (preflight_guests.c)
  *     xl-fast-preflight queue                for xl-fast-receive: the file that is locked
@@ -18,11 +18,11 @@
  * It prints key=value lines; of them "busy=PID" if another migration has the port or comes before
  * this one (PID 0: which is not known), which passes, so it is no refusal, with "before=N", how
  * many come before it, and "yield=1" if it is to have no port of its own locked while it waits; at
- * last "fast=ok", or "why=" with one line for the user, and before it, where there is one, "mend="
- * with the shell command that mends it. The exit status is 0 for both; 2 for a wrong call.
+ * last "fast=ok", or "why=" with one line for the user, and before it, where there is one, "fix="
+ * with the shell command that fixes it. The exit status is 0 for both; 2 for a wrong call.
  *
  * examine does not end with the first refusal. Of each check it prints "check=STATE NAME TEXT"
- * (STATE: ok, note, fail) and, if there is one, "mend=" after it; at last "examined=1". mend runs
+ * (STATE: ok, note, fail) and, if there is one, "fix=" after it; at last "examined=1". fix runs
  * those commands that are safe, says "ran=STATUS COMMAND", and looks again.
  */
 #include <stdio.h>
@@ -40,7 +40,7 @@
 #include "preflight_config.h"
 #include "preflight_question.h"
 
-#define MENDS_MAX 3 /* of one check: a driver, then hugepages for it */
+#define FIXES_MAX 3 /* of one check: a driver, then hugepages for it */
 
 enum { HOST = 1, SOURCE = 2, TARGET = 4, EXAMINE = 8, GUESTS = 16 };
 
@@ -80,8 +80,8 @@ static int ask(struct xf_preflight *p, unsigned call, const char *host)
     for (const struct check *c = checks; c < checks + sizeof(checks) / sizeof(*checks); c++) {
         if (!(c->calls & call) || run_check(p, c) >= 0)
             continue;
-        if (p->mend[0])
-            printf("mend=%s\n", p->mend);
+        if (p->fix[0])
+            printf("fix=%s\n", p->fix);
         printf("why=%s: %s\n", host, p->text);
         return -1;
     }
@@ -90,16 +90,16 @@ static int ask(struct xf_preflight *p, unsigned call, const char *host)
 }
 
 /* stdout is the answer's. */
-static void run_mend(const struct xf_preflight *p)
+static void run_fix(const struct xf_preflight *p)
 {
-    char command[sizeof(p->mend) + 32];
+    char command[sizeof(p->fix) + 32];
 
-    snprintf(command, sizeof(command), "{ %s; } >/dev/null 2>&1", p->mend);
+    snprintf(command, sizeof(command), "{ %s; } >/dev/null 2>&1", p->fix);
     int status = system(command);
-    printf("ran=%d %s\n", status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1, p->mend);
+    printf("ran=%d %s\n", status != -1 && WIFEXITED(status) ? WEXITSTATUS(status) : -1, p->fix);
 }
 
-static void examine(struct xf_preflight *p, bool mend)
+static void examine(struct xf_preflight *p, bool fix)
 {
     static const char *const states[] = {"fail", "ok", "note"};
 
@@ -109,14 +109,14 @@ static void examine(struct xf_preflight *p, bool mend)
             continue;
         int rc = run_check(p, c);
 
-        for (unsigned n = 0; n < MENDS_MAX && rc < 0 && mend && p->mend_is_safe; n++) {
-            run_mend(p);
+        for (unsigned n = 0; n < FIXES_MAX && rc < 0 && fix && p->fix_is_safe; n++) {
+            run_fix(p);
             xf_dpdk_probe_host_at(p->sysfs, &p->host); /* what it has may have changed */
             rc = run_check(p, c);
         }
         printf("check=%s %s %s\n", states[rc + 1], c->name, p->text);
-        if (p->mend[0])
-            printf("mend=%s\n", p->mend);
+        if (p->fix[0])
+            printf("fix=%s\n", p->fix);
     }
     printf("examined=1\n");
 }
@@ -144,7 +144,7 @@ static int print_queue(struct xf_preflight *p)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: xl-fast-preflight host | examine | mend\n"
+    fprintf(stderr, "usage: xl-fast-preflight host | examine | fix\n"
                     "       xl-fast-preflight source DOMAIN\n"
                     "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n"
                     "       xl-fast-preflight config [FILE]\n"
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "", *sysfs = getenv("XL_FAST_SYSFS");
     struct xf_preflight p = {.sysfs = sysfs && *sysfs ? sysfs : "/sys"};
-    bool mend = argc == 2 && !strcmp(verb, "mend");
+    bool fix = argc == 2 && !strcmp(verb, "fix");
     unsigned call = 0;
     char host[256] = "?";
     struct timespec now;
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
         call = HOST;
     } else if (argc == 2 && !strcmp(verb, "guests")) {
         call = GUESTS;
-    } else if (argc == 2 && (mend || !strcmp(verb, "examine"))) {
+    } else if (argc == 2 && (fix || !strcmp(verb, "examine"))) {
         call = EXAMINE;
         p.question = xf_question_read(0);
     } else if (argc == 3 && !strcmp(verb, "source")) {
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
     }
     if (!call)
         return usage();
-    /* In the order in which it happens, also around what mend runs. */
+    /* In the order in which it happens, also around what fix runs. */
     setvbuf(stdout, NULL, _IOLBF, 0);
     gethostname(host, sizeof(host) - 1);
     find_ourselves(&p);
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
             return 1;
         clock_gettime(CLOCK_REALTIME, &now);
         printf("host=%s\nclock_ms=%lld\n", host, now.tv_sec * 1000LL + now.tv_nsec / 1000000);
-        examine(&p, mend);
+        examine(&p, fix);
     } else {
         ask(&p, call, host);
     }

@@ -98,35 +98,35 @@ static int find_what_stays(struct xf_preflight *p, xc_interface *xch, const libx
     const char *name = c->c_info.name;
 
     if (info->paused && !can_suspend_paused(xch, info)) {
-        xf_mend(p, false, "xl unpause %u", info->domid);
+        xf_fix(p, false, "xl unpause %u", info->domid);
         return xf_refuse(p, "domain '%s' is paused, and so cannot be suspended: it has to run",
                          name);
     }
     if (c->num_pcidevs) {
         const libxl_device_pci *d = &c->pcidevs[0];
 
-        xf_mend(p, false, "xl pci-detach %u %04x:%02x:%02x.%x", info->domid, (unsigned)d->domain,
-                d->bus, d->dev, d->func);
+        xf_fix(p, false, "xl pci-detach %u %04x:%02x:%02x.%x", info->domid, (unsigned)d->domain,
+               d->bus, d->dev, d->func);
         return xf_refuse(p, "domain '%s' has a PCI device of this host, which does not move", name);
     }
     if (c->num_usbdevs) {
-        xf_mend(p, false, "xl usbdev-detach %u %d %d", info->domid, c->usbdevs[0].ctrl,
-                c->usbdevs[0].port);
+        xf_fix(p, false, "xl usbdev-detach %u %d %d", info->domid, c->usbdevs[0].ctrl,
+               c->usbdevs[0].port);
         return xf_refuse(p, "domain '%s' has a USB device of this host, which does not move", name);
     }
     if (c->num_vtpms) {
-        xf_mend(p, false, "xl vtpm-detach %u %d", info->domid, c->vtpms[0].devid);
+        xf_fix(p, false, "xl vtpm-detach %u %d", info->domid, c->vtpms[0].devid);
         return xf_refuse(p, "domain '%s' has a virtual TPM, whose keys stay here", name);
     }
     if (c->num_p9s) {
-        xf_mend(p, false, "xl shutdown -w %u", info->domid);
+        xf_fix(p, false, "xl shutdown -w %u", info->domid);
         return xf_refuse(p,
                          "domain '%s' has a 9pfs share of this host, which does not move: start it "
                          "without",
                          name);
     }
     if (c->b_info.num_vnuma_nodes) {
-        xf_mend(p, false, "xl shutdown -w %u", info->domid);
+        xf_fix(p, false, "xl shutdown -w %u", info->domid);
         return xf_refuse(p,
                          "domain '%s' has virtual NUMA nodes, and libxl does not move such guests: "
                          "start it without",

@@ -118,7 +118,7 @@ int xf_check_guest(struct xf_preflight *p)
     xc_interface *xch = xc_interface_open(quiet, quiet, 0);
     struct xf_question_host host = {.root = "", .sysfs = p->sysfs};
     struct xf_question_domain *list = list_domains(p->ctx, &host.domains_n);
-    char uuid[37], why[XF_QUESTION_WHY_BYTES], mend[XF_QUESTION_WHY_BYTES], all[4];
+    char uuid[37], why[XF_QUESTION_WHY_BYTES], fix[XF_QUESTION_WHY_BYTES], all[4];
     const char *at = p->question;
     unsigned asked = 0, cannot = 0;
     int rc = 0;
@@ -127,15 +127,15 @@ int xf_check_guest(struct xf_preflight *p)
     xf_question_value(p->question, "list", all, sizeof(all));
     while (list && xch && !rc && (at = xf_question_guest(at, uuid))) {
         asked++;
-        if (!xf_question_judge(at, uuid, &host, why, mend) && !judge_cpu(xch, at, why))
+        if (!xf_question_judge(at, uuid, &host, why, fix) && !judge_cpu(xch, at, why))
             continue;
         if (all[0]) {
             cannot++;
-            printf("cannot=%s %s%s%s\n", uuid, why, mend[0] ? "; mend: " : "", mend);
+            printf("cannot=%s %s%s%s\n", uuid, why, fix[0] ? "; fix: " : "", fix);
             continue;
         }
-        if (mend[0])
-            xf_mend(p, false, "%s", mend);
+        if (fix[0])
+            xf_fix(p, false, "%s", fix);
         printf("stock=fails\n");
         rc = xf_refuse(p, "%s", why);
     }

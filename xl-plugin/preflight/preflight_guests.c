@@ -52,8 +52,8 @@ static void print_need(struct xf_preflight *p, const libxl_dominfo *info)
     if (!xf_preflight_need(p->ctx, info->domid, &config, &need_kib)) {
         printf("need_kib=%" PRIu64 "\n", need_kib);
         if (xf_preflight_asks(p, info, &config))
-            printf("stays=%s%s%s\n", p->text, p->mend[0] ? "; mend: " : "", p->mend);
-        p->mend[0] = 0;
+            printf("stays=%s%s%s\n", p->text, p->fix[0] ? "; fix: " : "", p->fix);
+        p->fix[0] = 0;
     }
     libxl_domain_config_dispose(&config);
 }

@@ -33,13 +33,13 @@ int xf_check_installation(struct xf_preflight *p)
     for (unsigned i = 0; i < sizeof(files) / sizeof(*files); i++) {
         snprintf(path, sizeof(path), "%s/%s", p->lib, files[i].name);
         if (access(path, files[i].mode)) {
-            xf_mend(p, false, "%s", XF_MEND_INSTALL);
+            xf_fix(p, false, "%s", XF_FIX_INSTALL);
             return xf_refuse(p, "%s: %s", path, strerror(errno));
         }
     }
     snprintf(command, sizeof(command), "'%s' --which >/dev/null 2>&1", path);
     if (strchr(path, '\'') || system(command)) {
-        xf_mend(p, false, "editor %s", xf_config_path());
+        xf_fix(p, false, "editor %s", xf_config_path());
         return xf_refuse(
             p, "Xen's libxl-save-helper is not to be found: set stock_helper in " XF_CONFIG_PATH);
     }
@@ -66,7 +66,7 @@ int xf_check_path(struct xf_preflight *p)
     if (found[0] && realpath(found, real) && realpath(shim, ours) && !strcmp(real, ours))
         return xf_pass(p, "%s is xl-fast's", found);
     if (strcmp(found, link) && !access(shim, X_OK))
-        xf_mend(p, false, "ln -s %s %s", shim, link);
+        xf_fix(p, false, "ln -s %s %s", shim, link);
     if (!found[0])
         return xf_refuse(p, "there is no xl in PATH");
     return xf_refuse(p, "xl in PATH is %s, which knows no --fast", found);
@@ -77,7 +77,7 @@ int xf_check_config(struct xf_preflight *p)
     char err[XF_CONFIG_ERR_BYTES];
 
     if (xf_config_load(&p->config, NULL, err)) {
-        xf_mend(p, false, "editor %s", xf_config_path());
+        xf_fix(p, false, "editor %s", xf_config_path());
         return xf_refuse(p, "%s", err);
     }
     struct in_addr in = {.s_addr = htonl(p->config.ipv4)};
@@ -115,10 +115,10 @@ int xf_check_port(struct xf_preflight *p)
 
     rc = xf_portcheck(p->sysfs, c->port, &p->host, queues, &port, err);
     if (rc) {
-        if (port.mend[0])
-            xf_mend(p, port.mend_is_safe, "%s", port.mend);
+        if (port.fix[0])
+            xf_fix(p, port.fix_is_safe, "%s", port.fix);
         else if (rc != -ENETDOWN)
-            xf_mend(p, false, "editor %s", xf_config_path()); /* another port */
+            xf_fix(p, false, "editor %s", xf_config_path()); /* another port */
         return xf_refuse(p, "%s", err);
     }
     printf("port=%s\nmtu=%u\nmtu_limit=%u\nspeed_mbps=%d\n", c->port, port.mtu, c->mtu,
@@ -159,7 +159,7 @@ int xf_check_lock(struct xf_preflight *p)
     if (!xf_portlock_look(p->config.port, &holder) && !xf_queue_is_taken(p->config.port))
         return xf_pass(p, "no migration has %s", p->config.port);
     if (holder > 0)
-        xf_mend(p, false, "tail --pid=%d -f /dev/null", (int)holder);
+        xf_fix(p, false, "tail --pid=%d -f /dev/null", (int)holder);
     if (holder <= 0)
         return xf_note(p,
                        "another migration has %s (xl-fast status at its source): the next one "

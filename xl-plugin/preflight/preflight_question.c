@@ -108,7 +108,7 @@ int xf_question_hex(const char *text, void *to, size_t size)
 
 /* ---- the target's word ----------------------------------------------------------------------- */
 
-#define MEND(...) snprintf(mend, XF_QUESTION_WHY_BYTES, __VA_ARGS__)
+#define FIX(...) snprintf(fix, XF_QUESTION_WHY_BYTES, __VA_ARGS__)
 
 static bool ends_in_incoming(const char *name)
 {
@@ -119,7 +119,7 @@ static bool ends_in_incoming(const char *name)
 }
 
 static int judge_domain(const struct xf_question_domain *d, const char *name, const char *uuid,
-                        char why[XF_QUESTION_WHY_BYTES], char mend[XF_QUESTION_WHY_BYTES])
+                        char why[XF_QUESTION_WHY_BYTES], char fix[XF_QUESTION_WHY_BYTES])
 {
     size_t n = strlen(name);
 
@@ -131,15 +131,15 @@ static int judge_domain(const struct xf_question_domain *d, const char *name, co
                  d->domid, d->name);
         /* What is half built nobody misses. */
         if (ends_in_incoming(d->name))
-            MEND("xl destroy %u", d->domid);
+            FIX("xl destroy %u", d->domid);
         else
-            MEND("xl shutdown -w %u", d->domid);
+            FIX("xl shutdown -w %u", d->domid);
         return -1;
     }
     if (!strcmp(d->name, name)) {
         snprintf(why, XF_QUESTION_WHY_BYTES, "there is a domain '%.100s' already (domain %u)",
                  d->name, d->domid);
-        MEND("xl rename %u other-%u", d->domid, d->domid);
+        FIX("xl rename %u other-%u", d->domid, d->domid);
         return -1;
     }
     if (n && !strncmp(d->name, name, n) && !strcmp(d->name + n, "--incoming")) {
@@ -147,33 +147,33 @@ static int judge_domain(const struct xf_question_domain *d, const char *name, co
             why, XF_QUESTION_WHY_BYTES,
             "there is a domain '%.100s' already (domain %u): another guest of that name is coming",
             d->name, d->domid);
-        MEND("xl rename %u other-%u", d->domid, d->domid);
+        FIX("xl rename %u other-%u", d->domid, d->domid);
         return -1;
     }
     return 0;
 }
 
 /* What makes a path there depends on what it is. */
-static void mend_disk(const char *path, char mend[XF_QUESTION_WHY_BYTES])
+static void fix_disk(const char *path, char fix[XF_QUESTION_WHY_BYTES])
 {
     unsigned slashes = 0;
 
     for (const char *c = path; *c; c++)
         slashes += *c == '/';
-    mend[0] = 0;
+    fix[0] = 0;
     if (strpbrk(path, "'\\"))
         return;
     if (!strncmp(path, "/dev/mapper/", 12) ||
         (!strncmp(path, "/dev/", 5) && slashes == 3 && strncmp(path, "/dev/disk/", 10) != 0))
-        MEND("vgchange -ay");
+        FIX("vgchange -ay");
     else if (!strncmp(path, "/dev/", 5))
-        MEND("udevadm trigger --settle");
+        FIX("udevadm trigger --settle");
     else
-        MEND("mount -a");
+        FIX("mount -a");
 }
 
 static int judge_disk(const char *value, const struct xf_question_host *host,
-                      char why[XF_QUESTION_WHY_BYTES], char mend[XF_QUESTION_WHY_BYTES])
+                      char why[XF_QUESTION_WHY_BYTES], char fix[XF_QUESTION_WHY_BYTES])
 {
     const char *path = strchr(value, ' ');
     char full[1024];
@@ -187,12 +187,12 @@ static int judge_disk(const char *value, const struct xf_question_host *host,
         "there is no '%.300s', the guest's disk %.*s: both hosts have to reach its disks by the "
         "same path",
         path + 1, (int)(path - value < 20 ? path - value : 20), value);
-    mend_disk(path + 1, mend);
+    fix_disk(path + 1, fix);
     return -1;
 }
 
 static int judge_bridge(const char *bridge, const struct xf_question_host *host,
-                        char why[XF_QUESTION_WHY_BYTES], char mend[XF_QUESTION_WHY_BYTES])
+                        char why[XF_QUESTION_WHY_BYTES], char fix[XF_QUESTION_WHY_BYTES])
 {
     char path[600];
 
@@ -205,27 +205,27 @@ static int judge_bridge(const char *bridge, const struct xf_question_host *host,
              "there is no bridge '%.100s', which a network card of the guest is on", bridge);
     if (strspn(bridge, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
         strlen(bridge))
-        MEND("ip link add %.15s type bridge && ip link set %.15s up", bridge, bridge);
+        FIX("ip link add %.15s type bridge && ip link set %.15s up", bridge, bridge);
     return -1;
 }
 
 int xf_question_judge(const char *guest, const char *uuid, const struct xf_question_host *host,
-                      char why[XF_QUESTION_WHY_BYTES], char mend[XF_QUESTION_WHY_BYTES])
+                      char why[XF_QUESTION_WHY_BYTES], char fix[XF_QUESTION_WHY_BYTES])
 {
     char key[16], value[1024], name[256] = "";
     const char *at = guest;
 
-    why[0] = mend[0] = 0;
+    why[0] = fix[0] = 0;
     while (xf_question_line(&at, true, key, value, sizeof(value)))
         if (!strcmp(key, "name"))
             snprintf(name, sizeof(name), "%.255s", value);
     for (unsigned i = 0; i < host->domains_n; i++)
-        if (judge_domain(&host->domains[i], name, uuid, why, mend))
+        if (judge_domain(&host->domains[i], name, uuid, why, fix))
             return -1;
     at = guest;
     while (xf_question_line(&at, true, key, value, sizeof(value))) {
-        if ((!strcmp(key, "disk") && judge_disk(value, host, why, mend)) ||
-            (!strcmp(key, "bridge") && judge_bridge(value, host, why, mend)))
+        if ((!strcmp(key, "disk") && judge_disk(value, host, why, fix)) ||
+            (!strcmp(key, "bridge") && judge_bridge(value, host, why, fix)))
             return -1;
     }
     return 0;

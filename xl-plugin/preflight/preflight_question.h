@@ -55,8 +55,8 @@ struct xf_question_host {
 #define XF_QUESTION_WHY_BYTES 600
 
 /* 0: the guest fits as far as its lines tell, but for its CPU; -1: not, with why, and the command
-   that mends it (at the target), "" where there is none. */
+   that fixes it (at the target), "" where there is none. */
 int xf_question_judge(const char *guest, const char *uuid, const struct xf_question_host *host,
-                      char why[XF_QUESTION_WHY_BYTES], char mend[XF_QUESTION_WHY_BYTES]);
+                      char why[XF_QUESTION_WHY_BYTES], char fix[XF_QUESTION_WHY_BYTES]);
 
 #endif

@@ -154,7 +154,7 @@ int xf_check_xl(struct xf_preflight *p)
     if (!busy)
         return xf_pass(p, "xl here waits for nobody");
     printf("xl_busy=%d\n", (int)lock.l_pid);
-    xf_mend(p, false, "tail --pid=%d -f /dev/null", (int)lock.l_pid);
+    xf_fix(p, false, "tail --pid=%d -f /dev/null", (int)lock.l_pid);
     return xf_note(p,
                    "xl here makes or receives a domain (process %d has its lock): the next one "
                    "waits for that, and so does this command",
@@ -212,7 +212,7 @@ int xf_check_peer(struct xf_preflight *p)
     for (unsigned i = compares; i < sizeof(all) / sizeof(*all); i++) {
         all[i](&source, &here, &f);
         if (f.state != XF_FINDING_OK) {
-            xf_mend(p, false, "%s", f.mend);
+            xf_fix(p, false, "%s", f.fix);
             return xf_refuse(p, "%s", f.text);
         }
     }

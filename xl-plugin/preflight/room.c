@@ -38,21 +38,21 @@ static int try_place(const char *dir)
     return rc;
 }
 
-static void mend_place(struct xf_preflight *p, const char *run, const char *dir, int rc)
+static void fix_place(struct xf_preflight *p, const char *run, const char *dir, int rc)
 {
     struct statvfs size;
     struct statfs kind;
     struct stat st;
 
     if (!lstat(dir, &st) && !S_ISDIR(st.st_mode))
-        xf_mend(p, false, "rm %s", dir);
+        xf_fix(p, false, "rm %s", dir);
     else if (rc == -EROFS)
-        xf_mend(p, true, "mount -o remount,rw %s", run);
+        xf_fix(p, true, "mount -o remount,rw %s", run);
     else if (rc == -ENOSPC && !statfs(run, &kind) && kind.f_type == TMPFS_MAGIC &&
              !statvfs(run, &size))
-        xf_mend(p, true, "mount -o remount,size=%" PRIu64 "k,nr_inodes=%" PRIu64 " %s",
-                ((uint64_t)size.f_blocks * size.f_frsize >> 10) * 2 + 1024,
-                (uint64_t)size.f_files * 2, run);
+        xf_fix(p, true, "mount -o remount,size=%" PRIu64 "k,nr_inodes=%" PRIu64 " %s",
+               ((uint64_t)size.f_blocks * size.f_frsize >> 10) * 2 + 1024,
+               (uint64_t)size.f_files * 2, run);
 }
 
 int xf_check_room(struct xf_preflight *p)
@@ -68,7 +68,7 @@ int xf_check_room(struct xf_preflight *p)
     rc = rc ? rc : try_place(dir);
     if (!rc)
         return xf_pass(p, "%s has room", dir);
-    mend_place(p, run, dir, rc);
+    fix_place(p, run, dir, rc);
     return xf_refuse(p,
                      "nothing can be written to %s: %s: of a migration that does not end, less "
                      "would be known",

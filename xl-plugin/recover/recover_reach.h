@@ -33,8 +33,8 @@
 #define XF_REACH_NOISY                                                                             \
     "its login shell prints '%s' before the answer, and xl migrate fails on that: what it reads "  \
     "at its start must print nothing"
-/* Mends it, there: a shell that reads nothing then. */
-#define XF_REACH_MEND "chsh -s /bin/sh"
+/* Fixes it, there: a shell that reads nothing then. */
+#define XF_REACH_FIX "chsh -s /bin/sh"
 
 struct xf_reach {
     const char *input; /* its stdin's; NULL: none */

@@ -65,21 +65,21 @@ static const char *ms(char *to, size_t size, uint64_t us)
     return to;
 }
 
-static void print_blackout(const struct xf_story *s)
+static void print_downtime(const struct xf_story *s)
 {
-    static const char *const names[XF_BLACKOUT_PARTS] = {"suspend", "copy", "verify", "handover"};
+    static const char *const names[XF_DOWNTIME_PARTS] = {"suspend", "copy", "verify", "handover"};
     uint64_t sum = 0;
     char text[40];
 
-    if (!s->have_blackout)
+    if (!s->have_downtime)
         return;
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
-        sum += s->blackout_us[i];
-    fprintf(stderr, "  blackout   %s ms:", ms(text, sizeof(text), sum));
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
-        if (i != XF_BLACKOUT_VERIFY || s->blackout_us[i])
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
+        sum += s->downtime_us[i];
+    fprintf(stderr, "  downtime   %s ms:", ms(text, sizeof(text), sum));
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
+        if (i != XF_DOWNTIME_VERIFY || s->downtime_us[i])
             fprintf(stderr, "%s %s %s", i ? "," : "", names[i],
-                    ms(text, sizeof(text), s->blackout_us[i]));
+                    ms(text, sizeof(text), s->downtime_us[i]));
     fputc('\n', stderr);
     if (s->predicted_us)
         fprintf(stderr, "  predicted  %s ms for suspend and copy\n",
@@ -98,7 +98,7 @@ static void print_table(const struct xf_story *s)
     fprintf(stderr, "\n  data       %s", xf_number_show_size(text, sizeof(text), t->bytes_wire));
     fprintf(stderr, " in %" PRIu64 " packets, for a guest of %s\n", t->packets_sent,
             xf_number_show_size(text, sizeof(text), t->pages_total << 12));
-    print_blackout(s);
+    print_downtime(s);
     if (t->throttle_pct)
         fprintf(stderr, "  throttled  to %" PRIu32 " %% of the guest's CPU time\n",
                 t->throttle_pct);

@@ -25,7 +25,7 @@
 
 const char *const xf_history_results[XF_HISTORY_RESULTS] = {"moved", "failed", "cancelled"};
 
-static const char *const parts[XF_BLACKOUT_PARTS] = {"suspend_us", "copy_us", "verify_us",
+static const char *const parts[XF_DOWNTIME_PARTS] = {"suspend_us", "copy_us", "verify_us",
                                                      "handover_us"};
 
 /* 128 and SIGHUP, SIGINT, SIGTERM: so a move ends that was cancelled. */
@@ -41,7 +41,7 @@ uint64_t xf_history_downtime_us(const struct xf_history_move *m)
 {
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
         sum += m->downtime_us[i];
     return sum;
 }
@@ -64,8 +64,8 @@ void xf_history_take_events(struct xf_history_move *m, const char *path, uint64_
         m->done = s.done;
         m->time_us = s.time_us;
         m->total_us = s.end_us ? s.end_us : s.now_us;
-        m->have_downtime = s.have_blackout;
-        memcpy(m->downtime_us, s.blackout_us, sizeof(m->downtime_us));
+        m->have_downtime = s.have_downtime;
+        memcpy(m->downtime_us, s.downtime_us, sizeof(m->downtime_us));
         m->rounds = s.totals.rounds;
         m->bytes = s.totals.bytes_wire;
         m->pages = s.totals.pages_sent;
@@ -149,7 +149,7 @@ void xf_history_put(struct json_object *o, const struct xf_history_move *m)
     if (m->have_downtime) {
         put_u64(o, "downtime_us", xf_history_downtime_us(m));
         downtime = json_object_new_object();
-        for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
+        for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
             put_u64(downtime, parts[i], m->downtime_us[i]);
         json_object_object_add(o, "downtime", downtime);
     }
@@ -228,7 +228,7 @@ static void parse_move(struct xf_history_move *m, struct json_object *o)
     m->total_us = get_u64(o, "total_us");
     m->have_downtime =
         json_object_object_get_ex(o, "downtime", &v) && json_object_is_type(v, json_type_object);
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS && m->have_downtime; i++)
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS && m->have_downtime; i++)
         m->downtime_us[i] = get_u64(v, parts[i]);
     m->rounds = get_u64(o, "rounds");
     m->bytes = get_u64(o, "bytes");

@@ -47,7 +47,7 @@ struct xf_history_move {
     bool done;        /* all of it came */
     bool have_downtime;
     uint64_t total_us;                       /* of the memory, with its connection */
-    uint64_t downtime_us[XF_BLACKOUT_PARTS]; /* its parts */
+    uint64_t downtime_us[XF_DOWNTIME_PARTS]; /* its parts */
     uint64_t rounds, bytes, pages, repaired, deferred, lost, payload_bps, bandwidth_bps;
 };
 

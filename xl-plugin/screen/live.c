@@ -141,7 +141,7 @@ static void add_rest(struct draft *d, const struct xf_live_now *now)
                                 (uint64_t)((double)now->dirty_pages * XF_PAGE_BYTES * 1e6 /
                                            (double)now->dirty_us)));
     if (now->predicted_us && !strcmp(now->phase, "live"))
-        add(d, "blackout %s", xf_live_time(text, sizeof(text), now->predicted_us));
+        add(d, "downtime %s", xf_live_time(text, sizeof(text), now->predicted_us));
     if (eta_us)
         add(d, "ETA %s", xf_live_time(text, sizeof(text), eta_us));
     if (now->round && now->done_known)

@@ -26,7 +26,7 @@ struct xf_live_now {
     uint64_t round_bps;    /* of the whole round (a line a round) */
     uint64_t dirty_pages;  /* written by the guest during the round before, */
     uint64_t dirty_us;     /* and how long that was */
-    uint64_t predicted_us; /* the blackout, if it were now */
+    uint64_t predicted_us; /* the downtime, if it were now */
     bool done_known;
 };
 

@@ -16,7 +16,7 @@
 #define MARK_LABELS_APART 16.0
 #define MARKS_APART       3.0
 
-/* One hue for data, one for what is bad; a part of the blackout is told by its place and name too.
+/* One hue for data, one for what is bad; a part of the downtime is told by its place and name too.
  */
 const char xf_plot_style[] =
     ":root { --back: #fff; --card: #f6f7f9; --text: #1b1f24; --soft: #59636e; --rule: #d5dae0;\n"

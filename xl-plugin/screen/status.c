@@ -102,7 +102,7 @@ static struct json_object *json_of(const struct xf_moving *m, const struct xf_st
         put_u64(o, "dirty_bytes_per_s",
                 (uint64_t)((double)n->dirty_pages * 4096e6 / (double)n->dirty_us));
     if (n->predicted_us)
-        put_u64(o, "predicted_blackout_us", n->predicted_us);
+        put_u64(o, "predicted_downtime_us", n->predicted_us);
     if (xf_live_eta_us(n))
         put_u64(o, "eta_us", xf_live_eta_us(n));
     return o;

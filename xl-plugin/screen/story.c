@@ -119,7 +119,7 @@ static int add_progress(struct xf_story *s, struct json_object *o, uint64_t t_us
 
 static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us)
 {
-    static const char *const parts[XF_BLACKOUT_PARTS] = {"suspend_us", "copy_us", "verify_us",
+    static const char *const parts[XF_DOWNTIME_PARTS] = {"suspend_us", "copy_us", "verify_us",
                                                          "handover_us"};
     struct json_object *inner;
     struct xf_stats *t = &s->totals;
@@ -144,11 +144,11 @@ static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us
     s->memory_us = get_u64(o, "memory_us", NULL);
     s->payload_bps = get_u64(o, "payload_bps", NULL);
     s->end_us = t_us;
-    if (json_object_object_get_ex(o, "blackout", &inner) &&
+    if (json_object_object_get_ex(o, "downtime", &inner) &&
         json_object_is_type(inner, json_type_object)) {
-        s->have_blackout = true;
-        for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
-            s->blackout_us[i] = get_u64(inner, parts[i], NULL);
+        s->have_downtime = true;
+        for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
+            s->downtime_us[i] = get_u64(inner, parts[i], NULL);
     }
     if (json_object_object_get_ex(o, "rejects", &inner) &&
         json_object_is_type(inner, json_type_object))
@@ -200,7 +200,7 @@ static void progress_now(struct xf_story *s, struct json_object *o, uint64_t t_u
     get_text(o, "phase", n->phase, sizeof(n->phase));
     n->bytes = get_u64(o, "bytes", NULL);
     n->bps = get_u64(o, "wire_bps", NULL);
-    n->predicted_us = get_u64(o, "predicted_blackout_us", NULL);
+    n->predicted_us = get_u64(o, "predicted_downtime_us", NULL);
     if (get_u64(o, "round", NULL) != n->round || !n->round)
         return;
     n->pages_done = get_u64(o, "pages_done", &n->done_known);
@@ -244,7 +244,7 @@ static int take_event(struct xf_story *s, struct json_object *o)
     }
     if (!strcmp(event, "suspend")) {
         s->suspend_us = t_us;
-        s->predicted_us = get_u64(o, "predicted_blackout_us", NULL);
+        s->predicted_us = get_u64(o, "predicted_downtime_us", NULL);
     } else if (!strcmp(event, "done") || !strcmp(event, "failed")) {
         s->done = event[0] == 'd';
         s->failed = event[0] == 'f';

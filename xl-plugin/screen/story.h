@@ -31,8 +31,8 @@ struct xf_story_round {
     bool suspended, over, have_zero, have_dirty; /* what only some events tell */
 };
 
-enum { XF_BLACKOUT_SUSPEND, XF_BLACKOUT_COPY, XF_BLACKOUT_VERIFY, XF_BLACKOUT_HANDOVER };
-#define XF_BLACKOUT_PARTS 4
+enum { XF_DOWNTIME_SUSPEND, XF_DOWNTIME_COPY, XF_DOWNTIME_VERIFY, XF_DOWNTIME_HANDOVER };
+#define XF_DOWNTIME_PARTS 4
 
 struct xf_story {
     char program[16], guest[1024], host[1024], error[1024];
@@ -42,11 +42,11 @@ struct xf_story {
     struct xf_samples bytes;                   /* sent until then */
     struct xf_samples remaining;               /* pages of the round still to be sent */
     uint64_t suspend_us, predicted_us, end_us; /* 0: not told */
-    bool done, failed, have_verified, verified, have_blackout, have_status;
+    bool done, failed, have_verified, verified, have_downtime, have_status;
     bool waits; /* for its turn, before its start */
     int status;
     uint64_t dropped;
-    uint64_t blackout_us[XF_BLACKOUT_PARTS];
+    uint64_t downtime_us[XF_DOWNTIME_PARTS];
     struct xf_stats totals; /* its counters, as far as the last event has them */
     uint64_t memory_us, payload_bps;
     struct xf_live_now now;                 /* as the newest event has it */

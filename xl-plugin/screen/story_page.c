@@ -98,12 +98,12 @@ static const char *show_rate(char out[32], double bps)
     return out;
 }
 
-static uint64_t blackout_us(const struct xf_story *s)
+static uint64_t downtime_us(const struct xf_story *s)
 {
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
-        sum += s->blackout_us[i];
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
+        sum += s->downtime_us[i];
     return sum;
 }
 
@@ -171,8 +171,8 @@ static void put_facts(const struct xf_story *s, FILE *to)
     fputs("<dl class=\"facts\">\n", to);
     if (t->pages_total)
         put_fact("Memory", show_pages(text, t->pages_total), to);
-    if (s->have_blackout)
-        put_fact("Blackout", show_time(text, blackout_us(s)), to);
+    if (s->have_downtime)
+        put_fact("Downtime", show_time(text, downtime_us(s)), to);
     if (s->end_us)
         put_fact("Time in all", show_time(text, s->end_us), to);
     if (s->memory_us)
@@ -328,19 +328,19 @@ out:
     free(marks);
 }
 
-/* ---- blackout ----------------------------------------------------------------------------- */
+/* ---- downtime ----------------------------------------------------------------------------- */
 
-static void put_blackout(const struct xf_story *s, FILE *to)
+static void put_downtime(const struct xf_story *s, FILE *to)
 {
-    static const char *const names[XF_BLACKOUT_PARTS] = {
+    static const char *const names[XF_DOWNTIME_PARTS] = {
         "Suspending the guest", "Sending the last round", "Comparing both ends",
         "Handing over to the toolstack"};
-    uint64_t sum = blackout_us(s);
+    uint64_t sum = downtime_us(s);
     double x = 0;
     char text[32];
 
-    fputs("<section class=\"wide\">\n<h2>Blackout</h2>\n", to);
-    if (!s->have_blackout || !sum) {
+    fputs("<section class=\"wide\">\n<h2>Downtime</h2>\n", to);
+    if (!s->have_downtime || !sum) {
         fprintf(to, "<p class=\"soft\">%s</p>\n</section>\n",
                 s->suspend_us ? "The guest was suspended, but its last round did not end."
                               : "The guest was not suspended.");
@@ -351,21 +351,21 @@ static void put_blackout(const struct xf_story *s, FILE *to)
         fprintf(to, "; suspending and the last round were predicted to take %s",
                 show_time(text, s->predicted_us));
     fputs("</p>\n<svg viewBox=\"0 0 960 28\" preserveAspectRatio=\"none\" style=\"height:1.75rem\" "
-          "role=\"img\" aria-label=\"Parts of the blackout\">\n",
+          "role=\"img\" aria-label=\"Parts of the downtime\">\n",
           to);
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++) {
-        double width = 960.0 * (double)s->blackout_us[i] / (double)sum;
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++) {
+        double width = 960.0 * (double)s->downtime_us[i] / (double)sum;
 
-        if (s->blackout_us[i])
+        if (s->downtime_us[i])
             fprintf(to, "<rect class=\"p%u\" x=\"%.2f\" width=\"%.2f\" height=\"28\"/>\n", i, x,
                     width);
         x += width;
     }
     fputs("</svg>\n<ul>\n", to);
-    for (unsigned i = 0; i < XF_BLACKOUT_PARTS; i++)
-        if (s->blackout_us[i])
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
+        if (s->downtime_us[i])
             fprintf(to, "<li class=\"p%u\">%s: %s</li>\n", i, names[i],
-                    show_time(text, s->blackout_us[i]));
+                    show_time(text, s->downtime_us[i]));
     fputs("</ul>\n</section>\n", to);
 }
 
@@ -460,7 +460,7 @@ void xf_story_write_html(const struct xf_story *s, FILE *to)
     fputs("<main class=\"cards\">\n", to);
     if (s->rounds_n)
         put_plots(s, to);
-    put_blackout(s, to);
+    put_downtime(s, to);
     put_rounds(s, to);
     if (s->done || s->failed)
         put_repair(s, to);

@@ -32,7 +32,7 @@ static void a_quiet_guest_goes_once(void **state)
     assert_int_equal(f.rounds, 2);
     assert_int_equal(f.bytes, MEMORY);
     assert_int_equal(f.time_us, 1020000);
-    assert_int_equal(f.blackout_us, 20000);
+    assert_int_equal(f.downtime_us, 20000);
 }
 
 /* Half of it is dirty after the first round, a quarter after the second: 250 ms. */
@@ -44,11 +44,11 @@ static void rounds_shrink(void **state)
     assert_int_equal(f.rounds, 3);
     assert_int_equal(f.bytes, MEMORY * 7 / 4);
     assert_int_equal(f.time_us, 1750000);
-    assert_int_equal(f.blackout_us, 250000);
+    assert_int_equal(f.downtime_us, 250000);
     /* With more patience for the pause, one less. */
     f = forecast(RATE / 2, 600000, 0);
     assert_int_equal(f.rounds, 2);
-    assert_int_equal(f.blackout_us, 500000);
+    assert_int_equal(f.downtime_us, 500000);
 }
 
 /* The first round, three more without progress, then all of it once more while it stands. */
@@ -60,7 +60,7 @@ static void a_restless_guest_is_stopped(void **state)
     assert_int_equal(f.rounds, 5);
     assert_int_equal(f.bytes, 5 * MEMORY);
     assert_int_equal(f.time_us, 5005000);
-    assert_int_equal(f.blackout_us, 1005000);
+    assert_int_equal(f.downtime_us, 1005000);
     assert_memory_equal(&more, &f, sizeof(f));
 }
 

@@ -18,7 +18,7 @@ static void test_read(void **state)
     struct xf_answers a;
 
     (void)state;
-    read_text(&a, "why=a=b\nnonsense\nbusy=0\nfastest=ok\nmend=\nport=eth1\nport=eth2\nuuid=7");
+    read_text(&a, "why=a=b\nnonsense\nbusy=0\nfastest=ok\nfix=\nport=eth1\nport=eth2\nuuid=7");
     assert_string_equal(a.why, "a=b");
     assert_string_equal(a.busy, "0");
     assert_string_equal(a.fast, "");
@@ -81,16 +81,16 @@ static void test_mtus(void **state)
 {
     (void)state;
     mtus("port=eth1\nmtu=9000", "port=af_packet:eth9\nmtu=1500",
-         "h's af_packet:eth9 has an MTU of 1500, eth1 of 9000; mend: ssh -p 2 h 'ip link set eth9 "
+         "h's af_packet:eth9 has an MTU of 1500, eth1 of 9000; fix: ssh -p 2 h 'ip link set eth9 "
          "mtu 9000'");
     mtus("port=eth1\nmtu=1500", "port=eth9\nmtu=9000",
-         "eth1 has an MTU of 1500, h's eth9 of 9000; mend: ip link set eth1 mtu 9000");
+         "eth1 has an MTU of 1500, h's eth9 of 9000; fix: ip link set eth1 mtu 9000");
     /* AF_XDP's is not raised: the other one comes down to it. */
     mtus("port=af_xdp:eth1\nmtu=3000", "port=eth9\nmtu=9000",
-         "h's eth9 has an MTU of 9000, af_xdp:eth1 of 3000; mend: ssh -p 2 h 'ip link set eth9 mtu "
+         "h's eth9 has an MTU of 9000, af_xdp:eth1 of 3000; fix: ssh -p 2 h 'ip link set eth9 mtu "
          "3000'");
     mtus("port=eth1\nmtu=9000", "port=af_xdp:eth9\nmtu=3000",
-         "eth1 has an MTU of 9000, h's af_xdp:eth9 of 3000; mend: ip link set eth1 mtu 3000");
+         "eth1 has an MTU of 9000, h's af_xdp:eth9 of 3000; fix: ip link set eth1 mtu 3000");
     /* Nothing to say. */
     mtus("port=eth1\nmtu=9000", "port=eth9\nmtu=9000", "");
     mtus("port=eth1\nmtu=0", "port=eth9\nmtu=9000", "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What two hosts have to have in common, and which end's command mends it. */
+/* What two hosts have to have in common, and which end's command fixes it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,8 +34,8 @@ static const struct {
     xf_peers_compare *run;
     const char *source, *target;
     enum xf_finding_state state;
-    const char *text, *mend;
-    bool mend_at_source;
+    const char *text, *fix;
+    bool fix_at_source;
 } cases[] = {
     {"protocol", xf_peers_protocol, "protocol=1", "protocol=1", XF_FINDING_OK, "same", "", false},
     {"protocol, old there", xf_peers_protocol, "protocol=2", "protocol=1", XF_FINDING_FAIL,
@@ -123,10 +123,10 @@ static void both_ends_are_compared(void **state)
 
         cases[i].run(&source, &target, &f);
         if (f.state != cases[i].state || !strstr(f.text, cases[i].text) ||
-            !strstr(f.mend, cases[i].mend) || !f.mend[0] != !cases[i].mend[0] ||
-            f.mend_at_source != cases[i].mend_at_source)
-            fail_msg("%s: %d '%s' mend '%s', at source: %d", cases[i].name, f.state, f.text, f.mend,
-                     f.mend_at_source);
+            !strstr(f.fix, cases[i].fix) || !f.fix[0] != !cases[i].fix[0] ||
+            f.fix_at_source != cases[i].fix_at_source)
+            fail_msg("%s: %d '%s' fix '%s', at source: %d", cases[i].name, f.state, f.text, f.fix,
+                     f.fix_at_source);
     }
 }
 
@@ -158,7 +158,7 @@ static void clocks_are_compared(void **state)
     xf_peers_clock(&target, 1090000, 1091000, &f);
     assert_int_equal(f.state, XF_FINDING_FAIL);
     assert_non_null(strstr(f.text, "90 s slow"));
-    assert_non_null(strstr(f.mend, "set-ntp"));
+    assert_non_null(strstr(f.fix, "set-ntp"));
     xf_peers_clock(&target, 900000, 910000, &f);
     assert_non_null(strstr(f.text, "90 s fast"));
     target.clock_ms = 0;

@@ -74,7 +74,7 @@ static int judge(const char *port, const struct xf_dpdk_host *host, unsigned que
 static void ports_are_found_and_judged(void **state)
 {
     static const struct {
-        const char *name, *why, *mend;
+        const char *name, *why, *fix;
         bool safe;
     } expected[] = {
         {"eth0", "no link", NULL, false},
@@ -108,9 +108,9 @@ static void ports_are_found_and_judged(void **state)
         assert_int_equal(ports[i].pci, i >= 6);
         if (ports[i].usable == !!expected[i].why || !strstr(ports[i].why, expected[i].why ?: ""))
             fail_msg("%s: usable %d, %s", ports[i].name, ports[i].usable, ports[i].why);
-        if (!ports[i].mend[0] != !expected[i].mend || ports[i].mend_is_safe != expected[i].safe ||
-            !strstr(ports[i].mend, expected[i].mend ?: ""))
-            fail_msg("%s: mend: %s, safe: %d", ports[i].name, ports[i].mend, ports[i].mend_is_safe);
+        if (!ports[i].fix[0] != !expected[i].fix || ports[i].fix_is_safe != expected[i].safe ||
+            !strstr(ports[i].fix, expected[i].fix ?: ""))
+            fail_msg("%s: fix: %s, safe: %d", ports[i].name, ports[i].fix, ports[i].fix_is_safe);
     }
     assert_int_equal(ports[1].mtu, 9000);
     assert_int_equal(ports[1].queues, 2);
@@ -143,14 +143,14 @@ static void af_xdp_wants_its_queues(void **state)
                            "eth1",
                            NULL, 2, &port),
                      -EINVAL);
-    assert_string_equal(port.mend, "ip link set eth1 mtu 3000");
+    assert_string_equal(port.fix, "ip link set eth1 mtu 3000");
     run("echo 3498 >class/net/eth1/mtu");
     assert_int_equal(judge("af_xdp:"
                            "eth1",
                            NULL, 1, &port),
                      -EINVAL);
-    assert_string_equal(port.mend, "ethtool -L eth1 combined 1");
-    assert_false(port.usable || port.mend_is_safe);
+    assert_string_equal(port.fix, "ethtool -L eth1 combined 1");
+    assert_false(port.usable || port.fix_is_safe);
     assert_int_equal(judge("af_xdp:"
                            "eth1",
                            NULL, 2, &port),
@@ -161,7 +161,7 @@ static void af_xdp_wants_its_queues(void **state)
                            NULL, 3, &port),
                      -EINVAL);
     assert_non_null(strstr(port.why, "has 2 receive queues, and xl-fast.conf wants 3"));
-    assert_string_equal(port.mend, ""); /* it cannot have more, as far as sysfs shows */
+    assert_string_equal(port.fix, ""); /* it cannot have more, as far as sysfs shows */
     run("echo 9000 >class/net/eth1/mtu");
 }
 
@@ -175,7 +175,7 @@ static void a_switchs_port_is_none_of_ours(void **state)
                            "eth1",
                            NULL, 1, &port),
                      -EBUSY);
-    assert_string_equal(port.mend, "ovs-vsctl del-port eth1");
+    assert_string_equal(port.fix, "ovs-vsctl del-port eth1");
     /* A VRF takes packets of the IP stack only. */
     run("rm class/net/eth1/master; ln -s ../vrf7 class/net/eth1/master");
     assert_int_equal(judge("af_packet:"
@@ -185,7 +185,7 @@ static void a_switchs_port_is_none_of_ours(void **state)
     run("rm -r class/net/eth1/master class/net/ovs-system");
 }
 
-/* uio_pci_generic wants a legacy interrupt: no command that cannot mend it is named. */
+/* uio_pci_generic wants a legacy interrupt: no command that cannot fix it is named. */
 static void a_virtual_function_is_not_for_uio(void **state)
 {
     const struct xf_dpdk_host host = {0};
@@ -194,9 +194,9 @@ static void a_virtual_function_is_not_for_uio(void **state)
     (void)state;
     run("mkdir bus/pci/devices/0000:00:04.0/physfn bus/pci/devices/0000:00:02.0/physfn");
     assert_int_equal(judge("0000:00:04.0", &host, 1, &port), -ENODEV);
-    assert_string_equal(port.mend, "");
+    assert_string_equal(port.fix, "");
     assert_int_equal(judge("0000:00:02.0", &host, 1, &port), -EBUSY);
-    assert_string_equal(port.mend, "");
+    assert_string_equal(port.fix, "");
     run("rmdir bus/pci/devices/0000:00:04.0/physfn bus/pci/devices/0000:00:02.0/physfn");
 }
 
@@ -211,7 +211,7 @@ static void a_name_is_no_command(void **state)
                            "e;reboot",
                            NULL, 1, &port),
                      -ENETDOWN);
-    assert_string_equal(port.mend, "");
+    assert_string_equal(port.fix, "");
     run("rm -r 'class/net/e;reboot'");
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Events of whole sessions on a virtual clock: their order, their sums, the blackout's parts. */
+/* Events of whole sessions on a virtual clock: their order, their sums, the downtime's parts. */
 #include "tests/unit/common/pair.h"
 
 #include <stdio.h>

@@ -28,7 +28,7 @@ static void open_and_run(struct pair *p, const struct pair_config *c)
     pair_run(p, LIMIT_US);
 }
 
-static uint64_t blackout_us(const struct pair *p)
+static uint64_t downtime_us(const struct pair *p)
 {
     return xf_source_stats(p->source)->copied_us - xf_source_stats(p->source)->suspend_us;
 }
@@ -45,7 +45,7 @@ static void test_converges(void **state)
     const struct xf_stats *s = xf_source_stats(p.source);
 
     assert_in_range(s->predicted_us, 1, 30000);
-    assert_in_range(blackout_us(&p), 1, 37500);
+    assert_in_range(downtime_us(&p), 1, 37500);
     /* By no more than it takes: a quarter is less than the link carries. */
     assert_in_range(s->throttle_pct, 12, 25);
     assert_int_equal(xf_simguest_throttle_pct(p.from), 100);
@@ -63,7 +63,7 @@ static void test_unasked_it_is_on_busy(void **state)
     pair_assert_same(&p);
     assert_int_equal(xf_source_stats(p.source)->throttle_pct, 0);
     assert_int_equal(xf_source_stats(p.source)->rounds, 2 + XF_STALLED_ROUNDS_MAX);
-    assert_true(blackout_us(&p) > 300000);
+    assert_true(downtime_us(&p) > 300000);
     pair_close(&p);
 
     c.policy.on_busy = XF_ON_BUSY_ABORT;

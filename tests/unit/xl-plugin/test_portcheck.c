@@ -55,7 +55,7 @@ static void ports_are_told_apart(void **state)
         const char *port;
         int rc;
         unsigned mtu;
-        const char *word, *mend;
+        const char *word, *fix;
     } cases[] = {
         {"up", 0, 9000, "", ""},
         {"af_xdp:up", -EINVAL, 9000, "has an MTU of 9000, and AF_XDP takes interfaces up to 3498",
@@ -88,8 +88,8 @@ static void ports_are_told_apart(void **state)
         int rc = xf_portcheck(sysfs, cases[i].port, &host, 1, &found, err);
 
         if (rc != cases[i].rc || found.mtu != cases[i].mtu || !strstr(err, cases[i].word) ||
-            !strstr(found.mend, cases[i].mend) || !found.mend[0] != !cases[i].mend[0])
-            fail_msg("%s: %d, mtu %u, %s, mend: %s", cases[i].port, rc, found.mtu, err, found.mend);
+            !strstr(found.fix, cases[i].fix) || !found.fix[0] != !cases[i].fix[0])
+            fail_msg("%s: %d, mtu %u, %s, fix: %s", cases[i].port, rc, found.mtu, err, found.fix);
     }
 }
 

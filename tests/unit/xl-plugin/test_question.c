@@ -14,7 +14,7 @@
 static char root[] = "/tmp/xl-fast-question.XXXXXX";
 static struct xf_question_domain domains[2];
 static struct xf_question_host host = {.domains = domains};
-static char why[XF_QUESTION_WHY_BYTES], mend[XF_QUESTION_WHY_BYTES];
+static char why[XF_QUESTION_WHY_BYTES], fix[XF_QUESTION_WHY_BYTES];
 
 static void domain(unsigned i, const char *name, const char *uuid)
 {
@@ -26,15 +26,15 @@ static void domain(unsigned i, const char *name, const char *uuid)
 
 static void fits(const char *lines)
 {
-    assert_int_equal(xf_question_judge(lines, UUID, &host, why, mend), 0);
+    assert_int_equal(xf_question_judge(lines, UUID, &host, why, fix), 0);
 }
 
 static void refused(const char *lines, const char *words, const char *command)
 {
-    assert_int_equal(xf_question_judge(lines, UUID, &host, why, mend), -1);
+    assert_int_equal(xf_question_judge(lines, UUID, &host, why, fix), -1);
     if (!strstr(why, words))
         fail_msg("'%s' has no '%s'", why, words);
-    assert_string_equal(mend, command);
+    assert_string_equal(fix, command);
 }
 
 static void test_lines(void **state)

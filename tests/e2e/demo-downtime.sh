@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is predicted of the blackout is shown beside what is seen; a guest that writes too fast moves all the
+# What is predicted of the downtime is shown beside what is seen; a guest that writes too fast moves all the
 # same, or stays where it is and runs on, as --on-busy says.
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "$0")/common.bash"
 
 demo --memory 32M --fill random --dirty-rate 20M --bandwidth 1G --seed 1 --json --events "$work/events"
 verified
-[ "$(get predicted_blackout_ms)" != 0.0 ] || fail "nothing was predicted"
-us=$(sed -n 's/.*"suspend".*"predicted_blackout_us":\([0-9]*\).*/\1/p' "$work/events")
-[ "$(get predicted_blackout_ms | awk '{ printf "%d", $1 * 1000 + 0.5 }')" = "$us" ] || fail "the events predict $us"
+[ "$(get predicted_downtime_ms)" != 0.0 ] || fail "nothing was predicted"
+us=$(sed -n 's/.*"suspend".*"predicted_downtime_us":\([0-9]*\).*/\1/p' "$work/events")
+[ "$(get predicted_downtime_ms | awk '{ printf "%d", $1 * 1000 + 0.5 }')" = "$us" ] || fail "the events predict $us"
 demo --memory 16M --seed 1
-grep -qE '^  blackout +[0-9.]+ ms, predicted [0-9.]+ ms$' "$work/out" || fail "the table shows no prediction"
+grep -qE '^  downtime +[0-9.]+ ms, predicted [0-9.]+ ms$' "$work/out" || fail "the table shows no prediction"
 
 # Everything is written anew in each round.
 busy=(--memory 16M --fill random --dirty-rate 400M --bandwidth 400M --max-downtime 1 --seed 2)

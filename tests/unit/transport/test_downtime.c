@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Blackout: what is predicted when the guest is suspended is what is then seen, whatever the link.
+/* Downtime: what is predicted when the guest is suspended is what is then seen, whatever the link.
  */
 #include "tests/unit/common/pair.h"
 
