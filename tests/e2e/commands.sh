@@ -72,7 +72,8 @@ for name in "${commands[@]}"; do
     done < <(options_of "$name")
     # Each option with a value, without one: the long name stands for the letter.
     while IFS=$'\t' read -r option value _; do
-        [ -n "$value" ] && [[ $option != *'[=]' ]] || continue
+        [ -n "$value" ] || continue
+        [[ $option != *'[=]' ]] || continue
         run "${command[@]}" "$option"
         wrong_usage "^xl-fast $name: -.* needs a value: .*; see xl-fast $name --help\$"
     done < <(options_of "$name")
@@ -80,7 +81,8 @@ done
 
 # What an option refuses is the same in each way to write it.
 while IFS=$'\t' read -r _ name option value words; do
-    [ -n "$words" ] && [[ $option == --* && $option != *'[=]' ]] || continue
+    [ -n "$words" ] || continue
+    [[ $option == --* && $option != *'[=]' ]] || continue
     read -ra command <<<"$name"
     run "${command[@]}" "$option" nonsense
     wrong_usage "^xl-fast $name: $option: 'nonsense' is not "
