@@ -182,7 +182,7 @@ deb: setup
 	@scripts/setup deb
 	@scripts/deb/build $(BUILD)/deb
 
-# What is fine and lintian warns of all the same is in scripts/deb/xl-fast.lintian-overrides, with the reason.
+# No override is needed; one that is goes to scripts/deb/xl-fast.lintian-overrides, with the reason.
 check-deb: deb
 	lintian --allow-root --fail-on error,warning $(BUILD)/deb/xl-fast*.deb
 	@XF_BUILD=$(BUILD) tests/deb/package.sh $(BUILD)/deb/xl-fast_*.deb

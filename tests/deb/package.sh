@@ -116,6 +116,15 @@ ours() {
         COMP_WORDS=(xl "") COMP_CWORD=1 && _xl_fast_xl 2>/dev/null; echo ${COMPREPLY[*]}'
 }
 
+# Xen's xl in its own place, and xl-fast installed beside it.
+beside() {
+    stock
+    [ "$(readlink "$root/usr/sbin/xl")" = "$before" ] || fail "/usr/sbin/xl is not Xen's"
+    answers '--max-downtime' 0 /usr/lib/xl-fast/xl migrate --fast --help
+    answers "Xen's own, by /etc/xen/xl-fast.no-divert" 0 /usr/lib/xl-fast/xl-fast-divert status
+    verified xl-fast
+}
+
 # Files are as the packages have them. What the base leaves out, and what is the admin's, does not count.
 verified() {
     local package status
@@ -167,6 +176,27 @@ ours
 if grep -v '^#' "$conf" | grep .; then fail "the installed xl-fast.conf sets something"; fi
 answers 'port is missing' 1 xl-fast config
 
+step "the switch: Xen's xl stays in its place"
+touch "$root/etc/xen/xl-fast.no-divert"
+quietly inside dpkg-reconfigure xl-fast
+beside
+
+step "an upgrade keeps that, and so does one of Xen"
+again "$deb" "$version+1" 'echo "# newer" >>usr/lib/xl-fast/xl-fast-receive && sed -i "/xl-fast-receive/d" DEBIAN/md5sums'
+apt install "/packages/$version+1.deb"
+grep -q newer "$root/usr/lib/xl-fast/xl-fast-receive" || fail "the new version is not there"
+beside
+again "$xen" "$xen_version+0" 'true'
+apt install "/packages/$xen_version+0.deb"
+beside
+
+step "the switch: back again"
+rm "$root/etc/xen/xl-fast.no-divert"
+quietly inside dpkg-reconfigure xl-fast
+ours
+quietly inside dpkg-reconfigure xl-fast
+ours
+
 step "one line is edited"
 sed -i 's/^#port = .*/port = "eth7"/' "$conf"
 answers '"eth7"' 0 xl-fast config
@@ -183,7 +213,7 @@ grep -q upgraded "$root/usr/lib/xl-fast/xl-fast-receive" || fail "the new versio
 grep -q '^port = "eth7"' "$conf" || fail "the admin's xl-fast.conf is lost"
 
 step "an upgrade that fails"
-again "$deb" "$version+3" 'sed -i "2i echo no, says preinst >\&2; exit 1" DEBIAN/preinst'
+again "$deb" "$version+3" 'printf "#!/bin/sh\necho no, says preinst >&2\nexit 1\n" >DEBIAN/preinst && chmod 755 DEBIAN/preinst'
 fails 'no, says preinst' "/packages/$version+3.deb"
 ours
 
@@ -203,13 +233,15 @@ apt install xen-utils-common
 ours
 
 step "remove"
-mkdir -p "$root/run/xl-fast"
+mkdir -p "$root/run/xl-fast" "$root/var/lib/xl-fast"
+echo '{"version":1}' >"$root/var/lib/xl-fast/history.jsonl"
 touch "$root/run/xl-fast/receive-x"
 apt remove xl-fast
 stock
 [ "$(readlink "$root/usr/sbin/xl")" = "$before" ] || fail "/usr/sbin/xl is not Xen's"
 grep -q '^port = "eth7"' "$conf" || fail "the admin's xl-fast.conf is lost"
 [ -e "$root/run/xl-fast/receive-x" ] || fail "a receiver's record is lost"
+[ -e "$root/var/lib/xl-fast/history.jsonl" ] || fail "the history is lost"
 
 step "install again, purge"
 apt install /packages/xl-fast.deb
@@ -227,6 +259,28 @@ answers 'the real xl is not to be found' 1 xl list
 apt install xen-utils-common
 ours
 apt remove xl-fast
+stock
+
+step "no diversion from the first install on, and a purge"
+touch "$root/etc/xen/xl-fast.no-divert"
+apt install /packages/xl-fast.deb
+beside
+apt purge xl-fast
+stock
+[ ! -e "$root/etc/xen/xl-fast.no-divert" ] || fail "the switch is left"
+
+step "the package before this one, which diverted by itself, is upgraded"
+# shellcheck disable=SC2016  # expanded in there
+again "$deb" "$version~1" 'ln -s ../lib/xl-fast/xl usr/sbin/xl 2>/dev/null || { mkdir -p usr/sbin && ln -s ../lib/xl-fast/xl usr/sbin/xl; }
+    rm DEBIAN/postinst DEBIAN/prerm usr/lib/xl-fast/xl-fast-divert && sed -i "/xl-fast-divert/d" DEBIAN/md5sums
+    for d in add:preinst:install remove:postrm:remove; do printf "#!/bin/sh\nset -e\n[ \$1 != ${d##*:} ] || dpkg-divert --package xl-fast --${d%%:*} --rename --divert /usr/sbin/xl.stock /usr/sbin/xl\n" \
+        >DEBIAN/$(echo $d | cut -d: -f2); done
+    chmod 755 DEBIAN/preinst DEBIAN/postrm'
+apt install "/packages/$version~1.deb"
+answers 'stock xl: list' 0 xl list
+apt install /packages/xl-fast.deb
+ours
+apt purge xl-fast
 stock
 
 echo "all of it is as it should be"

@@ -288,6 +288,15 @@ doctor hostb
 ends 1
 has "  FAIL  path       xl in PATH is $work/bin/xl, which knows no --fast" "fix: ln -s $lib/xl /usr/local/sbin/xl" \
     hostb '  note  path '
+# The switch by which the package leaves Xen's xl in its place; there must be one all the same.
+touch "$work/here/xl-fast.no-divert"
+doctor hostb
+ends 0
+has "  ok    path       $work/bin/xl is Xen's own, by $work/here/xl-fast.no-divert: use xl-fast migrate" hostb '  note  path '
+rm "$work/bin/xl"
+PATH=$work/bin:${PATH//sbin/none} doctor
+ends 1
+has '  FAIL  path       there is no xl in PATH'
 ln -sf "$lib/xl" "$work/bin/xl"
 
 # What a host answers, a terminal does not act on; half an answer is none.

@@ -46,12 +46,22 @@ int xf_check_installation(struct xf_preflight *p)
     return xf_pass(p, "%s", p->lib);
 }
 
-/* Whether `xl` is our shim, by PATH, as a shell would find it. */
+/* The file, beside xl-fast.conf, with which Debian's package leaves Xen's xl in its place
+   (scripts/deb/xl-fast-divert). */
+static bool is_not_diverted(char *to, size_t size)
+{
+    const char *conf = xf_config_path(), *slash = strrchr(conf, '/');
+
+    snprintf(to, size, "%.*sxl-fast.no-divert", slash ? (int)(slash + 1 - conf) : 0, conf);
+    return !access(to, F_OK);
+}
+
+/* Whether `xl` is our shim, by PATH, as a shell would find it; or whether the admin wants Xen's. */
 int xf_check_path(struct xf_preflight *p)
 {
     static const char link[] = "/usr/local/sbin/xl";
     const char *path = getenv("PATH");
-    char found[512] = "", shim[600], real[PATH_MAX], ours[PATH_MAX];
+    char found[512] = "", shim[600], not_diverted[600], real[PATH_MAX], ours[PATH_MAX];
     struct stat st;
 
     snprintf(shim, sizeof(shim), "%s/xl", p->lib);
@@ -65,6 +75,8 @@ int xf_check_path(struct xf_preflight *p)
     }
     if (found[0] && realpath(found, real) && realpath(shim, ours) && !strcmp(real, ours))
         return xf_pass(p, "%s is xl-fast's", found);
+    if (found[0] && is_not_diverted(not_diverted, sizeof(not_diverted)))
+        return xf_pass(p, "%s is Xen's own, by %s: use xl-fast migrate", found, not_diverted);
     if (strcmp(found, link) && !access(shim, X_OK))
         xf_fix(p, false, "ln -s %s %s", shim, link);
     if (!found[0])
