@@ -7,9 +7,9 @@
 
 demo --memory 32M --fill random --dirty-rate 20M --bandwidth 1G --seed 1 --json --events "$work/events"
 verified
-[ "$(get predicted_downtime_ms)" != 0.0 ] || fail "nothing was predicted"
+[ "$(get predicted_downtime_us)" != 0 ] || fail "nothing was predicted"
 us=$(sed -n 's/.*"suspend".*"predicted_downtime_us":\([0-9]*\).*/\1/p' "$work/events")
-[ "$(get predicted_downtime_ms | awk '{ printf "%d", $1 * 1000 + 0.5 }')" = "$us" ] || fail "the events predict $us"
+[ "$(get predicted_downtime_us)" = "$us" ] || fail "the events predict $us"
 demo --memory 16M --seed 1
 grep -qE '^  downtime +[0-9.]+ ms, predicted [0-9.]+ ms$' "$work/out" || fail "the table shows no prediction"
 

@@ -20,7 +20,7 @@ for end, others in ("source", {"open", "write"}), ("target", {"read", "seal"}):
     assert 0 < busy <= 100, busy
 # The total begins before memory goes and ends when all is there.
 assert j["total_us"] >= j["downtime_us"] > 0
-assert j["total_us"] * 1e3 * j["payload_gbps"] / 8 >= 64 << 20
+assert j["total_us"] / 1e6 * j["payload_bps"] / 8 >= 64 << 20
 END
 
 demo --memory 32M --seed 5 --timing

@@ -71,6 +71,7 @@ is quiet null
 FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry --json
 ends 0
 one_object
+tests/e2e/check-units "$work/out" 10 || fail "another unit"
 is guest '"web1"'
 is host '"hostb"'
 is memory_bytes 1073741824

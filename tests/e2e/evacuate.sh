@@ -33,8 +33,8 @@ has out 'db                          900 MiB' 'to hostb' 'hostb                 
 [ "$(find "$dir/run" "$dir/log/moves" -type f -size +0 | wc -l)" = 0 ] || fail "a plan has done something"
 evacuate -n --json hostb hostc
 ends 0
-has out '"event":"evacuate_plan"' '{"host":"hostb","usable":true,"free_kib":1331200}' \
-    '{"guest":"db","uuid":"'$boot'2","fate":"moves","need_kib":921600,"busy_permille":0,"host":"hostb"}'
+has out '"event":"evacuate_plan"' '{"host":"hostb","usable":true,"free_bytes":1363148800}' \
+    '{"guest":"db","uuid":"'$boot'2","fate":"moves","need_bytes":943718400,"busy_pct":0.0,"host":"hostb"}'
 [ "$(wc -l <"$work/out")" = 1 ] || fail "more than one line"
 
 world

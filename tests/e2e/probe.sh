@@ -53,7 +53,7 @@ has 'port = "eth1"'
 probe --json
 is ready true
 is xen '"4.17"'
-is xen_free_kib 204800
+is xen_free_bytes 209715200
 is port '"eth1"'
 is address '"192.0.2.1/24"'
 FAKE_LAST='why=A: port eth7: there is no such network interface' probe --json

@@ -315,7 +315,7 @@ for _ in $(seq 100); do xl-fast status | grep -q '40 %' && break; sleep 0.05; do
 xl-fast status >"$work/status" || fail "status: $?"
 grep -qE '^web1 to hostb, for .*: live  round 1  40 %  1.28 Gbit/s' "$work/status" || fail "status: $(cat "$work/status")"
 xl-fast status --json >"$work/status"
-for word in '"guest": "web1"' '"domid": 5' '"host": "hostb"' "\"pid\": $shim" '"phase": "live"' '"percent": 40'; do
+for word in '"guest": "web1"' '"domid": 5' '"host": "hostb"' "\"pid\": $shim" '"phase": "live"' '"done_pct": 40'; do
     grep -qF "$word" "$work/status" || fail "status --json: no $word: $(cat "$work/status")"
 done
 # A record whose process is gone, and one whose number another process has.

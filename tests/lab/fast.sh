@@ -100,7 +100,7 @@ fast_move() {
     fi
     note "FIGURES $from->$to: rounds $(result source rounds), pages $(result source pages_sent)" \
         "(zero $(result source pages_zero), repaired $(result source pages_repaired))," \
-        "payload $(result source payload_gbps) Gbit/s, memory's downtime $(($(result source downtime_us) / 1000)) ms," \
+        "payload $(($(result source payload_bps) / 1000000)) Mbit/s, memory's downtime $(($(result source downtime_us) / 1000)) ms," \
         "guest suspended $(($(result source suspended_us) / 1000)) ms until libxl goes on," \
         "CPU of source $(($(result source cpu_user_us) / 1000))+$(($(result source cpu_system_us) / 1000)) ms" \
         "and target $(($(result target cpu_user_us) / 1000))+$(($(result target cpu_system_us) / 1000)) ms (user+system)," \

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "xl-plugin/cli/json_text.h"
+
 #define ROOM_FIRST 16u
 
 static uint64_t less(uint64_t to, uint64_t from)
@@ -54,11 +56,6 @@ static void print_pct(double pct)
         printf(" %7.1f", pct);
 }
 
-static struct json_object *number_or_null(double v)
-{
-    return isnan(v) ? NULL : json_object_new_double(v);
-}
-
 void xf_bench_interval_print(const struct xf_bench_interval *i)
 {
     char span[40];
@@ -83,8 +80,8 @@ struct json_object *xf_bench_interval_json(const struct xf_bench_interval *i)
     json_object_object_add(j, "rate_pps", json_object_new_uint64((uint64_t)i->pps));
     json_object_object_add(j, "packets_sent", json_object_new_uint64(i->packets));
     json_object_object_add(j, "packets_lost", json_object_new_uint64(i->lost));
-    json_object_object_add(j, "source_cpu_pct", number_or_null(i->source_cpu_pct));
-    json_object_object_add(j, "target_cpu_pct", number_or_null(i->target_cpu_pct));
+    json_object_object_add(j, "source_cpu_pct", xf_json_tenths(i->source_cpu_pct));
+    json_object_object_add(j, "target_cpu_pct", xf_json_tenths(i->target_cpu_pct));
     return j;
 }
 

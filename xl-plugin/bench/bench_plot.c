@@ -41,11 +41,11 @@ const struct xf_command xf_bench_plot_command = {
 
 enum { MEMORY, WIRE, RATES };
 
-static const char *const keys[RATES] = {"memory_gbps", "wire_gbps"};
+static const char *const keys[RATES] = {"memory_bps", "wire_bps"};
 
 struct bar {
     char label[160];
-    double rates[RATES][RUNS_MAX];
+    double rates[RATES][RUNS_MAX]; /* Gbit/s */
     unsigned runs;
 };
 
@@ -102,7 +102,7 @@ static const char *take(struct bars *bars, struct json_object *line)
     if (bar->runs == RUNS_MAX)
         return "more runs of a combination than can be";
     for (unsigned i = 0; i < RATES; i++)
-        bar->rates[i][bar->runs] = json_object_get_double(rate[i]);
+        bar->rates[i][bar->runs] = json_object_get_double(rate[i]) / 1e9;
     bar->runs++;
     return NULL;
 }

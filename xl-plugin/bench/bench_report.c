@@ -16,7 +16,7 @@
 /* Of the passes that count. */
 struct figures {
     uint64_t us, packets, lost, repaired;
-    double memory_gbps, payload_gbps, wire_gbps, mpps;
+    uint64_t memory_bps, payload_bps, wire_bps, rate_pps;
 };
 
 static void figure(struct figures *f, const struct xf_bench_options *o,
@@ -33,12 +33,14 @@ static void figure(struct figures *f, const struct xf_bench_options *o,
         .lost = to->packets_lost - from->packets_lost,
         .repaired = to->pages_repaired - from->pages_repaired,
     };
-    f->memory_gbps = (double)(pages * XF_PAGE_BYTES) * 8 / us / 1e3;
+    f->memory_bps = (uint64_t)((double)(pages * XF_PAGE_BYTES) * 8e6 / us);
     /* Zero pages do not cross the link: they would flatter. */
-    f->payload_gbps = (double)((pages > zero ? pages - zero : 0) * XF_PAGE_BYTES) * 8 / us / 1e3;
-    f->wire_gbps =
-        (double)(to->bytes_wire - from->bytes_wire + f->packets * run->frame_bytes) * 8 / us / 1e3;
-    f->mpps = (double)f->packets / us;
+    f->payload_bps =
+        (uint64_t)((double)((pages > zero ? pages - zero : 0) * XF_PAGE_BYTES) * 8e6 / us);
+    f->wire_bps =
+        (uint64_t)((double)(to->bytes_wire - from->bytes_wire + f->packets * run->frame_bytes) *
+                   8e6 / us);
+    f->rate_pps = (uint64_t)((double)f->packets * 1e6 / us);
 }
 
 static uint32_t mtu_of(const struct xf_bench_run *run)
@@ -57,11 +59,6 @@ bool xf_bench_verified(const struct xf_bench_options *o, const struct xf_bench_r
 static void put_u64(struct json_object *to, const char *key, uint64_t v)
 {
     json_object_object_add(to, key, json_object_new_uint64(v));
-}
-
-static void put_double(struct json_object *to, const char *key, double v)
-{
-    json_object_object_add(to, key, json_object_new_double(v));
 }
 
 static void put_text(struct json_object *to, const char *key, const char *text)
@@ -83,8 +80,8 @@ static struct json_object *by_queue(const struct xf_bench_result *r,
 /* Of all passes. */
 static void put_cpu(struct json_object *to, const char *key, const struct xf_bench_end *end)
 {
-    json_object_object_add(
-        to, key, end->us ? json_object_new_double(xf_bench_cpu_pct(end->cpu_us, end->us)) : NULL);
+    json_object_object_add(to, key,
+                           end->us ? xf_json_tenths(xf_bench_cpu_pct(end->cpu_us, end->us)) : NULL);
 }
 
 static void put_figures(struct json_object *to, const struct xf_bench_result *r,
@@ -96,11 +93,11 @@ static void put_figures(struct json_object *to, const struct xf_bench_result *r,
 
     figure(&f, o, run);
     put_u64(to, "passes", run->passes);
-    put_double(to, "seconds", (double)f.us / 1e6);
-    put_double(to, "memory_gbps", f.memory_gbps);
-    put_double(to, "payload_gbps", f.payload_gbps);
-    put_double(to, "wire_gbps", f.wire_gbps);
-    put_double(to, "mpps", f.mpps);
+    put_u64(to, "time_us", f.us);
+    put_u64(to, "memory_bps", f.memory_bps);
+    put_u64(to, "payload_bps", f.payload_bps);
+    put_u64(to, "wire_bps", f.wire_bps);
+    put_u64(to, "rate_pps", f.rate_pps);
     put_u64(to, "packets_sent", f.packets);
     put_u64(to, "packets_lost", f.lost);
     put_u64(to, "pages_repaired", f.repaired);
@@ -211,9 +208,9 @@ void xf_bench_report_row(struct xf_bench_result *r)
         return;
     }
     figure(&f, r->options, run);
-    printf(" %7.2f %7.2f %7.2f %6.3f %6" PRIu64 " %8" PRIu64 " %6" PRIu64 "\n", f.memory_gbps,
-           f.payload_gbps, f.wire_gbps, f.mpps, f.lost, f.repaired,
-           run->target.link.rx_port_missed);
+    printf(" %7.2f %7.2f %7.2f %6.3f %6" PRIu64 " %8" PRIu64 " %6" PRIu64 "\n",
+           (double)f.memory_bps / 1e9, (double)f.payload_bps / 1e9, (double)f.wire_bps / 1e9,
+           (double)f.rate_pps / 1e6, f.lost, f.repaired, run->target.link.rx_port_missed);
 }
 
 void xf_bench_report_details(const struct xf_bench_result *r)

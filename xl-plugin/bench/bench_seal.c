@@ -21,6 +21,7 @@
 #include "transport/base/random.h"
 #include "transport/seal.h"
 #include "xl-plugin/cli/cli.h"
+#include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/cli/memory.h"
 #include "xl-plugin/cli/number.h"
 
@@ -144,16 +145,21 @@ static int by_rate(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static struct json_object *bps_json(const struct pass *p)
+{
+    return json_object_new_uint64((uint64_t)(p->gbps * 1e9));
+}
+
 static void show_json(const struct options *o, const struct pass *median,
                       struct json_object *samples)
 {
     struct json_object *j = json_object_new_object();
 
-    json_object_object_add(j, "seal_gbps", json_object_new_double(median->gbps));
-    json_object_object_add(j, "cycles_per_page", json_object_new_double(median->cycles_per_page));
+    json_object_object_add(j, "seal_bps", bps_json(median));
+    json_object_object_add(j, "cycles_per_page", xf_json_tenths(median->cycles_per_page));
     json_object_object_add(j, "memory_bytes", json_object_new_uint64(o->memory_bytes));
     json_object_object_add(j, "passes", json_object_new_uint64(json_object_array_length(samples)));
-    json_object_object_add(j, "samples_gbps", samples);
+    json_object_object_add(j, "samples_bps", samples);
     puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
     json_object_put(j);
 }
@@ -165,7 +171,7 @@ static void show(const struct options *o, struct pass *passes, unsigned n)
 
     /* As they came; then in order, for the median. */
     for (unsigned i = 0; i < n; i++)
-        json_object_array_add(samples, json_object_new_double(passes[i].gbps));
+        json_object_array_add(samples, bps_json(&passes[i]));
     qsort(passes, n, sizeof(*passes), by_rate);
     if (o->json) {
         show_json(o, &passes[n / 2], samples);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* JSON text: replaces what is no UTF-8, so that any bytes become a JSON string. */
+/* JSON values: any bytes become a string, and a number has one digit after the point. */
 #include "json_text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,4 +32,13 @@ struct json_object *xf_json_text(const char *text)
     o = fclose(f) ? NULL : json_object_new_string_len(valid, (int)size);
     free(valid);
     return o;
+}
+
+struct json_object *xf_json_tenths(double v)
+{
+    char text[64];
+
+    if (!isfinite(v) || snprintf(text, sizeof(text), "%.1f", v) >= (int)sizeof(text))
+        return NULL;
+    return json_object_new_double_s(v, text);
 }

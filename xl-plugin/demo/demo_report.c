@@ -42,25 +42,27 @@ static uint64_t total_us(const struct xf_demo_outcome *o)
 }
 
 /* Pages that crossed, compressed or not; elided zero pages would flatter. */
-static double payload_gbps(const struct xf_demo_outcome *o)
+static uint64_t payload_bps(const struct xf_demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
     uint64_t us = between(s->live_us, s->done_us);
 
     if (!us)
         return 0;
-    return (double)(s->pages_sent - s->pages_zero) * (double)XF_PAGE_BYTES * 8 / (double)us / 1e3;
+    return (uint64_t)((double)(s->pages_sent - s->pages_zero) * (double)XF_PAGE_BYTES * 8e6 /
+                      (double)us);
 }
 
 /* With the frames around the packets. */
-static double wire_gbps(const struct xf_demo_outcome *o)
+static uint64_t wire_bps(const struct xf_demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
     uint64_t us = between(s->live_us, s->done_us);
 
     if (!us)
         return 0;
-    return (double)(s->bytes_wire + s->packets_sent * o->source.frame_bytes) * 8 / (double)us / 1e3;
+    return (uint64_t)((double)(s->bytes_wire + s->packets_sent * o->source.frame_bytes) * 8e6 /
+                      (double)us);
 }
 
 static uint64_t rejects(const struct xf_demo_outcome *o, unsigned i)
@@ -88,7 +90,7 @@ static void put_settings(struct json_object *to, const struct xf_demo_options *o
     put_u64(to, "seed", o->seed);
     put_u64(to, "memory_bytes", o->memory_bytes);
     json_object_object_add(to, "fill", json_object_new_string(xf_ends_fill_name(o->fill)));
-    put_u64(to, "dirty_bytes_per_s", o->dirty_bytes_per_s);
+    put_u64(to, "dirty_bps", o->dirty_bytes_per_s * 8);
     put_u64(to, "writers", o->writers);
     put_u64(to, "queues", o->queues);
     put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
@@ -115,13 +117,12 @@ static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
     put_u64(to, "bytes_wire", s->bytes_wire);
     put_u64(to, "packets_sent", s->packets_sent);
     put_u64(to, "packets_lost", s->packets_lost);
-    json_object_object_add(to, "payload_gbps", json_object_new_double(payload_gbps(o)));
-    json_object_object_add(to, "wire_gbps", json_object_new_double(wire_gbps(o)));
+    put_u64(to, "payload_bps", payload_bps(o));
+    put_u64(to, "wire_bps", wire_bps(o));
     put_u64(to, "path_bps", s->path_bytes_per_s * 8);
     put_u64(to, "rtt_us", s->rtt_us);
     put_u64(to, "downtime_us", downtime_us(o));
-    json_object_object_add(to, "predicted_downtime_ms",
-                           json_object_new_double((double)s->predicted_us / 1e3));
+    put_u64(to, "predicted_downtime_us", s->predicted_us);
     put_u64(to, "total_us", total_us(o));
     put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
     put_u64(to, "resumed_pages", o->resumed_pages);
@@ -225,9 +226,9 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
     printf("  on the wire %s in %" PRIu64 " packets, %s less by compression\n",
            xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent,
            xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
-    printf("  payload     %.2f Gbit/s", payload_gbps(o));
+    printf("  payload     %.2f Gbit/s", (double)payload_bps(o) / 1e9);
     if (opt->bandwidth_bytes_per_s)
-        printf(", on the wire %.3f of at most %.3f Gbit/s", wire_gbps(o),
+        printf(", on the wire %.3f of at most %.3f Gbit/s", (double)wire_bps(o) / 1e9,
                (double)opt->bandwidth_bytes_per_s * 8 / 1e9);
     putchar('\n');
     printf("  downtime    %.3f ms, predicted %.3f ms\n", (double)downtime_us(o) / 1e3,
@@ -257,7 +258,8 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
 /* ---- the live line ------------------------------------------------------------------------ */
 
 /* What went out since the last line, a second: the speed that somebody who watches wants to see. */
-static uint64_t wire_bps(const struct xf_demo_progress *last, const struct xf_demo_progress *now)
+static uint64_t wire_bps_now(const struct xf_demo_progress *last,
+                             const struct xf_demo_progress *now)
 {
     uint64_t us = now->p.now_us - last->p.now_us;
 
@@ -276,7 +278,7 @@ void xf_demo_progress_show(struct xf_demo_progress_line *line, const struct xf_d
         .pages_total = line->pages_total,
         .round_us = p->round_us,
         .bytes = now->bytes_wire,
-        .bps = wire_bps(&line->last, now),
+        .bps = wire_bps_now(&line->last, now),
         .round_bps = p->bytes_per_s * 8,
         .dirty_pages = p->dirty_pages,
         .predicted_us = p->predicted_downtime_us == UINT64_MAX ? 0 : p->predicted_downtime_us,

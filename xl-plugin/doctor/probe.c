@@ -171,7 +171,7 @@ static struct json_object *port_object(const struct xf_found *port)
         put_bool(o, "up", port->up);
         put_bool(o, "link", port->link);
         put_number(o, "queues", port->queues);
-        put_number(o, "speed_mbps", (uint64_t)port->speed_mbps);
+        put_number(o, "speed_bps", (uint64_t)port->speed_mbps * 1000000);
     }
     put_bool(o, "usable", port->usable);
     put_string(o, "why", port->why);
@@ -191,10 +191,10 @@ static void print_json(const struct probe *p)
     put_string(o, "xen", p->xen);
     put_number(o, "protocol", XF_PROTOCOL_VERSION);
     put_string(o, "dpdk", xf_dpdk_version());
-    put_number(o, "memory_available_kib", p->memory_kib);
+    put_number(o, "memory_available_bytes", p->memory_kib * 1024);
     put_number(o, "hugepages_free", p->host.hugepages_free);
     if (p->free_kib[0])
-        put_number(o, "xen_free_kib", strtoull(p->free_kib, NULL, 10));
+        put_number(o, "xen_free_bytes", strtoull(p->free_kib, NULL, 10) * 1024);
     put_string(o, "port", p->configured);
     put_string(o, "address", p->address);
     for (unsigned i = 0; i < p->ports_n; i++)

@@ -105,8 +105,8 @@ static struct json_object *guest_object(const struct xf_evacuate_guest *g, const
     put_guest(o, g->name, g->uuid);
     put_text(o, key, fate);
     if (g->need_kib)
-        put_u64(o, "need_kib", g->need_kib);
-    put_u64(o, "busy_permille", g->busy_permille);
+        put_u64(o, "need_bytes", g->need_kib * 1024);
+    json_object_object_add(o, "busy_pct", xf_json_tenths(g->busy_permille / 10.0));
     if (why)
         put_text(o, "why", why);
     return o;
@@ -123,7 +123,7 @@ static void plan_event(const struct xf_evacuate_guest *guests, unsigned n,
         put_text(item, "host", hosts[i].name);
         json_object_object_add(item, "usable", json_object_new_boolean(hosts[i].usable));
         if (hosts[i].usable)
-            put_u64(item, "free_kib", hosts[i].free_kib);
+            put_u64(item, "free_bytes", hosts[i].free_kib * 1024);
         else
             put_text(item, "why", hosts[i].why);
     }

@@ -181,7 +181,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
            "\"pages_compressed\":%llu,\"bytes_saved\":%llu,"
            "\"deferred_pages\":%llu,\"verified_pages\":%llu,\"unverified_pages\":%llu,"
-           "\"bytes_wire\":%llu,\"payload_gbps\":%.3f,\"path_bps\":%llu,"
+           "\"bytes_wire\":%llu,\"payload_bps\":%llu,\"path_bps\":%llu,"
            "\"rtt_us\":%llu,\"bandwidth_bps\":%llu,"
            "\"packets_lost\":%llu,\"port_up_us\":%llu,"
            "\"port_down_us\":%llu,"
@@ -197,14 +197,15 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
            (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
            (unsigned long long)s->pages_compressed, (unsigned long long)s->bytes_saved,
            (unsigned long long)s->pages_deferred, (unsigned long long)s->pages_verified,
-           (unsigned long long)s->pages_unverified, (unsigned long long)s->bytes_wire, rate,
-           (unsigned long long)s->path_bytes_per_s * 8, (unsigned long long)s->rtt_us,
-           (unsigned long long)s->limit_bytes_per_s * 8, (unsigned long long)s->packets_lost,
-           (unsigned long long)r->port_up_us, (unsigned long long)r->port_down_us,
-           (unsigned long long)memory_us, (unsigned long long)downtime_us,
-           (unsigned long long)s->predicted_us, s->throttle_pct, (unsigned long long)suspended_us,
-           (unsigned long long)(now - r->start_us), us_of(used.ru_utime), us_of(used.ru_stime),
-           (unsigned long long)port->tx_packets, (unsigned long long)port->tx_bytes,
-           (unsigned long long)port->rx_packets, (unsigned long long)port->rx_bytes,
-           (unsigned long long)port->rx_port_missed, cycles, rejects);
+           (unsigned long long)s->pages_unverified, (unsigned long long)s->bytes_wire,
+           (unsigned long long)(rate * 1e9), (unsigned long long)s->path_bytes_per_s * 8,
+           (unsigned long long)s->rtt_us, (unsigned long long)s->limit_bytes_per_s * 8,
+           (unsigned long long)s->packets_lost, (unsigned long long)r->port_up_us,
+           (unsigned long long)r->port_down_us, (unsigned long long)memory_us,
+           (unsigned long long)downtime_us, (unsigned long long)s->predicted_us, s->throttle_pct,
+           (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
+           us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
+           (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
+           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, cycles,
+           rejects);
 }

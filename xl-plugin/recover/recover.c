@@ -221,6 +221,20 @@ static void print_advice(const struct recover *r)
         put_command(r, "xl destroy", "--migratedaway", "; then xl create, from its disks\n");
 }
 
+/* The hosts tell each other nanoseconds; people read microseconds in all JSON. */
+static void use_microseconds(struct json_object *look)
+{
+    struct json_object *domains = json_object_object_get(look, "domains");
+
+    for (size_t i = 0; domains && i < json_object_array_length(domains); i++) {
+        struct json_object *domain = json_object_array_get_idx(domains, i);
+        uint64_t ns = json_object_get_uint64(json_object_object_get(domain, "cpu_time_ns"));
+
+        json_object_object_del(domain, "cpu_time_ns");
+        json_object_object_add(domain, "cpu_time_us", json_object_new_uint64(ns / 1000));
+    }
+}
+
 static struct json_object *look_object(const struct xf_look *l)
 {
     char *text = xf_look_print(l);
@@ -229,6 +243,8 @@ static struct json_object *look_object(const struct xf_look *l)
 
     json_object_put(valid);
     free(text);
+    if (o)
+        use_microseconds(o);
     return o;
 }
 

@@ -88,19 +88,19 @@ static struct json_object *json_of(const struct xf_moving *m, const struct xf_st
         put_u64(o, "domid", (uint64_t)s->domid);
     put_text(o, "host", m->host);
     put_u64(o, "pid", (uint64_t)m->pid);
-    put_u64(o, "since", m->since_s);
+    put_u64(o, "since_us", m->since_s * 1000000);
     put_text(o, "events", m->events);
     put_text(o, "phase", s->program[0] ? n->phase : "waiting");
     if (n->round)
         put_u64(o, "round", n->round);
     if (percent >= 0)
-        json_object_object_add(o, "percent", json_object_new_double(percent));
+        json_object_object_add(o, "done_pct", xf_json_tenths(percent));
     put_u64(o, "bytes", n->bytes);
     if (n->bps)
         put_u64(o, "wire_bps", n->bps);
     if (n->dirty_us)
-        put_u64(o, "dirty_bytes_per_s",
-                (uint64_t)((double)n->dirty_pages * 4096e6 / (double)n->dirty_us));
+        put_u64(o, "dirty_bps",
+                (uint64_t)((double)n->dirty_pages * 8 * 4096e6 / (double)n->dirty_us));
     if (n->predicted_us)
         put_u64(o, "predicted_downtime_us", n->predicted_us);
     if (xf_live_eta_us(n))

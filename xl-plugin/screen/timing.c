@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "xl-plugin/cli/json_text.h"
+
 static double per_page(uint64_t cycles, const struct xf_stats *s)
 {
     return s->pages_sent ? (double)cycles / (double)s->pages_sent : 0;
@@ -21,10 +23,9 @@ static struct json_object *timing_of(const struct xf_stats *s)
     uint64_t cycles[XF_STAGE_COUNT], all = xf_laps_read(&s->laps, cycles);
 
     for (unsigned i = 0; i < XF_STAGE_COUNT; i++)
-        json_object_object_add(j, xf_stage_names[i],
-                               json_object_new_double(per_page(cycles[i], s)));
-    json_object_object_add(j, "all", json_object_new_double(per_page(all, s)));
-    json_object_object_add(j, "busy_pct", json_object_new_double(busy_pct(&s->laps, all)));
+        json_object_object_add(j, xf_stage_names[i], xf_json_tenths(per_page(cycles[i], s)));
+    json_object_object_add(j, "all", xf_json_tenths(per_page(all, s)));
+    json_object_object_add(j, "busy_pct", xf_json_tenths(busy_pct(&s->laps, all)));
     return j;
 }
 
