@@ -15,7 +15,7 @@ printf '#!/bin/sh\necho "xl $*" >>"$DIR/xl"\n' >"$dir/real/xl"
 printf '#!/bin/sh\necho "ssh $*" >>"$DIR/ssh"\nwhile [ $# -gt 1 ]; do shift; done\nprintf "${FAKE_NOISE:-}"\nexec ${FAKE_SHELL:-sh} -c "$1"\n' >"$dir/tools/ssh"
 cat >"$dir/shim/xl-fast-preflight" <<'END'
 #!/bin/sh
-printf '%s\n' protocol=1 xen=4.17 need_kib=1100000 port=eth1 address=192.0.2.1/24 mtu=9000 max_downtime_us=300000 \
+printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=1100000 port=eth1 address=192.0.2.1/24 mtu=9000 max_downtime_us=300000 \
     uuid=00000000-0000-4000-8000-000000000001 "name=web1" "bandwidth_bps=${FAKE_BANDWIDTH:-0}"
 [ "$1" != source ] || echo "memory_kib=${FAKE_MEMORY-1048576}"
 [ "$1" != source ] || echo "speed_mbps=${FAKE_SPEED:-0}"

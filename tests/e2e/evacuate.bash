@@ -45,12 +45,12 @@ guests)
     [ -e "$DIR/cut" ] || echo all=said ;;
 host)
     [ ! -e "$DIR/no-port" ] || { echo "why=here: port eth7: there is no such network interface"; exit; }
-    printf '%s\n' protocol=1 xen=4.17 free_kib=5 port=eth1 address=192.0.2.1/24 fast=ok ;;
+    printf '%s\n' version=0.9.0 protocol=1 xen=4.17 free_kib=5 port=eth1 address=192.0.2.1/24 fast=ok ;;
 source)
     for file in $(guests here); do
         [ "$file" = "$2" ] || continue
         read_guest "$DIR/here/$file" || continue
-        printf '%s\n' protocol=1 xen=4.17 "need_kib=$((need * 1024))" port=eth1 address=192.0.2.1/24 "uuid=$uuid" "name=$file" fast=ok
+        printf '%s\n' version=0.9.0 protocol=1 xen=4.17 "need_kib=$((need * 1024))" port=eth1 address=192.0.2.1/24 "uuid=$uuid" "name=$file" fast=ok
         exit
     done
     echo "why=here: there is no domain '$2'" ;;
@@ -61,7 +61,7 @@ target)
     [ ! -e "$DIR/$end/.same" ] || address=192.0.2.1b
     free=$(($(free_mib "$end") * 1024))
     [ "$free" -ge "$4" ] || { echo "why=$end: not enough free memory"; exit; }
-    printf '%s\n' protocol=1 xen=4.17 port=eth9 "address=$address/24" "free_kib=$free"
+    printf '%s\n' version=0.9.0 protocol=1 xen=4.17 port=eth9 "address=$address/24" "free_kib=$free"
     # Of the guests that it is asked about.
     if [ -e "$DIR/$end/.cannot" ]; then
         grep -A 1 '^guest=' | grep -B 1 -xF "name=$(cat "$DIR/$end/.cannot")" |

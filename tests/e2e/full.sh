@@ -32,7 +32,7 @@ END_XL
 printf '#!/bin/sh\nwhile [ $# -gt 1 ]; do shift; done\nexec sh -c "$1"\n' >"$work/bin/ssh"
 cat >"$lib/xl-fast-preflight" <<END_PREFLIGHT
 #!/bin/sh
-printf '%s\n' protocol=1 xen=4.17 need_kib=2000 memory_kib=2000 port=eth1 address=192.0.2.1/24 uuid=$guest name=web1 fast=ok
+printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=2000 memory_kib=2000 port=eth1 address=192.0.2.1/24 uuid=$guest name=web1 fast=ok
 END_PREFLIGHT
 printf '#!/bin/sh\necho running\n' >"$lib/xl-fast-domain"
 chmod +x "$lib"/* "$work"/*/*

@@ -29,7 +29,7 @@ cat >"$lib/xl-fast-preflight" <<'END_PREFLIGHT'
 #!/bin/sh
 echo "${END_OF:-here} preflight $*" >>"$W/log"
 case $1 in
-source | target | host) printf '%s\n' protocol=1 xen=4.17 need_kib=2000 port=eth1 "address=192.0.2.$([ -z "${END_OF:-}" ]; echo $?)/24" mtu=9000 free_kib=9999 \
+source | target | host) printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=2000 port=eth1 "address=192.0.2.$([ -z "${END_OF:-}" ]; echo $?)/24" mtu=9000 free_kib=9999 \
     memory_kib=2000 uuid=6f1c9a52-0001-4000-8000-0123456789ab name=web1 fast=ok ;;
 examine) printf '%s\n' 'check=ok xen fine' examined=1 ;;
 esac

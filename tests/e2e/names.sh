@@ -55,7 +55,7 @@ names=("dev's pc" münchen '-web' '$(reboot)' "$(printf 'm\374nchen')" "$(printf
 # shellcheck disable=SC2016  # their scripts
 {
     mkdir "$work/lib"
-    printf '#!/bin/sh\nprintf "%%s\\n" protocol=1 xen=4.17 need_kib=1 port=eth1 address=192.0.2.1/24 uuid=6f1c9a52-0001-4000-8000-0123456789ab "name=$NAME" fast=ok\n' \
+    printf '#!/bin/sh\nprintf "%%s\\n" version=0.9.0 protocol=1 xen=4.17 need_kib=1 port=eth1 address=192.0.2.1/24 uuid=6f1c9a52-0001-4000-8000-0123456789ab "name=$NAME" fast=ok\n' \
         >"$work/lib/xl-fast-preflight"
     printf '#!/bin/sh\necho running\n' >"$work/lib/xl-fast-domain"
     printf '#!/bin/sh\nexit 1\n' >"$work/lib/real"

@@ -49,7 +49,7 @@ END_SSH
 cat >"$dir/shim/xl-fast-preflight" <<'END_PREFLIGHT'
 #!/bin/sh
 [ "$1" = source ] || [ ! -e "$DIR/busy" ] || echo busy=4711
-printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
+printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
     uuid=$GUEST "name=${FAKE_NAME:-web1}" fast=ok
 END_PREFLIGHT
 cat >"$dir/shim/xl-fast-domain" <<'END_DOMAIN'

@@ -19,7 +19,7 @@ number() { case $1 in hosta) echo 1 ;; hostb) echo 2 ;; hostc) echo 3 ;; esac; }
 queue=$XL_FAST_RUNDIR/xl-fast/queue-eth1
 case $1 in
 queue) mkdir -p "${queue%/*}" && echo "$queue" ;;
-source) printf '%s\n' protocol=1 xen=4.17 need_kib=1 port=eth1 "address=192.0.2.$(number "$HOST_OF")/24" uuid=$UUID "name=$2" fast=ok ;;
+source) printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=1 port=eth1 "address=192.0.2.$(number "$HOST_OF")/24" uuid=$UUID "name=$2" fast=ok ;;
 target)
     echo $(($(cat "$DIR/asked" 2>/dev/null) + 1)) >"$DIR/asked.$$" && mv "$DIR/asked.$$" "$DIR/asked" # never read half
     attempt=$(sed -n 's/^attempt=//p')
@@ -29,7 +29,7 @@ target)
     # As if the other one had come between the answer and the receiver.
     if [ -e "$DIR/lies" ]; then
         rm "$DIR/lies"
-        printf '%s\n' protocol=1 xen=4.17 port=eth1 address=192.0.2.9/24 fast=ok
+        printf '%s\n' version=0.9.0 protocol=1 xen=4.17 port=eth1 address=192.0.2.9/24 fast=ok
         exit
     fi
     grep -qx "$attempt" "$turns" || echo "$attempt" >>"$turns"
@@ -40,7 +40,7 @@ target)
         source=${5#192.0.2.}
         [ "${source%/*}" -lt "$(number "$HOST_OF")" ] || echo yield=1
     fi
-    printf '%s\n' protocol=1 xen=4.17 port=eth1 address=192.0.2.9/24 fast=ok ;;
+    printf '%s\n' version=0.9.0 protocol=1 xen=4.17 port=eth1 address=192.0.2.9/24 fast=ok ;;
 esac
 END
 printf '#!/bin/sh\necho running\n' >"$dir/lib/xl-fast-domain"

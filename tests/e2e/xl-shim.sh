@@ -36,7 +36,7 @@ echo "preflight $*" >>"$FAKE_LOG"
 case $1 in
 source)
     [ -z "${FAKE_SOURCE:-}" ] || { printf '%s\n' ${FAKE_FIX:+"fix=$FAKE_FIX"} "why=$FAKE_SOURCE"; exit; }
-    printf '%s\n' protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
+    printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=200000 port=eth1 address=192.0.2.1/24 mtu=9000 \
         "ask=guest=$guest" "ask=disk=xvda /dev/a b" "uuid=${FAKE_UUID-$guest}" "name=${FAKE_NAME:-web1}" fast=ok ;;
 target)
     sed 's/^/question /' >>"$FAKE_LOG"
@@ -44,7 +44,7 @@ target)
     [ -z "${FAKE_FLOOD:-}" ] || { yes "protocol=1"; exit; }
     # Another migration has its port, once.
     [ ! -e "${FAKE_BUSY:-/nowhere}" ] || { rm "$FAKE_BUSY" && echo busy=4711; }
-    printf '%s\n' protocol=1 xen=4.17 "port=${FAKE_PORT:-eth9}" address=192.0.2.2/24 "mtu=${FAKE_MTU:-9000}" mtu_limit=0 fast=ok ;;
+    printf '%s\n' "${FAKE_VERSION-version=0.9.0}" protocol=1 xen=4.17 "port=${FAKE_PORT:-eth9}" address=192.0.2.2/24 "mtu=${FAKE_MTU:-9000}" mtu_limit=0 fast=ok ;;
 esac
 END
 cat >"$dir/shim/xl-fast-domain" <<'END'
@@ -303,6 +303,17 @@ check "source says no, and what fixes it" 1 '' "xl-fast: A: port eth7: down; fix
     env FAKE_SOURCE='A: port eth7: down' FAKE_FIX='ip link set eth7 up' xl migrate --fast d h
 check "target says no, and what fixes it" 1 '' "xl-fast: B: port eth7: down; fix: ip link set eth7 up" \
     env FAKE_TARGET='B: port eth7: down' FAKE_FIX='ip link set eth7 up' xl migrate --fast d h
+# An older target says ok to any version; so the source compares, too, and says one line.
+different='before 1.0.0 versions do not speak with each other: install the same one at both ends; fix: apt install ./xl-fast_*.deb'
+for versions in '|older than 0.9.0' 'version=0.9.0-rc1|0.9.0-rc1' 'version=0.10.0|0.10.0' 'version=1.0.0|1.0.0'; do
+    check "target has ${versions#*|}" 1 '' "xl-fast: h: has xl-fast ${versions#*|}, the source 0.9.0: $different" \
+        env FAKE_VERSION="${versions%|*}" xl migrate --fast d h
+    if [ -s "$dir/out" ] || [ "$(wc -l <"$dir/err")" != 1 ]; then
+        failed=$((failed + 1))
+        echo "not ok - not one line: $(cat "$dir/out" "$dir/err")"
+    fi
+done
+check "auto, target has another version" 0 "[migrate][d][h] $stock" "has xl-fast 0.10.0" env FAKE_VERSION=version=0.10.0 xl migrate --fast=auto d h
 check "target says no" 1 '' "xl-fast: B: too little" env FAKE_TARGET='B: too little' xl migrate --fast d h
 escape=$(printf 'B: \033[2J\\033[2J\r\001no')
 check "target writes to the terminal" 1 '' "xl-fast: B: ?[2J\\033[2J??no" \

@@ -16,12 +16,12 @@ void xf_answers_read(struct xf_answers *a, char *text)
         const char *key;
         const char **to;
     } keys[] = {
-        {"fast", &a->fast},         {"why", &a->why},       {"fix", &a->fix},
-        {"protocol", &a->protocol}, {"xen", &a->xen},       {"need_kib", &a->need_kib},
-        {"uuid", &a->uuid},         {"name", &a->name},     {"port", &a->port},
-        {"address", &a->address},   {"mtu", &a->mtu},       {"mtu_limit", &a->mtu_limit},
-        {"busy", &a->busy},         {"before", &a->before}, {"yield", &a->yield},
-        {"xl_busy", &a->xl_busy},
+        {"fast", &a->fast},         {"why", &a->why},         {"fix", &a->fix},
+        {"protocol", &a->protocol}, {"xen", &a->xen},         {"need_kib", &a->need_kib},
+        {"uuid", &a->uuid},         {"name", &a->name},       {"port", &a->port},
+        {"address", &a->address},   {"mtu", &a->mtu},         {"mtu_limit", &a->mtu_limit},
+        {"busy", &a->busy},         {"before", &a->before},   {"yield", &a->yield},
+        {"xl_busy", &a->xl_busy},   {"version", &a->version},
     };
     char *rest = text, *line;
 

@@ -14,9 +14,10 @@
 
 /* "": not said. What they point to is the text that was read. */
 struct xf_answers {
-    const char *fast; /* "ok": it can work by this end */
-    const char *why;  /* else why not, in a line */
-    const char *fix;  /* and the command that fixes it */
+    const char *fast;    /* "ok": it can work by this end */
+    const char *why;     /* else why not, in a line */
+    const char *fix;     /* and the command that fixes it */
+    const char *version; /* of xl-fast; ends older than 0.9.0 do not say theirs */
     const char *protocol, *xen, *need_kib, *uuid, *name, *port, *address;
     const char *mtu, *mtu_limit;
     const char *busy;    /* another migration has the target's port: its process, or 0 */

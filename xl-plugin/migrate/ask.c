@@ -99,6 +99,24 @@ static enum xf_step refuse_noise(struct xf_migrate *m)
     return refuse(m, fix, "%s: " XF_REACH_NOISY, m->o.host, m->noise);
 }
 
+/* The target compares them too, but one that is older than the first that does says ok to any. */
+static enum xf_step compare_versions(struct xf_migrate *m)
+{
+    struct xf_peer source = {0}, target = {0};
+    struct xf_finding f;
+
+    xf_peer_take(&source, "protocol", m->source.protocol);
+    xf_peer_take(&source, "version", m->source.version);
+    xf_peer_take(&target, "protocol", m->target.protocol);
+    xf_peer_take(&target, "version", m->target.version);
+    xf_peers_version(&source, &target, &f);
+    if (f.state == XF_FINDING_OK)
+        return XF_STEP_ON;
+    if (f.state == XF_FINDING_UNKNOWN)
+        return refuse(m, XF_FIX_INSTALL, "%s: does not say which xl-fast it has", m->o.host);
+    return refuse(m, f.fix, "%s: %s", m->o.host, f.text);
+}
+
 enum xf_step xf_migrate_ask_target(struct xf_migrate *m)
 {
     const char *const args[] = {"target",           m->source.protocol, m->source.xen,
@@ -128,7 +146,7 @@ enum xf_step xf_migrate_ask_target(struct xf_migrate *m)
     if (m->noise[0] && (m->target_said[0] || rc == 0 || rc == 127))
         return refuse_noise(m);
     if (rc >= 0 && !strcmp(m->target.fast, "ok"))
-        return XF_STEP_ON;
+        return compare_versions(m);
     return rc >= 0 && m->target.why[0] ? refuse(m, m->target.fix, "%s", m->target.why)
                                        : refuse_way(m, rc);
 }
