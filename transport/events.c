@@ -423,6 +423,8 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
     add_u64(&l, "rtt_us", s->rtt_us);
     if (s->limit_bytes_per_s)
         add_u64(&l, "bandwidth_bps", s->limit_bytes_per_s * 8);
+    if (x->total_us)
+        add_u64(&l, "total_us", x->total_us);
     add_u64(&l, "memory_us", memory_us);
     if (memory_us)
         add_u64(&l, "payload_bps",

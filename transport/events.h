@@ -50,7 +50,9 @@ struct xf_events_end {
     const char *error; /* NULL: done */
     uint64_t
         handover_us; /* from the last page landed to where the toolstack goes on; 0: not known */
-    int verified;    /* whether both ends' memory was found the same; -1: not compared */
+    uint64_t
+        total_us; /* the whole move, as its program counts it; 0: the event's own time says it */
+    int verified; /* whether both ends' memory was found the same; -1: not compared */
     const struct xf_stats *stats; /* the source's */
     const uint64_t *rejects;      /* XF_REJECT_COUNT of them; NULL: those of stats */
 };

@@ -12,6 +12,8 @@ us=$(sed -n 's/.*"suspend".*"predicted_downtime_us":\([0-9]*\).*/\1/p' "$work/ev
 [ "$(get predicted_downtime_us)" = "$us" ] || fail "the events predict $us"
 demo --memory 16M --seed 1
 grep -qE '^  downtime +[0-9.]+ ms, predicted [0-9.]+ ms$' "$work/out" || fail "the table shows no prediction"
+# Of what did not happen the table has no zeros.
+! grep -E '^  (injected|rejects) |[ ,]0 (compressed|repaired)| 0 B less' "$work/out" || fail "rows of zeros"
 
 # Everything is written anew in each round.
 busy=(--memory 16M --fill random --dirty-rate 400M --bandwidth 400M --max-downtime 1 --seed 2)

@@ -25,6 +25,8 @@ for key in rounds pages_total pages_sent pages_zero pages_compressed bytes_saved
     is "$key" "$(last "done" "$key")"
 done
 is bytes_wire "$(last "done" bytes)"
+is total_us "$(last "done" total_us)"
+is payload_bps "$(last "done" payload_bps)"
 is downtime_us $(($(last "done" suspend_us) + $(last "done" copy_us)))
 [ "$(last exit status)" = 0 ] || fail "exit is not 0"
 at_least pages_repaired 1

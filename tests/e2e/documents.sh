@@ -19,7 +19,7 @@ python3 tests/golden/reference.py | cmp - tests/golden/packets.txt || fail "refe
 
 # The picture of README: the demo prints what it shows, and it loads nothing.
 picture=xl-plugin/doc/demo.svg
-demo --memory 16M --dirty-rate 1M
+demo --memory 16M --dirty-rate 1M --loss 5 --seed 7
 labels() { sed -nE 's/^  ([a-z]+) .*/\1/p'; }
 diff <(grep -oE 'x="0" [^>]*>  [a-z]+ ' $picture | sed 's/.*>//' | labels) <(labels <"$work/out") ||
     fail "the demo prints other lines than $picture: scripts/screen-svg"

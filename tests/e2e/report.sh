@@ -64,11 +64,11 @@ grep -q '<script\|<img\|<i>' "$page" && fail "markup from the events"
 # The last migration of a file counts. A guest that moved and did not start is no success.
 cat >>"$work/events" <<'END'
 {"version":1,"event":"start","t_us":0,"program":"migrate","guest":"web1","host":"hostb"}
-{"version":1,"event":"done","t_us":5,"rounds":0,"bytes":0,"pages_sent":0,"downtime":{},"rejects":{}}
+{"version":1,"event":"done","t_us":5,"total_us":123000,"rounds":0,"bytes":0,"pages_sent":0,"downtime":{},"rejects":{}}
 {"version":1,"event":"exit","status":1}
 END
 report 0
-page_says web1 hostb 'ended with status 1'
+page_says web1 hostb 'ended with status 1' '123 ms'
 grep -q alert "$page" && fail "the migration before is in the page"
 
 # What is no file of events, or cannot be read or written: status 1, and one line that says so.

@@ -41,11 +41,19 @@ static uint64_t total_us(const struct xf_demo_outcome *o)
     return between(o->source.began_us, source_us > target_us ? source_us : target_us);
 }
 
+/* When all had landed, as the target knows it. */
+static uint64_t landed_us(const struct xf_demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+
+    return o->target.stats.done_us > s->suspended_us ? o->target.stats.done_us : s->done_us;
+}
+
 /* Pages that crossed, compressed or not; elided zero pages would flatter. */
 static uint64_t payload_bps(const struct xf_demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
-    uint64_t us = between(s->live_us, s->done_us);
+    uint64_t us = between(s->live_us, landed_us(o));
 
     if (!us)
         return 0;
@@ -169,6 +177,7 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
     struct xf_events_end end = {
         .error = o->error[0] ? o->error : NULL,
         .verified = compared ? xf_demo_verified(o) : -1,
+        .total_us = total_us(o),
         .stats = &stats,
         .rejects = all,
     };
@@ -176,8 +185,8 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
     if (!end.error && !xf_demo_verified(o))
         end.error = "the ends' memory differs";
     /* The downtime ends where the table's does: as the target knows it. */
-    if (o->target.stats.done_us > stats.suspended_us)
-        stats.copied_us = stats.done_us = o->target.stats.done_us;
+    if (landed_us(o) != stats.done_us)
+        stats.copied_us = stats.done_us = landed_us(o);
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         all[i] = rejects(o, i);
     xf_events_end(events, &end);
@@ -185,24 +194,65 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
 
 /* ---- table -------------------------------------------------------------------------------- */
 
+/* What a row lists: of zeros it says nothing, and a row of nothing but zeros is not there. */
+struct row {
+    const char *head;
+    bool any;
+};
+
+static void put_in_row(struct row *row, const char *before, uint64_t count, const char *after)
+{
+    if (!count)
+        return;
+    fputs(row->any ? ", " : row->head, stdout);
+    printf("%s%" PRIu64 "%s", before, count, after);
+    row->any = true;
+}
+
+static void end_row(const struct row *row)
+{
+    if (row->any)
+        putchar('\n');
+}
+
 static void print_rejects(const struct xf_demo_outcome *o)
 {
-    bool any = false;
+    struct row row = {.head = "  rejects     "};
 
-    fputs("  rejects     ", stdout);
-    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
-        if (rejects(o, i)) {
-            printf("%s%s %" PRIu64, any ? ", " : "", xf_reject_names[i], rejects(o, i));
-            any = true;
-        }
-    puts(any ? "" : "none");
+    for (unsigned i = 0; i < XF_REJECT_COUNT; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "%s ", xf_reject_names[i]);
+        put_in_row(&row, name, rejects(o, i), "");
+    }
+    end_row(&row);
+}
+
+static void print_pages(const struct xf_stats *s)
+{
+    struct row row = {.head = "              of them "};
+
+    put_in_row(&row, "", s->pages_zero, " zero");
+    put_in_row(&row, "", s->pages_compressed, " compressed");
+    put_in_row(&row, "", s->pages_repaired, " repaired");
+    end_row(&row);
+}
+
+static void print_faults(const struct xf_fault_stats *a, const struct xf_fault_stats *b)
+{
+    struct row row = {.head = "  injected    "};
+
+    put_in_row(&row, "lost ", a->lost + b->lost, "");
+    put_in_row(&row, "reordered ", a->reordered + b->reordered, "");
+    put_in_row(&row, "duplicated ", a->duplicated + b->duplicated, "");
+    put_in_row(&row, "corrupted ", a->corrupted + b->corrupted, "");
+    end_row(&row);
 }
 
 void xf_demo_report_table(const struct xf_demo_outcome *o)
 {
     const struct xf_demo_options *opt = o->options;
     const struct xf_stats *s = &o->source.stats;
-    const struct xf_fault_stats *a = &o->source.faults, *b = &o->target.faults;
     char size[32], rate[32], wire[32], saved[32];
 
     if (o->stayed)
@@ -211,21 +261,27 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
                o->stayed_pages);
     if (!o->have_source || !o->have_target)
         return;
-    printf("\n  guest       %s, %s, seed %" PRIu64 ", %s/s written by %u writer%s\n",
+    printf("\n  guest       %s, %s, seed %" PRIu64,
            xf_number_show_size(size, sizeof(size), opt->memory_bytes), xf_ends_fill_name(opt->fill),
-           opt->seed, xf_number_show_size(rate, sizeof(rate), opt->dirty_bytes_per_s), opt->writers,
-           opt->writers == 1 ? "" : "s");
+           opt->seed);
+    if (opt->writers)
+        printf(", %s/s written by %u writer%s",
+               xf_number_show_size(rate, sizeof(rate), opt->dirty_bytes_per_s), opt->writers,
+               opt->writers == 1 ? "" : "s");
+    putchar('\n');
     printf("  rounds      %" PRIu32 ", the last one while paused\n", s->rounds);
     printf("  pages       %" PRIu64 " of the guest, %" PRIu64 " sent\n", s->pages_total,
            s->pages_sent);
-    printf("              of them %" PRIu64 " zero, %" PRIu64 " compressed, %" PRIu64 " repaired\n",
-           s->pages_zero, s->pages_compressed, s->pages_repaired);
+    print_pages(s);
     if (s->pages_deferred)
         printf("              %" PRIu64 " deferred: the guest had given them back\n",
                s->pages_deferred);
-    printf("  on the wire %s in %" PRIu64 " packets, %s less by compression\n",
-           xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent,
-           xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
+    printf("  on the wire %s in %" PRIu64 " packets",
+           xf_number_show_size(wire, sizeof(wire), s->bytes_wire), s->packets_sent);
+    if (s->bytes_saved)
+        printf(", %s less by compression",
+               xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
+    putchar('\n');
     printf("  payload     %.2f Gbit/s", (double)payload_bps(o) / 1e9);
     if (opt->bandwidth_bytes_per_s)
         printf(", on the wire %.3f of at most %.3f Gbit/s", (double)wire_bps(o) / 1e9,
@@ -237,10 +293,7 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
     if (s->throttle_pct)
         printf("  throttled   to %" PRIu32 " %% of the guest's speed until it was suspended\n",
                s->throttle_pct);
-    printf("  injected    lost %" PRIu64 ", reordered %" PRIu64 ", duplicated %" PRIu64
-           ", corrupted %" PRIu64 "\n",
-           a->lost + b->lost, a->reordered + b->reordered, a->duplicated + b->duplicated,
-           a->corrupted + b->corrupted);
+    print_faults(&o->source.faults, &o->target.faults);
     print_rejects(o);
     if (opt->writers)
         printf("  resumed     the target's writers went on: %" PRIu64 " pages in 50 ms\n",

@@ -92,7 +92,7 @@ static void print_table(const struct xf_story *s)
     char text[40];
 
     fprintf(stderr, "  rounds     %" PRIu32 ", the last one while the guest stood\n", t->rounds);
-    fprintf(stderr, "  time       %s", xf_live_time(text, sizeof(text), s->end_us));
+    fprintf(stderr, "  time       %s", xf_live_time(text, sizeof(text), s->total_us));
     if (s->memory_us)
         fprintf(stderr, ", the memory %s", xf_live_time(text, sizeof(text), s->memory_us));
     fprintf(stderr, "\n  data       %s", xf_number_show_size(text, sizeof(text), t->bytes_wire));

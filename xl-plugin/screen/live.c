@@ -144,7 +144,7 @@ static void add_rest(struct draft *d, const struct xf_live_now *now)
         add(d, "downtime %s", xf_live_time(text, sizeof(text), now->predicted_us));
     if (eta_us)
         add(d, "ETA %s", xf_live_time(text, sizeof(text), eta_us));
-    if (now->round && now->done_known)
+    if (now->round && now->done_known && now->pages)
         add(d, "%" PRIu64 " of %" PRIu64 " pages", now->pages_done, now->pages);
     if (now->round && now->bytes)
         add(d, "%s sent", xf_number_show_size(text, sizeof(text), now->bytes));

@@ -144,6 +144,9 @@ static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us
     s->memory_us = get_u64(o, "memory_us", NULL);
     s->payload_bps = get_u64(o, "payload_bps", NULL);
     s->end_us = t_us;
+    s->total_us = get_u64(o, "total_us", NULL);
+    if (!s->total_us)
+        s->total_us = t_us;
     if (json_object_object_get_ex(o, "downtime", &inner) &&
         json_object_is_type(inner, json_type_object)) {
         s->have_downtime = true;

@@ -42,6 +42,7 @@ struct xf_story {
     struct xf_samples bytes;                   /* sent until then */
     struct xf_samples remaining;               /* pages of the round still to be sent */
     uint64_t suspend_us, predicted_us, end_us; /* 0: not told */
+    uint64_t total_us; /* of the whole move; end_us where the events do not say another one */
     bool done, failed, have_verified, verified, have_downtime, have_status;
     bool waits; /* for its turn, before its start */
     int status;

@@ -173,8 +173,8 @@ static void put_facts(const struct xf_story *s, FILE *to)
         put_fact("Memory", show_pages(text, t->pages_total), to);
     if (s->have_downtime)
         put_fact("Downtime", show_time(text, downtime_us(s)), to);
-    if (s->end_us)
-        put_fact("Time in all", show_time(text, s->end_us), to);
+    if (s->total_us)
+        put_fact("Total", show_time(text, s->total_us), to);
     if (s->memory_us)
         put_fact("Of it, memory moving", show_time(text, s->memory_us), to);
     if (s->payload_bps)
