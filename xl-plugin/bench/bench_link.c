@@ -324,7 +324,7 @@ static int run_setup(struct bench *b, const struct xf_bench_setup *setup)
         struct xf_bench_run *run = &result.runs[result.n++];
 
         b->run++;
-        b->intervals = &result.intervals;
+        b->intervals = &result.intervals; // cppcheck-suppress autoVariables ; taken back below
         run_once(b, setup, run);
         if (run->error[0]) {
             failed = 1;
@@ -332,6 +332,7 @@ static int run_setup(struct bench *b, const struct xf_bench_setup *setup)
         }
         if (o->json)
             xf_bench_report_json(&result, result.n);
+        b->intervals = NULL;
         xf_bench_intervals_clear(&result.intervals);
     }
     if (!o->json) {

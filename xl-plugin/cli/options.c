@@ -251,7 +251,8 @@ static const char *take(const struct xf_option *o, const char *text, char *at, c
             return NULL;
         return o->max ? limits : "a whole number";
     case XF_OPTION_PERCENT:
-        return xf_number_percent(text, (double *)at) ? "a percentage: such as 1% or 0.5" : NULL;
+        return xf_number_percent(text, (double *)(void *)at) ? "a percentage: such as 1% or 0.5"
+                                                             : NULL;
     case XF_OPTION_OWN:
         return o->take(text, at);
     default:

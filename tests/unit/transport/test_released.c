@@ -102,8 +102,10 @@ static void read_version(const char *path)
     static uint8_t golden[XF_PAYLOAD_MAX];
     FILE *f = fopen(path, "r");
 
-    if (!f)
+    if (!f) {
         fail_msg("%s: %s", path, strerror(errno));
+        return;
+    }
     while (fgets(line, sizeof(line), f)) {
         char *hex = strchr(line, ' ');
         size_t bytes;
