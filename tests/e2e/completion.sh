@@ -142,7 +142,7 @@ completes 'xl-fast demo --compress ' auto lz4 none
 completes 'xl-fast demo --on-busy ' abort go
 completes 'xl-fast bench ' link plot seal
 completes 'xl-fast bench seal --' --help --json --memory --seconds --version
-completes 'xl-fast bench link --s' --seconds --serve --sink --source-port --stats-period
+completes 'xl-fast bench link --s' --seal --search --seconds --serve --sink --size --source-port --stats-period
 completes 'xl-fast bench link --sink ' memory null
 completes 'xl-fast bench link --runs 2 h' hosta hostb
 completes 'xl-fast bench link hosta ' ''

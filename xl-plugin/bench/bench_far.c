@@ -16,6 +16,7 @@
 
 #include "transport/base/clock.h"
 #include "transport/target.h"
+#include "bench_packets.h"
 #include "bench_port.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/demo/ends.h"
@@ -209,10 +210,14 @@ static int run(struct far *f)
         return fail(f, rc, "%s", why);
     if (xf_bench_order_check(&f->order))
         return fail(f, -EBADMSG, "an order that cannot be");
-    rc = make_sink(f, &sink);
+    rc = f->order.packets ? 0 : make_sink(f, &sink);
     rc = rc ?: bring_up(f);
     if (rc)
         return rc;
+    if (f->order.packets) {
+        rc = xf_bench_packets_serve(&f->channel, f->link, f->order.queues, why);
+        return rc ? fail(f, rc, "%s", why) : 0;
+    }
     xf_target_config_init(&config);
     rc = receive_offer(f, &config.offer);
     if (rc)

@@ -60,6 +60,7 @@ static void order_for(struct xf_bench_order *order, const struct bench *b,
         .mtu = setup->mtu,
         .queues = setup->queues,
         .sink = b->options.sink,
+        .packets = b->options.packets,
         /* Often enough that each interval has heard of the target's. */
         .tick_us = b->options.interval_us ? b->options.interval_us / 4 : 0,
     };
@@ -208,7 +209,8 @@ static void show_progress(struct bench *b, const struct xf_bench_setup *setup,
     if (b->live.rewrites && b->last.now_us && !b->options.interval_us)
         fprintf(stderr, "\r\033[Krun %u of %u: %u queue%s, %s, %s: %.2f Gbit/s", b->run, b->runs,
                 setup->queues, setup->queues == 1 ? "" : "s",
-                xf_compress_mode_name(setup->compress), xf_ends_fill_name(setup->fill), gbps);
+                b->options.packets ? "packets" : xf_compress_mode_name(setup->compress),
+                b->options.search ? "search" : xf_ends_fill_name(setup->fill), gbps);
     b->last = *now;
 }
 
@@ -240,6 +242,11 @@ static bool take_news(struct bench *b, const struct xf_bench_setup *setup, struc
         case BENCH_NEWS_PROGRESS:
             xf_ends_dir_remove(&b->dir); /* they are joined */
             show_progress(b, setup, &m.progress);
+            break;
+        case BENCH_NEWS_TRIAL:
+            clear_progress(b);
+            if (!b->options.json)
+                xf_bench_packets_line(m.trial.number, m.trial.packet_bytes, &m.trial.trial);
             break;
         case BENCH_NEWS_INTERVAL:
             take_interval(b, &m.interval);
@@ -302,7 +309,7 @@ static void run_once(struct bench *b, const struct xf_bench_setup *setup, struct
     b->news = -1;
     xf_ends_dir_remove(&b->dir);
     clear_progress(b);
-    if (!run->error[0] && !xf_bench_verified(&b->options, run))
+    if (!run->error[0] && !b->options.packets && !xf_bench_verified(&b->options, run))
         give_up(run, "the ends' memory differs");
 }
 
@@ -325,17 +332,23 @@ static int run_setup(struct bench *b, const struct xf_bench_setup *setup)
 
         b->run++;
         b->intervals = &result.intervals; // cppcheck-suppress autoVariables ; taken back below
+        if (o->packets && !o->json)
+            xf_bench_packets_head(o, setup);
         run_once(b, setup, run);
         if (run->error[0]) {
             failed = 1;
             fprintf(stderr, "xl-fast bench link: %s\n", run->error);
         }
-        if (o->json)
+        if (o->packets && o->json)
+            xf_bench_packets_json(&result, result.n);
+        else if (o->packets)
+            xf_bench_packets_found(&result);
+        else if (o->json)
             xf_bench_report_json(&result, result.n);
         b->intervals = NULL;
         xf_bench_intervals_clear(&result.intervals);
     }
-    if (!o->json) {
+    if (!o->json && !o->packets) {
         xf_bench_report_row(&result);
         if (o->timing)
             xf_bench_report_details(&result);
@@ -349,18 +362,19 @@ static int sweep(struct bench *b)
 {
     const struct xf_bench_options *o = &b->options;
     const unsigned fills = o->fills.n, compress = o->compress.n, queues = o->queues.n,
-                   all = o->mtus.n * queues * compress * fills;
+                   sizes = o->sizes.n, all = o->mtus.n * queues * compress * fills * sizes;
     int failed = 0;
 
     b->runs = all * o->runs;
-    if (!o->json)
+    if (!o->json && !o->packets)
         xf_bench_report_head(o);
     for (unsigned i = 0; i < all && !xf_ends_interrupted(); i++) {
         const struct xf_bench_setup setup = {
-            .mtu = o->mtus.values[i / fills / compress / queues],
-            .queues = o->queues.values[i / fills / compress % queues],
-            .compress = (enum xf_compress_mode)o->compress.values[i / fills % compress],
-            .fill = (enum xf_simguest_fill)o->fills.values[i % fills],
+            .mtu = o->mtus.values[i / sizes / fills / compress / queues],
+            .queues = o->queues.values[i / sizes / fills / compress % queues],
+            .compress = (enum xf_compress_mode)o->compress.values[i / sizes / fills % compress],
+            .fill = (enum xf_simguest_fill)o->fills.values[i / sizes % fills],
+            .size = o->sizes.values[i % sizes],
         };
 
         failed |= run_setup(b, &setup);

@@ -91,8 +91,10 @@ static int bring_up(struct end *e)
         xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, patience_us, why);
         return fail(near, rc, "%s", why);
     }
-    rc = xf_simguest_new(&e->guest, near->here.memory_bytes / XF_PAGE_BYTES, near->setup->fill,
-                         near->options->seed, 0);
+    rc = near->options->packets
+             ? 0
+             : xf_simguest_new(&e->guest, near->here.memory_bytes / XF_PAGE_BYTES,
+                               near->setup->fill, near->options->seed, 0);
     if (rc)
         return fail(near, rc, "no memory for the guest: %s", strerror(-rc));
     rc = xf_bench_port_start(&e->port, &near->here, false, why);
@@ -222,6 +224,57 @@ static int take_result(struct end *e, const struct xf_stats *stats)
     return xf_bench_end_check(&r->target) ? fail_figures(near) : 0;
 }
 
+static uint64_t packet_bytes(const struct end *e)
+{
+    return e->news.run.packets.size + e->link->frame_bytes;
+}
+
+static void on_packets(void *arg, uint64_t packets)
+{
+    struct end *e = arg;
+    struct xf_bench_news news = {.kind = BENCH_NEWS_PROGRESS};
+
+    news.progress =
+        (struct xf_bench_progress){.now_us = xf_now_us(), .bytes_wire = packets * packet_bytes(e)};
+    tell(e->near, &news, MSG_DONTWAIT);
+}
+
+static void on_trial(void *arg, unsigned number, const struct xf_bench_trial *trial)
+{
+    struct end *e = arg;
+    struct xf_bench_news news = {.kind = BENCH_NEWS_TRIAL};
+
+    news.trial.number = number;
+    news.trial.packet_bytes = packet_bytes(e);
+    news.trial.trial = *trial;
+    tell(e->near, &news, 0);
+}
+
+static int run_packets(struct end *e)
+{
+    const struct xf_bench_options *o = e->near->options;
+    const struct xf_bench_packets_news news = {on_packets, on_trial, e};
+    const struct xf_bench_packets_wish wish = {
+        .search = o->search,
+        .bidir = o->bidir,
+        .sealed = o->seal == BENCH_SEAL_AES,
+        .size = e->near->setup->size,
+        .burst = o->burst,
+        .rate_Bps = o->rate_Bps,
+        .omit_us = o->omit * 1000000,
+        .duration_us = o->seconds * 1000000,
+    };
+    struct xf_bench_run *r = &e->news.run;
+    char why[BENCH_WHY_BYTES];
+    int rc = bring_up(e);
+
+    if (rc)
+        return rc;
+    rc = xf_bench_packets_run(&e->near->far, e->link, e->near->setup->queues, r->payload_bytes,
+                              &wish, &news, &r->packets, why);
+    return rc ? fail(e->near, rc, "%s", why) : 0;
+}
+
 static int run(struct end *e)
 {
     struct xf_plan_passes *passes = &e->passes;
@@ -271,7 +324,7 @@ int xf_bench_near_main(const struct xf_bench_near *near)
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
     dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
-    int rc = run(e);
+    int rc = near->options->packets ? run_packets(e) : run(e);
 
     if (e->link)
         e->link->ops->close(e->link);

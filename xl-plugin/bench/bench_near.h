@@ -12,6 +12,7 @@
 enum xf_bench_news_kind {
     BENCH_NEWS_PROGRESS,
     BENCH_NEWS_INTERVAL,
+    BENCH_NEWS_TRIAL,
     BENCH_NEWS_RUN,
     BENCH_NEWS_FAILED
 };
@@ -21,6 +22,11 @@ struct xf_bench_news {
     union {
         struct xf_bench_progress progress;
         struct xf_bench_interval interval;
+        struct {
+            unsigned number;
+            uint64_t packet_bytes; /* with the frame */
+            struct xf_bench_trial trial;
+        } trial;
         struct xf_bench_run run;
         char reason[BENCH_WHY_BYTES];
     };

@@ -8,6 +8,7 @@
 #include "dpdk/frame.h"
 #include "dpdk/spec.h"
 #include "transport/wire.h"
+#include "bench_packet.h"
 #include "bench_run.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/memory.h"
@@ -96,6 +97,24 @@ static const char *take_queues(const char *text, void *to)
     return parse_list(text, parse_queues, to) ? "numbers from 1 to 16: such as 1,2,4" : NULL;
 }
 
+static int parse_size(const char *text, uint32_t *value)
+{
+    return xf_number_unsigned(text, BENCH_SIZE_MIN, XF_PAYLOAD_MAX, value);
+}
+
+/* The sizes that RFC 2544 has for Ethernet, as far as they can be; the last is the largest. */
+static const struct xf_bench_list size_sweep = {
+    .n = 7, .values = {BENCH_SIZE_MIN, 128, 256, 512, 1024, 1280, 0}};
+
+static const char *take_sizes(const char *text, void *to)
+{
+    if (!strcmp(text, "sweep")) {
+        memcpy(to, &size_sweep, sizeof(size_sweep));
+        return NULL;
+    }
+    return parse_list(text, parse_size, to) ? "sweep, or numbers from 64: such as 64,1472" : NULL;
+}
+
 static const char *take_compress(const char *text, void *to)
 {
     return parse_list(text, parse_compress, to) ? "some of " XF_COMPRESS_WORDS : NULL;
@@ -115,6 +134,7 @@ static const char *take_interval(const char *text, void *to)
                : NULL;
 }
 
+static const char *const seals[] = {[BENCH_SEAL_AES] = "aes", [BENCH_SEAL_NONE] = "none", NULL};
 static const char *const sinks[] = {
     [BENCH_SINK_MEMORY] = "memory", [BENCH_SINK_NULL] = "null", NULL};
 
@@ -227,6 +247,40 @@ const struct xf_option xf_bench_link_option_rows[] = {
      .words = xf_ends_fill_words,
      TO(fills),
      .help = "random, zero, compressible, mixed (random)"},
+    {.kind = XF_OPTION_HEADING,
+     .help = "Any of these measures packets alone, without a migration and its congestion\n"
+             "control: what the path cannot carry is lost. Each queue has a thread then:"},
+    {.name = "search",
+     TO(search),
+     .help = "the highest rate without loss, and with at most 0.5 %, by bisection (RFC 2544), to "
+             "within 1 %; a trial lasts --seconds (1)"},
+    {.name = "rate",
+     .value = "RATE",
+     .kind = XF_OPTION_RATE,
+     TO(rate_Bps),
+     .help = "one trial at this rate on the wire, such as 10Gbit (as fast as it goes)"},
+    {.name = "size",
+     .letter = 'l',
+     .value = "BYTES,...",
+     .kind = XF_OPTION_OWN,
+     .take = take_sizes,
+     TO(sizes),
+     .help = "UDP payload of a packet, or sweep: 64 to 1280 and the largest (the largest)"},
+    {.name = "bidir", TO(bidir), .help = "both directions at once"},
+    {.name = "burst",
+     .value = "N",
+     .kind = XF_OPTION_COUNT,
+     .min = 1,
+     .max = XF_BURST_MAX,
+     TO(burst),
+     .help = "packets at once (32)"},
+    {.name = "seal",
+     .value = "HOW",
+     .kind = XF_OPTION_CHOICE,
+     .words = seals,
+     TO(seal),
+     .help = "aes: as a migration's packets; none: in the clear, to tell the NIC from the cipher "
+             "(aes)"},
     {.kind = XF_OPTION_HEADING, .help = "As iperf3 and dpdk-testpmd call them:"},
     {.name = "time", .value = "N", .kind = XF_OPTION_SAME, .help = "seconds"},
     {.name = "parallel", .value = "N", .kind = XF_OPTION_SAME, .help = "queues"},
@@ -235,6 +289,46 @@ const struct xf_option xf_bench_link_option_rows[] = {
     {.name = "stats-period", .value = "SECONDS", .kind = XF_OPTION_SAME, .help = "interval"},
     {0},
 };
+
+static void use_defaults(struct xf_bench_options *o)
+{
+    if (!o->memory_bytes)
+        o->memory_bytes = o->packets ? XF_PAGE_BYTES : UINT64_C(1) << 30;
+    if (!o->compress.n)
+        o->compress = (struct xf_bench_list){.n = 1, .values = {XF_COMPRESS_NONE}};
+    if (!o->fills.n)
+        o->fills = (struct xf_bench_list){.n = 1, .values = {XF_FILL_RANDOM}};
+    if (!o->sizes.n)
+        o->sizes = (struct xf_bench_list){.n = 1};
+}
+
+/* Packets alone: what is of a migration is refused, so that nobody takes it for measured. */
+static int check_packets(const struct xf_command *c, struct xf_bench_options *o)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } others[] = {
+        {"memory", o->memory_bytes},  {"passes", o->passes}, {"sink", o->sink},
+        {"compress", o->compress.n},  {"fill", o->fills.n},  {"timing", o->timing},
+        {"interval", o->interval_us},
+    };
+
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (others[i].given)
+            return xf_usage_error(c,
+                                  "--%s is of a migration, and not of packets alone, which "
+                                  "--search, --rate, --size, --bidir, --burst and --seal mean",
+                                  others[i].name);
+    if (o->search && o->rate_Bps)
+        return xf_usage_error(c, "--search and --rate do not go together");
+    if (!o->ports[0].port != !o->ports[1].port)
+        return xf_usage_error(c, "--source-port and --target-port go together");
+    if (!o->seconds)
+        o->seconds = o->search ? 1 : 5;
+    use_defaults(o);
+    return XF_GO_ON;
+}
 
 /* What only makes sense, or not, with other options. */
 static int check(const struct xf_command *c, struct xf_bench_options *o,
@@ -249,12 +343,17 @@ static int check(const struct xf_command *c, struct xf_bench_options *o,
         return xf_usage_error(c, "--serve takes no HOST, and not '%s'", o->host);
     if (o->host && !xf_reach_host_ok(o->host))
         return xf_usage_error(c, "'%s' is not a host name", o->host);
+    o->packets =
+        o->search || o->rate_Bps || o->sizes.n || o->bidir || o->burst || o->seal != BENCH_SEAL_AES;
+    if (o->packets)
+        return check_packets(c, o);
     if (o->seconds && o->passes)
         return xf_usage_error(c, "--seconds and --passes do not go together");
     if (!o->ports[0].port != !o->ports[1].port)
         return xf_usage_error(c, "--source-port and --target-port go together");
     if (!o->seconds && !o->passes)
         o->seconds = 5;
+    use_defaults(o);
     here = !o->host && o->sink == BENCH_SINK_MEMORY ? 2 : 1;
     if (!o->serve && kib && o->memory_bytes / 1024 >= kib / here)
         return xf_usage_error(c, "this machine has only %s of free memory: a smaller --memory",
@@ -272,13 +371,10 @@ int xf_bench_options_parse(const struct xf_command *c, struct xf_bench_options *
     clock_gettime(CLOCK_REALTIME, &now);
     *o = (struct xf_bench_options){
         .ssh = XF_REACH_SSH,
-        .memory_bytes = UINT64_C(1) << 30,
         .seed = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
         .runs = 1,
         .mtus = {.n = 1},
         .queues = {.n = 1, .values = {1}},
-        .compress = {.n = 1, .values = {XF_COMPRESS_NONE}},
-        .fills = {.n = 1, .values = {XF_FILL_RANDOM}},
     };
     status = xf_options_parse(c, o, argc, argv, &operands);
     return status == XF_GO_ON ? check(c, o, &operands) : status;

@@ -8,7 +8,7 @@
  *         \______________/                 far is here, or at HOST by ssh
  *
  * A run: all of the memory again and again, each time a round (a pass). The first one warms up:
- * rates are those of the others.
+ * rates are those of the others. Or, where packets alone are measured, trials (bench_packets.h).
  */
 #ifndef XF_BENCH_BENCH_RUN_H
 #define XF_BENCH_BENCH_RUN_H
@@ -19,12 +19,15 @@
 
 #include "transport/base/compress_mode.h"
 #include "bench_interval.h"
+#include "bench_packets.h"
 #include "bench_talk.h"
 #include "xl-plugin/cli/options.h"
 #include "xl-plugin/demo/ends.h"
 
 #define BENCH_LIST_MAX 16u
 #define BENCH_RUNS_MAX 100u
+
+enum xf_bench_seal { BENCH_SEAL_AES, BENCH_SEAL_NONE };
 
 /* What a list of an option holds. */
 struct xf_bench_list {
@@ -44,6 +47,12 @@ struct xf_bench_options {
     struct xf_ends_port ports[2]; /* of source and target; port NULL: memif, or xl-fast.conf */
     struct xf_bench_list mtus, queues, compress, fills;
     bool json, timing, serve;
+    /* of packets instead of a migration, which the first of them tells */
+    bool packets, search, bidir;
+    enum xf_bench_seal seal;
+    uint64_t rate_Bps; /* bytes per second on the wire; 0: as fast as the sender can */
+    uint32_t burst;
+    struct xf_bench_list sizes;
 };
 
 /* XF_GO_ON (options.h), or the exit status: help, or an error that was shown. */
@@ -57,6 +66,7 @@ struct xf_bench_setup {
     uint32_t queues;
     enum xf_compress_mode compress;
     enum xf_simguest_fill fill;
+    uint32_t size; /* of packets; 0: the largest */
 };
 
 struct xf_bench_progress {
@@ -71,6 +81,7 @@ struct xf_bench_run {
     uint32_t payload_bytes;      /* the largest that fits both ends' links */
     uint32_t frame_bytes;        /* around each packet */
     char error[BENCH_WHY_BYTES]; /* ""; or why there are no figures */
+    struct xf_bench_packets packets;
 };
 
 /* All runs of a combination, in bench_report.c's order of speed once it has shown them. */
@@ -90,6 +101,12 @@ void xf_bench_report_json(const struct xf_bench_result *r, unsigned number);
 void xf_bench_report_head(const struct xf_bench_options *o);
 /* A line of the table: the run in the middle. */
 void xf_bench_report_row(struct xf_bench_result *r);
+/* The same of packets: a line a trial as it ends, and what was found. */
+void xf_bench_packets_json(const struct xf_bench_result *r, unsigned number);
+void xf_bench_packets_head(const struct xf_bench_options *o, const struct xf_bench_setup *setup);
+void xf_bench_packets_line(unsigned number, uint64_t packet_bytes, const struct xf_bench_trial *t);
+void xf_bench_packets_found(const struct xf_bench_result *r);
+
 /* More about the same run. */
 void xf_bench_report_details(const struct xf_bench_result *r);
 

@@ -43,6 +43,13 @@ enum xf_bench_kind {
     BENCH_RESULT,
     BENCH_FAILED,
     BENCH_TICK,
+    /* of packets instead of a migration: bench_packets.h */
+    BENCH_KEY,
+    BENCH_ADDR,
+    BENCH_TRIAL,
+    BENCH_READY,
+    BENCH_STOP,
+    BENCH_COUNT,
 };
 
 enum xf_bench_sink { BENCH_SINK_MEMORY, BENCH_SINK_NULL };
@@ -53,7 +60,7 @@ struct xf_bench_order {
     uint32_t mtu; /* 0: the port's largest */
     uint32_t queues;
     uint32_t sink;
-    uint32_t zero;
+    uint32_t packets; /* these instead of a migration: bench_packets.h */
     uint64_t tick_us; /* how often it says what it has counted; 0: never */
     char memif[112];  /* socket of a memif that it is to serve; "": its port, in netns, or "": */
     char port[256];   /* what its own xl-fast.conf says */
