@@ -103,7 +103,7 @@ help:
 	@echo 'make            build $(PROGRAMS)'
 	@echo 'make check-trixie  make check in a Debian 13 of its own (scripts/lab chroot)'
 	@echo 'make deb        Debian packages of this tree, in $(BUILD)/deb'
-	@echo 'make check-deb  install, upgrade, remove and purge them in a Debian of their own (root); lintian'
+	@echo 'make check-deb  install, upgrade, remove and purge them in a Debian of their own (root); lintian; built twice, the same'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make soak       RUNS=N SEED=S: N migrations with faults by real processes (2000), and a hundred'
 	@echo '                times as many on a virtual clock; figures in $(BUILD)/soak.json'
@@ -185,6 +185,7 @@ deb: setup
 # No override is needed; one that is goes to scripts/deb/xl-fast.lintian-overrides, with the reason.
 check-deb: deb
 	lintian --allow-root --fail-on error,warning $(BUILD)/deb/xl-fast*.deb
+	@XF_BUILD=$(BUILD) tests/deb/again.sh $(BUILD)/deb/xl-fast*.deb
 	@XF_BUILD=$(BUILD) tests/deb/package.sh $(BUILD)/deb/xl-fast_*.deb
 
 # The demo under heavy faults, with many seeds; make check has a few of them.
