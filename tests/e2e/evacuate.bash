@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# For the tests of xl-fast evacuate, with the real shim and the real recover: four guests and two hosts, in
-# files. xl, ssh, the preflight and xl-fast-domain are stand-ins; nothing of Xen is here.
+# For the tests of xl-fast evacuate, with the real xl-fast migrate and recover: four guests and two hosts, in
+# files. xl, ssh, the preflight and xl-fast-domain are stand-ins; nothing of Xen is here. The xl in PATH is the plain one, as
+# without the diversion: it must do.
 # shellcheck source=tests/e2e/common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 dir=$work/x
 mkdir -p "$dir"/{lib,real,tools,run,log}
-cp xl-plugin/migrate/xl xl-plugin/migrate/xl-fast-receive "$dir/lib"
+cp xl-plugin/migrate/xl-fast-receive "$dir/lib"
 ln -s "$(realpath "$XL_FAST")" "$dir/tools/xl-fast"
 boot=6f1c9a52-0000-4000-8000-00000000000
 

@@ -82,7 +82,7 @@ grep -qF 'ssh -p 22 root@hostc' "$dir/log/asked" || fail "the host is not asked 
 [ "$(cat "$work/out" "$work/err" | wc -c)" = 0 ] || fail "--quiet says something"
 
 for words in '' '--what hostb' 'hostb --keep' 'hostb hostb' 'host;b' '-- hostb' 'hostb -- --fast=auto' 'hostb -- -s x' \
-    'hostb -- -ps x' 'hostb -- -C x' 'hostb -- --help'; do
+    'hostb -- -ps x' 'hostb -- -C x' 'hostb -- --help' 'hostb -- --fas=auto' 'hostb -- --version'; do
     # shellcheck disable=SC2086  # words
     evacuate $words
     ends 2

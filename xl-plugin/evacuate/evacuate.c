@@ -383,8 +383,9 @@ static int check_options(char *const *options)
         const char *word = *options;
         bool cluster = word[0] == '-' && word[1] != '-';
 
-        if ((cluster && strpbrk(word, "Ch")) || !strncmp(word, "--fast", 6) ||
-            !strcmp(word, "--help"))
+        /* Also as getopt takes them, cut. */
+        if ((cluster && strpbrk(word, "Ch")) || !strncmp(word, "--f", 3) ||
+            !strncmp(word, "--h", 3) || !strncmp(word, "--vers", 6))
             return xf_usage_error(&xf_command_evacuate, "'%s' after -- is not for evacuate", word);
         if (cluster && strchr(word, 's'))
             return xf_usage_error(&xf_command_evacuate, "'%s' after --: give -s before --", word);
@@ -437,10 +438,10 @@ const struct xf_command xf_command_evacuate = {
     .operands = "HOST...",
     .rest = "OPTION...",
     .about =
-        "Empties this host: its guests move to the hosts by xl migrate --fast, one after the\n"
+        "Empties this host: its guests move to the hosts by xl-fast migrate, one after the\n"
         "other, the largest first, each to where there is room for it. Run it as root. Killed\n"
         "and started again, it continues; what was on its way is settled first. What follows --\n"
-        "are options for xl migrate.\n",
+        "are options for xl-fast migrate.\n",
     .options = options,
     .done = "all have moved (or with -n: would)",
     .failed = "some are left here, each named with the reason, or it cannot be done",

@@ -23,7 +23,7 @@ struct xf_journal {
     char guest[XF_NAME_SIZE]; /* its name, without control characters */
     char uuid[XF_UUID_SIZE];
     char host[XF_NAME_SIZE]; /* as the user gave it */
-    pid_t pid;               /* of xl migrate --fast */
+    pid_t pid;               /* of xl-fast migrate */
     uint64_t started;        /* when, by xf_moving_started() */
     uint32_t domid;          /* when it began; not written: 0 in what was read, not known */
 };

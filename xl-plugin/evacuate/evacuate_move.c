@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Evacuate, move: starts xl migrate --fast for a guest, waits, and settles what failed by xl-fast
+ * Evacuate, move: starts xl-fast migrate for a guest, waits, and settles what failed by xl-fast
  * recover.
  */
 #include "evacuate_move.h"
@@ -71,11 +71,6 @@ int xf_mover_init(struct xf_mover *m, char why[XF_EVACUATE_WHY])
                                  "without its Xen part");
         return -ENOENT;
     }
-    /* The one that belongs to it; in a build folder there is none. */
-    snprintf(m->xl, sizeof(m->xl), "%.*s/xl",
-             (int)(strrchr(m->reach.program, '/') - m->reach.program), m->reach.program);
-    if (access(m->xl, X_OK))
-        strcpy(m->xl, "xl");
     return 0;
 }
 
@@ -90,9 +85,8 @@ static char **words_of(const struct xf_mover *m, const char *name, const char *h
     words = calloc(options + 10, sizeof(*words));
     if (!words)
         return NULL;
-    words[n++] = (char *)m->xl;
+    words[n++] = (char *)m->self;
     words[n++] = "migrate";
-    words[n++] = "--fast";
     if (m->quiet)
         words[n++] = "--quiet";
     if (m->ssh) {
@@ -136,7 +130,7 @@ static void run_child(int go, char *const *words, const sigset_t *unblocked)
     if (read(go, &told, 1) != 1)
         _exit(125);
     sigprocmask(SIG_SETMASK, unblocked, NULL);
-    execvp(words[0], words);
+    execv(words[0], words);
     fprintf(stderr, "xl-fast: %s: %s\n", words[0], strerror(errno));
     _exit(127);
 }

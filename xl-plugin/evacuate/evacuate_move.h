@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What `xl-fast evacuate` does to a guest: `xl migrate --fast` moves it, and `xl-fast recover`
+ * What `xl-fast evacuate` does to a guest: `xl-fast migrate` moves it, and `xl-fast recover`
  * settles where it is when that has not gone as it should. Both are programs of their own, so that
  * they do what they do when a person calls them. One thread; errors of programs reach the user by
  * their own stderr.
  *
  * Ctrl-C, SIGTERM and SIGHUP end the move in progress as `xl-fast cancel` does (the signal to the
- * shim may come twice, by the terminal too: it does nothing more then).
+ * move may come twice, by the terminal too: it does nothing more then).
  */
 #ifndef XF_EVACUATE_EVACUATE_MOVE_H
 #define XF_EVACUATE_EVACUATE_MOVE_H
@@ -17,10 +17,9 @@
 
 struct xf_mover {
     struct xf_reach reach; /* xl-fast-domain; its ssh is what hosts are asked by */
-    char xl[700];          /* the shim */
     char self[640];        /* xl-fast */
     const char *ssh;       /* -s of the user's; NULL: none */
-    char *const *options;  /* further ones of xl migrate, up to a NULL */
+    char *const *options;  /* further ones of xl-fast migrate, up to a NULL */
     bool quiet;
 };
 
@@ -44,8 +43,8 @@ void xf_mover_catch(void);
 int xf_mover_cancelled(void);
 
 /* Moves the guest of a journal, by its name; the journal's process is filled in, and it is on the
-   disk before that process begins. The exit status of xl migrate, 128 and the number of the signal
-   that ended it; or -errno: nothing was begun. */
+   disk before that process begins. The exit status of xl-fast migrate, 128 and the number of the
+   signal that ended it; or -errno: nothing was begun. */
 int xf_mover_move(const struct xf_mover *m, struct xf_journal *j);
 
 /* Where the guest is, by a look at this host alone: here, there (if it left at all), or unsettled.

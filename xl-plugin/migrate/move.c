@@ -306,6 +306,8 @@ int xf_migrate_move(struct xf_migrate *m)
             xf_migrate_say("%s: %s", m->real, strerror(-m->xl));
         m->xl = 0;
         undo_cap(m);
+    } else {
+        xf_migrate_say("cannot start %s: %s", m->real, strerror(ENOMEM));
     }
     end_settings(&settings);
     free(remote);
