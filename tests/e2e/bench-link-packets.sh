@@ -30,7 +30,7 @@ check <<'END'
 assert r["ok"] is True and r["error"] is None and r["host"] is None and r["run"] == 1
 assert (r["queues"], r["seal"], r["bidir"], r["trial_us"]) == (1, "aes", False, 1000000) and r["mtu"] - 28 == r["size_bytes"]
 (t,) = r["trials"]
-assert t == r["lossless"] == r["loss_half_pct"] and t["asked_pps"] is None
+assert t == r["lossless"] == r["nearly_lossless"] and t["asked_pps"] is None
 assert t["packets_sent"] > 0 and t["packets_lost"] == 0 and t["loss_pct"] == 0 and t["back_packets_sent"] == 0
 assert t["rate_pps"] == t["packets_sent"], "a trial of a second"
 assert abs(t["wire_bps"] / (8 * t["rate_pps"]) - r["size_bytes"] - 42) <= 8, t
@@ -38,7 +38,7 @@ for rtt in r["rtt_idle"], t["rtt"]:
     assert rtt["probes"] > 0 and 0 < rtt["p50_us"] <= rtt["p99_us"] <= rtt["p999_us"], rtt
 for end in "source", "target":
     (cpu,), (busy,) = t[end + "_cpu_pct"], t[end + "_busy_pct"]
-    assert 0 < cpu < 110 and 0 < busy <= 100.1, t
+    assert 0 < cpu < 110 and 0 <= busy <= 100.1, t
 END
 
 # In the clear, by both queues and both ways. A stated rate is kept to, but for what a slow machine cannot.
@@ -52,7 +52,7 @@ for r in runs:
     assert abs(t["asked_pps"] - 1e8 / 8 / (r["size_bytes"] + 42)) <= 1 + 0.01 * t["asked_pps"]
     assert 0 < t["packets_sent"] < 1.1 * t["asked_pps"], "what is omitted is not counted"
     assert 0 < t["back_packets_sent"] < 1.1 * t["asked_pps"] and t["packets_lost"] == t["back_packets_lost"] == 0
-    assert len(t["source_cpu_pct"]) == len(t["target_busy_pct"]) == 2 and min(t["source_cpu_pct"]) > 0
+    assert len(t["source_cpu_pct"]) == len(t["target_busy_pct"]) == 2 and min(t["source_cpu_pct"]) >= 0
 END
 
 # For people: a line a trial, in 80 columns.

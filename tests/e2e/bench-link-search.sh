@@ -16,16 +16,17 @@ python3 - "$work/out" <<'END' || fail "the search is none"
 import json, sys
 (r,) = (json.loads(line) for line in open(sys.argv[1]))
 trials = r["trials"]
-assert trials[0]["asked_pps"] is None and trials[0]["loss_pct"] > 0.5, "the sender is not faster than the bucket"
+loss = lambda t: 100 * t["packets_lost"] / t["packets_sent"]
+assert trials[0]["asked_pps"] is None and loss(trials[0]) > 0.5, "the sender is not faster than the bucket"
 assert 2 < len(trials) <= 24
-for key, most in ("lossless", 0), ("loss_half_pct", 0.5):
+for key, most in ("lossless", 0), ("nearly_lossless", 0.5):
     best = r[key]
-    assert best and best["loss_pct"] <= most and best == trials[best["trial"] - 1], best
-    good = [t for t in trials[1:] if t["loss_pct"] <= most]
+    assert best and loss(best) <= most and best == trials[best["trial"] - 1], best
+    good = [t for t in trials[1:] if loss(t) <= most]
     assert best["asked_pps"] == max(t["asked_pps"] for t in good)
     # What was tried above lost, and the next such is at most the resolution away.
-    worse = [t["asked_pps"] for t in trials[1:] if t["loss_pct"] > most]
+    worse = [t["asked_pps"] for t in trials[1:] if loss(t) > most]
     assert len(trials) == 24 or min(worse) - best["asked_pps"] <= 0.01 * min(worse) + 1, (best, worse)
-assert r["lossless"]["rate_pps"] <= r["loss_half_pct"]["rate_pps"]
+assert r["lossless"]["rate_pps"] <= r["nearly_lossless"]["rate_pps"]
 assert r["lossless"]["wire_bps"] < 25e6, "more than the bucket lets through"
 END

@@ -15,6 +15,7 @@ units 30 xl-fast demo --memory 16M --dirty-rate 4M --seed 1 --events "$work/even
 units 30 cat "$work/events"
 units 8 xl-fast bench seal --memory 16M --seconds 1 --json
 units 30 xl-fast bench link --memory 16M --passes 1 --interval 0.1 --json
+units 30 xl-fast bench link --search --json
 units 3 xl-fast probe --json
 units 2 xl-fast doctor --json
 

@@ -20,6 +20,11 @@ static double busy_pct(const struct xf_bench_lane_count *c)
     return c->us ? 100.0 * (double)c->busy_us / (double)c->us : 0;
 }
 
+static double cpu_pct(const struct xf_bench_lane_count *c)
+{
+    return c->us ? xf_bench_cpu_pct(c->cpu_us, c->us) : 0;
+}
+
 /* ---- for people ----------------------------------------------------------------------------- */
 
 void xf_bench_packets_head(const struct xf_bench_options *o, const struct xf_bench_setup *setup)
@@ -92,9 +97,9 @@ static void put_u64(struct json_object *to, const char *key, uint64_t v)
     json_object_object_add(to, key, json_object_new_uint64(v));
 }
 
-static void put_double(struct json_object *to, const char *key, double v)
+static void put_us(struct json_object *to, const char *key, uint64_t ns)
 {
-    json_object_object_add(to, key, json_object_new_double(v));
+    put_u64(to, key, (ns + 999) / 1000); /* a percentile is never too small */
 }
 
 static void put_text(struct json_object *to, const char *key, const char *text)
@@ -107,9 +112,9 @@ static struct json_object *rtt_json(const struct xf_bench_rtt *rtt)
     struct json_object *j = json_object_new_object();
 
     put_u64(j, "probes", rtt->n);
-    put_double(j, "p50_us", (double)rtt->p50_ns / 1e3);
-    put_double(j, "p99_us", (double)rtt->p99_ns / 1e3);
-    put_double(j, "p999_us", (double)rtt->p999_ns / 1e3);
+    put_us(j, "p50_us", rtt->p50_ns);
+    put_us(j, "p99_us", rtt->p99_ns);
+    put_us(j, "p999_us", rtt->p999_ns);
     return j;
 }
 
@@ -122,9 +127,7 @@ static void put_lanes(struct json_object *to, const char *key, const struct xf_b
     for (unsigned q = 0; q < queues && q < BENCH_LANES_MAX; q++) {
         const struct xf_bench_lane_count *l = &c->lanes[q];
 
-        json_object_array_add(j, json_object_new_double(busy    ? busy_pct(l)
-                                                        : l->us ? xf_bench_cpu_pct(l->cpu_us, l->us)
-                                                                : 0));
+        json_object_array_add(j, xf_json_tenths(busy ? busy_pct(l) : cpu_pct(l)));
     }
     json_object_object_add(to, key, j);
 }
@@ -146,8 +149,8 @@ static struct json_object *trial_json(const struct xf_bench_result *r,
     put_u64(j, "packets_lost", t->to.lost);
     put_u64(j, "back_packets_sent", t->back.sent);
     put_u64(j, "back_packets_lost", t->back.lost);
-    put_double(j, "loss_pct", t->loss_pct);
-    put_u64(j, "rejected", t->near.all.rejected + t->far.all.rejected);
+    json_object_object_add(j, "loss_pct", xf_json_tenths(t->loss_pct));
+    put_u64(j, "packets_rejected", t->near.all.rejected + t->far.all.rejected);
     json_object_object_add(j, "rtt", rtt_json(&t->rtt));
     put_lanes(j, "source_cpu_pct", &t->near, queues, false);
     put_lanes(j, "source_busy_pct", &t->near, queues, true);
@@ -188,7 +191,7 @@ void xf_bench_packets_json(const struct xf_bench_result *r, unsigned number)
     json_object_object_add(j, "trials", trials);
     if (o->search) {
         put_found(j, "lossless", r, run, BENCH_LOSSLESS);
-        put_found(j, "loss_half_pct", r, run, BENCH_LOSSY);
+        put_found(j, "nearly_lossless", r, run, BENCH_LOSSY);
     }
     puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_SPACED));
     json_object_put(j);
