@@ -50,13 +50,13 @@ static int check_queues(const struct xf_kernel_if_queues *has, unsigned queues, 
 {
     if (queues > has->receive) {
         fix_queues(p, has, queues);
-        return xf_found_refuse(p, -EINVAL, "has %u receive queues, and xl-fast.conf wants %u",
+        return xf_found_refuse(p, -EINVAL, "has %u receive queues, and xl-fast.conf asks for %u",
                                has->receive, queues);
     }
     if (has->spread > queues && !has->steered) {
         fix_queues(p, has, queues);
         return xf_found_refuse(p, -EINVAL,
-                               "spreads what it receives over %u queues, of which AF_XDP reads %u: "
+                               "spreads what it receives over %u queues, but AF_XDP reads %u: "
                                "the rest would be lost to it",
                                has->spread, queues);
     }

@@ -147,7 +147,7 @@ int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]
     rc = xf_spec_parse(&spec, port);
     if (rc) {
         snprintf(err, XF_DPDK_ERR_BYTES,
-                 "'%s' is no port: give a PCI address, a kernel interface or a vdev string",
+                 "'%s' is not a port: name a PCI address, a kernel interface or a vdev string",
                  port ? port : "");
         return rc;
     }

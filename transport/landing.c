@@ -247,9 +247,10 @@ static int decompress(struct xf_landing *l, const struct xf_codec *codec, uint64
     *payload += XF_CODED_HEAD_BYTES;
     if (!codec->ops->decode(*payload, bytes, l->decoded)) {
         xf_session_reject(l->session, XF_REJECT_undecodable);
-        return xf_session_fail(l->session, -EPROTO,
-                               "the source sent page %#llx compressed, but it is no page",
-                               (unsigned long long)i);
+        return xf_session_fail(
+            l->session, -EPROTO,
+            "the source sent page %#llx compressed, but it does not decompress to a page",
+            (unsigned long long)i);
     }
     *payload += bytes;
     xf_page_write(page, l->decoded);

@@ -99,7 +99,7 @@ void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES])
 static int check(const struct wire_offer *w, char *why)
 {
     if (memcmp(w->magic, OFFER_MAGIC, sizeof(w->magic))) {
-        snprintf(why, WHY_BYTES, "the offer is not one of xl-fast");
+        snprintf(why, WHY_BYTES, "the offer does not come from xl-fast");
         return -EBADMSG;
     }
     if (w->version != XF_PROTOCOL_VERSION) {
@@ -110,14 +110,14 @@ static int check(const struct wire_offer *w, char *why)
     }
     if (w->features & ~(uint64_t)XF_FEATURES_KNOWN) {
         snprintf(why, WHY_BYTES,
-                 "the source wants features (%#llx) that this host lacks: install the same xl-fast",
+                 "the source needs features (%#llx) that this host lacks: install the same xl-fast",
                  (unsigned long long)(w->features & ~(uint64_t)XF_FEATURES_KNOWN));
         return -EPROTONOSUPPORT;
     }
     if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||
         w->page_count == 0 || w->page_count > XF_PAGE_COUNT_MAX || w->reserved || w->reserved1) {
         snprintf(why, WHY_BYTES,
-                 "the offer's numbers cannot be (queues %u, packet %u B, %llu pages)", w->queues,
+                 "the offer has impossible numbers (queues %u, packet %u B, %llu pages)", w->queues,
                  w->payload_bytes, (unsigned long long)w->page_count);
         return -EBADMSG;
     }

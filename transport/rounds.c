@@ -59,7 +59,7 @@ void xf_policy_say_busy(char why[XF_BUSY_BYTES], const struct xf_policy *policy,
     double written = r->us ? (double)r->dirty_pages * (double)XF_PAGE_BYTES / (double)r->us : 0;
 
     snprintf(why, XF_BUSY_BYTES,
-             "the guest dirties %.3f Gbit/s or more, the link carries %.3f: it would stand for "
+             "the guest dirties %.3f Gbit/s or more, the link carries %.3f: the downtime would be "
              "%.0f ms, not %.0f: allow that by --max-downtime,%s or by --on-busy=go",
              written * 8 / 1e3, (double)r->bytes_per_s * 8 / 1e9, (double)predicted_us / 1e3,
              (double)policy->max_downtime_us / 1e3,

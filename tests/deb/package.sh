@@ -225,7 +225,7 @@ ours
 
 step "Xen is removed: no xl, and no loop"
 apt purge xen-utils-common
-answers 'the real xl is not to be found' 1 xl list
+answers 'the real xl cannot be found' 1 xl list
 [ "$(wc -l <"$work/out")" = 1 ] || fail "more than one line"
 
 step "Xen comes back"
@@ -255,7 +255,7 @@ find "$root" -xdev \( -path "$root/packages" -o -path "$root/var/log" \) -prune 
 step "before Xen, and removed after it"
 apt purge xen-utils-common
 apt install /packages/xl-fast.deb
-answers 'the real xl is not to be found' 1 xl list
+answers 'the real xl cannot be found' 1 xl list
 apt install xen-utils-common
 ours
 apt remove xl-fast

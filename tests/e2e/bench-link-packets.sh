@@ -114,8 +114,8 @@ serve() { # what it is told, in python3; what it must say
     [ $? = 1 ] || fail "it does not end badly: $1"
     grep -qa "$2" "$work/out" || fail "it does not say '$2': $1"
 }
-serve 'order(2)' 'an order that cannot be'
-serve 'order(1); m(10, bytes(40))' 'makes no sense there'
+serve 'order(2)' 'the order has impossible values'
+serve 'order(1); m(10, bytes(40))' 'sent an unexpected message'
 for trial in '63, 1, 0' '1 << 31, 1, 0' '64, 65, 0' '64, 0, 0' '64, 1, 2'; do
-    serve "order(1); key(); trial($trial)" 'a trial that cannot be'
+    serve "order(1); key(); trial($trial)" 'the trial has impossible values'
 done

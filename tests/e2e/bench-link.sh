@@ -89,7 +89,8 @@ assert sum(i["packets_sent"] for i in omitted) > 0
 assert abs(sum(i["packets_sent"] for i in counted) - r["packets_sent"]) <= 0.1 * r["packets_sent"] + 100, r
 for i in counted:
     assert abs(i["rate_pps"] * (i["end_us"] - i["start_us"]) / 1e6 - i["packets_sent"]) <= 2 + 1e-3 * i["packets_sent"], i
-    assert i["wire_bps"] > 8 * 1000 * i["rate_pps"] and i["source_cpu_pct"] > 0, i
+    # The last one may have but a few short packets.
+    assert i["packets_sent"] < 100 or i["wire_bps"] > 8 * 1000 * i["rate_pps"] and i["source_cpu_pct"] > 0, i
 assert any(i["target_cpu_pct"] for i in counted)
 END
 bench link --memory "$memory" --time 1 --stats-period 0.5 --txq 2 --rxq 2
@@ -123,7 +124,7 @@ echo '{"ok": true}' >"$work/odd.jsonl"
 bench plot "$work/odd.jsonl" "$work/odd.svg"
 failed 'line 1: a rate is missing'
 bench plot tests/e2e/common.bash "$work/odd.svg"
-failed 'line 1: no line of xl-fast bench link'
+failed 'line 1: not a line of xl-fast bench link'
 bench plot /dev/null "$work/odd.svg"
 failed 'no run with figures'
 bench plot "$work/nowhere" "$work/odd.svg"
@@ -195,9 +196,9 @@ there 'echo Welcome to hostb; sleep 1' "hostb answers 'Welcome to hostb', and no
 there 'printf "\\nWelcome to hostb, "; sleep 0.05; echo "which has a long line"; echo more; sleep 1' \
     "hostb answers 'Welcome to hostb, which has a long line', and not as"
 there "$(message 1 2 4)" 'hostb has an xl-fast bench link of version 1, this one is 2'
-there "$(message 2 2 7)" 'hostb says what makes no sense there'
-there "$(message 2 4 4 '\050\043\000\000')" 'hostb says what makes no sense there'
-there "$(message 2 2 4 '\001\000\000\000')" 'hostb says figures that cannot be'
+there "$(message 2 2 7)" 'hostb sent an unexpected message'
+there "$(message 2 4 4 '\050\043\000\000')" 'hostb sent an unexpected message'
+there "$(message 2 2 4 '\001\000\000\000')" 'hostb reports impossible figures'
 there "printf 'xf-bench\\002\\000\\006\\000\\000\\001\\000\\000no\\033[2J%0251d' 0; sleep 1" 'hostb: no?\[2J0'
 
 # To serve is to check what one is told.
@@ -208,7 +209,7 @@ python3 -c 'import struct, sys
 sys.stdout.buffer.write(b"xf-bench" + struct.pack("<HHI", 2, 1, 656) + struct.pack("<QIIIIQ", 4097, 0, 1, 0, 0, 0) + bytes(624))' |
     "$XL_FAST" bench link --serve >"$work/out" 2>"$work/err"
 [ $? = 1 ] || fail "it serves half a page"
-grep -qa 'an order that cannot be' "$work/out" || fail "it does not say what is wrong"
+grep -qa 'the order has impossible values' "$work/out" || fail "it does not say what is wrong"
 
 # ---- the end of it, at any moment
 

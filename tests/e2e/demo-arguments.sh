@@ -39,7 +39,7 @@ refused "unknown option '--frobnicate'; see xl-fast demo --help" --frobnicate
 refused "unknown option '--max-downtme'; did you mean '--max-downtime'?" --max-downtme 5
 refused "unexpected 'junk'" junk
 refused "unexpected 'junk'" --json junk
-refused 'both want stdout' --json --events -
+refused 'both need stdout' --json --events -
 refused '--events needs a value' --events ''
 refused --report --report -
 refused "a file's events" --events - --report page.html

@@ -43,7 +43,7 @@ grep -q '"exit","status":5' "$work/events" || fail "the events end otherwise"
 
 demo "${busy[@]}" --on-busy abort
 [ "$status" = 5 ] || fail "exit status $status"
-grep -q 'STAYED: the guest goes on at the source' "$work/out" || fail "the table does not say where the guest is"
+grep -q 'STAYED: the guest keeps running at the source' "$work/out" || fail "the table does not say where the guest is"
 nothing_left
 
 demo --on-busy perhaps

@@ -185,7 +185,7 @@ has hostb '  FAIL  port       port eth1: has an MTU of 9000, and AF_XDP takes in
 echo 3000 | tee "$work/there/sys/class/net/eth1/mtu" >"$work/here/sys/class/net/eth1/mtu"
 doctor hostb
 ends 1
-has hostb '  FAIL  port       port eth1: spreads what it receives over 4 queues, of which AF_XDP reads 1: the rest would' \
+has hostb '  FAIL  port       port eth1: spreads what it receives over 4 queues, but AF_XDP reads 1: the rest would' \
     "fix: ssh hostb 'ethtool -L eth1 combined 1'"
 rmdir "$work/there/sys/class/net/eth1/queues/"rx-[123]
 doctor hostb
@@ -201,7 +201,7 @@ good
 echo 'export VERSION=0.8.9' >>"$work/as-there"
 doctor hostb
 ends 1
-has '  FAIL  version    hostb has xl-fast 0.8.9, the source 0.9.0: before 1.0.0 versions do not speak with each other' \
+has '  FAIL  version    hostb has xl-fast 0.8.9, the source 0.9.0: before 1.0.0 different versions do not work together' \
     "        fix: ssh hostb 'apt install ./xl-fast_*.deb'"
 good
 echo 'export VERSION=' >>"$work/as-there"
@@ -217,7 +217,7 @@ good
 echo 'export VERSION=1.1.3' >>"$work/as-there"
 VERSION=1.2.0 doctor hostb
 ends 0
-has '  ok    version    hostb has xl-fast 1.1.3, the source 1.2.0: these speak with each other'
+has '  ok    version    hostb has xl-fast 1.1.3, the source 1.2.0: these work together'
 
 good
 echo 'export PROTOCOL=2' >>"$work/as-there"
@@ -235,7 +235,7 @@ good
 echo 'echo "usage: xl-fast-preflight host" >&2; exit 2' >>"$work/as-there"
 doctor hostb
 ends 1
-has 'of a version that knows no doctor' "fix: ssh hostb 'apt install ./xl-fast_*.deb'"
+has 'this version of xl-fast has no doctor' "fix: ssh hostb 'apt install ./xl-fast_*.deb'"
 
 good
 exec 9>"$work/there/run/xl-fast/port-eth1.lock"
@@ -262,7 +262,7 @@ good
 echo 255 >"$work/ssh.status"
 doctor hostb
 ends 1
-has hostb '  FAIL  ssh        gives no answer without a question: ssh ended with status 255' 'fix: ssh-copy-id hostb'
+has hostb '  FAIL  ssh        cannot be reached without a prompt: ssh ended with status 255' 'fix: ssh-copy-id hostb'
 hasnt 'ok    ssh'
 doctor -s 'ssh -p 2' hostb
 has 'fix: ssh -p 2 hostb true'
@@ -286,7 +286,7 @@ printf '#!/bin/sh\n' >"$work/bin/xl"
 chmod +x "$work/bin/xl"
 doctor hostb
 ends 1
-has "  FAIL  path       xl in PATH is $work/bin/xl, which knows no --fast" "fix: ln -s $lib/xl /usr/local/sbin/xl" \
+has "  FAIL  path       xl in PATH is $work/bin/xl, which does not know --fast" "fix: ln -s $lib/xl /usr/local/sbin/xl" \
     hostb '  note  path '
 # The switch by which the package leaves Xen's xl in its place; there must be one all the same.
 touch "$work/here/xl-fast.no-divert"

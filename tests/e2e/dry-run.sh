@@ -155,4 +155,4 @@ ends 1
 is possible false
 FAKE_MEMORY='' dry
 ends 1
-has 'memory is not told'
+has 'did not report the guest'

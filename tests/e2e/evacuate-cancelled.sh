@@ -12,7 +12,7 @@ for signal in INT:130 TERM:143 HUP:129; do
     status=$?
     ends "${signal#*:}"
     are 'cache db web1 web2' '' ''
-    has err 'db goes on here'
+    has err 'db keeps running here'
     has out '0 moved, 4 left' 'its turn had not come'
     once
 done

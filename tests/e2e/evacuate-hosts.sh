@@ -35,9 +35,9 @@ answers() { # COMMAND WORDS
     [ ! -s "$dir/log/moves" ] || fail "something was moved"
 }
 answers 'yes free_kib=1 2>/dev/null' 'hostc: cannot be asked: answers without end'
-answers 'echo fast=ok' 'hostc: answers nonsense'
-answers 'echo fast=ok; echo free_kib=-1' 'hostc: answers nonsense'
-answers 'echo free_kib=99999999' 'hostc: answers nonsense'
+answers 'echo fast=ok' 'hostc: unexpected output from xl-fast-preflight'
+answers 'echo fast=ok; echo free_kib=-1' 'hostc: unexpected output from xl-fast-preflight'
+answers 'echo free_kib=99999999' 'hostc: unexpected output from xl-fast-preflight'
 answers 'printf "why=a\033[2Jb\n"' 'evacuate: a?[2Jb'
 
 # A login shell that prints a line: xl migrate would fail there.
@@ -68,7 +68,7 @@ ends 1
 moves_are 'db hostb' 'cache hostb' 'cache hostc' 'web1 hostb' 'web1 hostc' 'web2 hostb' 'web2 hostc'
 are 'db' '' 'cache web1 web2'
 has out 'db                          900 MiB  left: xl migrate to hostb failed (status 1); no other host has room'
-has err 'migration target: no luck' 'db goes on here'
+has err 'migration target: no luck' 'db keeps running here'
 once
 
 world

@@ -76,13 +76,13 @@ for options in '' --quiet --verbose; do
     xl_is_through
     queue_is_free
 done
-grep -q 'nothing can be written' "$work/err" || fail "it is not said that status and cancel see nothing"
+grep -q 'cannot write to' "$work/err" || fail "it is not said that status and cancel see nothing"
 ends 0 -- xl migrate --fast --json web1 hostb
 xl_is_through
 [ "$(cat "$work/out")" = '{"version":1,"event":"exit","status":0}' ] || fail "stdout is $(cat "$work/out")"
-ends 3 'web1 goes on here' -- env FAKE_XL_STATUS=3 xl migrate --fast web1 hostb
+ends 3 'web1 keeps running here' -- env FAKE_XL_STATUS=3 xl migrate --fast web1 hostb
 ends 3 'so by plain xl migrate' -- env FAKE_XL_STATUS=3 xl migrate --fast=auto web1 hostb
-ends 0 "nothing can be written to $run/xl-fast: status" 'fix: xl-fast doctor --fix' -- xl migrate --fast --dry-run web1 hostb
+ends 0 "cannot write to $run/xl-fast: status" 'fix: xl-fast doctor --fix' -- xl migrate --fast --dry-run web1 hostb
 
 # Full while the guest moves: after an event, within one, before any.
 for do in 'echo "$began" >>"$XL_FAST_EVENTS"; '"$fill" "$fill"'echo "$began" >>"$XL_FAST_EVENTS"' \
@@ -95,7 +95,7 @@ for do in 'echo "$began" >>"$XL_FAST_EVENTS"; '"$fill" "$fill"'echo "$began" >>"
     ends 0 -- env FAKE_DO="$do" xl migrate --fast --json web1 hostb
     tail -n 1 "$work/out" | grep -qxF '{"version":1,"event":"exit","status":0}' || fail "the last line is no exit event"
     fresh
-    ends 3 'web1 goes on here' -- env FAKE_DO="$do" FAKE_XL_STATUS=3 xl migrate --fast --report "$work/page" web1 hostb
+    ends 3 'web1 keeps running here' -- env FAKE_DO="$do" FAKE_XL_STATUS=3 xl migrate --fast --report "$work/page" web1 hostb
 done
 
 # The file of the events is removed, or replaced.

@@ -212,16 +212,16 @@ no_answer() { # WORDS
 }
 world "$away" 'web1--incoming paused 0'
 touch "$work/ssh.fails"
-no_answer 'ended with status 255'
+no_answer 'failed with exit status 255'
 touch "$work/there.fails"
-no_answer 'ended with status 1'
+no_answer 'failed with exit status 1'
 echo hello >"$work/noise"
-LOGIN_SHELL=true no_answer "answers nonsense: 'hello'"
+LOGIN_SHELL=true no_answer "unexpected answer: 'hello'"
 rm "$work/noise"
 echo 'echo hello' >"$work/there.look"
-no_answer 'no JSON object'
+no_answer 'not a JSON object'
 echo 'true' >"$work/there.look"
-no_answer 'no JSON object'
+no_answer 'not a JSON object'
 # shellcheck disable=SC2016  # in the stand-in
 echo 'echo "{\"version\":1,\"host\":\"there\",\"boot_id\":\"$GUEST\",\"domains\":["' >"$work/there.look"
 no_answer 'cut short'
@@ -250,7 +250,7 @@ steps_are 'destroy-unrun resume'
 world "$away" 'web1--incoming paused 0'
 echo 'true' >"$work/here.take-back" # says done, and has not
 recover web1 hostb
-ends 4 'it changes while one looks'
+ends 4 'the state changes during the check'
 
 # A login shell there that prints a line, which xl migrate would fail on: said, and the answer is heard.
 world "$away" 'web1--incoming paused 0'

@@ -165,7 +165,7 @@ for how in --fast --quiet --json; do
     ends 3
     has err '    migration target: Ready to receive domain.' '    chatter on stdout' '    libxl: error: no luck' 'Saving again'
     lacks err 'has moved'
-    [ "$(tail -n 1 "$work/err")" = "xl-fast: web1 goes on here" ] || fail "the last line is another"
+    [ "$(tail -n 1 "$work/err")" = "xl-fast: web1 keeps running here" ] || fail "the last line is another"
 done
 FAKE_LEFT=suspended FAKE_STATUS=1 run
 [[ $(tail -n 1 "$work/err") == *"suspended here, and may run on hostb. To settle who owns it: xl-fast recover web1 hostb" ]] ||
@@ -222,12 +222,12 @@ on_terminal 80 'hold; touch "$DIR/go"' 'TERM=dumb xl migrate --fast web1 hostb'
 ! grep -q $'\e' "$work/raw" || fail "TERM=dumb: more than text"
 grep -q '^live  round 1  100 %' "$work/screen" || fail "TERM=dumb: no line a round"
 
-# Ctrl-C halfway: the helper is told, xl is not; the guest goes on here, and that is the last line.
+# Ctrl-C halfway: the helper is told, xl is not; the guest keeps running here, and that is the last line.
 on_terminal 80 'hold; shows "40 %"; printf "\003"' 'xl migrate --fast web1 hostb'
 grep -q 'status=130' "$work/screen" || fail "not status 130"
 [ "$(cat "$dir/helper" "$dir/signals" 2>/dev/null)" = told ] || fail "not the helper alone has heard of it"
 grep -qF 'cancelled by the toolstack' "$work/screen" || fail "does not say that it was cancelled"
-[ "$(sed -n '/^status=/q; p' "$work/screen" | tail -n 1)" = 'xl-fast: web1 goes on here' ] || fail "the last line is another"
+[ "$(sed -n '/^status=/q; p' "$work/screen" | tail -n 1)" = 'xl-fast: web1 keeps running here' ] || fail "the last line is another"
 ! grep -qE 'chatter|Ready' "$work/screen" || fail "chatter"
 left_nothing
 
@@ -261,7 +261,7 @@ kill -TERM "$shim"
 over
 ends 143
 [ "$(cat "$dir/signals")" = TERM ] || fail "xl was not told"
-has err 'web1 goes on here'
+has err 'web1 keeps running here'
 
 echo '+ after the helper: xl is left alone, and the guest moves'
 grep -v hold "$dir/all" >"$dir/events"
@@ -293,8 +293,8 @@ rm -f "$work/err"
 xl migrate --fast web1 hostb 2>"$work/err" &
 for _ in $(seq 100); do grep -q 'web1 waits' "$work/err" 2>/dev/null && break; sleep 0.05; done
 kill -TERM "$(sed -n 's/^pid=//p' "$dir"/run/xl-fast/moving-*)"
-for _ in $(seq 100); do grep -q 'was not touched, and goes on here' "$work/err" && break; sleep 0.05; done
-has err 'web1 was not touched, and goes on here'
+for _ in $(seq 100); do grep -q 'was not touched and keeps running here' "$work/err" && break; sleep 0.05; done
+has err 'web1 was not touched and keeps running here'
 rm "$dir/busy"
 wait
 
@@ -327,11 +327,11 @@ for stale in 999999999 "$$"; do
     xl-fast cancel old 2>"$work/status" && fail "cancels what is not there"
 done
 grep -q "no migration of 'old'" "$work/status" || fail "cancel: $(cat "$work/status")"
-[ "$(xl-fast cancel 5)" = 'web1 goes on here' ] || fail "cancel"
+[ "$(xl-fast cancel 5)" = 'web1 keeps running here' ] || fail "cancel"
 over
 ends 143
 [ "$(cat "$dir/helper")" = told ] || fail "cancel: the helper was not told"
-has err 'web1 goes on here'
+has err 'web1 keeps running here'
 
 echo '+ cancel, too late'
 grep -v hold "$dir/all" >"$dir/events"

@@ -46,7 +46,7 @@ moves af_xdp:mig
 
 # The switch spreads what it sends over four queues of A's, as a NIC does by RSS.
 net_up 1500 1500 numrxqueues 4 numtxqueues 4
-refused af_xdp:mig "spreads what it receives over 4 queues, of which AF_XDP reads 1" "ethtool -L mig rx 1"
+refused af_xdp:mig "spreads what it receives over 4 queues, but AF_XDP reads 1" "ethtool -L mig rx 1"
 ip netns exec "$S" ethtool -L swa tx 1
 moves af_xdp:mig
 

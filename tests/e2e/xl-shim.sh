@@ -121,7 +121,7 @@ check "put aside, called from below" 0 "aside: xl list" '' env XL_FAST_SHIM=1 xl
 rm "$dir/shim/stock/xl.stock"
 check "put aside, and Xen is gone" 0 "[list] $stock" '' xl list
 rm -r "$dir/shim/stock"
-[ -x /usr/sbin/xl ] || check "no Xen" 1 '' "the real xl is not to be found" env "PATH=$dir/shim:$dir/tools:/usr/bin:/bin" xl list
+[ -x /usr/sbin/xl ] || check "no Xen" 1 '' "the real xl cannot be found" env "PATH=$dir/shim:$dir/tools:/usr/bin:/bin" xl list
 
 # Fast.
 check "fast" 0 "[migrate][d][h $remote] $ours downtime= bandwidth=" "d goes to h" xl migrate --fast d h
@@ -189,7 +189,7 @@ check "and its user hears so" 0 "two waits for its turn: another migration has e
 check "a success asks nothing" 1 '' '' sh -c "xl migrate --fast d h >/dev/null 2>&1 || exit 9; grep '^domain' '$FAKE_LOG'"
 check "a failure is noted" 0 "domain left $guest ATTEMPT" '' \
     sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h >/dev/null 2>&1; cat '$FAKE_LOG'"
-check "a failure, the guest runs" 0 "xl-fast: web1 goes on here" '' \
+check "a failure, the guest runs" 0 "xl-fast: web1 keeps running here" '' \
     sh -c "FAKE_XL_STATUS=3 xl migrate --fast d h 2>&1 >/dev/null | grep -v 'd goes to h'"
 check "a failure, the guest is gone" 3 "$ours" "xl-fast recover web1 h" env FAKE_XL_STATUS=3 FAKE_LEFT=gone xl migrate --fast d h
 # The helper has seen it end: nobody has to settle that.
@@ -213,11 +213,11 @@ check "xl is killed" 137 "$ours" "xl-fast recover web1 h" env FAKE_DO='kill -9 $
 check "the shim passes TERM on" 143 "$ours" "xl-fast recover" \
     env FAKE_DO='kill -TERM $PPID; while :; do sleep 0.1; done' FAKE_LEFT=suspended xl migrate --fast d h
 # shellcheck disable=SC2016
-check "the shim is interrupted" 130 "$ours" "web1 goes on here" \
+check "the shim is interrupted" 130 "$ours" "web1 keeps running here" \
     env FAKE_DO='kill -INT $PPID; while :; do sleep 0.1; done' xl migrate --fast d h
 check "stdin reaches xl" 0 "heard word" '' sh -c "echo word | FAKE_DO='read word; echo heard \$word' xl migrate --fast d h"
-check "a UUID that is none" 1 '' "answers nonsense" env FAKE_UUID='x;y' xl migrate --fast d h
-check "no UUID" 1 '' "answers nonsense" env FAKE_UUID= xl migrate --fast d h
+check "a UUID that is none" 1 '' "unexpected output from xl-fast-preflight" env FAKE_UUID='x;y' xl migrate --fast d h
+check "no UUID" 1 '' "unexpected output from xl-fast-preflight" env FAKE_UUID= xl migrate --fast d h
 
 # Events and the report: what the helper writes reaches stdout at once and alone, and the report; a status is
 # kept, and nothing is left.
@@ -251,14 +251,14 @@ check "events to a file of the user's" 0 "$began" '' \
     sh -c "XL_FAST_EVENTS='$dir/events' FAKE_DO='$event' xl migrate --fast d h >/dev/null 2>&1; cat '$dir/events'"
 check "json begins where the file ended" 1 '' '' \
     sh -c "echo old >>'$dir/events2'; XL_FAST_EVENTS='$dir/events2' FAKE_DO='$event' xl migrate --fast --json d h 2>/dev/null | grep old"
-check "events to what is no file" 1 '' "is no file" env XL_FAST_EVENTS=/dev/null xl migrate --fast d h
+check "events to what is no file" 1 '' "is not a file" env XL_FAST_EVENTS=/dev/null xl migrate --fast d h
 # shellcheck disable=SC2016
 check "events are not asked for" 0 "events=$dir/xl-fast/events-" '' env FAKE_DO='echo "events=${XL_FAST_EVENTS:-none}"' xl migrate --fast d h
 check "nothing is left" 1 '' '' sh -c "ls -d '$dir'/xl-fast.* '$dir'/xl-fast/* 2>/dev/null | grep -Ev '/queue-.*$'"
 check "report, nowhere" 1 '' "none/page: cannot be written" xl migrate --fast --report "$dir/none/page" d h
 mv "$dir/tools/xl-fast" "$dir/tools/gone"
 command -v xl-fast >/dev/null || # one may be installed here
-    check "no xl-fast" 1 '' "xl-fast is not to be found" xl migrate --fast d h
+    check "no xl-fast" 1 '' "xl-fast cannot be found" xl migrate --fast d h
 mv "$dir/tools/gone" "$dir/tools/xl-fast"
 
 # What the receiver says is kept, with and without a listener.
@@ -290,8 +290,8 @@ check "receiver, no place for a record" 5 "out word migrate-receive" "the end" \
 check "no operands" 2 '' "xl-fast migrate: HOST is missing" xl migrate --fast d
 check "three operands" 2 '' "unexpected 'x'" xl migrate --fast d h x
 check "--fast=what" 2 '' "--fast: 'yes' is not one of port, auto" xl migrate --fast=yes d h
-check "a host that is a command" 2 '' "is no host name" xl migrate --fast d 'h; reboot'
-check "a host that is an option" 2 '' "is no host name" xl migrate --fast -- d -oProxyCommand=x
+check "a host that is a command" 2 '' "is not a host name" xl migrate --fast d 'h; reboot'
+check "a host that is an option" 2 '' "is not a host name" xl migrate --fast -- d -oProxyCommand=x
 check "-s ''" 2 '' "-s needs a value" xl migrate --fast -s '' d h
 check "a downtime that is none" 2 '' "--max-downtime: 'soon' is not a time" xl migrate --fast --max-downtime soon d h
 check "-s with blanks" 1 '' "-s '' names no command" xl migrate --fast -s ' ' d h
@@ -304,7 +304,7 @@ check "source says no, and what fixes it" 1 '' "xl-fast: A: port eth7: down; fix
 check "target says no, and what fixes it" 1 '' "xl-fast: B: port eth7: down; fix: ip link set eth7 up" \
     env FAKE_TARGET='B: port eth7: down' FAKE_FIX='ip link set eth7 up' xl migrate --fast d h
 # An older target says ok to any version; so the source compares, too, and says one line.
-different='before 1.0.0 versions do not speak with each other: install the same one at both ends; fix: apt install ./xl-fast_*.deb'
+different='before 1.0.0 different versions do not work together: install the same one at both ends; fix: apt install ./xl-fast_*.deb'
 for versions in '|older than 0.9.0' 'version=0.9.0-rc1|0.9.0-rc1' 'version=0.10.0|0.10.0' 'version=1.0.0|1.0.0'; do
     check "target has ${versions#*|}" 1 '' "xl-fast: h: has xl-fast ${versions#*|}, the source 0.9.0: $different" \
         env FAKE_VERSION="${versions%|*}" xl migrate --fast d h
@@ -339,7 +339,7 @@ cat "$dir/hang.err"
 END
 for signal in TERM:143 USR1:143 HUP:129; do
     check "no answer, and ${signal%:*}" 0 "status ${signal#*:}" '' timeout 30 sh "$dir/hang" "${signal%:*}"
-    check "and where the guest is" 0 "cancelled: web1 was not touched, and goes on here" '' cat "$dir/hang.err"
+    check "and where the guest is" 0 "cancelled: web1 was not touched and keeps running here" '' cat "$dir/hang.err"
 done
 check "nothing of them is left" 1 '' '' sh -c "find '$dir/xl-fast' -name 'moving-*' | grep ."
 

@@ -31,7 +31,7 @@ wait_out() {
         fail "no '$1' within $2 s: $(on A tail -n 20 /lab/out)"
 }
 
-# ends WHAT REGEX SECONDS BEFORE: the migration fails with a line that matches; the guest goes on here.
+# ends WHAT REGEX SECONDS BEFORE: the migration fails with a line that matches; the guest keeps running here.
 ends() {
     local output
     wait_out '^status ' "$3"

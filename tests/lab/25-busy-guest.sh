@@ -53,7 +53,7 @@ for type in ${XF_LAB_TYPES:-pvh pv}; do
 
     before=$(guest_tick A busy)
     migrate A busy --fast "${SLOW[@]}" --throttle || fail "it does not move"
-    expect_match "how it moves" 'goes on with [0-9]+ % of its CPU time' "$MIGRATE_OUTPUT"
+    expect_match "how it moves" 'keeps [0-9]+ % of its CPU time' "$MIGRATE_OUTPUT"
     expect_ge "what it had of its CPU time, in percent" 1 "$(result source throttle_pct)"
     expect_goes_on B busy "$before"
     wait_pass B busy

@@ -89,7 +89,7 @@ can_go net
 on A xl destroy net
 
 on A xl pause said
-PAUSED=yes refused "it is paused" "A: .*is paused, and so cannot be"
+PAUSED=yes refused "it is paused" "A: .*is paused and cannot be"
 # shellcheck disable=SC2029
 on A "$FIX"
 can_go said

@@ -96,12 +96,12 @@ fast_move() {
     esac
     if guest_has "$name" net; then
         note "GAP fast $name $from->$to: $PEERS_SAW; the tool says: memory's downtime" \
-            "$(($(result source downtime_us) / 1000)) ms, guest suspended $(($(result source suspended_us) / 1000)) ms until libxl goes on"
+            "$(($(result source downtime_us) / 1000)) ms, guest suspended $(($(result source suspended_us) / 1000)) ms until libxl continues"
     fi
     note "FIGURES $from->$to: rounds $(result source rounds), pages $(result source pages_sent)" \
         "(zero $(result source pages_zero), repaired $(result source pages_repaired))," \
         "payload $(($(result source payload_bps) / 1000000)) Mbit/s, memory's downtime $(($(result source downtime_us) / 1000)) ms," \
-        "guest suspended $(($(result source suspended_us) / 1000)) ms until libxl goes on," \
+        "guest suspended $(($(result source suspended_us) / 1000)) ms until libxl continues," \
         "CPU of source $(($(result source cpu_user_us) / 1000))+$(($(result source cpu_system_us) / 1000)) ms" \
         "and target $(($(result target cpu_user_us) / 1000))+$(($(result target cpu_system_us) / 1000)) ms (user+system)," \
         "helper's total $(($(result source total_us) / 1000)) ms, xl's $MIGRATE_SECONDS s," \

@@ -96,7 +96,7 @@ static int make_sink(struct far *f, struct xf_guest_sink *sink)
         return f->chunk ? 0 : fail(f, -ENOMEM, "%s", strerror(ENOMEM));
     }
     if (kib && f->order.memory_bytes / 1024 >= kib)
-        return fail(f, -ENOMEM, "this machine has not so much free memory, but %s; see --memory",
+        return fail(f, -ENOMEM, "this machine has only %s of free memory; see --memory",
                     xf_number_show_size(have, sizeof(have), kib * 1024));
     rc = xf_simguest_new_empty(&f->guest, pages);
     if (rc)
@@ -209,7 +209,7 @@ static int run(struct far *f)
     if (rc)
         return fail(f, rc, "%s", why);
     if (xf_bench_order_check(&f->order))
-        return fail(f, -EBADMSG, "an order that cannot be");
+        return fail(f, -EBADMSG, "the order has impossible values");
     rc = f->order.packets ? 0 : make_sink(f, &sink);
     rc = rc ?: bring_up(f);
     if (rc)

@@ -64,7 +64,7 @@ fail(const struct xf_bench_near *near, int rc, const char *fmt, ...)
 static int fail_figures(const struct xf_bench_near *near)
 {
     return fail(near, -EBADMSG,
-                "%s says figures that cannot be: install the same xl-fast at both ends",
+                "%s reports impossible figures: install the same xl-fast at both ends",
                 near->far.peer);
 }
 

@@ -356,7 +356,8 @@ static int check(const struct xf_command *c, struct xf_bench_options *o,
     use_defaults(o);
     here = !o->host && o->sink == BENCH_SINK_MEMORY ? 2 : 1;
     if (!o->serve && kib && o->memory_bytes / 1024 >= kib / here)
-        return xf_usage_error(c, "this machine has only %s of free memory: a smaller --memory",
+        return xf_usage_error(c,
+                              "this machine has only %s of free memory: choose a smaller --memory",
                               xf_number_show_size(have, sizeof(have), kib * 1024));
     return XF_GO_ON;
 }

@@ -31,7 +31,7 @@ static int serve_trial(const struct xf_bench_channel *near, struct xf_link *link
     if (rc)
         return rc;
     if (!trial_ok(&t, link)) {
-        snprintf(why, BENCH_WHY_BYTES, "a trial that cannot be");
+        snprintf(why, BENCH_WHY_BYTES, "the trial has impossible values");
         return -EBADMSG;
     }
     rc = xf_bench_lanes_start(lanes, &t, t.bidir, false);

@@ -88,7 +88,7 @@ static const char *take(struct bars *bars, struct json_object *line)
     struct bar *bar;
 
     if (!json_object_is_type(line, json_type_object) || !json_object_object_get_ex(line, "ok", &ok))
-        return "no line of xl-fast bench link --json";
+        return "not a line of xl-fast bench link --json";
     if (!json_object_get_boolean(ok))
         return NULL;
     for (unsigned i = 0; i < RATES; i++) {

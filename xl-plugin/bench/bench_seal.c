@@ -226,7 +226,8 @@ int xf_bench_seal(int argc, char **argv)
 
     if (kib && o.memory_bytes / 1024 >= kib) {
         fprintf(stderr,
-                "xl-fast bench seal: this machine has only %s of free memory: a smaller --memory\n",
+                "xl-fast bench seal: this machine has only %s of free memory: choose a smaller "
+                "--memory\n",
                 xf_number_show_size(have, sizeof(have), kib * 1024));
         return XF_EXIT_FAILED;
     }

@@ -176,7 +176,7 @@ int xf_bench_receive(const struct xf_bench_channel *c, enum xf_bench_kind kind, 
         }
     } else if (!rc && (!kind || h.kind != kind || h.bytes != bytes)) {
         snprintf(why, BENCH_WHY_BYTES,
-                 "%s says what makes no sense there (%u of %u bytes): install the same xl-fast at "
+                 "%s sent an unexpected message (%u of %u bytes): install the same xl-fast at "
                  "both ends",
                  c->peer, h.kind, h.bytes);
         return -EPROTO;

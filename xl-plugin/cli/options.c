@@ -212,7 +212,7 @@ static const char *take(const struct xf_option *o, const char *text, char *at, c
         return NULL;
     case XF_OPTION_TEXTS:
         if (texts->n == XF_OPTION_TEXTS_MAX)
-            return "taken: it is one too many";
+            return "accepted: too many arguments";
         texts->texts[texts->n++] = text;
         return NULL;
     case XF_OPTION_SIZE:

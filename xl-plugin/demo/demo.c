@@ -172,7 +172,7 @@ static void on_death(struct demo *d, struct child *c)
     if (wait_for(c, xf_ends_patience_us(0), &status))
         say_how_it_ended(d, c, status);
     else
-        give_up(d, "the %s process broke off its talk and hangs", c->name);
+        give_up(d, "the %s process closed its connection and hangs", c->name);
 }
 
 /*

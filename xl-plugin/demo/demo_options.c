@@ -187,7 +187,7 @@ int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o,
     if (o->report && !strcmp(o->report, "-"))
         return xf_usage_error(c, "--report: '-' is not a file");
     if (o->json && o->events && !strcmp(o->events, "-"))
-        return xf_usage_error(c, "--json and --events - both want stdout");
+        return xf_usage_error(c, "--json and --events - both need stdout");
     if (o->report && o->events && !strcmp(o->events, "-"))
         return xf_usage_error(c, "--report needs a file's events, not those of --events -");
     if (!o->ports[0].port != !o->ports[1].port)

@@ -256,7 +256,7 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
     char size[32], rate[32], wire[32], saved[32];
 
     if (o->stayed)
-        printf("\n  STAYED: the guest goes on at the source, where it wrote %" PRIu64
+        printf("\n  STAYED: the guest keeps running at the source, where it wrote %" PRIu64
                " pages in 50 ms\n",
                o->stayed_pages);
     if (!o->have_source || !o->have_target)
@@ -296,7 +296,7 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
     print_faults(&o->source.faults, &o->target.faults);
     print_rejects(o);
     if (opt->writers)
-        printf("  resumed     the target's writers went on: %" PRIu64 " pages in 50 ms\n",
+        printf("  resumed     the guest wrote %" PRIu64 " pages on the target in 50 ms\n",
                o->resumed_pages);
     if (opt->timing)
         xf_timing_print(s, &o->target.stats);

@@ -197,7 +197,7 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
         strcpy(f->fix, XF_FIX_INSTALL);
     } else if (rc == 2) {
         f = &add(x, end, "installed", XF_FINDING_FAIL)->found;
-        strcpy(f->text, "xl-fast is of a version that knows no doctor: install the same version at "
+        strcpy(f->text, "this version of xl-fast has no doctor: install the same version at "
                         "both ends");
         strcpy(f->fix, XF_FIX_INSTALL);
     } else if (end == XF_AT_TARGET) {
@@ -208,7 +208,7 @@ static void add_no_answer(struct doctor *x, enum xf_doctor_end end, int rc)
             snprintf(f->text, sizeof(f->text), "gives no answer: %s", strerror(-rc));
         else
             snprintf(f->text, sizeof(f->text),
-                     "gives no answer without a question: %s ended with status %d", x->d.ssh, rc);
+                     "cannot be reached without a prompt: %s ended with status %d", x->d.ssh, rc);
         f->fix_at_source = true;
         if (x->own_ssh)
             snprintf(f->fix, sizeof(f->fix), "%.200s %.100s true", x->d.ssh, x->d.host);
@@ -244,7 +244,7 @@ static void ask(struct doctor *x, enum xf_doctor_end end)
     int rc = xf_reach_run(&x->reach, end == XF_AT_TARGET, args, x->answer, sizeof(x->answer));
     x->until_ms = now_ms();
     if (ssh)
-        snprintf(ssh->found.text, sizeof(ssh->found.text), "answers without a question");
+        snprintf(ssh->found.text, sizeof(ssh->found.text), "answers without a prompt");
     add_noise(x, end, rc);
     if (!rc && !take_answer(x, end))
         rc = -EPROTO;

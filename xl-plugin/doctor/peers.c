@@ -154,11 +154,11 @@ void xf_peers_version(const struct xf_peer *source, const struct xf_peer *target
         TEXT("has the same xl-fast, %s", there);
     } else if (numbers_of(here, x) && numbers_of(there, y) && x[0] && y[0]) {
         f->state = XF_FINDING_OK;
-        TEXT("has xl-fast %s, the source %s: these speak with each other", there, here);
+        TEXT("has xl-fast %s, the source %s: these work together", there, here);
     } else {
         FIX("%s", XF_FIX_INSTALL);
         f->fix_at_source = is_older(here, there);
-        TEXT("has xl-fast %s, the source %s: before 1.0.0 versions do not speak with each other: "
+        TEXT("has xl-fast %s, the source %s: before 1.0.0 different versions do not work together: "
              "install the same one at both ends",
              name_of(there), name_of(here));
     }

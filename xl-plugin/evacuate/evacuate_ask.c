@@ -219,7 +219,7 @@ static void ask_host(const struct xf_reach *reach, const struct xf_evacuate_self
     if (!strcmp(fast, "ok") && !xf_number_u64(free_kib, 0, INT64_MAX, &h->free_kib))
         h->usable = true;
     else if (!h->why[0])
-        snprintf(h->why, sizeof(h->why), "%s: answers nonsense", h->name);
+        snprintf(h->why, sizeof(h->why), "%s: unexpected output from xl-fast-preflight", h->name);
 }
 
 void xf_evacuate_ask_hosts(const struct xf_reach *reach, const struct xf_evacuate_self *self,

@@ -69,7 +69,7 @@ static void sort_out(struct xf_evacuate_guest *g, const char *const *keep)
     else if (is_kept(g->name, keep))
         decide(g, XF_FATE_KEPT, "--keep");
     else if (g->state == XF_STATE_PAUSED)
-        decide(g, XF_FATE_LEFT, "is paused, and so cannot be moved: xl unpause it");
+        decide(g, XF_FATE_LEFT, "is paused and cannot be moved: xl unpause it");
     else if (g->state == XF_STATE_SUSPENDED)
         decide(g, XF_FATE_LEFT, "is suspended: xl-fast recover, if a migration has left it so");
     else if (g->state == XF_STATE_ENDED)

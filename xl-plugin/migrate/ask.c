@@ -53,7 +53,7 @@ enum xf_step xf_migrate_ask_source(struct xf_migrate *m)
                                 : refuse(m, "", "this host: %s failed", reach.program);
     /* They go into a command line: they are ours, but checked all the same. */
     if (!xf_answers_are_words(&m->source))
-        return refuse(m, "", "this host: xl-fast-preflight answers nonsense");
+        return refuse(m, "", "this host: unexpected output from xl-fast-preflight");
     return XF_STEP_ON;
 }
 
@@ -80,7 +80,7 @@ static enum xf_step refuse_way(struct xf_migrate *m, int rc)
     if (rc == 127)
         return refuse(m, XF_FIX_INSTALL, "%s: xl-fast is not installed there", m->o.host);
     if (rc == -EFBIG)
-        return refuse(m, "", "%s: cannot be asked: it says too much", m->o.host);
+        return refuse(m, "", "%s: cannot be asked: its answer is too long", m->o.host);
     if (rc == -ENOENT)
         rc = 127;
     if (rc < 0)

@@ -89,7 +89,7 @@ static int prepare(struct xf_migrate *m)
     if (m->o.report && !can_make(m->o.report))
         return fail("--report %s: cannot be written", m->o.report);
     if (xf_real_find(m->lib, m->real, sizeof(m->real)))
-        return fail("the real xl is not to be found: is Xen installed?");
+        return fail("the real xl cannot be found: is Xen installed?");
     if (make_attempt(m->attempt) || xf_signals_begin(&m->signals))
         return fail("cannot begin: %s", strerror(errno));
     xf_migrate_options_export(&m->o);
@@ -123,7 +123,7 @@ static int cancel_early(struct xf_migrate *m)
     int status = xf_signals_take(&m->signals, &once);
 
     xf_migrate_record_end(m, "here");
-    xf_migrate_say("cancelled: %s was not touched, and goes on here",
+    xf_migrate_say("cancelled: %s was not touched and keeps running here",
                    m->source.name && m->source.name[0] ? m->source.name : m->o.domain);
     return status;
 }
@@ -140,7 +140,7 @@ static int dry_run(struct xf_migrate *m)
     if (step == XF_STEP_CANCELLED)
         return cancel_early(m);
     if (!xf_migrate_record_has_room() && !xf_moving_path(dir, sizeof(dir), ""))
-        xf_migrate_say("nothing can be written to %s: status, cancel and the screen would see "
+        xf_migrate_say("cannot write to %s: status, cancel and the screen would see "
                        "nothing; fix: xl-fast doctor --fix",
                        dir);
     return xf_predict(&(struct xf_prediction){.guest = m->o.domain,

@@ -94,7 +94,7 @@ const struct xf_option xf_migrate_option_rows[] = {
      .kind = XF_OPTION_TEXTS,
      TO(before),
      .hidden = true,
-     .help = "by the alias xl: one that stood before the word migrate"},
+     .help = "by the alias xl: one given before the word migrate"},
     {0},
 };
 
@@ -129,7 +129,7 @@ int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_optio
     o->host = operands.words[1];
     o->screen = screen_of(o);
     return xf_reach_host_ok(o->host) ? XF_GO_ON
-                                     : xf_usage_error(c, "'%s' is no host name", o->host);
+                                     : xf_usage_error(c, "'%s' is not a host name", o->host);
 }
 
 static void export_number(const char *name, uint64_t value)

@@ -243,7 +243,7 @@ enum xf_step xf_migrate_events_begin(struct xf_migrate *m)
         return no_place(m);
     /* What is no file, such as a pipe, could hold this up. */
     if (!stat(m->events, &st) && !S_ISREG(st.st_mode))
-        return cannot(m, "is no file");
+        return cannot(m, "is not a file");
     if (!xf_migrate_can_write(m->events) || stat(m->events, &st))
         return cannot(m, "cannot be written");
     m->from = (uint64_t)st.st_size;

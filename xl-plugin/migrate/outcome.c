@@ -95,7 +95,7 @@ static void put_place(FILE *f, const struct xf_outcome *o)
 
     switch (place_of(o->left)) {
     case RUNS:
-        fprintf(f, "%s goes on here", o->guest);
+        fprintf(f, "%s keeps running here", o->guest);
         break;
     case PAUSED:
         fprintf(f, "%s is here, paused", o->guest);

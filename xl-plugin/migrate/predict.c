@@ -244,10 +244,12 @@ int xf_predict(const struct xf_prediction *what)
     read_answers(p, &p->target, what->target);
     rc = xf_history_read(take_past, p);
     if (rc)
-        fprintf(stderr, "xl-fast: goes on without the earlier migrations: %s\n", strerror(-rc));
+        fprintf(stderr, "xl-fast: continues without the earlier migrations: %s\n", strerror(-rc));
     if (!p->refused[0] && !p->source.memory_kib)
-        strcpy(p->refused, "the guest's memory is not told: install the same version of xl-fast at "
-                           "both ends");
+        strcpy(
+            p->refused,
+            "the source did not report the guest's memory: install the same version of xl-fast at "
+            "both ends");
     possible = !p->refused[0];
     if (possible)
         predict(p);

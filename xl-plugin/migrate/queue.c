@@ -96,7 +96,7 @@ static void say_busy(struct xf_migrate *m)
 
     xf_migrate_events_wait(m, "target");
     if (t->before[0] && strcmp(t->before, "0") != 0)
-        XF_NOTE(m, "%s waits for its turn: %s before it are to have %s at %s", m->o.domain,
+        XF_NOTE(m, "%s waits for its turn: %s migrations before it wait for %s at %s", m->o.domain,
                 t->before, t->port, m->o.host);
     else if (strcmp(t->busy, "0") != 0)
         XF_NOTE(m, "%s waits: another migration has %s at %s (process %s there)", m->o.domain,

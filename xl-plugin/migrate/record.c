@@ -92,7 +92,7 @@ void xf_migrate_record_begin(struct xf_migrate *m)
         unlink(draft);
         m->record[0] = 0;
         XF_NOTE(m,
-                "nothing can be written to %s: xl-fast status and cancel will not see this "
+                "cannot write to %s: xl-fast status and cancel will not see this "
                 "migration",
                 dir);
     }

@@ -135,7 +135,6 @@ int xf_cap_throttle(struct xf_cap *c, unsigned percent)
     rc = set_cap(c, value ? value : 1);
     if (rc)
         return fail(c, rc);
-    xf_say("source: domain %u writes too fast: it goes on with %u %% of its CPU time", c->domid,
-           percent);
+    xf_say("source: domain %u writes too fast: it keeps %u %% of its CPU time", c->domid, percent);
     return 0;
 }

@@ -65,7 +65,7 @@ static void *stock_function(const char *name)
     void *f = dlsym(RTLD_NEXT, name);
 
     if (!f) {
-        xf_say("libxenguest's %s is not to be found: was the library preloaded into something else "
+        xf_say("libxenguest's %s cannot be found: was the library preloaded into something else "
                "than "
                "libxl-save-helper?",
                name);

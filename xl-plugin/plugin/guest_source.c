@@ -246,7 +246,7 @@ static int source_keep_still(void *ctx, uint64_t *pages)
 
     rc = rc ?: xf_xen_late_find(x, UINT64_MAX, filled, &missing);
     if (!rc && missing) {
-        xf_say("source: domain %u: verify: the target has not got %llu pages of it, the first of "
+        xf_say("source: domain %u: verify: the target lacks %llu pages, the first of "
                "them %#llx",
                x->domid, (unsigned long long)missing,
                (unsigned long long)xf_bitmap_next(filled, x->page_count, 0));

@@ -186,8 +186,7 @@ void xf_xen_log_stop(struct xf_xen_source *x)
     if (xf_reader_log_is_left())
         return;
     if (x->logdirty && xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0) < 0)
-        xf_say("source: domain %u: Xen goes on logging its dirty pages: %s", x->domid,
-               strerror(errno));
+        xf_say("source: domain %u: Xen still logs its dirty pages: %s", x->domid, strerror(errno));
     if (x->qemu_logdirty && x->callbacks->switch_qemu_logdirty(x->domid, 0, x->callbacks->data))
-        xf_say("source: domain %u: its device model goes on logging dirty pages", x->domid);
+        xf_say("source: domain %u: its device model still logs dirty pages", x->domid);
 }

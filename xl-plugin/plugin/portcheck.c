@@ -18,7 +18,7 @@ int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host 
 
     memset(found, 0, sizeof(*found));
     if (xf_spec_parse(&spec, port)) {
-        snprintf(err, ERR_BYTES, "port '%.100s' is no name of a DPDK port", port);
+        snprintf(err, ERR_BYTES, "port '%.100s' is not the name of a DPDK port", port);
         return -EINVAL;
     }
     if (!spec.kind->probe)

@@ -239,7 +239,7 @@ static int take_memory(struct restore *r)
             if (poll(&io, 1, 0) > 0 && io.revents)
                 return take_pages_record(r);
             if (done_at && now - done_at > GOODBYE_US)
-                return fail(r, -ETIMEDOUT, "all memory is here, but the source does not go on");
+                return fail(r, -ETIMEDOUT, "all memory is here, but the source does not continue");
         }
         if (xf_target_idle(r->target))
             xf_idle_wait(&idle, now, told);

@@ -104,7 +104,7 @@ static const char *look_at_control(const struct save *s)
     if (fstat(s->io_fd, &now) || now.st_dev != s->io_stat.st_dev || now.st_ino != s->io_stat.st_ino)
         return "cancelled by the toolstack";
     if (poll(&pfd, 1, 0) > 0 && pfd.revents & (POLLERR | POLLHUP | POLLNVAL))
-        return "the target's xl has closed the connection (its reason stands above)";
+        return "the target's xl has closed the connection (see its reason above)";
     return NULL;
 }
 

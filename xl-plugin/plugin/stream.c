@@ -138,7 +138,7 @@ int xf_stream_check_headers(const uint8_t in[XF_HEADERS_BYTES], enum xf_stream_g
     else if (be16toh(options) & OPTION_BIG_ENDIAN)
         snprintf(why, XF_STREAM_ERR_BYTES, "a big-endian stream");
     else if (le32toh(type) != guest && le32toh(type) == XF_STREAM_PV)
-        snprintf(why, XF_STREAM_ERR_BYTES, "a PV guest for a domain that is none");
+        snprintf(why, XF_STREAM_ERR_BYTES, "a PV guest for a domain that is not PV");
     else if (le32toh(type) != guest && le32toh(type) == XF_STREAM_HVM)
         snprintf(why, XF_STREAM_ERR_BYTES, "an HVM or PVH guest for a PV domain");
     else if (le32toh(type) != guest || le16toh(page_shift) != PAGE_SHIFT_4K)

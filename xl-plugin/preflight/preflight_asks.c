@@ -99,7 +99,7 @@ static int find_what_stays(struct xf_preflight *p, xc_interface *xch, const libx
 
     if (info->paused && !can_suspend_paused(xch, info)) {
         xf_fix(p, false, "xl unpause %u", info->domid);
-        return xf_refuse(p, "domain '%s' is paused, and so cannot be suspended: it has to run",
+        return xf_refuse(p, "domain '%s' is paused and cannot be suspended: unpause it first",
                          name);
     }
     if (c->num_pcidevs) {

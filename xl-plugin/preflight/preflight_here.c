@@ -41,7 +41,7 @@ int xf_check_installation(struct xf_preflight *p)
     if (strchr(path, '\'') || system(command)) {
         xf_fix(p, false, "editor %s", xf_config_path());
         return xf_refuse(
-            p, "Xen's libxl-save-helper is not to be found: set stock_helper in " XF_CONFIG_PATH);
+            p, "Xen's libxl-save-helper cannot be found: set stock_helper in " XF_CONFIG_PATH);
     }
     return xf_pass(p, "%s", p->lib);
 }
@@ -81,7 +81,7 @@ int xf_check_path(struct xf_preflight *p)
         xf_fix(p, false, "ln -s %s %s", shim, link);
     if (!found[0])
         return xf_refuse(p, "there is no xl in PATH");
-    return xf_refuse(p, "xl in PATH is %s, which knows no --fast", found);
+    return xf_refuse(p, "xl in PATH is %s, which does not know --fast", found);
 }
 
 int xf_check_config(struct xf_preflight *p)

@@ -152,7 +152,7 @@ int xf_check_xl(struct xf_preflight *p)
     if (cfg)
         xlu_cfg_destroy(cfg);
     if (!busy)
-        return xf_pass(p, "xl here waits for nobody");
+        return xf_pass(p, "xl is not busy");
     printf("xl_busy=%d\n", (int)lock.l_pid);
     xf_fix(p, false, "tail --pid=%d -f /dev/null", (int)lock.l_pid);
     return xf_note(p,
@@ -192,11 +192,11 @@ int xf_check_peer(struct xf_preflight *p)
     xf_peer_take(&source, "xen", p->peer.xen);
     xf_peer_take(&source, "address", p->peer.address);
     if (!source.protocol)
-        return xf_refuse(p, "the source's protocol '%s' is none", p->peer.protocol);
+        return xf_refuse(p, "the source sent an invalid protocol version: '%s'", p->peer.protocol);
     if (!source.xen_major)
-        return xf_refuse(p, "the source's Xen version '%s' is none", p->peer.xen);
+        return xf_refuse(p, "the source sent an invalid Xen version: '%s'", p->peer.xen);
     if (!source.prefix)
-        return xf_refuse(p, "the source's address '%s' is none", p->peer.address);
+        return xf_refuse(p, "the source sent an invalid address: '%s'", p->peer.address);
     xf_question_value(p->question, "version", version, sizeof(version));
     xf_peer_take(&source, "version", version);
     /* By -C, nothing of the guest is asked, and its version is not told: the protocol's has to do.

@@ -70,7 +70,7 @@ int xf_check_room(struct xf_preflight *p)
         return xf_pass(p, "%s has room", dir);
     fix_place(p, run, dir, rc);
     return xf_refuse(p,
-                     "nothing can be written to %s: %s: of a migration that does not end, less "
-                     "would be known",
+                     "cannot write to %s: %s: less would be known "
+                     "of a migration that fails",
                      dir, strerror(-rc));
 }

@@ -47,14 +47,15 @@ struct recover {
 static void say_status(char *to, size_t size, int rc, const char *noise)
 {
     if (rc == -EBADMSG)
-        snprintf(to, size, "answers nonsense: '%s'", noise);
+        snprintf(to, size, "unexpected answer: '%s'", noise);
     else if (rc < 0)
         snprintf(to, size, "%s",
                  rc == -ETIMEDOUT ? "no answer in time"
                  : rc == -EFBIG   ? "answers without end"
                                   : strerror(-rc));
     else
-        snprintf(to, size, "xl-fast-domain, or the way to it, ended with status %d", rc);
+        snprintf(to, size, "xl-fast-domain, or the connection to it, failed with exit status %d",
+                 rc);
 }
 
 /* It does not keep the answer from being heard, as it would xl migrate. */
@@ -81,7 +82,7 @@ static int look(struct recover *r, bool there, const char *uuid, struct xf_look 
     if (there)
         tell_noise(r);
     if (xf_look_parse(r->answer, strlen(r->answer), to, bad)) {
-        snprintf(err, size, "answers nonsense: %s", bad);
+        snprintf(err, size, "unexpected answer: %s", bad);
         return -EIO;
     }
     return 0;
@@ -352,7 +353,7 @@ static int settle(struct recover *r)
         if (r->decision.step == XF_STEP_NONE || r->dry_run)
             return status_of(r);
         if (r->done_n == STEPS_MAX) {
-            fprintf(stderr, "xl-fast recover: it changes while one looks: ask again\n");
+            fprintf(stderr, "xl-fast recover: the state changes during the check: try again\n");
             return XF_EXIT_IN_PROGRESS;
         }
         if (do_step(r))

@@ -186,7 +186,7 @@ static const struct {
                               "there is no '%N' here, and the copy at %H was not told to start: it "
                               "may be incomplete, and the only one"},
     [XF_WHY_TWO_COPIES] = {"two-copies",
-                           "the states of the two copies are none that xl migrate leaves: someone "
+                           "xl migrate never leaves the two copies in these states: someone "
                            "has started one by hand. If both run, pause one at once"},
     [XF_WHY_THERE_ENDED] = {"there-ended",
                             "the copy at %H has run and is shut down or suspended there"},

@@ -270,7 +270,7 @@ int xf_look_parse(const char *text, size_t bytes, struct xf_look *look, char err
     if (tokener)
         o = json_tokener_parse_ex(tokener, text, (int)bytes);
     if (!o || !json_object_is_type(o, json_type_object)) {
-        complain(&c, "no JSON object, or cut short", "the answer");
+        complain(&c, "not a JSON object, or cut short", "the answer");
         goto out;
     }
     if (get_number(&c, o, "version", INT32_MAX) != XF_LOOK_VERSION) {

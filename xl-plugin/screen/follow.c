@@ -91,7 +91,7 @@ static void print_table(const struct xf_story *s)
     const struct xf_stats *t = &s->totals;
     char text[40];
 
-    fprintf(stderr, "  rounds     %" PRIu32 ", the last one while the guest stood\n", t->rounds);
+    fprintf(stderr, "  rounds     %" PRIu32 ", the last one with the guest suspended\n", t->rounds);
     fprintf(stderr, "  time       %s", xf_live_time(text, sizeof(text), s->total_us));
     if (s->memory_us)
         fprintf(stderr, ", the memory %s", xf_live_time(text, sizeof(text), s->memory_us));

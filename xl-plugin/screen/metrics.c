@@ -76,7 +76,7 @@ static void put_last(FILE *to, const struct xf_history_move *last)
                 last->total_us);
     put(to, "last_rounds", "gauge", "Of the last migration.", last->rounds);
     if (last->have_downtime)
-        put_seconds(to, "last_downtime_seconds", "How long the last migration's guest stood.",
+        put_seconds(to, "last_downtime_seconds", "The last migration's downtime.",
                     xf_history_downtime_us(last));
 }
 

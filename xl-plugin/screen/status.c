@@ -156,8 +156,8 @@ const struct xf_command xf_command_status = {
         "The migrations by xl migrate --fast that are in progress on this host, as the source:\n"
         "guest, host, how long, and how far.\n",
     .options = status_options,
-    .done = "said (there may be none)",
-    .failed = "cannot be said",
+    .done = "the list is printed; it may be empty",
+    .failed = "the list cannot be read",
     .run = xf_cli_status,
 };
 
@@ -227,7 +227,8 @@ static int say_state(const struct xf_moving *m)
     xf_live_plain(guest, sizeof(guest), m->guest);
     xf_live_plain(host, sizeof(host), m->host);
     if (!strcmp(m->state, "here") || !strcmp(m->state, "paused")) {
-        printf("%s %s here\n", guest, m->state[0] == 'h' ? "goes on" : "is paused, as it was,");
+        printf("%s %s here\n", guest,
+               m->state[0] == 'h' ? "keeps running" : "is paused, as it was,");
         return XF_EXIT_OK;
     }
     if (!strcmp(m->state, "ended")) {

@@ -293,7 +293,7 @@ int xf_story_read(struct xf_story *s, FILE *events, char why[XF_STORY_ERR_BYTES]
             rc = 0;
         if (rc)
             snprintf(why, XF_STORY_ERR_BYTES, "line %zu: %s", n,
-                     rc == -EBADMSG           ? "is no event of xl-fast"
+                     rc == -EBADMSG           ? "is not an event of xl-fast"
                      : rc == -EPROTONOSUPPORT ? "an event of a version that is not known here"
                                               : strerror(-rc));
     }

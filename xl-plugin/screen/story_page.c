@@ -176,7 +176,7 @@ static void put_facts(const struct xf_story *s, FILE *to)
     if (s->total_us)
         put_fact("Total", show_time(text, s->total_us), to);
     if (s->memory_us)
-        put_fact("Of it, memory moving", show_time(text, s->memory_us), to);
+        put_fact("Memory moving", show_time(text, s->memory_us), to);
     if (s->payload_bps)
         put_fact("Pages with content", show_rate(text, (double)s->payload_bps), to);
     put_fact("Sent over the port", xf_number_show_size(text, sizeof(text), t->bytes_wire), to);
@@ -403,7 +403,7 @@ static void put_rounds(const struct xf_story *s, FILE *to)
         fputs("<p class=\"soft\">None began.</p>\n</section>\n", to);
         return;
     }
-    fputs("<table>\n<tr><th>Round</th><th>Sent</th><th class=\"zero\">Of it zero</th>"
+    fputs("<table>\n<tr><th>Round</th><th>Sent</th><th class=\"zero\">Zero pages</th>"
           "<th>Repaired</th><th>Time</th><th>Content rate</th><th>Dirty after</th>"
           "<th>Dirty rate</th></tr>\n",
           to);

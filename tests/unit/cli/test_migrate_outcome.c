@@ -20,7 +20,7 @@ static void test_not_ended(void **state)
 
     (void)state;
     o.left = "running";
-    is(&o, "here", "web1 goes on here");
+    is(&o, "here", "web1 keeps running here");
     o.left = "paused";
     is(&o, "paused", "web1 is here, paused");
     o.left = "suspended";

@@ -160,7 +160,7 @@ static void af_xdp_wants_its_queues(void **state)
                            "eth1",
                            NULL, 3, &port),
                      -EINVAL);
-    assert_non_null(strstr(port.why, "has 2 receive queues, and xl-fast.conf wants 3"));
+    assert_non_null(strstr(port.why, "has 2 receive queues, and xl-fast.conf asks for 3"));
     assert_string_equal(port.fix, ""); /* it cannot have more, as far as sysfs shows */
     run("echo 9000 >class/net/eth1/mtu");
 }

@@ -57,16 +57,16 @@ static void test_offers_that_cannot_be(void **state)
         int rc;
         const char *why;
     } rows[] = {
-        {0, 'x', -EBADMSG, "not one of xl-fast"},
+        {0, 'x', -EBADMSG, "not come from xl-fast"},
         {4, 2, -EPROTONOSUPPORT, "protocol version 2"},
         {6, 0, -EBADMSG, "queues 0"},
         {6, 65, -EBADMSG, "queues 65"},
         {9, 0, -EBADMSG, "packet 12 B"},
-        {12, 1, -EBADMSG, "cannot be"},
-        {20, 1, -EBADMSG, "cannot be"}, /* more than 2^32 pages */
-        {22, 1, -EBADMSG, "cannot be"},
+        {12, 1, -EBADMSG, "impossible"},
+        {20, 1, -EBADMSG, "impossible"}, /* more than 2^32 pages */
+        {22, 1, -EBADMSG, "impossible"},
         {24, 0x80, -EPROTONOSUPPORT, "features (0x80)"},
-        {92, 1, -EBADMSG, "cannot be"},
+        {92, 1, -EBADMSG, "impossible"},
     };
 
     (void)state;

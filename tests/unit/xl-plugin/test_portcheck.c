@@ -61,7 +61,7 @@ static void ports_are_told_apart(void **state)
         {"af_xdp:up", -EINVAL, 9000, "has an MTU of 9000, and AF_XDP takes interfaces up to 3498",
          "ip link set up mtu 3000"},
         {"af_xdp:two", -EINVAL, 1500,
-         "port two: spreads what it receives over 2 queues, of which AF_XDP reads 1",
+         "port two: spreads what it receives over 2 queues, but AF_XDP reads 1",
          "ethtool -L two combined 1"},
         {"af_xdp:one", 0, 1500, "", ""},
         {"af_xdp:down", -ENETDOWN, 9000, "port down: down", "ip link set down up"},
@@ -76,7 +76,7 @@ static void ports_are_told_apart(void **state)
          "echo 0000:3b:00.2 >/sys/bus/pci/devices/0000:3b:00.2/driver/unbind"},
         {"0000:3b:00.7", -ENODEV, 0, "no such PCI device", ""},
         {"net_memif0,role=server", 0, 0, "", ""},
-        {"../../etc", -EINVAL, 0, "no name of a DPDK port", ""},
+        {"../../etc", -EINVAL, 0, "not the name of a DPDK port", ""},
     };
 
     const struct xf_dpdk_host host = {0};

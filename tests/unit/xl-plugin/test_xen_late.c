@@ -222,8 +222,7 @@ static void verify_asks_for_what_the_target_has_not(void **state)
     xen_move_run(&m);
     assert_true(maps >= 4);
     xen_move_assert_stayed(&m, "a page that was not noticed");
-    assert_true(
-        standin_said("verify: the target has not got 1 pages of it, the first of them 0x7fd"));
+    assert_true(standin_said("verify: the target lacks 1 pages, the first of them 0x7fd"));
 }
 
 int main(void)

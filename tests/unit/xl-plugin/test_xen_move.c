@@ -84,7 +84,7 @@ static void every_call_fails_once_at_every_place(void **state)
                 if (strcmp(calls[c].name, "xc_shadow_control(OFF)"))
                     assert_false(m.from->logdirty);
                 else
-                    assert_true(standin_said("Xen goes on logging its dirty pages"));
+                    assert_true(standin_said("Xen still logs its dirty pages"));
             }
         }
     }

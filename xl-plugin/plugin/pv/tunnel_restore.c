@@ -120,7 +120,7 @@ static void step_until_over(struct xf_pv_restore *r)
             asking_since = now;
         if (now - asking_since > patience_us) {
             xf_tunnel_restore_fail(r, -ETIMEDOUT,
-                                   "memory is here, but the source's xl does not go on");
+                                   "memory is here, but the source's xl does not continue");
             break;
         }
         if (xf_tunnel_sink_failed(r->tunnel))

@@ -92,8 +92,7 @@ static int step_until_done(struct xf_pv_save *s, struct xf_source *source)
             looked = now;
             if (poll(&io, 1, 0) > 0 && io.revents & (POLLERR | POLLHUP | POLLNVAL))
                 xf_tunnel_save_fail(
-                    s, -EPIPE,
-                    "the target's xl has closed the connection (its reason stands above)");
+                    s, -EPIPE, "the target's xl has closed the connection (see its reason above)");
             if (xf_tunnel_source_failed(s->tunnel)) {
                 xf_source_abort(source, s->error);
                 return -ECANCELED;
