@@ -14,6 +14,13 @@ import subprocess
 import sys
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+LINKS = {
+    "sealed": "`xl-fast bench link`",
+    "clear": "`xl-fast bench link --seal none`",
+    "testpmd": "dpdk-testpmd",
+    "iperf3_udp": "iperf3, UDP",
+    "iperf3_tcp": "iperf3, TCP (its payload, handed over in pieces of up to 64 KB)",
+}
 STAGES = ("read", "seal", "transmit", "receive", "open", "write", "bookkeeping", "guest", "all")
 
 
@@ -107,6 +114,8 @@ def bench(r, skipped, failed, rates):
                 figures.append((f"`--max-downtime {found[1]}`", kept(r, found[1])))
         elif found := re.fullmatch(r"queues_(\d+)_payload_gbps", key):
             figures.append((f"rate with {found[1]} queues", show(value, 2, " Gbit/s")))
+        elif found := re.fullmatch(r"link_(memif|veth)_(.*)_gbps", key):
+            figures.append((f"frames of 1514 bytes over {found[1]}: {LINKS[found[2]]}", show(value, 2, " Gbit/s")))
         elif found := re.fullmatch(r"size_(\d+)m_payload_gbps", key):
             resident = r[f"size_{found[1]}m_resident_mib"]
             figures.append((f"rate of {found[1]} MiB", show(value, 2, " Gbit/s")
@@ -122,7 +131,8 @@ def bench(r, skipped, failed, rates):
         "make bench", r, more,
         "## Figures\n\nMedians.\n\n" + rows(("what", "figure"), figures),
         cycles and "## Cycles per page\n\n" + rows(("end", *STAGES, "busy"), cycles),
-        "## Each kind\n\nGbit/s of a guest's memory by total time; of seal, of what it encrypts.\n\n"
+        "## Each kind\n\nGbit/s of a guest's memory by total time; of seal, of what it encrypts; of link, of "
+        "the frames that arrive.\n\n"
         + rows(("what", "Gbit/s, median", "least", "most", "total", "runs"),
                [(n, show(m), show(low), show(high), show(t, 3, " s") if t else "", c) for n, m, low, high, t, c in rates]),
         (skipped or failed) and "## Not measured\n\n" + rows(("what", "why"), [

@@ -21,9 +21,12 @@ grep -q 'not built' "$work/err" || fail "it does not say what is missing"
 ln -s "$(realpath "$XL_FAST")" "$BUILD/xl-fast"
 mkdir "$work/bin"
 ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$work/bin/python3"
-PATH=$work/bin bench python3 scripts/bench --quick --memory 16M --downtimes 1 --only seal,random,qemu,downtime
+PATH=$work/bin bench python3 scripts/bench --quick --memory 16M --downtimes 1 --only seal,random,qemu,downtime,link
 [ "$status" = 0 ] || fail "exit status $status"
 grep -q 'skipped: QEMU: no qemu-system-x86_64' "$work/err" || fail "it does not say that QEMU is missing"
+for what in 'link-memif-testpmd: no dpdk-testpmd here' 'link-veth: \(no ip here\|network namespaces take root\)'; do
+    grep -q "skipped: $what" "$work/err" || fail "it does not say that it skips $what"
+done
 
 python3 - "$BUILD/bench" <<'END' || fail "the figures do not fit each other"
 import json, sys, xml.dom.minidom
@@ -35,6 +38,9 @@ assert abs(r["of_seal_limit"] - r["payload_gbps"] / r["seal_limit_gbps"]) < 1e-9
 assert r["vs_qemu_plain_best"] is None and r["vs_qemu_tls"] is None and "qemu" in s["skipped"]
 assert r["downtime_hits_of_100"] in (0, 100) and len(s["downtime-30"]) == 1
 assert 0 < s["ours-random"][0]["resident_bytes"] < 256 << 20
+for how in "sealed", "clear":
+    assert r[f"link_memif_{how}_gbps"] == s[f"link-memif-{how}"][0]["gbps"] > 0
+assert r["link_memif_testpmd_gbps"] is None and r["link_veth_iperf3_tcp_gbps"] is None
 assert r["source_seal_cycles"] > 0 and r["target_write_cycles"] > 0
 xml.dom.minidom.parse(sys.argv[1] + "/plot.svg")
 END
@@ -52,6 +58,8 @@ assert "a quick look" in line("runs")
 assert line("rate, random pages, encrypted") == f"{r['payload_gbps']:.2f} Gbit/s"
 assert line("`--max-downtime 30`").startswith(f"{r['downtime_hits_30']:.0f} % kept")
 assert line("QEMU in plain text, 4 channels") == line("rate with 2 queues") == line("written to at 90 %") == "not measured"
+assert line("frames of 1514 bytes over memif: `xl-fast bench link`") == f"{r['link_memif_sealed_gbps']:.2f} Gbit/s"
+assert line("frames of 1514 bytes over veth: iperf3, UDP") == "not measured"
 assert line("source").startswith(f"{r['source_read_cycles']:.0f}")
 assert line("qemu") == json.load(open(sys.argv[1] + "/samples.json"))["skipped"]["qemu"]
 END
@@ -136,4 +144,26 @@ r = bench.summarize(a, samples, 0.5)
 assert r["qemu_plain_1_s"] == 2.0 and r["seal_limit_gbps"] == 80.0
 samples.take("ours-zero", lambda: 1 / 0)
 assert samples.ours_failed and "ZeroDivisionError" in samples.failed["ours-zero"][0]
+END
+
+# What the other programs say: the frames that arrive, whatever was lost; no figures are no rate.
+python3 - <<'END' || fail "another program's figures are misread"
+import os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, "scripts/bench.d")
+import nets
+log = lambda *bps: "".join(f"  Rx-pps: {b // 8}   Rx-bps:   {b}\n  Tx-pps: 0  Tx-bps: 0\n" for b in bps)
+assert nets.testpmd_gbps(log(0, 1944, 1 * 10**9, 5 * 10**9, 7 * 10**9, 6 * 10**9, 10**9, 0)) == 6.0
+end = {"sum": {"lost_percent": 154.0}, "sum_received": {"bits_per_second": 1472e6}}
+assert abs(nets.iperf3_figures({"end": end}, False)["gbps"] - 1.514) < 1e-9
+assert nets.iperf3_figures({"end": end}, True)["gbps"] == 1.472
+trial = {"wire_bps": 8 * 10**9, "packets_sent": 1000, "packets_lost": 250, "rtt": {"p50_us": 9, "p999_us": 90}}
+ours = nets.ours_figures({"trials": [trial], "rtt_idle": {"p50_us": 5}})
+assert ours["gbps"] == 6.0 and ours["loss_pct"] == 25.0 and (ours["rtt_idle_us"], ours["rtt_p999_us"]) == (5, 90)
+for bad in lambda: nets.testpmd_gbps(log(0, 0, 0)), lambda: nets.testpmd_gbps(""), lambda: nets.iperf3_figures({"error": "no route"}, True):
+    try:
+        bad()
+    except nets.Failed:
+        continue
+    sys.exit("it takes nothing for a rate")
 END
