@@ -75,7 +75,7 @@ exec sh -c "$*"
 END
 chmod +x "$dir"/{lib,real,tools}/*
 export PATH=$dir/lib:$dir/real:$dir/tools:$PATH DIR=$dir UUID=$uuid XL_FAST_LIBDIR=$dir/lib XL_FAST_POLL=0.2
-unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_REAL_XL XL_FAST_SHIM XL_FAST_EVENTS XL_FAST_VERBOSE XL_FAST_ATTEMPT
+unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_REAL_XL XL_FAST_SHIM XL_FAST_EVENTS XL_FAST_VERBOSE
 
 world() {
     rm -rf "$dir"/{hosta,hostb,hostc} "$dir"/hold-* "$dir/lies" "$dir/log"

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Environment: all variables XL_FAST* of ours, a line each. Who says which: U a user, A the alias
- * xl, M xl-fast migrate, for the save helper at the source (xl hands its environment on), R what is
- * run at the target, T tests. The man pages document those of users.
+ * Environment: all variables XL_FAST* of ours, a row each (scripts/lint.d/environment holds it to
+ * the code). Who says which: U a user (the man pages document those), A the alias xl, M xl-fast
+ * migrate, for the save helper at the source (xl hands its environment on), R what is run at the
+ * target, T tests.
  *
  *   XL_FAST                  M R  1: xl-fast-helper preloads libxlfast.so
- *   XL_FAST_MARKS            U R  1: it does so in any migration, for marks of time
+ *   XL_FAST_MARKS            T R  1: it does so in any migration, for marks of time
  *   XL_FAST_DOMAIN           R    the UUID of the guest that xl-fast-receive receives
  *   XL_FAST_EVENTS           U M  the file that events are appended to
- *   XL_FAST_GUEST, _HOST     M    names, for the events
- *   XL_FAST_SAID             M    the file of what xl and both ends say: whether the target has
- * begun XL_FAST_UNTOUCHED        M    a file that is removed before the guest is touched
- * (--fast=auto) XL_FAST_CAP              M    the file that says how to undo a cap of the guest's
- * CPU time XL_FAST_MAX_DOWNTIME     U M  these override keys of xl-fast.conf: milliseconds,
- *   XL_FAST_BANDWIDTH        U M  bits per second,
- *   XL_FAST_COMPRESS         U M  auto, lz4 or none,
- *   XL_FAST_ON_BUSY          U M  go or abort,
- *   XL_FAST_THROTTLE         U M  1,
- *   XL_FAST_VERIFY           U M  1,
- *   XL_FAST_CONNECT_TIMEOUT  U    seconds,
+ *   XL_FAST_GUEST            M    the guest's name, for the events
+ *   XL_FAST_HOST             M    the target's name, for the events
+ *   XL_FAST_SAID             M    the file of what xl and both ends say
+ *   XL_FAST_UNTOUCHED        M    a file that is removed before the guest is touched
+ *   XL_FAST_CAP              M    the file that says how to undo a cap of the guest's CPU time
+ *   XL_FAST_MAX_DOWNTIME     U M  milliseconds; this and the next seven override xl-fast.conf
+ *   XL_FAST_BANDWIDTH        U M  bits per second
+ *   XL_FAST_COMPRESS         U M  auto, lz4 or none
+ *   XL_FAST_ON_BUSY          U M  go or abort
+ *   XL_FAST_THROTTLE         U M  1
+ *   XL_FAST_VERIFY           U M  1
+ *   XL_FAST_CONNECT_TIMEOUT  U    seconds
  *   XL_FAST_STOCK_HELPER     U    the path of Xen's libxl-save-helper
  *   XL_FAST_CONF             U    another xl-fast.conf
  *   XL_FAST_VERBOSE          U    not empty: as --verbose
