@@ -9,8 +9,8 @@
 
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/memory.h"
+#include "xl-plugin/cli/move_options.h"
 #include "xl-plugin/cli/number.h"
-#include "xl-plugin/cli/words.h"
 
 #define WRITERS_MAX 64u /* simguest's */
 
@@ -61,34 +61,11 @@ const struct xf_option xf_demo_option_rows[] = {
      .max = WRITERS_MAX,
      TO(writers),
      .help = "threads that write (1)"},
-    {.name = "max-downtime",
-     .value = "MS",
-     .kind = XF_OPTION_MS,
-     .min = 1,
-     .max = 3600000,
-     TO(max_downtime_us),
-     .help = "the downtime to aim for (300)"},
-    {.name = "on-busy",
-     .value = "WHAT",
-     .kind = XF_OPTION_CHOICE,
-     .words = xf_words_on_busy,
-     TO(on_busy),
-     .help = "if the guest writes too fast for that, go: it moves all the same; abort: it stays at "
-             "the source (go)"},
-    {.name = "throttle",
-     TO(throttle),
-     .help = "slow the guest down before that, by half at a time, until it can move"},
-    {.name = "bandwidth",
-     .value = "RATE",
-     .kind = XF_OPTION_RATE,
-     TO(bandwidth_bytes_per_s),
-     .help = "limit on the wire, bits per second, such as 500M or 2.5Gbit (none)"},
-    {.name = "compress",
-     .value = "WHEN",
-     .kind = XF_OPTION_CHOICE,
-     .words = xf_words_compress,
-     TO(compress),
-     .help = "auto: pages are compressed while that is faster; lz4: always; none (auto)"},
+    XF_MOVE_MAX_DOWNTIME(TO(max_downtime_us), "300"),
+    XF_MOVE_ON_BUSY(TO(on_busy), "go"),
+    XF_MOVE_THROTTLE(TO(throttle)),
+    XF_MOVE_BANDWIDTH(TO(bandwidth_bytes_per_s), "none"),
+    XF_MOVE_COMPRESS(TO(compress), "auto"),
     {.name = "queues",
      .value = "N",
      .kind = XF_OPTION_COUNT,

@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "xl-plugin/cli/cli.h"
+#include "xl-plugin/cli/move_options.h"
 #include "xl-plugin/recover/recover_reach.h"
 
 static const char *const fast_words[] = {"port", "auto", NULL};
-static const char *const busy_words[] = {"go", "abort", NULL};
-static const char *const compress_words[] = {"auto", "lz4", "none", NULL};
 
+#define FILE_SAYS  "xl-fast.conf's"
 #define TO(member) .to = offsetof(struct xf_migrate_options, member)
 
 const struct xf_option xf_migrate_option_rows[] = {
@@ -26,34 +26,11 @@ const struct xf_option xf_migrate_option_rows[] = {
      TO(or_plain),
      .help = "by the port, or not at all; so it is without this, too. auto: by plain xl migrate "
              "where the port cannot be used"},
-    {.name = "max-downtime",
-     .value = "MS",
-     .kind = XF_OPTION_MS,
-     .min = 1,
-     .max = 3600000,
-     TO(max_downtime_us),
-     .help = "the downtime to aim for (xl-fast.conf's)"},
-    {.name = "on-busy",
-     .value = "WHAT",
-     .kind = XF_OPTION_CHOICE,
-     .words = busy_words,
-     TO(on_busy),
-     .help = "if the guest writes too fast for that, go: it moves all the same; abort: it stays "
-             "here"},
-    {.name = "throttle",
-     TO(throttle),
-     .help = "slow the guest down before that, by half at a time, until it can move"},
-    {.name = "bandwidth",
-     .value = "RATE",
-     .kind = XF_OPTION_RATE,
-     TO(bandwidth_bytes_per_s),
-     .help = "limit on the wire, bits per second, such as 500M or 2.5Gbit/s"},
-    {.name = "compress",
-     .value = "WHEN",
-     .kind = XF_OPTION_CHOICE,
-     .words = compress_words,
-     TO(compress),
-     .help = "auto: pages go compressed while that is faster; lz4: always; none"},
+    XF_MOVE_MAX_DOWNTIME(TO(max_downtime_us), FILE_SAYS),
+    XF_MOVE_ON_BUSY(TO(on_busy), FILE_SAYS),
+    XF_MOVE_THROTTLE(TO(throttle)),
+    XF_MOVE_BANDWIDTH(TO(bandwidth_bytes_per_s), FILE_SAYS),
+    XF_MOVE_COMPRESS(TO(compress), FILE_SAYS),
     {.name = "verify",
      TO(verify),
      .help = "compare all pages on both hosts before the guest starts on the target"},
@@ -147,9 +124,9 @@ void xf_migrate_options_export(const struct xf_migrate_options *o)
     if (o->bandwidth_bytes_per_s)
         export_number("XL_FAST_BANDWIDTH", o->bandwidth_bytes_per_s * 8);
     if (o->on_busy != XF_MIGRATE_NOT_GIVEN)
-        setenv("XL_FAST_ON_BUSY", busy_words[o->on_busy], 1);
+        setenv("XL_FAST_ON_BUSY", xf_words_on_busy[o->on_busy], 1);
     if (o->compress != XF_MIGRATE_NOT_GIVEN)
-        setenv("XL_FAST_COMPRESS", compress_words[o->compress], 1);
+        setenv("XL_FAST_COMPRESS", xf_words_compress[o->compress], 1);
     if (o->throttle)
         setenv("XL_FAST_THROTTLE", "1", 1);
     if (o->verify)
