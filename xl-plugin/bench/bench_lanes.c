@@ -16,10 +16,11 @@
 #include "transport/base/clock.h"
 #include "transport/base/random.h"
 
-#define PROBE_NS     500000u /* a thousand of them in half a second: enough for 99.9 % */
-#define ECHOES_MAX   16u     /* that wait for the port; more are not answered */
-#define BEHIND_NS    500000u /* a sender that was held up catches up with this at most */
-#define IDLE_STEPS   64u     /* then others may have the processor */
+#define PROBE_NS     500000u    /* a thousand of them in half a second: enough for 99.9 % */
+#define ECHOES_MAX   16u        /* that wait for the port; more are not answered */
+#define BEHIND_NS    500000u    /* a sender that was held up catches up with this at most */
+#define EMPTY_NS     500000000u /* to take what the queue still holds */
+#define IDLE_STEPS   64u        /* then others may have the processor */
 #define FILLER_BYTES XF_PAYLOAD_MAX
 
 struct echo {
@@ -48,6 +49,7 @@ struct lane {
     struct echo echoes[ECHOES_MAX];
     unsigned n_echoes;
     struct pending pending;
+    _Atomic bool done; /* all of it was sent */
     struct xf_bench_hist rtt;
     uint8_t plain[XF_PAYLOAD_MAX];
 };
@@ -245,6 +247,7 @@ static void *run(void *arg)
     struct xf_link *link = l->all->link;
     struct pending *p = &l->pending;
     uint64_t cpu_us = xf_bench_thread_cpu_us(), busy_ns = 0, now_ns = xf_cpu_ns();
+    uint64_t last_ns = 0; /* once it is to stop: when it does in any case */
     unsigned idle = 0;
 
     xf_dpdk_thread_begin();
@@ -252,11 +255,18 @@ static void *run(void *arg)
     l->probe_ns = now_ns;
     l->counts_ns = now_ns + l->all->trial.omit_us * 1000;
     l->end_ns = l->counts_ns + l->all->trial.duration_us * 1000;
-    while (!atomic_load_explicit(&l->all->stop, memory_order_relaxed)) {
+    while (!last_ns || (idle < IDLE_STEPS && now_ns < last_ns)) {
         now_ns = xf_cpu_ns();
         unsigned n = receive(l);
 
         n += transmit(l, now_ns);
+        if (now_ns >= l->end_ns && p->at == p->n)
+            atomic_store_explicit(&l->done, true, memory_order_relaxed);
+        /* What its queue holds was on time: others may have had the processor. */
+        if (!last_ns && atomic_load_explicit(&l->all->stop, memory_order_relaxed)) {
+            last_ns = now_ns + EMPTY_NS;
+            idle = 0;
+        }
         if (n) {
             busy_ns += xf_cpu_ns() - now_ns;
             idle = 0;
@@ -285,6 +295,7 @@ static void begin(struct lane *l, bool sends, bool probes)
     l->pns = t->pps == BENCH_RATE_MAX ? 0 : (double)t->pps / l->all->n / 1e9;
     l->built = 0;
     l->n_echoes = 0;
+    l->done = false;
 }
 
 int xf_bench_lanes_start(struct xf_bench_lanes *a, const struct xf_bench_trial_order *trial,
@@ -312,6 +323,14 @@ void xf_bench_lanes_stop(struct xf_bench_lanes *a)
     for (unsigned i = 0; a->running && i < a->n; i++)
         pthread_join(a->lanes[i].thread, NULL);
     a->running = false;
+}
+
+bool xf_bench_lanes_sending(const struct xf_bench_lanes *a)
+{
+    for (unsigned i = 0; i < a->n; i++)
+        if (!atomic_load_explicit(&a->lanes[i].done, memory_order_relaxed))
+            return true;
+    return false;
 }
 
 uint64_t xf_bench_lanes_sent(const struct xf_bench_lanes *a)

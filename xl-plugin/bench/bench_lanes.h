@@ -5,7 +5,7 @@
  * answers probes. There is no window and no congestion control: what the path cannot carry is lost.
  *
  * Threads: all functions from the thread that made the lanes. While a trial runs, the link is the
- * lanes' alone, and only xf_bench_lanes_sent() may be called besides stop().
+ * lanes' alone, and only sending() and sent() may be called besides stop().
  */
 #ifndef XF_BENCH_BENCH_LANES_H
 #define XF_BENCH_BENCH_LANES_H
@@ -51,6 +51,9 @@ int xf_bench_lanes_new(struct xf_bench_lanes **out, struct xf_link *link, unsign
 /* sends: packets; probes: small ones besides, whose round trips are measured. */
 int xf_bench_lanes_start(struct xf_bench_lanes *l, const struct xf_bench_trial_order *trial,
                          bool sends, bool probes);
+
+/* Until the trial's time is over for each of them, and the port has taken what was built. */
+bool xf_bench_lanes_sending(const struct xf_bench_lanes *l);
 
 /* Packets so far. */
 uint64_t xf_bench_lanes_sent(const struct xf_bench_lanes *l);

@@ -22,6 +22,11 @@
 #include "bench_search.h"
 #include "bench_talk.h"
 
+/* After the last packet was sent, for those on their way; and what a sender may be late by, that
+   has not the processor or whose port takes nothing. */
+#define BENCH_DRAIN_US UINT64_C(200000)
+#define BENCH_LATE_US  UINT64_C(2000000)
+
 /* The bodies of KEY and ADDR. */
 struct xf_bench_key {
     uint8_t secret[XF_SECRET_BYTES], session_id[XF_SESSION_ID_BYTES];

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench_packet.h"
+#include "transport/base/clock.h"
 #include "xl-plugin/demo/ends.h"
 
 #define TRIAL_MAX_US (UINT64_C(86400) * 1000000)
@@ -16,6 +18,16 @@ static bool trial_ok(const struct xf_bench_trial_order *t, const struct xf_link 
     return t->size >= BENCH_SIZE_MIN && t->size <= link->payload_bytes && t->burst &&
            t->burst <= XF_BURST_MAX && t->bidir <= 1 && t->omit_us <= TRIAL_MAX_US &&
            t->duration_us <= TRIAL_MAX_US;
+}
+
+/* near receives until it has our count. */
+static void finish_sending(const struct xf_bench_lanes *lanes)
+{
+    uint64_t end_us = xf_now_us() + BENCH_LATE_US;
+
+    while (xf_bench_lanes_sending(lanes) && xf_now_us() < end_us)
+        usleep(1000);
+    usleep(BENCH_DRAIN_US);
 }
 
 /* 0; 1: near has left, and all is well; -errno. */
@@ -43,6 +55,8 @@ static int serve_trial(const struct xf_bench_channel *near, struct xf_link *link
     rc = rc
              ?: xf_bench_receive(near, BENCH_STOP, NULL, 0,
                                  t.omit_us + t.duration_us + xf_ends_patience_us(0), why);
+    if (!rc && t.bidir)
+        finish_sending(lanes);
     xf_bench_lanes_stop(lanes);
     if (rc)
         return rc;

@@ -14,8 +14,6 @@
 
 #define BURST_USUAL 32u
 #define LOOK_MS     100
-/* After the last packet was sent, for those on their way. */
-#define DRAIN_US UINT64_C(200000)
 
 struct packets {
     const struct xf_bench_channel *far;
@@ -37,16 +35,19 @@ static int fail(const struct packets *p, int rc, const char *what)
 /* Until all that was sent can have arrived. far has nothing to say meanwhile. */
 static int wait_for_packets(struct packets *p)
 {
-    const uint64_t end_us = xf_now_us() + p->order.omit_us + p->order.duration_us + DRAIN_US;
-    uint64_t now_us;
+    const uint64_t late_us = xf_now_us() + p->order.omit_us + p->order.duration_us + BENCH_LATE_US;
+    uint64_t now_us = xf_now_us(), end_us = late_us;
 
-    while ((now_us = xf_now_us()) < end_us) {
+    while (now_us < end_us) {
         struct pollfd in = {.fd = p->far->in, .events = POLLIN};
         uint64_t left_ms = (end_us - now_us + 999) / 1000;
 
         if (poll(&in, 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS) > 0)
             return xf_bench_receive(p->far, BENCH_NONE, NULL, 0, xf_ends_patience_us(0), p->why);
         p->news->progress(p->news->arg, p->sent + xf_bench_lanes_sent(p->lanes));
+        now_us = xf_now_us();
+        if (end_us == late_us && !xf_bench_lanes_sending(p->lanes))
+            end_us = now_us + BENCH_DRAIN_US;
     }
     return 0;
 }
