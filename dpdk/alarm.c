@@ -81,3 +81,11 @@ void xf_alarm_clear(void)
 {
     mine.within = 0;
 }
+
+void xf_alarm_end(void)
+{
+    if (mine.made)
+        timer_delete(mine.timer);
+    mine.made = false;
+    mine.running = 0;
+}

@@ -10,7 +10,7 @@
  * may wait in has to bear an EINTR or a short sleep now and then.
  *
  * Threads: each has an alarm of its own, and is the one that is interrupted. SIGRTMAX is the
- * alarms'; a thread's timer is the kernel's to free, with the process. Private to dpdk/.
+ * alarms'. Private to dpdk/.
  */
 #ifndef XF_DPDK_ALARM_H
 #define XF_DPDK_ALARM_H
@@ -20,6 +20,8 @@
  */
 void xf_alarm_set(void);
 void xf_alarm_clear(void);
+/* The thread ends: its timer goes. */
+void xf_alarm_end(void);
 
 /* Far more than a burst takes, far less than what a session waits for. */
 #define XF_ALARM_MS 100

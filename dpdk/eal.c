@@ -19,7 +19,6 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_interrupts.h>
-#include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_version.h>
 
@@ -300,17 +299,6 @@ static void halt(void *arg)
     sem_post(&alone.done);
     for (;;)
         pause();
-}
-
-void xf_dpdk_thread_begin(void)
-{
-    if (rte_thread_register())
-        return; /* it is slower then */
-}
-
-void xf_dpdk_thread_end(void)
-{
-    rte_thread_unregister();
 }
 
 void xf_dpdk_stop(void)

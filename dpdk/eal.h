@@ -23,11 +23,6 @@ const char *xf_dpdk_version(void);
  */
 int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]);
 
-/* Of another thread, before it sends or receives: it gets a cache of the packet pool, if it can.
-   And before it ends. */
-void xf_dpdk_thread_begin(void);
-void xf_dpdk_thread_end(void);
-
 /* Does it on DPDK's interrupt thread, and waits: what takes down devices does not meet that thread
    doing the same, for a peer that has left. */
 void xf_dpdk_alone(void (*what)(void *), void *arg);

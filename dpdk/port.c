@@ -116,10 +116,13 @@ static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_bu
         m[i] = b;
     }
     sent = send_frames(p, queue, m, n);
+    uint64_t bytes = 0;
+
     for (unsigned i = 0; i < sent; i++)
-        q->tx_bytes += bufs[i].len;
-    q->tx_packets += sent;
-    q->tx_unsent += n - sent;
+        bytes += bufs[i].len;
+    xf_count_add(&q->tx_bytes, bytes);
+    xf_count_add(&q->tx_packets, sent);
+    xf_count_add(&q->tx_unsent, n - sent);
     return sent;
 }
 
@@ -166,20 +169,20 @@ static unsigned port_rx_burst(struct xf_link *link, unsigned queue, struct xf_bu
                 rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
             switch (take(p, m[i], &bufs[ours])) {
             case XF_FRAME_OURS:
-                q->rx_bytes += bufs[ours].len;
+                xf_count_add(&q->rx_bytes, bufs[ours].len);
                 ours++;
                 continue;
             case XF_FRAME_NOT_OURS:
-                q->rx_not_ours++;
+                xf_count_add(&q->rx_not_ours, 1);
                 break;
             case XF_FRAME_BAD:
-                q->rx_bad_frame++;
+                xf_count_add(&q->rx_bad_frame, 1);
                 break;
             }
             rte_pktmbuf_free(m[i]);
         }
     } while (got == wanted && ours < n && ++looks < RX_LOOKS_MAX);
-    q->rx_packets += ours;
+    xf_count_add(&q->rx_packets, ours);
     q->rx_more = n && seen >= n;
     return ours;
 }
@@ -208,16 +211,16 @@ static void port_stats(const struct xf_link *link, struct xf_link_stats *out)
     for (unsigned i = 0; i < link->queues; i++) {
         const struct xf_port_queue *q = &p->queues[i];
 
-        out->tx_packets += q->tx_packets;
-        out->tx_bytes += q->tx_bytes;
-        out->tx_unsent += q->tx_unsent;
-        out->rx_packets += q->rx_packets;
-        out->rx_bytes += q->rx_bytes;
-        out->rx_not_ours += q->rx_not_ours;
-        out->rx_bad_frame += q->rx_bad_frame;
+        out->tx_packets += xf_count_of(&q->tx_packets);
+        out->tx_bytes += xf_count_of(&q->tx_bytes);
+        out->tx_unsent += xf_count_of(&q->tx_unsent);
+        out->rx_packets += xf_count_of(&q->rx_packets);
+        out->rx_bytes += xf_count_of(&q->rx_bytes);
+        out->rx_not_ours += xf_count_of(&q->rx_not_ours);
+        out->rx_bad_frame += xf_count_of(&q->rx_bad_frame);
         if (i < XF_LINK_STATS_QUEUES) {
-            out->queues[i].tx_packets = q->tx_packets;
-            out->queues[i].rx_packets = q->rx_packets;
+            out->queues[i].tx_packets = xf_count_of(&q->tx_packets);
+            out->queues[i].rx_packets = xf_count_of(&q->rx_packets);
         }
     }
     if (!rte_eth_stats_get(p->id, &dev))

@@ -18,14 +18,16 @@
 #include "kind.h"
 #include "port_config.h"
 #include "trial.h"
+#include "transport/base/count.h"
 #include "transport/link.h"
 
-/* Each queue is written by its own thread only: no cache line is shared. */
+/* Each queue is written by its own thread only: no cache line is shared. Its counts may be read by
+   others. */
 struct xf_port_queue {
     struct xf_frame_template frame;
     struct xf_trial trial;
-    uint64_t tx_packets, tx_bytes, tx_unsent;
-    uint64_t rx_packets, rx_bytes, rx_not_ours, rx_bad_frame;
+    xf_count tx_packets, tx_bytes, tx_unsent;
+    xf_count rx_packets, rx_bytes, rx_not_ours, rx_bad_frame;
     bool rx_more; /* the last look saw a whole burst at least */
 } __rte_cache_aligned;
 

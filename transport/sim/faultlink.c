@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transport/base/count.h"
 #include "transport/base/random.h"
 #include "transport/wire.h"
 
@@ -17,20 +18,24 @@
 struct held {
     uint8_t data[XF_PAYLOAD_MAX];
     uint32_t len;
-    unsigned queue;
     unsigned packets, polls; /* still to wait; whichever ends first */
+};
+
+/* A queue is one thread's. */
+struct queue {
+    _Alignas(64) struct xf_random random;
+    xf_count lost, reordered, duplicated, corrupted;
+    const uint8_t *judged; /* a buffer that the link below did not take: its lot is cast already */
+    unsigned held_n;
+    bool more; /* as of the last look */
+    struct held held[HELD_MAX];
 };
 
 struct faultlink {
     struct xf_link link; /* first */
     struct xf_link *below;
     struct xf_fault_config config;
-    struct xf_fault_stats stats;
-    struct xf_random random;
-    const uint8_t *judged; /* a buffer that the link below did not take: its lot is cast already */
-    struct held held[HELD_MAX];
-    unsigned held_n;
-    bool more; /* of the queue that was looked at last */
+    struct queue *queues;
 };
 
 static struct faultlink *self(struct xf_link *link)
@@ -59,49 +64,52 @@ static void send_copy(struct faultlink *f, unsigned queue, const uint8_t *data, 
         f->below->ops->tx_free(f->below, queue, &buf, 1);
 }
 
-static void release_held(struct faultlink *f)
+static void release_held(struct faultlink *f, unsigned queue)
 {
-    for (unsigned i = 0; i < f->held_n;) {
-        struct held *h = &f->held[i];
+    struct queue *q = &f->queues[queue];
+
+    for (unsigned i = 0; i < q->held_n;) {
+        struct held *h = &q->held[i];
 
         if (h->packets && h->polls) {
             i++;
             continue;
         }
-        send_copy(f, h->queue, h->data, h->len);
-        f->held_n--;
-        if (i != f->held_n)
-            *h = f->held[f->held_n];
+        send_copy(f, queue, h->data, h->len);
+        q->held_n--;
+        if (i != q->held_n)
+            *h = q->held[q->held_n];
     }
 }
 
 /* Casts a packet's lot. True: it was lost or held back, and its buffer is to be freed. */
 static bool swallow(struct faultlink *f, unsigned queue, struct xf_buf *buf)
 {
-    if (xf_random_hits(&f->random, f->config.loss_pct)) {
-        f->stats.lost++;
+    struct queue *q = &f->queues[queue];
+
+    if (xf_random_hits(&q->random, f->config.loss_pct)) {
+        xf_count_add(&q->lost, 1);
         return true;
     }
-    if (xf_random_hits(&f->random, f->config.corrupt_pct) && buf->len) {
-        uint64_t bit = xf_random_below(&f->random, (uint64_t)buf->len * 8);
+    if (xf_random_hits(&q->random, f->config.corrupt_pct) && buf->len) {
+        uint64_t bit = xf_random_below(&q->random, (uint64_t)buf->len * 8);
 
         buf->data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        f->stats.corrupted++;
+        xf_count_add(&q->corrupted, 1);
     }
-    if (xf_random_hits(&f->random, f->config.duplicate_pct)) {
+    if (xf_random_hits(&q->random, f->config.duplicate_pct)) {
         send_copy(f, queue, buf->data, buf->len);
-        f->stats.duplicated++;
+        xf_count_add(&q->duplicated, 1);
     }
-    if (xf_random_hits(&f->random, f->config.reorder_pct) && f->held_n < HELD_MAX &&
+    if (xf_random_hits(&q->random, f->config.reorder_pct) && q->held_n < HELD_MAX &&
         buf->len <= XF_PAYLOAD_MAX) {
-        struct held *h = &f->held[f->held_n++];
+        struct held *h = &q->held[q->held_n++];
 
         memcpy(h->data, buf->data, buf->len);
         h->len = buf->len;
-        h->queue = queue;
-        h->packets = 1 + (unsigned)xf_random_below(&f->random, HOLD_PACKETS);
+        h->packets = 1 + (unsigned)xf_random_below(&q->random, HOLD_PACKETS);
         h->polls = HOLD_POLLS;
-        f->stats.reordered++;
+        xf_count_add(&q->reordered, 1);
         return true;
     }
     return false;
@@ -111,23 +119,24 @@ static unsigned fault_tx_burst(struct xf_link *link, unsigned queue, struct xf_b
                                unsigned n)
 {
     struct faultlink *f = self(link);
+    struct queue *q = &f->queues[queue];
 
     if (is_cut(f)) {
-        f->judged = NULL;
+        q->judged = NULL;
         f->below->ops->tx_free(f->below, queue, bufs, n);
         return n;
     }
     for (unsigned i = 0; i < n; i++) {
-        for (unsigned j = 0; j < f->held_n; j++)
-            f->held[j].packets -= f->held[j].packets > 0;
-        release_held(f);
-        if (bufs[i].data != f->judged && swallow(f, queue, &bufs[i])) {
+        for (unsigned j = 0; j < q->held_n; j++)
+            q->held[j].packets -= q->held[j].packets > 0;
+        release_held(f, queue);
+        if (bufs[i].data != q->judged && swallow(f, queue, &bufs[i])) {
             f->below->ops->tx_free(f->below, queue, &bufs[i], 1);
             continue;
         }
-        f->judged = NULL;
+        q->judged = NULL;
         if (f->below->ops->tx_burst(f->below, queue, &bufs[i], 1) != 1) {
-            f->judged = bufs[i].data;
+            q->judged = bufs[i].data;
             return i;
         }
     }
@@ -138,13 +147,14 @@ static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_b
                                unsigned n)
 {
     struct faultlink *f = self(link);
+    struct queue *q = &f->queues[queue];
 
-    for (unsigned j = 0; j < f->held_n; j++)
-        f->held[j].polls -= f->held[j].polls > 0;
-    release_held(f);
+    for (unsigned j = 0; j < q->held_n; j++)
+        q->held[j].polls -= q->held[j].polls > 0;
+    release_held(f, queue);
     unsigned got = f->below->ops->rx_burst(f->below, queue, bufs, n);
 
-    f->more = xf_link_rx_more(f->below, queue, got, n);
+    q->more = xf_link_rx_more(f->below, queue, got, n);
     if (!got || !is_cut(f))
         return got;
     f->below->ops->rx_free(f->below, queue, bufs, got);
@@ -153,8 +163,7 @@ static unsigned fault_rx_burst(struct xf_link *link, unsigned queue, struct xf_b
 
 static bool fault_rx_more(const struct xf_link *link, unsigned queue)
 {
-    (void)queue;
-    return ((const struct faultlink *)link)->more;
+    return ((const struct faultlink *)link)->queues[queue].more;
 }
 
 static unsigned fault_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
@@ -165,7 +174,7 @@ static unsigned fault_tx_alloc(struct xf_link *link, unsigned queue, struct xf_b
 
 static void fault_tx_free(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
 {
-    self(link)->judged = NULL;
+    self(link)->queues[queue].judged = NULL;
     self(link)->below->ops->tx_free(self(link)->below, queue, bufs, n);
 }
 
@@ -196,6 +205,7 @@ static int fault_health(struct xf_link *link)
 
 static void fault_close(struct xf_link *link)
 {
+    free(self(link)->queues);
     free(self(link));
 }
 
@@ -220,11 +230,18 @@ int xf_faultlink_new(struct xf_link **out, struct xf_link *below,
     *out = NULL;
     if (!f)
         return -ENOMEM;
+    f->queues = aligned_alloc(_Alignof(struct queue), below->queues * sizeof(f->queues[0]));
+    if (!f->queues) {
+        free(f);
+        return -ENOMEM;
+    }
+    memset(f->queues, 0, below->queues * sizeof(f->queues[0]));
     f->link = *below;
     f->link.ops = &ops;
     f->below = below;
     f->config = *config;
-    f->random.state = config->seed;
+    for (unsigned q = 0; q < below->queues; q++)
+        f->queues[q].random.state = config->seed + q * UINT64_C(0x9e3779b97f4a7c15);
     *out = &f->link;
     return 0;
 }
@@ -236,5 +253,13 @@ struct xf_link *xf_faultlink_below(struct xf_link *link)
 
 void xf_faultlink_stats(const struct xf_link *link, struct xf_fault_stats *out)
 {
-    *out = ((const struct faultlink *)link)->stats;
+    const struct faultlink *f = (const struct faultlink *)link;
+
+    *out = (struct xf_fault_stats){0};
+    for (unsigned q = 0; q < link->queues; q++) {
+        out->lost += xf_count_of(&f->queues[q].lost);
+        out->reordered += xf_count_of(&f->queues[q].reordered);
+        out->duplicated += xf_count_of(&f->queues[q].duplicated);
+        out->corrupted += xf_count_of(&f->queues[q].corrupted);
+    }
 }

@@ -4,7 +4,7 @@
  * duplicates and corrupts the packets that are sent through it, by a seeded random sequence. Both
  * ends wrap their link, so both directions suffer. Used by the demo, the tests and the lab.
  *
- * Threads: as the link below, but one thread for all queues.
+ * Threads: as the link below.
  */
 #ifndef XF_TRANSPORT_SIM_FAULTLINK_H
 #define XF_TRANSPORT_SIM_FAULTLINK_H

@@ -12,7 +12,7 @@
 #include "bench_packet.h"
 #include "bench_search.h"
 #include "bench_talk.h"
-#include "dpdk/eal.h"
+#include "dpdk/thread.h"
 #include "transport/base/clock.h"
 #include "transport/base/random.h"
 
