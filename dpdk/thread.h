@@ -17,8 +17,8 @@ struct xf_dpdk_threads {
     unsigned cpus_n;   /* 0: where the scheduler puts it */
 };
 
-/* Those threads (transport/threads.h): none for one lane, else one for each. where: NULL, or it must
-   outlive them. */
+/* Those threads (transport/threads.h): none for one lane, else one for each. where: NULL, or it
+   must outlive them. */
 struct xf_threads xf_dpdk_threads(unsigned lanes, struct xf_dpdk_threads *where);
 
 #endif

@@ -25,24 +25,28 @@ static void set_most(struct xf_chunks *c, uint32_t most)
     c->kept_max = most < c->count ? most - c->passing_max : most; /* all of the guest is kept */
 }
 
-int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest)
+int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest,
+                   const struct xf_stripe *stripe)
 {
-    uint64_t most = guest->chunks_max ? guest->chunks_max : XF_CHUNKS_MAX;
+    uint64_t most = (guest->chunks_max ? guest->chunks_max : XF_CHUNKS_MAX) / stripe->lanes;
 
     memset(c, 0, sizeof(*c));
     c->guest = *guest;
-    c->count = (guest->page_count + XF_CHUNK_PAGES - 1) / XF_CHUNK_PAGES;
+    c->stripe = *stripe;
+    c->count = xf_stripe_chunks(stripe, guest->page_count);
     c->round = 1;
     if (most > c->count)
         most = c->count;
+    if (!most)
+        most = 1;
     if (c->count >= PASSING)
         return -EFBIG;
     set_most(c, (uint32_t)most);
-    c->table = calloc(c->count, sizeof(c->table[0]));
+    c->table = calloc(c->count + 1, sizeof(c->table[0]));
     c->kept = calloc(most, sizeof(c->kept[0]));
     c->passing = calloc(most / PASSING_SHARE + 1, sizeof(c->passing[0]));
     if (guest->gives_zeros && guest->parts)
-        c->seen_parts = xf_bitmap_new(guest->page_count / XF_PART_PAGES + 1);
+        c->seen_parts = xf_bitmap_new((c->count + 1) * (XF_CHUNK_PAGES / XF_PART_PAGES));
     return c->table && c->kept && c->passing &&
                    (c->seen_parts || !guest->gives_zeros || !guest->parts)
                ? 0
@@ -63,12 +67,13 @@ void xf_chunks_fini(struct xf_chunks *c)
 static void unmap(struct xf_chunks *c, uint32_t chunk)
 {
     struct xf_chunk *k = &c->table[chunk];
+    const unsigned lane = c->stripe.lane;
+    uint64_t gfn = xf_stripe_gfn(&c->stripe, (uint64_t)chunk * XF_CHUNK_PAGES);
 
     if (k->pages == XF_CHUNK_PAGES)
-        c->guest.ops->unmap_chunk(c->guest.ctx, chunk, k->base);
+        c->guest.ops->unmap_chunk(c->guest.ctx, lane, gfn / XF_CHUNK_PAGES, k->base);
     else
-        c->guest.ops->unmap_part(c->guest.ctx, (uint64_t)chunk * XF_CHUNK_PAGES + k->first,
-                                 k->base);
+        c->guest.ops->unmap_part(c->guest.ctx, lane, gfn + k->first, k->base);
     k->base = NULL;
     k->pages = k->parts = 0;
     c->mapped--;
@@ -154,26 +159,29 @@ static void shrink(struct xf_chunks *c)
         drop_kept(c, c->kept_n - 1);
 }
 
-uint64_t xf_chunks_skip_unseen(const struct xf_chunks *c, uint64_t gfn, uint64_t end)
+uint64_t xf_chunks_skip_unseen(const struct xf_chunks *c, uint64_t own, uint64_t end)
 {
-    uint64_t part = gfn / XF_PART_PAGES, parts = (end + XF_PART_PAGES - 1) / XF_PART_PAGES;
+    uint64_t part = own / XF_PART_PAGES, parts = (end + XF_PART_PAGES - 1) / XF_PART_PAGES;
     uint64_t seen = xf_bitmap_next(c->seen_parts, parts, part);
 
     if (seen == part)
-        return gfn;
+        return own;
     return seen * XF_PART_PAGES < end ? seen * XF_PART_PAGES : end;
 }
 
-/* Maps the chunk, or the part with gfn in it. */
-static int map(struct xf_chunks *c, uint64_t gfn)
+/* Maps the chunk, or the part with the page in it. */
+static int map(struct xf_chunks *c, uint64_t own)
 {
-    const uint64_t chunk = gfn / XF_CHUNK_PAGES, part = gfn / XF_PART_PAGES;
+    const uint64_t chunk = own / XF_CHUNK_PAGES, part = own / XF_PART_PAGES;
+    const uint64_t gfn = xf_stripe_gfn(&c->stripe, own);
+    const unsigned lane = c->stripe.lane;
     struct xf_chunk *k = &c->table[chunk];
     bool in_parts =
         c->seen_parts || (c->guest.parts && !c->whole && k->seen && k->parts < PARTS_MOST);
     void *base;
-    int rc = in_parts ? c->guest.ops->map_part(c->guest.ctx, part * XF_PART_PAGES, &base)
-                      : c->guest.ops->map_chunk(c->guest.ctx, chunk, &base);
+    int rc = in_parts ? c->guest.ops->map_part(c->guest.ctx, lane,
+                                               gfn / XF_PART_PAGES * XF_PART_PAGES, &base)
+                      : c->guest.ops->map_chunk(c->guest.ctx, lane, gfn / XF_CHUNK_PAGES, &base);
 
     if (rc)
         return rc;
@@ -190,9 +198,9 @@ static int map(struct xf_chunks *c, uint64_t gfn)
     return 0;
 }
 
-int xf_chunks_map(struct xf_chunks *c, uint64_t gfn)
+int xf_chunks_map(struct xf_chunks *c, uint64_t own)
 {
-    const uint32_t chunk = (uint32_t)(gfn / XF_CHUNK_PAGES);
+    const uint32_t chunk = (uint32_t)(own / XF_CHUNK_PAGES);
     struct xf_chunk *k = &c->table[chunk];
     uint16_t parts = k->pages ? (uint16_t)(k->parts + 1) : 0;
 
@@ -203,7 +211,7 @@ int xf_chunks_map(struct xf_chunks *c, uint64_t gfn)
 
     if (!keeps && c->passing_n == c->passing_max)
         drop_oldest(c);
-    while ((rc = map(c, gfn)) == -ENOMEM && c->mapped) {
+    while ((rc = map(c, own)) == -ENOMEM && c->mapped) {
         shrink(c);
         keeps = false;
     }

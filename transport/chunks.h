@@ -15,12 +15,15 @@
  * What comes of a chunk in later rounds is often one page, so of one that has been mapped before a
  * part is mapped first, and all of it when some parts were not enough.
  *
- * Private to transport/. Threads: the stepping one.
+ * Pages and chunks are a lane's own (stripe.h).
+ *
+ * Private to transport/. Threads: the lane's.
  */
 #ifndef XF_TRANSPORT_CHUNKS_H
 #define XF_TRANSPORT_CHUNKS_H
 
 #include "guest.h"
+#include "stripe.h"
 
 struct xf_chunk {
     uint8_t *base;  /* of what is mapped of it: `pages` from `first` on; 0: nothing is */
@@ -33,7 +36,8 @@ struct xf_chunk {
 
 struct xf_chunks {
     struct xf_guest_sink guest;
-    struct xf_chunk *table; /* of all chunks */
+    struct xf_stripe stripe;
+    struct xf_chunk *table; /* of all chunks of the lane */
     uint64_t count;
     uint32_t round;
     bool whole;                             /* all pages come: no parts */
@@ -45,26 +49,27 @@ struct xf_chunks {
 };
 
 /* On failure too, call fini. */
-int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest);
+int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest,
+                   const struct xf_stripe *stripe);
 /* Unmaps all. */
 void xf_chunks_fini(struct xf_chunks *c);
 
 /* Where a page is mapped; NULL: it is not. */
-static inline uint8_t *xf_chunks_at(struct xf_chunks *c, uint64_t gfn)
+static inline uint8_t *xf_chunks_at(struct xf_chunks *c, uint64_t own)
 {
-    struct xf_chunk *k = &c->table[gfn / XF_CHUNK_PAGES];
-    uint64_t page = gfn % XF_CHUNK_PAGES - k->first;
+    struct xf_chunk *k = &c->table[own / XF_CHUNK_PAGES];
+    uint64_t page = own % XF_CHUNK_PAGES - k->first;
 
     k->round = c->round;
     return page < k->pages ? k->base + page * XF_PAGE_BYTES : NULL;
 }
 
-/* Of a sink that gives zeros: from gfn to below end, the first page that somebody may have seen. */
-uint64_t xf_chunks_skip_unseen(const struct xf_chunks *c, uint64_t gfn, uint64_t end);
+/* Of a sink that gives zeros: from own to below end, the first page that somebody may have seen. */
+uint64_t xf_chunks_skip_unseen(const struct xf_chunks *c, uint64_t own, uint64_t end);
 
 /* Maps a page that is not. If the kernel has no room for it, others go, and from then on there are
    fewer at once. 0 or the sink's -errno. */
-int xf_chunks_map(struct xf_chunks *c, uint64_t gfn);
+int xf_chunks_map(struct xf_chunks *c, uint64_t own);
 
 /* Unmaps one, if it is mapped, or all of them. */
 void xf_chunks_unmap(struct xf_chunks *c, uint64_t chunk);

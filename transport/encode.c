@@ -14,21 +14,24 @@
 #define PREFETCH_PAGES 2u
 #define PREFETCH_LINES 8u
 
-int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                    const struct xf_wire_shape *shape, struct xf_laps *laps,
+int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest, struct xf_lane *lane,
                     enum xf_compress_mode compress, uint64_t features, uint64_t (*clock_ns)(void))
 {
     memset(e, 0, sizeof(*e));
     e->guest = guest;
-    e->shape = shape;
-    e->laps = laps;
+    e->lane = lane;
     return xf_compress_init(&e->compress, compress, features, clock_ns);
+}
+
+static const struct xf_wire_shape *shape_of(const struct xf_encoder *e)
+{
+    return &e->lane->session->shape;
 }
 
 static void drop_batch(struct xf_encoder *e)
 {
     if (e->batch_n)
-        e->guest->ops->unmap(e->guest->ctx);
+        e->guest->ops->unmap(e->guest->ctx, e->lane->stripe.lane);
     e->batch_n = e->batch_pos = 0;
     e->tried = false;
 }
@@ -43,14 +46,46 @@ void xf_encoder_fini(struct xf_encoder *e)
     e->repairs_n = e->repairs_cap = 0;
 }
 
+/* The first page of the round at or after gfn that is the lane's; page_count: there is none. */
+static uint64_t next_of_round(struct xf_encoder *e, uint64_t gfn)
+{
+    const struct xf_stripe *stripe = &e->lane->stripe;
+    const uint64_t pages = e->guest->page_count;
+
+    for (;;) {
+        if (gfn >= e->stripe_end) {
+            gfn = xf_stripe_next(stripe, gfn);
+            if (gfn >= pages)
+                return pages;
+            e->stripe_end = xf_stripe_end(stripe, gfn, pages);
+        }
+        gfn = xf_bitmap_next(e->todo, e->stripe_end, gfn);
+        if (gfn < e->stripe_end)
+            return gfn;
+    }
+}
+
+void xf_encoder_clear(const struct xf_encoder *e, uint64_t *bitmap)
+{
+    const struct xf_stripe *stripe = &e->lane->stripe;
+    const uint64_t pages = e->guest->page_count;
+    uint64_t end;
+
+    for (uint64_t gfn = xf_stripe_next(stripe, 0); gfn < pages; gfn = xf_stripe_next(stripe, end)) {
+        end = xf_stripe_end(stripe, gfn, pages);
+        memset(bitmap + gfn / 64, 0, xf_bitmap_words(end - gfn) * sizeof(bitmap[0]));
+    }
+}
+
 void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind,
                       uint64_t *deferred)
 {
     drop_batch(e);
     e->todo = todo;
     e->deferred = deferred;
-    e->deferred_n = 0;
-    e->cursor = xf_bitmap_next(todo, e->guest->page_count, 0);
+    xf_count_set(&e->deferred_n, 0);
+    e->stripe_end = 0;
+    e->cursor = next_of_round(e, 0);
     e->kind = kind;
     e->repairs_n = 0;
 }
@@ -78,7 +113,7 @@ bool xf_encoder_empty(const struct xf_encoder *e)
 
 static uint8_t all_frags(const struct xf_encoder *e)
 {
-    return (uint8_t)((1u << e->shape->frags) - 1);
+    return (uint8_t)((1u << shape_of(e)->frags) - 1);
 }
 
 /* Takes up to a batch of pages off the repairs, or else off the round. */
@@ -101,7 +136,7 @@ static void collect(struct xf_encoder *e)
     for (; n < XF_MAP_BATCH_PAGES && !e->batch_repairs && e->cursor < e->guest->page_count; n++) {
         e->gfns[n] = e->cursor;
         e->frags_left[n] = all;
-        e->cursor = xf_bitmap_next(e->todo, e->guest->page_count, e->cursor + 1);
+        e->cursor = next_of_round(e, e->cursor + 1);
     }
     e->batch_n = n;
     e->batch_pos = 0;
@@ -113,17 +148,18 @@ static int load(struct xf_encoder *e)
     if (e->batch_pos < e->batch_n)
         return 1;
     /* Rare, and on a host what costs most: measured in every step. */
-    xf_lap_packets(e->laps, XF_STAGE_read);
+    xf_lap_packets(e->lane->laps, XF_STAGE_read);
     drop_batch(e);
-    xf_lap(e->laps, XF_STAGE_guest);
+    xf_lap(e->lane->laps, XF_STAGE_guest);
     collect(e);
     if (!e->batch_n)
         return 0;
-    xf_lap_packets(e->laps, XF_STAGE_read);
-    int rc =
-        XF_FAULT(source_map) ?: e->guest->ops->map(e->guest->ctx, e->gfns, e->batch_n, e->pages);
+    xf_lap_packets(e->lane->laps, XF_STAGE_read);
+    int rc = XF_FAULT(source_map)
+                 ?: e->guest->ops->map(e->guest->ctx, e->lane->stripe.lane, e->gfns, e->batch_n,
+                                       e->pages);
 
-    xf_lap(e->laps, XF_STAGE_guest);
+    xf_lap(e->lane->laps, XF_STAGE_guest);
     if (rc) {
         e->batch_n = 0;
         return rc;
@@ -145,9 +181,9 @@ static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
 
     if (records > XF_RECORDS_MAX ||
         sizeof(struct xf_wire_data) + records * sizeof(*r) + p->payload_bytes + bytes >
-            e->shape->body_bytes)
+            shape_of(e)->body_bytes)
         return false;
-    if (kind == XF_RECORD_RAW && p->whole_pages == e->shape->pages_max)
+    if (kind == XF_RECORD_RAW && p->whole_pages == shape_of(e)->pages_max)
         return false;
     p->whole_pages += kind == XF_RECORD_RAW;
     if (extends) {
@@ -174,25 +210,26 @@ static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
 /* Whether the page at batch_pos was there. Where not, who steps the session asks if that is so. */
 static void note_deferred(struct xf_encoder *e)
 {
-    const uint64_t gfn = e->gfns[e->batch_pos];
+    const uint64_t gfn = e->gfns[e->batch_pos], before = xf_count_of(&e->deferred_n);
 
     if (e->pages[e->batch_pos]) {
-        if (e->deferred_n) /* what was lost and is repaired may be there again */
+        if (before) /* what was lost and is repaired may be there again */
             xf_bitmap_clear(e->deferred, gfn);
         return;
     }
-    if (!e->deferred_n++)
-        memset(e->deferred, 0, xf_bitmap_words(e->guest->page_count) * sizeof(e->deferred[0]));
+    if (!before)
+        xf_encoder_clear(e, e->deferred);
+    xf_count_set(&e->deferred_n, before + 1);
     xf_bitmap_set(e->deferred, gfn);
-    e->pages_deferred += !e->batch_repairs;
+    xf_count_add(&e->lane->counts.pages_deferred, !e->batch_repairs);
 }
 
 static void next_page(struct xf_encoder *e)
 {
     note_deferred(e);
-    e->pages_sent++;
+    xf_count_add(&e->lane->counts.pages_sent, 1);
     if (e->batch_repairs)
-        e->pages_repaired++;
+        xf_count_add(&e->lane->counts.pages_repaired, 1);
     e->batch_pos++;
     e->tried = false;
 }
@@ -206,7 +243,7 @@ static bool compresses(struct xf_encoder *e, const uint8_t *page)
     if (!e->tried) {
         e->tried = true;
         e->small_bytes = xf_compress_page(&e->compress, page, e->small,
-                                          xf_wire_coded_bytes_max(e->shape), &e->small_codec);
+                                          xf_wire_coded_bytes_max(shape_of(e)), &e->small_codec);
     }
     return e->small_bytes > 0;
 }
@@ -221,9 +258,9 @@ static bool add_compressed(struct xf_encoder *e, struct xf_packet *p, uint64_t g
     memcpy(to, &bytes, sizeof(bytes));
     memcpy(to + XF_CODED_HEAD_BYTES, e->small, bytes);
     p->made_bytes += XF_CODED_HEAD_BYTES + bytes;
-    e->pages_compressed++;
-    e->pages_full += e->small_codec->ops->tells_speed;
-    e->bytes_saved += XF_PAGE_BYTES - bytes;
+    xf_count_add(&e->lane->counts.pages_compressed, 1);
+    xf_count_add(&e->lane->counts.bytes_saved, XF_PAGE_BYTES - bytes);
+    xf_count_add(&e->pages_full, e->small_codec->ops->tells_speed);
     return true;
 }
 
@@ -243,24 +280,24 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
     } else if (xf_page_is_zero(page)) {
         if (!add(e, p, gfn, XF_RECORD_ZERO, 0, NULL, 0))
             return false;
-        e->pages_zero++;
+        xf_count_add(&e->lane->counts.pages_zero, 1);
     } else if (compresses(e, page)) {
         if (!add_compressed(e, p, gfn))
             return false;
-    } else if (e->shape->frags == 1) {
+    } else if (shape_of(e)->frags == 1) {
         if (!add(e, p, gfn, XF_RECORD_RAW, 0, page, XF_PAGE_BYTES))
             return false;
-        e->pages_full++;
+        xf_count_add(&e->pages_full, 1);
     } else {
         unsigned frag = (unsigned)__builtin_ctz(e->frags_left[i]);
 
-        if (!add(e, p, gfn, XF_RECORD_FRAG, frag, page + frag * e->shape->frag_bytes,
-                 xf_wire_frag_bytes(e->shape, frag)))
+        if (!add(e, p, gfn, XF_RECORD_FRAG, frag, page + frag * shape_of(e)->frag_bytes,
+                 xf_wire_frag_bytes(shape_of(e), frag)))
             return false;
         e->frags_left[i] &= (uint8_t)(e->frags_left[i] - 1);
         if (e->frags_left[i])
             return true;
-        e->pages_full++;
+        xf_count_add(&e->pages_full, 1);
     }
     next_page(e);
     return true;
@@ -287,7 +324,7 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
     uint32_t n = 0;
     int rc;
 
-    while (n < e->shape->hashes_max && (rc = load(e)) != 0) {
+    while (n < shape_of(e)->hashes_max && (rc = load(e)) != 0) {
         if (rc < 0)
             return rc;
         const void *page = e->pages[e->batch_pos];
@@ -296,7 +333,7 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
             break;
         if (page)
             xf_page_hash(page, e->hash_seed, e->made + n++ * XF_HASH_BYTES);
-        e->pages_hashed += page && !e->batch_repairs;
+        xf_count_add(&e->lane->counts.pages_verified, page && !e->batch_repairs);
         note_deferred(e);
         e->batch_pos++;
     }
@@ -319,7 +356,10 @@ static int next_runs(struct xf_encoder *e, struct xf_packet *p)
     }
     while (e->cursor < end && p->records_n < XF_RECORDS_MAX) {
         struct xf_wire_record *r = &p->records[p->records_n++];
-        uint64_t most = e->cursor + XF_RUN_PAGES_MAX < end ? e->cursor + XF_RUN_PAGES_MAX : end;
+        uint64_t most = xf_stripe_end(&e->lane->stripe, e->cursor, end);
+
+        if (most > e->cursor + XF_RUN_PAGES_MAX)
+            most = e->cursor + XF_RUN_PAGES_MAX;
         uint64_t after = xf_bitmap_next_clear(e->todo, most, e->cursor);
 
         *r = (struct xf_wire_record){
@@ -327,7 +367,7 @@ static int next_runs(struct xf_encoder *e, struct xf_packet *p)
             .count = (uint32_t)(after - e->cursor),
             .kind = XF_RECORD_POPULATE,
         };
-        e->cursor = xf_bitmap_next(e->todo, end, after);
+        e->cursor = next_of_round(e, after);
     }
     return p->records_n > 0;
 }

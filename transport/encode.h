@@ -2,10 +2,10 @@
 /*
  * Encode: from "these pages are to go" to the records and bytes of one packet. Takes pages to
  * repair first, then the round's, a mapped batch at a time; zero pages become runs without payload;
- * others go compressed where that pays (compress.h);
- * pages that do not fit a packet whole are cut into fragments. Private to transport/.
+ * others go compressed where that pays (compress.h); pages that do not fit a packet whole are cut
+ * into fragments. Each lane has one, for the pages of its stripe. Private to transport/.
  *
- * Threads: the stepping one.
+ * Threads: the lane's.
  */
 #ifndef XF_TRANSPORT_ENCODE_H
 #define XF_TRANSPORT_ENCODE_H
@@ -14,8 +14,7 @@
 
 #include "compress.h"
 #include "guest.h"
-#include "transport/base/laps.h"
-#include "wire.h"
+#include "lane.h"
 
 /* As many whole pages as a packet has records, and a run of compressed ones for each record. */
 #define XF_PARTS_MAX (2 * XF_RECORDS_MAX)
@@ -41,16 +40,16 @@ enum xf_round_kind {
 
 struct xf_encoder {
     const struct xf_guest_source *guest;
-    const struct xf_wire_shape *shape;
-    struct xf_laps *laps;
+    struct xf_lane *lane; /* for its stripe, its counters and the session's shape */
 
-    const uint64_t *todo; /* the round's pages; owned by the caller */
-    uint64_t cursor;      /* the next of them to look at */
+    const uint64_t *todo; /* the round's pages, of all lanes; owned by the caller */
+    uint64_t cursor;      /* the lane's next of them; page_count: there is none */
+    uint64_t stripe_end;  /* of the chunk that the cursor is in */
     enum xf_round_kind kind;
     uint64_t hash_seed;
-    uint64_t *deferred; /* pages that map() gave nothing for in this round; the caller's, whose
-                           bits mean something only if deferred_n */
-    uint64_t deferred_n;
+    uint64_t *deferred;  /* pages that map() gave nothing for in this round; the caller's; the
+                            lane's own bits mean something only if deferred_n */
+    xf_count deferred_n; /* how often that was in this round */
 
     struct xf_wire_record *repairs; /* what was lost, to be sent again; last in, first out */
     size_t repairs_n, repairs_cap;
@@ -73,15 +72,11 @@ struct xf_encoder {
     uint8_t small[XF_PAGE_BYTES];
     struct xf_compress compress;
 
-    uint64_t pages_compressed, bytes_saved;
-    uint64_t pages_sent, pages_zero, pages_repaired; /* counted as they are encoded */
-    uint64_t pages_full;                   /* raw, or by a codec that tells how fast pages are */
-    uint64_t pages_hashed, pages_deferred; /* each once a round */
+    xf_count pages_full; /* raw, or by a codec that tells how fast pages are */
 };
 
 /* features: the offer's. -ENOMEM; on failure too, call fini. */
-int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest,
-                    const struct xf_wire_shape *shape, struct xf_laps *laps,
+int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest, struct xf_lane *lane,
                     enum xf_compress_mode compress, uint64_t features, uint64_t (*clock_ns)(void));
 void xf_encoder_fini(struct xf_encoder *e);
 
@@ -89,6 +84,9 @@ void xf_encoder_fini(struct xf_encoder *e);
    todo, to be written to while pages go; not todo itself, unless the round is of POPULATE. */
 void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind,
                       uint64_t *deferred);
+
+/* Clears the bits of the lane's pages. */
+void xf_encoder_clear(const struct xf_encoder *e, uint64_t *bitmap);
 
 /* A packet with these records was lost. -ENOMEM. */
 int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records, unsigned n);

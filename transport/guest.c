@@ -4,6 +4,13 @@
 
 #include <errno.h>
 
+int xf_guest_lanes(void *ctx, unsigned lanes)
+{
+    (void)ctx;
+    (void)lanes;
+    return 0;
+}
+
 int xf_guest_still(void *ctx, uint64_t *pages)
 {
     (void)ctx;
@@ -35,17 +42,19 @@ const struct xf_guest_control_ops xf_guest_uncontrolled = {
     .suspend = no_suspend,
 };
 
-int xf_sink_map_part(void *ctx, uint64_t first, void **base)
+int xf_sink_map_part(void *ctx, unsigned lane, uint64_t first, void **base)
 {
     (void)ctx;
+    (void)lane;
     (void)first;
     *base = NULL;
     return -ENOTSUP;
 }
 
-void xf_sink_unmap_part(void *ctx, uint64_t first, void *base)
+void xf_sink_unmap_part(void *ctx, unsigned lane, uint64_t first, void *base)
 {
     (void)ctx;
+    (void)lane;
     (void)first;
     (void)base;
 }
@@ -62,14 +71,14 @@ bool xf_guest_source_whole(const struct xf_guest_source *guest)
     const struct xf_guest_source_ops *o = guest->ops;
     const struct xf_guest_control_ops *c = guest->control;
 
-    return o && c && o->start && o->dirty && o->present && o->map && o->unmap && o->keep_still &&
-           c->throttle && c->suspend;
+    return o && c && o->lanes && o->start && o->dirty && o->present && o->map && o->unmap &&
+           o->keep_still && c->throttle && c->suspend;
 }
 
 bool xf_guest_sink_whole(const struct xf_guest_sink *guest)
 {
     const struct xf_guest_sink_ops *o = guest->ops;
 
-    return o && o->populate && o->map_chunk && o->unmap_chunk && o->map_part && o->unmap_part &&
-           o->end_round;
+    return o && o->lanes && o->populate && o->map_chunk && o->unmap_chunk && o->map_part &&
+           o->unmap_part && o->end_round;
 }

@@ -6,8 +6,10 @@
  * to it in another. Every function is there; guest.c has stubs. The real ones are in xl-plugin/,
  * the simulated one is sim/simguest.h.
  *
- * Threads: all calls come from the one thread that steps the session. (A link allows more,
- * link.h: a guest need not.) A guest that others use too, as a tunnel's buffer, locks for itself.
+ * Threads: lanes() comes first, and tells how many lanes there are. A call with a lane's number
+ * comes from that lane's thread, and from one at a time; several lanes call side by side, each of
+ * its own chunks (stripe.h). All others come from the thread that steps the session. A guest that
+ * others use too, as a tunnel's buffer, locks for itself.
  *
  * A page is XF_PAGE_BYTES of guest memory, named by its guest frame number ("gfn"), 0 <= gfn < the
  * session's page count. A bitmap has one bit per gfn (base/bitmap.h).
@@ -42,6 +44,9 @@
 #define XF_MAP_BATCH_PAGES 1024u
 
 struct xf_guest_source_ops {
+    /* So many lanes will map. Called once, before all else. */
+    int (*lanes)(void *ctx, unsigned lanes);
+
     /*
      * Starts dirty logging and sets in `present` (all zero on entry) the bit of every gfn that has
      * content to move. Called first, and never after it returned 0.
@@ -69,13 +74,13 @@ struct xf_guest_source_ops {
     int (*present)(void *ctx, uint64_t *candidates);
 
     /*
-     * Makes n gfns (1 <= n <= XF_MAP_BATCH_PAGES) readable until the next map() or unmap();
+     * Makes n gfns (1 <= n <= XF_MAP_BATCH_PAGES) readable until the lane's next map() or unmap();
      * pages[i] is set to the page, or to NULL where the gfn has no content any more. Content that
      * cannot be read is an error; once the guest stands, the caller has present() confirm each
      * NULL. The pages are the guest's own: their bytes may change while they are being read.
      */
-    int (*map)(void *ctx, const uint64_t *gfns, unsigned n, const void **pages);
-    void (*unmap)(void *ctx);
+    int (*map)(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n, const void **pages);
+    void (*unmap)(void *ctx, unsigned lane);
 
     /*
      * After suspend(), before all pages are hashed: clears of `pages` those that others than the
@@ -100,6 +105,7 @@ struct xf_guest_control_ops {
 };
 
 /* Stubs, for what a kind of guest does not need. */
+int xf_guest_lanes(void *ctx, unsigned lanes); /* any number; of a sink too */
 int xf_guest_still(void *ctx, uint64_t *pages);
 int xf_guest_present(void *ctx, uint64_t *candidates); /* what is dirty is there */
 extern const struct xf_guest_control_ops xf_guest_uncontrolled;
@@ -112,12 +118,15 @@ struct xf_guest_source {
 };
 
 struct xf_guest_sink_ops {
+    /* So many lanes will populate and map. Called once, before all else. */
+    int (*lanes)(void *ctx, unsigned lanes);
+
     /*
      * Gives the guest memory for gfns first .. first+count-1, none of which has any. The sink may
      * use large pages where the range allows. Checked by the caller: the range is inside the
      * guest and no gfn is populated twice.
      */
-    int (*populate)(void *ctx, uint64_t first, uint64_t count);
+    int (*populate)(void *ctx, unsigned lane, uint64_t first, uint64_t count);
 
     /*
      * Maps chunk number `chunk` (gfns chunk * XF_CHUNK_PAGES and on) for writing and returns it
@@ -125,12 +134,12 @@ struct xf_guest_sink_ops {
      * if one of them cannot be written to, that is an error.
      * -ENOMEM: not so many at once; asked again when others have been unmapped.
      */
-    int (*map_chunk)(void *ctx, uint64_t chunk, void **base);
-    void (*unmap_chunk)(void *ctx, uint64_t chunk, void *base);
+    int (*map_chunk)(void *ctx, unsigned lane, uint64_t chunk, void **base);
+    void (*unmap_chunk)(void *ctx, unsigned lane, uint64_t chunk, void *base);
 
     /* The same of the XF_PART_PAGES gfns from `first` on; called only if the sink has `parts`. */
-    int (*map_part)(void *ctx, uint64_t first, void **base);
-    void (*unmap_part)(void *ctx, uint64_t first, void *base);
+    int (*map_part)(void *ctx, unsigned lane, uint64_t first, void **base);
+    void (*unmap_part)(void *ctx, unsigned lane, uint64_t first, void *base);
 
     /*
      * A round of `count` pages has landed. -EAGAIN: the sink cannot take it yet; asked again at the
@@ -140,15 +149,15 @@ struct xf_guest_sink_ops {
 };
 
 /* Stubs, for what a kind of sink does not need. */
-int xf_sink_map_part(void *ctx, uint64_t first, void **base); /* -ENOTSUP */
-void xf_sink_unmap_part(void *ctx, uint64_t first, void *base);
+int xf_sink_map_part(void *ctx, unsigned lane, uint64_t first, void **base); /* -ENOTSUP */
+void xf_sink_unmap_part(void *ctx, unsigned lane, uint64_t first, void *base);
 int xf_sink_end_round(void *ctx, uint64_t count);
 
 struct xf_guest_sink {
     const struct xf_guest_sink_ops *ops;
     void *ctx;
     uint64_t page_count;
-    uint32_t chunks_max; /* mapped at once; 0: XF_CHUNKS_MAX */
+    uint32_t chunks_max; /* mapped at once by all lanes; 0: XF_CHUNKS_MAX */
     bool gives_zeros; /* what populate() gives is zeros: until it is mapped, it need not be read */
     bool parts;       /* map_part() costs less than map_chunk() */
     bool unmapped_rounds; /* nothing is mapped while end_round() is called */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Landing: a record's pages into guest memory, and the count of what has landed in this round. */
+/* Landing: a record's pages into guest memory, and the count of what has landed in this round.
+   Pages are numbered as the lane's own (stripe.h), `i`, but in what is said and asked. */
 #include "landing.h"
 
 #include <errno.h>
@@ -17,21 +18,28 @@
 /* Words of bits that are cleared at once: a few cache lines. */
 #define BLOCK_WORDS 64u
 
-int xf_landing_init(struct xf_landing *l, struct xf_session *session,
-                    const struct xf_guest_sink *guest)
+static void set_has_pages(struct xf_landing *l, bool has)
 {
-    memset(l, 0, sizeof(*l));
-    l->session = session;
-    l->has_pages = true;
-    l->guest = *guest;
-    l->stride = session->shape.frags == 1 ? 1 : session->shape.frags == 2 ? 2 : 4;
-    l->round = 1;
-    uint64_t blocks = xf_bitmap_words(guest->page_count * l->stride) / BLOCK_WORDS + 1;
+    atomic_store_explicit(&l->has_pages, has, memory_order_relaxed);
+}
 
-    l->populated = xf_bitmap_new(guest->page_count);
+int xf_landing_init(struct xf_landing *l, struct xf_lane *lane, const struct xf_guest_sink *guest)
+{
+    const unsigned frags = lane->session->shape.frags;
+
+    memset(l, 0, sizeof(*l));
+    l->lane = lane;
+    set_has_pages(l, true);
+    l->guest = *guest;
+    l->own_pages = xf_stripe_chunks(&lane->stripe, guest->page_count) * XF_CHUNK_PAGES;
+    l->stride = frags == 1 ? 1 : frags == 2 ? 2 : 4;
+    l->round = 1;
+    uint64_t blocks = xf_bitmap_words(l->own_pages * l->stride) / BLOCK_WORDS + 1;
+
+    l->populated = xf_bitmap_new(l->own_pages);
     l->bits = calloc(blocks, BLOCK_WORDS * sizeof(l->bits[0]));
     l->block_round = calloc(blocks, sizeof(l->block_round[0]));
-    int rc = xf_chunks_init(&l->chunks, guest);
+    int rc = xf_chunks_init(&l->chunks, guest, &lane->stripe);
 
     return rc ? rc : l->populated && l->bits && l->block_round ? 0 : -ENOMEM;
 }
@@ -54,8 +62,8 @@ void xf_landing_next_round(struct xf_landing *l)
 {
     if (l->has_pages)
         xf_chunks_next_round(&l->chunks);
-    l->landed = 0;
-    l->has_pages = true;
+    xf_count_set(&l->landed, 0);
+    set_has_pages(l, true);
     l->round++;
 }
 
@@ -79,7 +87,7 @@ static uint64_t *word_of(struct xf_landing *l, uint64_t i)
 
 static uint64_t full_of(const struct xf_landing *l)
 {
-    return (UINT64_C(1) << l->session->shape.frags) - 1;
+    return (UINT64_C(1) << l->lane->session->shape.frags) - 1;
 }
 
 /* Whole pages have landed: counts those that had not. Returns how many. */
@@ -107,7 +115,7 @@ static uint64_t land_pages(struct xf_landing *l, uint64_t first, uint64_t count)
         }
         i++;
     }
-    l->landed += fresh;
+    xf_count_add(&l->landed, fresh);
     return fresh;
 }
 
@@ -129,29 +137,34 @@ static void land_frag(struct xf_landing *l, uint64_t i, unsigned frag)
         return;
     *word |= UINT64_C(1) << (shift + frag);
     if ((*word >> shift & full) == full) {
-        l->landed++;
-        l->session->stats.pages_sent++;
+        xf_count_add(&l->landed, 1);
+        xf_count_add(&l->lane->counts.pages_sent, 1);
     }
 }
 
-/* Where page i is to be written; NULL (with the session failed) if that cannot be. */
+static unsigned long long gfn_of(const struct xf_landing *l, uint64_t own)
+{
+    return xf_stripe_gfn(&l->lane->stripe, own);
+}
+
+/* Where page i is to be written; NULL (with the lane failed) if that cannot be. */
 static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
 {
     if (!xf_bitmap_test(l->populated, i)) {
-        xf_session_reject(l->session, XF_REJECT_not_populated);
-        *rc = xf_session_fail(l->session, -EPROTO, "the source sent page %#llx before its memory",
-                              (unsigned long long)i);
+        xf_lane_reject(l->lane, XF_REJECT_not_populated);
+        *rc = xf_lane_fail(l->lane, -EPROTO, "the source sent page %#llx before its memory",
+                           gfn_of(l, i));
         return NULL;
     }
     uint8_t *page = xf_chunks_at(&l->chunks, i);
 
     if (!page) {
-        xf_lap_packets(&l->session->stats.laps, XF_STAGE_write);
+        xf_lap_packets(l->lane->laps, XF_STAGE_write);
         *rc = XF_FAULT(target_map_chunk) ?: xf_chunks_map(&l->chunks, i);
-        xf_lap(&l->session->stats.laps, XF_STAGE_guest);
+        xf_lap(l->lane->laps, XF_STAGE_guest);
         if (*rc) {
-            xf_session_fail(l->session, *rc, "cannot map the guest's memory at page %#llx: %s",
-                            (unsigned long long)i, strerror(-*rc));
+            xf_lane_fail(l->lane, *rc, "cannot map the guest's memory at page %#llx: %s",
+                         gfn_of(l, i), strerror(-*rc));
             return NULL;
         }
         page = xf_chunks_at(&l->chunks, i);
@@ -169,15 +182,15 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
 
         i = xf_bitmap_next(l->populated, end, from);
         if (i > from) {
-            xf_lap_packets(&l->session->stats.laps, XF_STAGE_write);
-            int rc =
-                XF_FAULT(target_populate) ?: l->guest.ops->populate(l->guest.ctx, from, i - from);
+            xf_lap_packets(l->lane->laps, XF_STAGE_write);
+            int rc = XF_FAULT(target_populate)
+                         ?: l->guest.ops->populate(l->guest.ctx, l->lane->stripe.lane,
+                                                   gfn_of(l, from), i - from);
 
-            xf_lap(&l->session->stats.laps, XF_STAGE_guest);
+            xf_lap(l->lane->laps, XF_STAGE_guest);
             if (rc)
-                return xf_session_fail(
-                    l->session, rc, "no memory for pages %#llx-%#llx of the guest: %s",
-                    (unsigned long long)from, (unsigned long long)(i - 1), strerror(-rc));
+                return xf_lane_fail(l->lane, rc, "no memory for pages %#llx-%#llx of the guest: %s",
+                                    gfn_of(l, from), gfn_of(l, i - 1), strerror(-rc));
             xf_bitmap_set_range(l->populated, from, i - from);
             /* A mapping made before does not show them. */
             for (uint64_t c = from / XF_CHUNK_PAGES; c <= (i - 1) / XF_CHUNK_PAGES; c++)
@@ -186,10 +199,10 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
         for (; i < end && xf_bitmap_test(l->populated, i); i++) {
             /* A repaired run comes again in its own round; anything else is a lie. */
             if (!has_landed(l, i)) {
-                xf_session_reject(l->session, XF_REJECT_populated_twice);
-                return xf_session_fail(l->session, -EPROTO,
-                                       "the source asked twice for memory at page %#llx",
-                                       (unsigned long long)i);
+                xf_lane_reject(l->lane, XF_REJECT_populated_twice);
+                return xf_lane_fail(l->lane, -EPROTO,
+                                    "the source asked twice for memory at page %#llx",
+                                    gfn_of(l, i));
             }
         }
     }
@@ -203,7 +216,7 @@ static int compare(struct xf_landing *l, const struct xf_wire_record *r, const u
     uint8_t hash[XF_HASH_BYTES];
     int rc = 0;
 
-    l->has_pages = false;
+    set_has_pages(l, false);
     l->chunks.whole = true;
     for (uint64_t i = r->index; i < r->index + r->count; i++) {
         const uint8_t *page = page_at(l, i, &rc);
@@ -212,13 +225,15 @@ static int compare(struct xf_landing *l, const struct xf_wire_record *r, const u
             return rc;
         xf_page_hash(page, l->hash_seed, hash);
         if (!has_landed(l, i) && memcmp(hash, *payload, sizeof(hash))) {
-            if (l->differ < XF_DIFFERING_MAX)
-                l->differing[l->differ] = i;
-            l->differ++;
+            uint64_t n = xf_count_of(&l->differ);
+
+            if (n < XF_DIFFERING_MAX)
+                l->differing[n] = gfn_of(l, i);
+            xf_count_set(&l->differ, n + 1);
         }
         *payload += sizeof(hash);
     }
-    l->session->stats.pages_verified += land_pages(l, r->index, r->count);
+    xf_count_add(&l->lane->counts.pages_verified, land_pages(l, r->index, r->count));
     return 0;
 }
 
@@ -236,7 +251,7 @@ static uint64_t skip_zeros(const struct xf_landing *l, uint64_t i, uint64_t end)
 static int decompress(struct xf_landing *l, const struct xf_codec *codec, uint64_t i,
                       const uint8_t **payload)
 {
-    struct xf_stats *st = &l->session->stats;
+    struct xf_counts *counts = &l->lane->counts;
     uint16_t bytes;
     int rc = 0;
     uint8_t *page = page_at(l, i, &rc);
@@ -246,25 +261,26 @@ static int decompress(struct xf_landing *l, const struct xf_codec *codec, uint64
     memcpy(&bytes, *payload, sizeof(bytes));
     *payload += XF_CODED_HEAD_BYTES;
     if (!codec->ops->decode(*payload, bytes, l->decoded)) {
-        xf_session_reject(l->session, XF_REJECT_undecodable);
-        return xf_session_fail(
-            l->session, -EPROTO,
+        xf_lane_reject(l->lane, XF_REJECT_undecodable);
+        return xf_lane_fail(
+            l->lane, -EPROTO,
             "the source sent page %#llx compressed, but it does not decompress to a page",
-            (unsigned long long)i);
+            gfn_of(l, i));
     }
     *payload += bytes;
     xf_page_write(page, l->decoded);
     if (land_pages(l, i, 1)) {
-        st->pages_sent++;
-        st->pages_compressed++;
-        st->bytes_saved += XF_PAGE_BYTES - bytes;
+        xf_count_add(&counts->pages_sent, 1);
+        xf_count_add(&counts->pages_compressed, 1);
+        xf_count_add(&counts->bytes_saved, XF_PAGE_BYTES - bytes);
     }
     return 0;
 }
 
-int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
+/* A record whose index is an own page. */
+static int write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
 {
-    struct xf_stats *st = &l->session->stats;
+    struct xf_counts *counts = &l->lane->counts;
     int rc = 0;
 
     switch (r->kind) {
@@ -277,7 +293,7 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
             xf_page_write(page, *payload);
             *payload += XF_PAGE_BYTES;
         }
-        st->pages_sent += land_pages(l, r->index, r->count);
+        xf_count_add(&counts->pages_sent, land_pages(l, r->index, r->count));
         return 0;
     case XF_RECORD_ZERO:
         for (uint64_t i = r->index; i < r->index + r->count; i++) {
@@ -298,16 +314,16 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
         }
         uint64_t fresh = land_pages(l, r->index, r->count);
 
-        st->pages_sent += fresh;
-        st->pages_zero += fresh;
+        xf_count_add(&counts->pages_sent, fresh);
+        xf_count_add(&counts->pages_zero, fresh);
         return 0;
     case XF_RECORD_FRAG: {
         uint8_t *page = page_at(l, r->index, &rc);
-        uint32_t bytes = xf_wire_frag_bytes(&l->session->shape, r->frag);
+        uint32_t bytes = xf_wire_frag_bytes(&l->lane->session->shape, r->frag);
 
         if (!page)
             return rc;
-        memcpy(page + r->frag * l->session->shape.frag_bytes, *payload, bytes);
+        memcpy(page + r->frag * l->lane->session->shape.frag_bytes, *payload, bytes);
         *payload += bytes;
         land_frag(l, r->index, r->frag);
         return 0;
@@ -315,14 +331,29 @@ int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const
     case XF_RECORD_HASH:
         return compare(l, r, payload);
     case XF_RECORD_POPULATE:
-        l->has_pages = false;
+        set_has_pages(l, false);
         return populate(l, r->index, r->count);
     case XF_RECORD_DEFER:
-        st->pages_deferred += land_pages(l, r->index, r->count);
+        xf_count_add(&counts->pages_deferred, land_pages(l, r->index, r->count));
         return 0;
     default: /* a codec's: xf_wire_check_data() lets no other kind through */
         for (uint64_t i = r->index; i < r->index + r->count && !rc; i++)
             rc = decompress(l, xf_codec_of(r->kind), i, payload);
         return rc;
     }
+}
+
+int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
+{
+    struct xf_wire_record own = *r;
+
+    /* Else two lanes could write to a page at once. */
+    if (!xf_stripe_has(&l->lane->stripe, r->index, r->count)) {
+        xf_lane_reject(l->lane, XF_REJECT_wrong_lane);
+        return xf_lane_fail(l->lane, -EPROTO, "the source sent page %#llx on lane %u of %u",
+                            (unsigned long long)r->index, l->lane->stripe.lane,
+                            l->lane->stripe.lanes);
+    }
+    own.index = xf_stripe_own_page(&l->lane->stripe, r->index);
+    return write(l, &own, payload);
 }

@@ -1,46 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Landing: where packets become guest memory. Knows which pages have memory, and counts the
- * distinct pages that have landed in the current round, whole or by fragments. Private to
- * transport/.
+ * Landing: where a lane's packets become guest memory. Knows which pages have memory, and counts
+ * the distinct pages that have landed in the current round, whole or by fragments. What it keeps is
+ * of its lane's own pages (stripe.h). Private to transport/.
  *
- * Threads: the stepping one.
+ * Threads: the lane's; `landed`, `differ` and `has_pages` may be read by control.
  */
 #ifndef XF_TRANSPORT_LANDING_H
 #define XF_TRANSPORT_LANDING_H
 
 #include "chunks.h"
 #include "guest.h"
-#include "session.h"
+#include "lane.h"
 
 /* Pages that are named when a verification fails. */
 #define XF_DIFFERING_MAX 12
 
 struct xf_landing {
-    struct xf_session *session; /* for its shape, counters and error */
+    struct xf_lane *lane; /* for its stripe, counters and error, and the session's shape */
     struct xf_guest_sink guest;
-    uint64_t landed;     /* distinct pages of this round */
+    uint64_t own_pages;
+    xf_count landed;     /* distinct pages of this round */
     uint64_t *populated; /* a bit a page */
     /* stride bits a page: which fragments have landed in this round. Cleared a block at a time,
        when a round first looks at it: to clear all of a large guest's would be felt, in its pause
        too. */
     uint64_t *bits;
-    uint32_t *block_round; /* of each block, the round that its bits are of */
-    uint32_t round;        /* counted here */
-    bool has_pages;        /* this round's records are of pages: not of memory or hashes */
-    uint64_t features;     /* the offer's */
+    uint32_t *block_round;  /* of each block, the round that its bits are of */
+    uint32_t round;         /* counted here */
+    _Atomic bool has_pages; /* this round's records are of pages: not of memory or hashes */
     uint64_t hash_seed;
-    uint64_t differ;                      /* pages whose hash was another one */
-    uint64_t differing[XF_DIFFERING_MAX]; /* the first of them */
+    xf_count differ;                      /* pages whose hash was another one */
+    uint64_t differing[XF_DIFFERING_MAX]; /* the first of them: gfns */
     unsigned stride;
     struct xf_chunks chunks;
     uint64_t blocks_cleared; /* of bits: what rounds have cost besides their pages */
     _Alignas(64) uint8_t decoded[XF_PAGE_BYTES]; /* a page, before it is known to be one */
 };
 
-/* session->shape is set. On failure too, call fini. */
-int xf_landing_init(struct xf_landing *l, struct xf_session *session,
-                    const struct xf_guest_sink *guest);
+/* The session's shape is set. On failure too, call fini. */
+int xf_landing_init(struct xf_landing *l, struct xf_lane *lane, const struct xf_guest_sink *guest);
 /* Unmaps the guest. */
 void xf_landing_fini(struct xf_landing *l);
 
@@ -54,7 +53,7 @@ bool xf_landing_rest(struct xf_landing *l);
 
 /*
  * Writes one checked record (xf_wire_check_data) of the current round; *payload moves over the
- * bytes it used. On -errno the session's error says why.
+ * bytes it used. On -errno the lane's error says why.
  */
 int xf_landing_write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload);
 

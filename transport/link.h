@@ -5,9 +5,9 @@
  * The real one is a DPDK port (dpdk/port.h); simlink.h simulates one on a virtual clock;
  * faultlink.h injects faults between the transport and any link.
  *
- * Threads: a queue belongs to one thread at a time; different queues may be used side by side, and
- * set_peer(), stats(), health() and close() by one thread while no other uses the link. A session
- * uses all of them from the thread that steps it.
+ * Threads: a queue belongs to one thread at a time, as that of a lane (transport/crew.h); different
+ * queues may be used side by side, and stats() and health() beside them by one thread. set_peer()
+ * and close() while no other uses the link. Buffers may be freed by any thread.
  * The link adds and removes its own framing (Ethernet/IPv4/UDP): a buffer here is a UDP payload.
  */
 #ifndef XF_TRANSPORT_LINK_H

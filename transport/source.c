@@ -24,21 +24,11 @@
 #include "transport/base/bitmap.h"
 #include "transport/fault_points.h"
 #include "page.h"
-#include "source_packets.h"
+#include "source_check.h"
 #include "source_rounds.h"
 
-/* Before a first sample. */
-#define RTT_START_US      5000u
-#define SHORT_ANSWERS_MIN 8u
-/* As many long ones as short ones are sent: of so many not all are lost by chance. */
-#define SHORT_ANSWERS_US 5000000u
-/* The last page of a round is acknowledged -> the target has counted the round. A tunnel's target
-   may first wait for Xen's restore, at most half as long. */
-#define COUNT_US 120000000u
-/* A target says something every 100 ms (PROTOCOL.md, section 8): one that has not for so long may
-   be gone, and then it is its silence that ends the migration, and says so. */
-#define ANSWERS_US 1000000u
-#define BEGUN_US   200000u
+/* The longest that a barrier's answer is waited for. */
+#define PROBE_MAX_US 100000u
 
 void xf_source_config_init(struct xf_source_config *config)
 {
@@ -48,6 +38,77 @@ void xf_source_config_init(struct xf_source_config *config)
     config->ready_timeout_us = 60000000;
     config->peer_timeout_us = 30000000;
     config->compress = XF_COMPRESS_AUTO;
+}
+
+/* ---- lanes --------------------------------------------------------------------------------- */
+
+static void take_packet(void *arg, struct xf_worker *w, unsigned lane, const struct xf_buf *buf,
+                        uint64_t now_us)
+{
+    struct xf_source *s = arg;
+
+    s->lanes[lane].lane.laps = &w->laps;
+    xf_source_lane_receive(&s->lanes[lane], w, buf, now_us);
+}
+
+static void work(void *arg, struct xf_worker *w, uint64_t now_us)
+{
+    struct xf_source *s = arg;
+    const unsigned n = s->session.queues;
+    /* In turns: a small window must not be the first lane's alone. */
+    const unsigned first = xf_crew_runs(&s->crew) ? 0 : s->turn++;
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned lane = (first + i) % n;
+
+        if (xf_worker_has(w, lane))
+            xf_source_lane_work(&s->lanes[lane], w, now_us);
+    }
+}
+
+static void take_stray(void *arg, struct xf_worker *w, const struct xf_buf *buf)
+{
+    struct xf_source *s = arg;
+    struct xf_wire_header h;
+
+    xf_lane_open(&s->lanes[w->number].lane, buf, &h, 0);
+}
+
+static bool hurry(void *arg)
+{
+    const struct xf_source *s = arg;
+
+    return atomic_load_explicit(&s->shared->phase, memory_order_relaxed) > XF_PHASE_READY;
+}
+
+static const struct xf_crew_ops crew_ops = {take_packet, work, take_stray, hurry};
+
+static int init_lanes(struct xf_source *s, uint64_t now_us)
+{
+    const struct xf_source_config *c = &s->config;
+    const unsigned n = s->session.queues;
+    int rc = s->guest.ops->lanes(s->guest.ctx, n);
+
+    if (rc)
+        return rc;
+    s->shared = aligned_alloc(_Alignof(struct xf_source_shared), sizeof(*s->shared));
+    s->lanes = aligned_alloc(_Alignof(struct xf_source_lane), n * sizeof(s->lanes[0]));
+    if (!s->shared || !s->lanes)
+        return -ENOMEM;
+    memset(s->shared, 0, sizeof(*s->shared));
+    memset(s->lanes, 0, n * sizeof(s->lanes[0]));
+    for (unsigned i = 0; i < n && !rc; i++) {
+        struct xf_source_lane *l = &s->lanes[i];
+
+        rc = xf_lane_init(&l->lane, &s->session, i, sizeof(struct xf_source_order),
+                          sizeof(struct xf_source_news), now_us);
+        rc = rc
+                 ?: xf_source_lane_init(l, s->shared, &s->guest, c->compress, c->offer.features,
+                                        c->cpu_ns);
+        l->encoder.hash_seed = xf_page_hash_seed(c->offer.session_id);
+    }
+    s->clock_ns = s->lanes[0].encoder.compress.clock_ns;
+    return rc ?: xf_crew_init(&s->crew, &c->threads, &s->session, &crew_ops, s, now_us);
 }
 
 int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
@@ -61,18 +122,15 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
         config->offer.queues > link->queues || config->offer.page_count != guest->page_count ||
         guest->page_count == 0 || !config->plan || !xf_guest_source_whole(guest))
         return -EINVAL;
-    s = aligned_alloc(_Alignof(struct xf_source), sizeof(*s));
+    s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    memset(s, 0, sizeof(*s));
     s->config = *config;
     s->guest = *guest;
     s->plan = config->plan;
     xf_brake_init(&s->brake, xf_source_throttle, s);
-    rc = xf_encoder_init(&s->encoder, &s->guest, &s->session.shape, &s->session.stats.laps,
-                         config->compress, config->offer.features, config->cpu_ns);
-    rc = rc ?: xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
-    s->encoder.hash_seed = xf_page_hash_seed(config->offer.session_id);
+    rc = xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
+    rc = rc ?: init_lanes(s, now_us);
     xf_offer_wipe(&s->config.offer); /* the keys are made: the secret is not needed again */
     if (!rc)
         rc = xf_wire_shape(&s->session.shape, link->payload_bytes);
@@ -82,18 +140,11 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->populated = xf_bitmap_new(guest->page_count);
     s->todo = xf_bitmap_new(guest->page_count);
     s->fresh = xf_bitmap_new(guest->page_count);
-    s->queues = calloc(s->session.queues, sizeof(s->queues[0]));
-    if (!s->populated || !s->todo || !s->fresh || !s->queues)
+    if (!s->populated || !s->todo || !s->fresh)
         goto fail;
-    for (unsigned q = 0; q < s->session.queues; q++) {
-        rc = xf_inflight_init(&s->queues[q].inflight);
-        if (rc)
-            goto fail;
-    }
     s->session.stats.limit_bytes_per_s = config->bandwidth_bytes_per_s;
-    s->rtt_us = RTT_START_US;
     s->phase = XF_PHASE_CONNECT;
-    s->phase_us = s->round_us = s->emptied_us = s->began_us = now_us;
+    s->phase_us = s->round_us = s->began_us = now_us;
     *out = s;
     return 0;
 fail:
@@ -106,15 +157,11 @@ void xf_source_free(struct xf_source *s)
     if (!s)
         return;
     xf_brake_release(&s->brake);
-    xf_encoder_fini(&s->encoder);
-    for (unsigned q = 0; s->queues && q < s->session.queues; q++) {
-        struct xf_link *link = s->session.link;
-
-        if (s->queues[q].pending_n)
-            link->ops->tx_free(link, q, s->queues[q].pending, s->queues[q].pending_n);
-        xf_inflight_fini(&s->queues[q].inflight);
-    }
-    free(s->queues);
+    xf_crew_fini(&s->crew);
+    for (unsigned i = 0; s->lanes && i < s->session.queues; i++)
+        xf_source_lane_fini(&s->lanes[i]);
+    free(s->lanes);
+    free(s->shared);
     free(s->fresh);
     free(s->todo);
     free(s->populated);
@@ -128,112 +175,19 @@ static int fail(struct xf_source *s, int rc, uint64_t now_us)
 
     if (s->phase != XF_PHASE_FAILED) {
         xf_brake_release(&s->brake);
+        xf_crew_stop(&s->crew);
         xf_session_fail(ss, rc, "%s", strerror(-rc));
         if (rc != -ECONNABORTED && !XF_FAULT(source_abort_send))
-            xf_session_send_reason(ss, &s->queues[0].inflight.next, rc, ss->error);
-        xf_source_take_counts(s);
+            xf_source_lane_abort(&s->lanes[0], rc, ss->error);
         xf_source_enter(s, XF_PHASE_FAILED, now_us);
     }
     return rc;
 }
 
-/* Someone who sees the types of packets could let all pass but the barriers: both ends would hear
-   of each other, and the guest stay suspended. */
-static int check_round(struct xf_source *s, uint64_t now_us)
-{
-    if (!s->barrier_sent || s->waiting || !xf_encoder_empty(&s->encoder))
-        s->unsent_us = now_us;
-    if (now_us - s->unsent_us <= COUNT_US)
-        return 0;
-    return xf_session_fail(&s->session, -ETIMEDOUT,
-                           "the target answers, but has not counted the pages of round %u in %u s",
-                           s->round, COUNT_US / 1000000);
-}
-
-/* The circuit breaker: a path that carries next to nothing is not hammered on for ever. */
-static int check_path(struct xf_source *s, uint64_t now_us)
-{
-    bool busy = (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL) &&
-                (s->pace.outstanding_bytes || !xf_encoder_empty(&s->encoder));
-
-    switch (xf_pace_check(&s->pace, busy, s->config.peer_timeout_us, now_us)) {
-    case XF_PACE_HEAVY_LOSS:
-        return xf_session_fail(&s->session, -ECOMM,
-                               "the migration link loses more than half of all packets, for %u s "
-                               "now: check its cables, its MTU and who else uses it",
-                               XF_PACE_HEAVY_LOSS_US / 1000000);
-    case XF_PACE_NO_DELIVERY:
-        if (now_us - s->session.heard_us > ANSWERS_US)
-            return 0;
-        return xf_session_fail(&s->session, -ETIMEDOUT,
-                               "the target answers, but no page has arrived there for %llu s: "
-                               "check the MTU of the migration link and what filters it",
-                               (unsigned long long)(s->config.peer_timeout_us / 1000000));
-    default:
-        return 0;
-    }
-}
-
-/* The target's own toolstack may keep it waiting, which is no fault of the link. */
-static int check_begun(struct xf_source *s, uint64_t now_us)
-{
-    if (s->phase != XF_PHASE_CONNECT || !s->config.begun || now_us < s->ask_begun_us)
-        return 0;
-    s->ask_begun_us = now_us + BEGUN_US;
-    if (s->config.begun(s->config.begun_arg)) {
-        s->config.begun = NULL;
-        return 0;
-    }
-    if (now_us - s->began_us > s->config.begin_timeout_us)
-        return xf_session_fail(
-            &s->session, -ETIMEDOUT,
-            "the target's xl has not begun to receive in %llu s: it waits there, "
-            "for its lock (another xl create or migration has /var/lock/xl) or "
-            "for memory",
-            (unsigned long long)(s->config.begin_timeout_us / 1000000));
-    s->phase_us = now_us;
-    return 0;
-}
-
-static int check_times(struct xf_source *s, uint64_t now_us)
-{
-    struct xf_session *ss = &s->session;
-    int rc = xf_session_check_port(ss, XF_FAULT(source_health) ?: ss->link->ops->health(ss->link),
-                                   now_us);
-
-    if (rc)
-        return rc;
-    rc = check_begun(s, now_us);
-    if (rc)
-        return rc;
-    const bool late =
-        s->phase == XF_PHASE_CONNECT && now_us - s->phase_us > s->config.answer_timeout_us;
-
-    /* Fewer may be chance: every other answer is long, and some get lost. */
-    if (s->phase == XF_PHASE_CONNECT && s->short_answers >= SHORT_ANSWERS_MIN &&
-        (late || now_us - s->short_answer_us > SHORT_ANSWERS_US))
-        return xf_session_fail(ss, -EMSGSIZE,
-                               "only short packets pass the migration link: set the same MTU on "
-                               "both ports and on what lies between them");
-    if (late)
-        return xf_session_fail(ss, -ETIMEDOUT,
-                               "no answer over the migration link in %llu s: check port, address, "
-                               "cable and VLAN at both ends",
-                               (unsigned long long)(s->config.answer_timeout_us / 1000000));
-    if (s->phase == XF_PHASE_READY && !s->target_ready &&
-        now_us - s->phase_us > s->config.ready_timeout_us)
-        return xf_session_fail(ss, -ETIMEDOUT, "the target was not ready to take memory in %llu s",
-                               (unsigned long long)(s->config.ready_timeout_us / 1000000));
-    if (s->phase != XF_PHASE_CONNECT && now_us - ss->heard_us > s->config.peer_timeout_us)
-        return xf_session_fail(ss, -ETIMEDOUT, "the target has been silent for %llu s",
-                               (unsigned long long)(s->config.peer_timeout_us / 1000000));
-    return check_path(s, now_us);
-}
-
 /* Something has ended: does what the plan orders until it is to send or to wait. */
 static int go_on(struct xf_source *s, enum xf_ended what, uint64_t now_us)
 {
-    struct xf_plan_ended ended = {.what = what, .stats = &s->session.stats, .now_us = now_us};
+    struct xf_plan_ended ended = {.what = what, .stats = xf_source_sum(s), .now_us = now_us};
 
     for (;;) {
         ended.cannot_slow = s->brake.refused;
@@ -281,25 +235,194 @@ static int end_round(struct xf_source *s, uint64_t now_us)
     return rc == -EAGAIN ? 0 : rc ?: go_on(s, XF_ENDED_SEND, now_us);
 }
 
-static int act_on(struct xf_source *s, int news, uint64_t now_us)
+/* ---- news of the lanes --------------------------------------------------------------------- */
+
+static int take_answer(struct xf_source *s, const struct xf_source_news *news, uint64_t now_us)
 {
-    switch (news) {
-    case XF_SOURCE_ANSWERED:
-        xf_source_enter(s, XF_PHASE_READY, now_us);
+    struct xf_session *ss = &s->session;
+    const struct xf_wire_answer *a = &news->answer;
+    struct xf_wire_shape shape;
+
+    if (s->phase != XF_PHASE_CONNECT)
         return 0;
-    case XF_SOURCE_READY:
-        s->target_ready = true;
-        return 0;
-    case XF_SOURCE_ROUND_COUNTED:
-        return end_round(s, now_us);
-    default:
-        return news; /* none, or -errno */
+    if (a->version != XF_PROTOCOL_VERSION || a->page_count != s->guest.page_count ||
+        a->queues != ss->queues || a->payload_bytes > ss->link->payload_bytes || a->credit == 0 ||
+        xf_wire_shape(&shape, a->payload_bytes)) {
+        ss->stats.rejects[XF_REJECT_malformed]++;
+        return xf_session_fail(ss, -EPROTO, "the target's answer does not fit the offer");
     }
+    struct xf_link_addr peer = {.udp_port = a->udp_port, .ipv4 = a->ipv4};
+
+    memcpy(peer.mac, a->mac, sizeof(peer.mac));
+    ss->link->ops->set_peer(ss->link, &peer);
+    if (news->answer_bytes != shape.body_bytes) {
+        /* A short one shows only that the way exists, and whom to tell if that is all; wait for one
+           as long as data will be. */
+        if (!s->short_answers++)
+            s->short_answer_us = now_us;
+        return 0;
+    }
+    int rc = XF_FAULT(source_answer_seen);
+
+    if (rc)
+        return rc;
+    ss->shape = shape;
+    s->shared->packet_bytes = ss->link->frame_bytes + a->payload_bytes;
+    for (unsigned i = 0; i < ss->queues; i++)
+        s->lanes[i].credit = a->credit;
+    xf_pace_init(&s->pace, s->shared->packet_bytes, s->config.bandwidth_bytes_per_s, now_us);
+    xf_source_enter(s, XF_PHASE_READY, now_us);
+    return 0;
 }
 
-/* Sends what is due: pages as far as window and bandwidth allow, barrier, pings. */
+/* What is known of the path: for the statistics, and for whether compressing pays. While pace
+   starts up, it knows only what has gone out so far; but the user's limit holds from the beginning.
+ */
+static void take_path(struct xf_source *s)
+{
+    uint64_t rate = xf_pace_rate(&s->pace), limit = s->config.bandwidth_bytes_per_s;
+
+    s->session.stats.path_bytes_per_s = rate;
+    s->session.stats.rtt_us = s->pace.rtt_base_us;
+    if (s->pace.phase == XF_PACE_STARTUP || (limit && limit < rate))
+        rate = limit;
+    atomic_store_explicit(&s->shared->path_bytes_per_s, rate, memory_order_relaxed);
+    atomic_store_explicit(&s->shared->path_waits, xf_pace_is_limited(&s->pace),
+                          memory_order_relaxed);
+}
+
+static void halt(struct xf_source *s, uint64_t now_us)
+{
+    static const struct xf_source_order order = {.what = XF_SOURCE_DO_HALT};
+
+    s->round_over = s->halting = true;
+    s->paused = false;
+    xf_source_order(s, &order, now_us);
+}
+
+static int act_on(struct xf_source *s, const struct xf_source_lane *l,
+                  const struct xf_source_news *news, uint64_t now_us)
+{
+    int rc = 0;
+
+    if (news->sent_bytes)
+        xf_pace_sent(&s->pace, news->sent_bytes);
+    if (news->failed)
+        return xf_session_fail(&s->session, news->failed, "%s",
+                               l->lane.error[0] ? l->lane.error : strerror(-news->failed));
+    if (news->answer_bytes)
+        rc = take_answer(s, news, now_us);
+    if (news->feedback) {
+        xf_pace_feedback(&s->pace, &news->path, xf_source_pace_us(s, news->feedback_us));
+        take_path(s);
+    }
+    if (news->ready)
+        s->target_ready = true;
+    if (news->counted && news->counted == s->round && !s->round_over)
+        halt(s, now_us);
+    return rc;
+}
+
+static int take_news(struct xf_source *s, uint64_t now_us)
+{
+    struct xf_source_news news;
+    int rc = 0;
+
+    for (unsigned i = 0; i < s->session.queues && !rc; i++) {
+        struct xf_source_lane *l = &s->lanes[i];
+
+        if (!xf_crew_runs(&s->crew))
+            xf_source_lane_tell(l);
+        while (!rc && xf_ring_take(&l->lane.news, &news)) {
+            s->idle = false;
+            rc = act_on(s, l, &news, now_us);
+        }
+    }
+    if (!rc && s->halting && xf_source_is_still(s)) {
+        s->halting = false;
+        s->idle = false;
+        rc = end_round(s, now_us);
+    }
+    return rc;
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+/* What lanes have left of what they might have sent. */
+static void take_back(struct xf_source *s, uint64_t now_us)
+{
+    int64_t left = atomic_exchange_explicit(&s->shared->grant, 0, memory_order_relaxed);
+
+    /* Less than a packet is what is left over. */
+    if (left > 0 && xf_source_sends(s) &&
+        xf_pace_allowance(&s->pace, xf_source_pace_us(s, now_us)) >= s->shared->packet_bytes)
+        xf_pace_limited(&s->pace); /* by us: data, CPU, port; or by the receiver's credit */
+}
+
+static void grant(struct xf_source *s, uint64_t now_us)
+{
+    if (xf_source_sends(s))
+        atomic_fetch_add_explicit(
+            &s->shared->grant, (int64_t)xf_pace_allowance(&s->pace, xf_source_pace_us(s, now_us)),
+            memory_order_relaxed);
+}
+
+static void send_barrier(struct xf_source *s, uint64_t now_us)
+{
+    const struct xf_source_order order = {
+        .what = XF_SOURCE_DO_BARRIER,
+        .round = s->round,
+        .pages = s->round_pages,
+        .final = s->final && !s->pages_next,
+    };
+    uint64_t rtt_us = xf_count_of(&s->lanes[0].rtt_us);
+
+    s->barrier_sent = true;
+    s->barrier_us = now_us;
+    s->barrier_wait_us = s->barrier_wait_us ? s->barrier_wait_us * 2 : rtt_us + rtt_us / 2;
+    if (s->barrier_wait_us > PROBE_MAX_US)
+        s->barrier_wait_us = PROBE_MAX_US;
+    atomic_store_explicit(&s->shared->barred, s->round, memory_order_relaxed);
+    xf_source_order(s, &order, now_us);
+}
+
+/* All of the round has been sent, and its barrier is to be, once more. */
+static bool barrier_due(const struct xf_source *s, uint64_t now_us)
+{
+    return xf_source_sends(s) && xf_source_is_drained(s) &&
+           (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us);
+}
+
+/* All has been sent once. What could not be mapped in the last round is looked into before its
+   barrier: else the target might count a round that lacks pages. */
+static int end_sending(struct xf_source *s, uint64_t now_us)
+{
+    static const struct xf_source_order pause = {.what = XF_SOURCE_DO_PAUSE},
+                                        go_on = {.what = XF_SOURCE_DO_GO_ON};
+
+    if (!s->paused && !barrier_due(s, now_us))
+        return 0;
+    if (!s->paused && s->phase == XF_PHASE_FINAL && xf_source_has_deferred(s)) {
+        s->paused = true;
+        xf_source_order(s, &pause, now_us);
+    }
+    if (s->paused) {
+        int rc = xf_source_is_still(s) ? xf_source_check_deferred(s) : -EAGAIN;
+
+        if (rc)
+            return rc == -EAGAIN ? 0 : rc;
+        s->paused = false;
+        xf_source_order(s, &go_on, now_us);
+    }
+    if (barrier_due(s, now_us))
+        send_barrier(s, now_us);
+    return 0;
+}
+
+/* Has the lanes send what is due: pages as far as path and window allow, barrier, pings. */
 static int send_due(struct xf_source *s, uint64_t now_us)
 {
+    const bool threads = xf_crew_runs(&s->crew);
     int rc = 0;
 
     if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
@@ -308,24 +431,34 @@ static int send_due(struct xf_source *s, uint64_t now_us)
         rc = start(s, now_us);
     if (!rc && s->waiting)
         rc = go_on(s, XF_ENDED_WAIT, now_us);
-    if (!rc && s->phase != XF_PHASE_READY && !s->waiting) {
-        rc = xf_source_send_pages(s, now_us);
-        if (!rc && xf_source_barrier_due(s, now_us)) {
-            rc = xf_source_check_deferred(s);
-            if (!rc)
-                xf_source_send_barrier(s, now_us);
-        }
+    if (rc)
+        return rc;
+    if (threads)
+        take_back(s, now_us);
+    grant(s, now_us);
+    if (!threads) {
+        xf_crew_work(&s->crew, now_us);
+        rc = take_news(s, now_us);
+        take_back(s, now_us);
     }
-    if (!rc)
-        xf_source_send_pings(s, now_us);
-    return rc;
+    return rc ?: end_sending(s, now_us);
+}
+
+/* Once the target has answered, lanes run by themselves. */
+static int start_threads(struct xf_source *s)
+{
+    int rc = s->phase == XF_PHASE_READY ? xf_crew_start(&s->crew) : 0;
+
+    return rc ? xf_session_fail(&s->session, rc, "cannot start %u threads: %s",
+                                s->config.threads.count, strerror(-rc))
+              : 0;
 }
 
 int xf_source_step(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
-    struct xf_buf bufs[XF_BURST_MAX];
-    int rc = 0;
+    struct xf_laps *laps = xf_source_laps(s);
+    int rc;
 
     if (s->phase == XF_PHASE_FAILED)
         return -ECANCELED;
@@ -335,38 +468,33 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
     if (ss->stats.suspend_us && !ss->stats.suspended_us)
         ss->stats.suspended_us = now_us;
     s->idle = true;
-    s->late_us = now_us - s->emptied_us;
-    struct xf_laps *laps = &ss->stats.laps;
-    bool emptied = true;
-
+    s->stepped_us = now_us;
     xf_laps_begin(laps);
-    for (unsigned q = 0; q < ss->link->queues && !rc; q++) {
-        unsigned n = ss->link->ops->rx_burst(ss->link, q, bufs, XF_BURST_MAX);
-        bool more = xf_link_rx_more(ss->link, q, n, XF_BURST_MAX);
+    const bool threads = xf_crew_runs(&s->crew);
 
-        xf_lap(laps, XF_STAGE_receive);
-        if (n || more)
-            s->idle = false;
-        emptied = emptied && !more;
-        for (unsigned i = 0; i < n && !rc; i++)
-            rc = act_on(s, xf_source_receive(s, &bufs[i], now_us), now_us);
-        xf_lap(laps, XF_STAGE_bookkeeping);
-        ss->link->ops->rx_free(ss->link, q, bufs, n);
-        xf_lap(laps, XF_STAGE_receive);
-    }
-    if (emptied)
-        s->emptied_us = now_us;
-    if (!rc)
-        rc = check_times(s, now_us);
-    if (!rc)
-        rc = check_round(s, now_us);
-    if (!rc)
-        rc = send_due(s, now_us);
+    if (!threads)
+        xf_crew_receive(&s->crew, now_us);
+    rc = take_news(s, now_us);
+    rc = rc ?: xf_source_check_times(s, now_us);
+    rc = rc ?: xf_source_check_round(s, now_us);
+    rc = rc ?: send_due(s, now_us);
+    if (!threads && s->crew.workers[0].busy)
+        s->idle = false;
     if (rc)
         return fail(s, rc, now_us);
     if (now_us - s->progress_us >= XF_PROGRESS_US)
         xf_source_progress(s, now_us);
-    xf_laps_end(laps, s->idle);
+    if (threads)
+        xf_laps_end(laps, s->idle);
+    else
+        xf_crew_end_step(&s->crew, s->idle);
+    rc = start_threads(s);
+    if (rc)
+        return fail(s, rc, now_us);
+    if (threads && (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL)) {
+        s->idle = false; /* the caller's sleep would be longer */
+        xf_crew_nap();
+    }
     return s->phase == XF_PHASE_DONE ? XF_SESSION_DONE : 0;
 }
 
@@ -380,7 +508,7 @@ void xf_source_abort(struct xf_source *s, const char *reason)
     if (s->phase == XF_PHASE_DONE || s->phase == XF_PHASE_FAILED)
         return;
     xf_session_fail(&s->session, -ECANCELED, "%s", reason);
-    fail(s, -ECANCELED, s->session.heard_us);
+    fail(s, -ECANCELED, s->stepped_us);
 }
 
 const char *xf_source_error(const struct xf_source *s)
@@ -388,7 +516,7 @@ const char *xf_source_error(const struct xf_source *s)
     return s->session.error;
 }
 
-const struct xf_stats *xf_source_stats(const struct xf_source *s)
+const struct xf_stats *xf_source_stats(struct xf_source *s)
 {
-    return &s->session.stats;
+    return xf_source_sum(s);
 }

@@ -2,7 +2,8 @@
 /*
  * Source: the sending end of a session (guest -> rounds -> encode -> seal -> link). It does no
  * waiting of its own: the caller steps it with the time, from one thread, until it is done or
- * fails.
+ * fails. What is sent, lanes send: in the same steps, or in threads of their own (threads.h); then
+ * a step while memory moves takes a nap.
  *
  *     offer over the control channel; xf_source_new(); then
  *     while ((rc = xf_source_step(s, xf_now_us())) == 0) { look after the control channel }
@@ -40,7 +41,8 @@ void xf_source_abort(struct xf_source *s, const char *reason);
 /* One line for the user, valid until xf_source_free(). Empty if nothing failed. */
 const char *xf_source_error(const struct xf_source *s);
 
-const struct xf_stats *xf_source_stats(const struct xf_source *s);
+/* What it and its lanes have counted; valid until the next call. */
+const struct xf_stats *xf_source_stats(struct xf_source *s);
 void xf_source_free(struct xf_source *s);
 
 #endif

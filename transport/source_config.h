@@ -8,6 +8,7 @@
 
 #include "offer.h"
 #include "plan.h"
+#include "threads.h"
 #include "transport/base/compress_mode.h"
 #include "transport/base/stats.h"
 
@@ -25,6 +26,7 @@ struct xf_source_config {
     uint64_t bandwidth_bytes_per_s; /* of frames of DATA, at the most; 0 = no limit */
     enum xf_compress_mode compress; /* AUTO; of its codecs those that the offer has */
     uint64_t (*cpu_ns)(void);       /* to tell what compressing costs; NULL: xf_cpu_ns() */
+    struct xf_threads threads;      /* of the lanes: one for each of the offer's queues */
     /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
     void (*progress)(void *arg, const struct xf_progress *progress);
     void *progress_arg;

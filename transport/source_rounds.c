@@ -13,7 +13,14 @@
 static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t count,
                        uint64_t now_us)
 {
-    const uint64_t *pages = kind == XF_ROUND_POPULATE ? s->fresh : s->todo;
+    struct xf_source_order order = {
+        .what = XF_SOURCE_DO_ROUND,
+        .round = s->round + 1,
+        .kind = kind,
+        .todo = kind == XF_ROUND_POPULATE ? s->fresh : s->todo,
+        .deferred = s->fresh, /* a round of POPULATE's, or free */
+    };
+    const struct xf_stats *sums = xf_source_sum(s);
     int rc = XF_FAULT(source_round_begin);
 
     if (rc)
@@ -21,13 +28,14 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t co
     s->round++;
     s->kind = kind;
     s->round_us = now_us;
-    s->round_full_before = s->encoder.pages_full;
-    s->barrier_sent = false;
+    s->round_full_before = xf_source_full_pages(s);
+    s->round_sent_before = sums->pages_sent;
+    s->round_repaired_before = sums->pages_repaired;
+    s->round_over = s->barrier_sent = false;
     s->barrier_wait_us = 0;
     s->deferred_asked = 0;
-    /* fresh is a round of POPULATE's, or free. */
-    xf_encoder_round(&s->encoder, pages, kind, s->fresh);
     s->round_pages = count;
+    xf_source_order(s, &order, now_us);
     xf_source_progress(s, now_us);
     return 0;
 }
@@ -35,10 +43,10 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t co
 /* Leaves in s->fresh the pages that the guest has. */
 static int ask_present(struct xf_source *s)
 {
-    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    xf_lap(xf_source_laps(s), XF_STAGE_bookkeeping);
     int rc = XF_FAULT(source_present) ?: s->guest.ops->present(s->guest.ctx, s->fresh);
 
-    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    xf_lap(xf_source_laps(s), XF_STAGE_guest);
     return rc ? xf_session_fail(&s->session, rc, "cannot tell which pages the guest has: %s",
                                 strerror(-rc))
               : 0;
@@ -101,10 +109,10 @@ static int begin_rounds_of_todo(struct xf_source *s, bool joined, uint64_t now_u
 
 int xf_source_start(struct xf_source *s, uint64_t now_us)
 {
-    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    xf_lap(xf_source_laps(s), XF_STAGE_bookkeeping);
     int rc = XF_FAULT(source_start) ?: s->guest.ops->start(s->guest.ctx, s->todo);
 
-    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    xf_lap(xf_source_laps(s), XF_STAGE_guest);
     s->idle = false;
     if (rc == -EAGAIN)
         return rc;
@@ -128,10 +136,10 @@ int xf_source_start(struct xf_source *s, uint64_t now_us)
 
 static int fetch_dirty(struct xf_source *s, uint64_t *into, bool final, uint64_t *count)
 {
-    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    xf_lap(xf_source_laps(s), XF_STAGE_bookkeeping);
     int rc = XF_FAULT(source_dirty) ?: s->guest.ops->dirty(s->guest.ctx, into, final, count);
 
-    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    xf_lap(xf_source_laps(s), XF_STAGE_guest);
     return rc && (rc != -EAGAIN || final)
                ? xf_session_fail(&s->session, rc, "cannot fetch the dirty bitmap: %s",
                                  strerror(-rc))
@@ -142,10 +150,10 @@ int xf_source_throttle(void *arg, unsigned percent)
 {
     struct xf_source *s = arg;
 
-    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    xf_lap(xf_source_laps(s), XF_STAGE_bookkeeping);
     int rc = s->guest.control->throttle(s->guest.ctx, percent);
 
-    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    xf_lap(xf_source_laps(s), XF_STAGE_guest);
     return rc;
 }
 
@@ -159,15 +167,29 @@ int xf_source_suspend(struct xf_source *s, uint64_t now_us)
     s->round_pages = 0; /* not known yet */
     xf_source_enter(s, XF_PHASE_FINAL, now_us);
     xf_brake_release(&s->brake); /* to suspend is the guest's own work */
-    xf_lap(&s->session.stats.laps, XF_STAGE_bookkeeping);
+    xf_lap(xf_source_laps(s), XF_STAGE_bookkeeping);
     rc = XF_FAULT(source_suspend) ?: s->guest.control->suspend(s->guest.ctx);
-    xf_lap(&s->session.stats.laps, XF_STAGE_guest);
+    xf_lap(xf_source_laps(s), XF_STAGE_guest);
     rc = rc ?: XF_FAULT(source_suspended);
     if (rc)
         return xf_session_fail(&s->session, rc, "the guest did not suspend: %s", strerror(-rc));
     rc = fetch_dirty(s, s->fresh, true, &count);
     s->todo_is = XF_TODO_JOINED;
     return rc;
+}
+
+static uint64_t deferred(const struct xf_source *s)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < s->session.queues; i++)
+        n += xf_count_of(&s->lanes[i].encoder.deferred_n);
+    return n;
+}
+
+bool xf_source_has_deferred(const struct xf_source *s)
+{
+    return deferred(s) != s->deferred_asked;
 }
 
 /*
@@ -177,9 +199,13 @@ int xf_source_suspend(struct xf_source *s, uint64_t now_us)
 static int ask_deferred(struct xf_source *s, uint64_t *count)
 {
     *count = 0;
-    if (s->encoder.deferred_n == s->deferred_asked)
+    if (!xf_source_has_deferred(s))
         return 0;
-    s->deferred_asked = s->encoder.deferred_n;
+    s->deferred_asked = deferred(s);
+    /* Those lanes have not written there. */
+    for (unsigned i = 0; i < s->session.queues; i++)
+        if (!xf_count_of(&s->lanes[i].encoder.deferred_n))
+            xf_encoder_clear(&s->lanes[i].encoder, s->fresh);
     int rc = ask_present(s);
 
     if (rc)
@@ -206,14 +232,14 @@ static void measure_speed(struct xf_source *s, uint64_t now_us)
 {
     uint64_t us = now_us - s->round_us, rtt_us = xf_pace_rtt_us(&s->pace);
 
-    xf_speed_take(&s->speed, s->round_pages, s->encoder.pages_full - s->round_full_before,
+    xf_speed_take(&s->speed, s->round_pages, xf_source_full_pages(s) - s->round_full_before,
                   us > rtt_us ? us - rtt_us : us);
 }
 
 int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t now_us)
 {
     struct xf_round *r = &ended->round;
-    uint64_t fetching_ns = s->encoder.compress.clock_ns(), back;
+    uint64_t fetching_ns = s->clock_ns(), back;
 
     if (s->todo_is == XF_TODO_JOINED)
         return -EINVAL; /* a plan's mistake: what the stop has found would be lost */
@@ -236,7 +262,7 @@ int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t no
             s->todo[w] |= s->fresh[w];
         r->dirty_pages = xf_bitmap_count(s->todo, s->guest.page_count);
     }
-    fetching_ns = s->encoder.compress.clock_ns() - fetching_ns;
+    fetching_ns = s->clock_ns() - fetching_ns;
     r->fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace);
     s->dirty_pages = r->left_pages = r->dirty_pages;
     s->rounds_done += s->kind == XF_ROUND_PAGES;
@@ -301,9 +327,7 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
 
     if (rc)
         return rc;
-    for (unsigned q = 0; q < s->session.queues; q++)
-        xf_inflight_settle(&s->queues[q].inflight);
-    xf_pace_settle(&s->pace, now_us);
+    xf_pace_settle(&s->pace, xf_source_pace_us(s, now_us));
     rc = xf_source_check_deferred(s); /* of what was repaired after the barrier */
     if (rc)
         return rc;
@@ -315,7 +339,6 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
         st->rounds++;
         measure_speed(s, now_us);
         xf_source_progress(s, now_us);
-        xf_source_take_counts(s);
         if (s->phase == XF_PHASE_FINAL)
             st->copied_us = now_us;
     }
@@ -331,10 +354,9 @@ int xf_source_complete(struct xf_source *s, uint64_t now_us)
         return rc;
     if (!s->final)
         return -EINVAL; /* a plan's mistake: the target would wait for more */
-    xf_source_take_counts(s);
     if (s->kind == XF_ROUND_HASHES)
         st->pages_unverified =
-            xf_bitmap_count(s->populated, s->guest.page_count) - st->pages_verified;
+            xf_bitmap_count(s->populated, s->guest.page_count) - xf_source_sum(s)->pages_verified;
     st->done_us = now_us;
     xf_source_enter(s, XF_PHASE_DONE, now_us);
     return 0;

@@ -22,7 +22,10 @@ int xf_source_suspend(struct xf_source *s, uint64_t now_us);
 /* DONE. */
 int xf_source_complete(struct xf_source *s, uint64_t now_us);
 
-/* Once the guest stands, what is not sent or compared never is: it must not be there. */
+/* Some pages of this round have not been there, of which it was not asked since. */
+bool xf_source_has_deferred(const struct xf_source *s);
+/* Once the guest stands, what is not sent or compared never is: it must not be there. Lanes are
+   still, and send nothing. */
 int xf_source_check_deferred(struct xf_source *s);
 /* The brake's; arg: the source. */
 int xf_source_throttle(void *arg, unsigned percent);

@@ -32,11 +32,14 @@
 
 #include "transport/fault_points.h"
 #include "page.h"
-#include "target_packets.h"
+#include "target_state.h"
 
 /* What a queue may have outstanding where the link does not say what it holds. */
 #define CREDIT_DEFAULT 1024u
 #define CREDIT_MAX     4096u
+/* An ANSWER that our own port did not take, as a memif's server does not before it has noticed that
+   its client is there: again so soon. */
+#define ANSWER_RETRY_US 500u
 
 void xf_target_config_init(struct xf_target_config *config)
 {
@@ -52,6 +55,72 @@ static uint32_t credit_of(const struct xf_link *link, unsigned queues)
     uint32_t credit = (link->rx_ring ? link->rx_ring - link->rx_ring / 4 : CREDIT_DEFAULT) / queues;
 
     return credit < 32 ? 32 : credit > CREDIT_MAX ? CREDIT_MAX : credit;
+}
+
+/* ---- lanes --------------------------------------------------------------------------------- */
+
+static void take_packet(void *arg, struct xf_worker *w, unsigned lane, const struct xf_buf *buf,
+                        uint64_t now_us)
+{
+    struct xf_target *t = arg;
+
+    t->lanes[lane].lane.laps = &w->laps;
+    xf_target_lane_receive(&t->lanes[lane], buf, now_us);
+}
+
+static void work(void *arg, struct xf_worker *w, uint64_t now_us)
+{
+    struct xf_target *t = arg;
+
+    for (unsigned i = 0; i < t->session.queues; i++)
+        if (xf_worker_has(w, i))
+            xf_target_lane_work(&t->lanes[i], w, now_us);
+}
+
+static void take_stray(void *arg, struct xf_worker *w, const struct xf_buf *buf)
+{
+    struct xf_target *t = arg;
+    struct xf_wire_header h;
+
+    xf_lane_open(&t->lanes[w->number].lane, buf, &h, 0);
+}
+
+static bool hurry(void *arg)
+{
+    const struct xf_target *t = arg;
+
+    return atomic_load_explicit(&t->shared->phase, memory_order_relaxed) > XF_PHASE_READY;
+}
+
+static const struct xf_crew_ops crew_ops = {take_packet, work, take_stray, hurry};
+
+static int init_lanes(struct xf_target *t, uint64_t now_us)
+{
+    const struct xf_target_config *c = &t->config;
+    const unsigned n = t->session.queues;
+    int rc = t->guest.ops->lanes(t->guest.ctx, n);
+
+    if (rc)
+        return rc;
+    t->shared = aligned_alloc(_Alignof(struct xf_target_shared), sizeof(*t->shared));
+    t->lanes = aligned_alloc(_Alignof(struct xf_target_lane), n * sizeof(t->lanes[0]));
+    if (!t->shared || !t->lanes)
+        return -ENOMEM;
+    memset(t->shared, 0, sizeof(*t->shared));
+    t->shared->round = 1;
+    t->shared->page_count = t->guest.page_count;
+    t->shared->features = c->offer.features;
+    t->shared->credit = credit_of(t->session.link, n);
+    memset(t->lanes, 0, n * sizeof(t->lanes[0]));
+    for (unsigned i = 0; i < n && !rc; i++) {
+        struct xf_target_lane *l = &t->lanes[i];
+
+        rc = xf_lane_init(&l->lane, &t->session, i, sizeof(struct xf_target_order),
+                          sizeof(struct xf_target_news), now_us);
+        rc = rc ?: xf_target_lane_init(l, t->shared, &t->guest);
+        l->landing.hash_seed = xf_page_hash_seed(c->offer.session_id);
+    }
+    return rc ?: xf_crew_init(&t->crew, &c->threads, &t->session, &crew_ops, t, now_us);
 }
 
 int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
@@ -71,25 +140,19 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
         config->offer.queues > XF_QUEUES_MAX || config->offer.page_count == 0 ||
         config->offer.page_count != guest->page_count)
         return -EPROTONOSUPPORT;
-    t = aligned_alloc(_Alignof(struct xf_target), sizeof(*t));
+    t = calloc(1, sizeof(*t));
     if (!t)
         return -ENOMEM;
-    memset(t, 0, sizeof(*t));
     t->config = *config;
-    t->page_count = guest->page_count;
+    t->guest = *guest;
     rc = xf_session_init(&t->session, &config->offer, XF_ROLE_TARGET, link, now_us);
+    t->session.shape = shape;
+    rc = rc ?: init_lanes(t, now_us);
     xf_offer_wipe(&t->config.offer); /* the keys are made: the secret is not needed again */
     if (rc)
         goto fail;
-    t->session.shape = shape;
-    rc = xf_landing_init(&t->landing, &t->session, guest);
-    if (rc)
-        goto fail;
-    t->landing.features = config->offer.features;
-    t->landing.hash_seed = xf_page_hash_seed(config->offer.session_id);
-    t->credit = credit_of(link, t->session.queues);
     t->round = 1;
-    t->round_us = t->emptied_us = t->unseen_since_us = now_us;
+    t->round_us = now_us;
     t->phase = XF_PHASE_CONNECT;
     link->ops->set_peer(link, &config->offer.source);
     *out = t;
@@ -103,43 +166,93 @@ void xf_target_free(struct xf_target *t)
 {
     if (!t)
         return;
-    xf_landing_fini(&t->landing);
+    xf_crew_fini(&t->crew);
+    for (unsigned i = 0; t->lanes && i < t->session.queues; i++)
+        xf_target_lane_fini(&t->lanes[i]);
+    free(t->lanes);
+    free(t->shared);
     xf_session_fini(&t->session);
     free(t);
 }
 
-/* ---- rounds ------------------------------------------------------------------------------- */
-
-/* The hashes of a round were compared, and some are not the source's. */
-static int differ(struct xf_target *t)
+/* For how long no authentic packet has come on any lane. A lane's clock may be ahead of ours. */
+static uint64_t silent_us(const struct xf_target *t, uint64_t now_us)
 {
-    const struct xf_landing *l = &t->landing;
-    char list[XF_DIFFERING_MAX * 20] = "";
-    size_t n = 0;
+    uint64_t newest = 0;
 
-    for (unsigned i = 0; i < l->differ && i < XF_DIFFERING_MAX; i++)
-        n += (size_t)snprintf(list + n, sizeof(list) - n, " %#llx",
-                              (unsigned long long)l->differing[i]);
-    return xf_session_fail(&t->session, -EILSEQ, "verify: %llu pages differ:%s%s",
-                           (unsigned long long)l->differ, list,
-                           l->differ > XF_DIFFERING_MAX ? " ..." : "");
+    for (unsigned i = 0; i < t->session.queues; i++) {
+        uint64_t at = xf_count_of(&t->lanes[i].lane.counts.heard_us);
+
+        if (at > newest)
+            newest = at;
+    }
+    return newest < now_us ? now_us - newest : 0;
 }
 
+static bool is_still(const struct xf_target *t)
+{
+    for (unsigned i = 0; i < t->session.queues; i++)
+        if (!xf_lane_has_obeyed(&t->lanes[i].lane))
+            return false;
+    return true;
+}
+
+/* ---- rounds ------------------------------------------------------------------------------- */
+
+static uint64_t differing(const struct xf_target *t)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < t->session.queues; i++)
+        pages += xf_count_of(&t->lanes[i].landing.differ);
+    return pages;
+}
+
+/* The hashes of a round were compared, and some are not the source's. */
+static int differ(struct xf_target *t, uint64_t pages)
+{
+    char list[XF_DIFFERING_MAX * 20] = "";
+    size_t n = 0;
+    unsigned named = 0;
+
+    for (unsigned lane = 0; lane < t->session.queues; lane++) {
+        const struct xf_landing *l = &t->lanes[lane].landing;
+
+        for (uint64_t i = 0; i < xf_count_of(&l->differ) && i < XF_DIFFERING_MAX; i++) {
+            if (named++ < XF_DIFFERING_MAX)
+                n += (size_t)snprintf(list + n, sizeof(list) - n, " %#llx",
+                                      (unsigned long long)l->differing[i]);
+        }
+    }
+    return xf_session_fail(&t->session, -EILSEQ, "verify: %llu pages differ:%s%s",
+                           (unsigned long long)pages, list, pages > XF_DIFFERING_MAX ? " ..." : "");
+}
+
+/* All of the round has landed: no lane writes any of it once it has obeyed. */
+static void close_round(struct xf_target *t)
+{
+    const struct xf_target_order order = {
+        .round = t->round + 1, .over = t->final, .unmap = t->guest.unmapped_rounds};
+
+    t->closing = true;
+    for (unsigned i = 0; i < t->session.queues; i++) {
+        xf_ring_put(&t->lanes[i].lane.orders, &order);
+        if (!xf_crew_runs(&t->crew))
+            xf_target_lane_obey(&t->lanes[i], &t->crew.workers[0]);
+    }
+}
+
+/* The lanes are still. */
 static int end_round(struct xf_target *t, uint64_t now_us)
 {
-    if (!t->barrier || t->landing.landed < t->want)
-        return 0;
-    if (t->landing.landed > t->want) {
-        xf_session_reject(&t->session, XF_REJECT_malformed);
-        return xf_session_fail(&t->session, -EPROTO,
-                               "round %u: %llu pages landed, but the source counts %llu", t->round,
-                               (unsigned long long)t->landing.landed, (unsigned long long)t->want);
-    }
-    if (t->landing.has_pages) {
-        if (t->landing.guest.unmapped_rounds)
-            xf_landing_unmap(&t->landing);
-        int rc = XF_FAULT(target_end_batch)
-                     ?: t->landing.guest.ops->end_round(t->landing.guest.ctx, t->want);
+    struct xf_stats *st = &t->session.stats;
+    uint64_t wrong = differing(t);
+
+    t->had_pages = true;
+    for (unsigned i = 0; i < t->session.queues; i++)
+        t->had_pages = t->had_pages && t->lanes[i].had_pages;
+    if (t->had_pages) {
+        int rc = XF_FAULT(target_end_batch) ?: t->guest.ops->end_round(t->guest.ctx, t->want);
 
         if (rc == -EAGAIN)
             return 0;
@@ -155,23 +268,43 @@ static int end_round(struct xf_target *t, uint64_t now_us)
         return rc;
     xf_target_progress(t, now_us);
     /* Counted as the source counts, so that the control channel can compare. */
-    if (t->landing.has_pages)
-        t->session.stats.rounds++;
-    else if (t->landing.differ)
-        return differ(t);
+    if (t->had_pages)
+        st->rounds++;
+    else if (wrong)
+        return differ(t, wrong);
     if (t->round == 1)
-        t->session.stats.pages_total = t->want;
+        st->pages_total = t->want;
     if (t->final)
-        t->session.stats.done_us = now_us;
+        st->done_us = now_us;
     t->round++;
     t->round_us = now_us;
-    t->barrier = false;
-    xf_landing_next_round(&t->landing);
-    for (unsigned q = 0; q < t->session.queues; q++)
-        t->queues[q].asked = true;
+    t->barrier = t->closing = false;
+    atomic_store_explicit(&t->shared->complete, t->final, memory_order_release);
+    atomic_store_explicit(&t->shared->round, t->round, memory_order_release);
     if (t->final)
         xf_target_enter(t, XF_PHASE_DONE, now_us);
     return 0;
+}
+
+/* Ends the round if all of it has landed. */
+static int check_round(struct xf_target *t, uint64_t now_us)
+{
+    if (t->barrier && !t->closing) {
+        uint64_t landed = xf_target_landed(t);
+
+        if (landed < t->want)
+            return 0;
+        if (landed > t->want) {
+            t->session.stats.rejects[XF_REJECT_malformed]++;
+            return xf_session_fail(
+                &t->session, -EPROTO, "round %u: %llu pages landed, but the source counts %llu",
+                t->round, (unsigned long long)landed, (unsigned long long)t->want);
+        }
+        close_round(t);
+    }
+    if (!t->closing || !is_still(t))
+        return 0;
+    return end_round(t, now_us);
 }
 
 /* ---- the public functions ----------------------------------------------------------------- */
@@ -181,9 +314,10 @@ static int fail(struct xf_target *t, int rc, uint64_t now_us)
     struct xf_session *s = &t->session;
 
     if (t->phase != XF_PHASE_FAILED) {
+        xf_crew_stop(&t->crew);
         xf_session_fail(s, rc, "%s", strerror(-rc));
         if (rc != -ECONNABORTED && !XF_FAULT(target_refuse_send))
-            xf_session_send_reason(s, &t->queues[0].sequence, rc, s->error);
+            xf_target_lane_refuse(&t->lanes[0], rc, s->error);
         xf_target_enter(t, XF_PHASE_FAILED, now_us);
     }
     return rc;
@@ -199,7 +333,7 @@ static int check_times(struct xf_target *t, uint64_t now_us)
         return rc;
     uint64_t limit = t->heard ? t->config.peer_timeout_us : t->config.hello_timeout_us;
 
-    if (now_us - s->heard_us <= limit)
+    if (silent_us(t, now_us) <= limit)
         return 0;
     if (!t->heard)
         return xf_session_fail(s, -ETIMEDOUT,
@@ -210,73 +344,136 @@ static int check_times(struct xf_target *t, uint64_t now_us)
                            (unsigned long long)(limit / 1000000));
 }
 
-static int act_on(struct xf_target *t, int news, uint64_t now_us)
+/* Somebody is there, who knows the secret. */
+static void hear(struct xf_target *t, uint64_t now_us)
 {
-    switch (news) {
-    case XF_TARGET_PAGES:
-        if (t->phase == XF_PHASE_READY) {
-            t->session.stats.live_us = now_us;
-            xf_target_enter(t, XF_PHASE_LIVE, now_us);
-        }
-        return end_round(t, now_us);
-    case XF_TARGET_BARRIER:
+    t->heard = true;
+    if (t->phase != XF_PHASE_CONNECT)
+        return;
+    xf_target_enter(t, XF_PHASE_READY, now_us);
+}
+
+static int act_on(struct xf_target *t, const struct xf_target_lane *l,
+                  const struct xf_target_news *news, uint64_t now_us)
+{
+    if (news->heard)
+        hear(t, now_us);
+    if (news->failed)
+        return xf_session_fail(&t->session, news->failed, "%s",
+                               l->lane.error[0] ? l->lane.error : strerror(-news->failed));
+    if (news->landed && t->phase == XF_PHASE_READY) {
+        t->session.stats.live_us = now_us;
+        xf_target_enter(t, XF_PHASE_LIVE, now_us);
+    }
+    if (news->barrier == t->round && !t->closing && t->phase != XF_PHASE_DONE) {
+        t->barrier = true;
+        t->want = news->want;
+        t->final = t->final || news->final;
         if (t->final && t->phase == XF_PHASE_LIVE)
             xf_target_enter(t, XF_PHASE_FINAL, now_us);
-        return end_round(t, now_us);
-    default:
-        return news; /* none, or -errno */
     }
+    return 0;
+}
+
+static int take_news(struct xf_target *t, uint64_t now_us)
+{
+    struct xf_target_news news;
+    int rc = 0;
+
+    for (unsigned i = 0; i < t->session.queues && !rc; i++) {
+        struct xf_target_lane *l = &t->lanes[i];
+
+        if (!xf_crew_runs(&t->crew))
+            xf_target_lane_tell(l);
+        while (!rc && xf_ring_take(&l->lane.news, &news)) {
+            t->idle = false;
+            rc = act_on(t, l, &news, now_us);
+        }
+    }
+    atomic_store_explicit(&t->shared->landed, xf_target_landed(t), memory_order_relaxed);
+    return rc;
+}
+
+static void send_answer(struct xf_target *t, uint64_t now_us)
+{
+    struct xf_session *s = &t->session;
+    struct xf_wire_answer a = {
+        .version = XF_PROTOCOL_VERSION,
+        .queues = (uint16_t)s->queues,
+        .payload_bytes = s->shape.payload_bytes,
+        .page_count = t->guest.page_count,
+        .udp_port = s->link->self.udp_port,
+        .ipv4 = s->link->self.ipv4,
+        .credit = t->shared->credit,
+    };
+
+    memcpy(a.mac, s->link->self.mac, sizeof(a.mac));
+    t->answer_due_us = now_us + XF_HELLO_US;
+    if (XF_FAULT(target_answer_send))
+        return;
+    /* Every other one is as long as data will be: if only the short ones arrive, it is the MTU. */
+    const bool is_long = t->answers % 2 == 0;
+
+    if (xf_target_lane_answer(&t->lanes[0], &a, is_long)) {
+        t->answers++;
+        return;
+    }
+    t->answer_due_us = now_us + ANSWER_RETRY_US;
+    /* Our own port may refuse it for its length. */
+    if (is_long && now_us - t->short_answer_us >= XF_HELLO_US &&
+        xf_target_lane_answer(&t->lanes[0], &a, false))
+        t->short_answer_us = now_us;
+}
+
+/* Once the source has been heard, lanes run by themselves. */
+static int start_threads(struct xf_target *t)
+{
+    int rc = t->phase == XF_PHASE_READY ? xf_crew_start(&t->crew) : 0;
+
+    return rc ? xf_session_fail(&t->session, rc, "cannot start %u threads: %s",
+                                t->config.threads.count, strerror(-rc))
+              : 0;
 }
 
 int xf_target_step(struct xf_target *t, uint64_t now_us)
 {
-    struct xf_session *s = &t->session;
-    struct xf_buf bufs[XF_BURST_MAX];
-    int rc = 0;
-
     if (t->phase == XF_PHASE_FAILED)
         return -ECANCELED;
+    const bool threads = xf_crew_runs(&t->crew);
+    struct xf_laps *laps = threads ? &t->session.stats.laps : &t->crew.workers[0].laps;
+    int rc;
+
     t->idle = true;
-    struct xf_laps *laps = &s->stats.laps;
-    bool emptied = true;
-
+    t->stepped_us = now_us;
     xf_laps_begin(laps);
-    for (unsigned q = 0; q < s->link->queues && !rc; q++) {
-        unsigned n = s->link->ops->rx_burst(s->link, q, bufs, XF_BURST_MAX);
-        bool more = xf_link_rx_more(s->link, q, n, XF_BURST_MAX);
-
-        xf_lap(laps, XF_STAGE_receive);
-        if (n || more)
-            t->idle = false;
-        if (n)
-            t->unseen_since_us = t->emptied_us;
-        emptied = emptied && !more;
-        for (unsigned i = 0; i < n && !rc; i++) {
-            rc = act_on(t, xf_target_receive(t, &bufs[i], now_us), now_us);
-            xf_lap_packet(laps, XF_STAGE_bookkeeping);
-        }
-        if (n)
-            xf_lap_packets(laps, XF_STAGE_bookkeeping);
-        s->link->ops->rx_free(s->link, q, bufs, n);
-        xf_lap(laps, XF_STAGE_receive);
-    }
-    if (emptied)
-        t->emptied_us = now_us;
-    if (!rc)
-        rc = end_round(t, now_us); /* a sink may have asked to wait */
+    if (!threads)
+        xf_crew_receive(&t->crew, now_us);
+    rc = take_news(t, now_us);
+    rc = rc ?: check_round(t, now_us); /* a sink may have asked to wait */
     if (!rc && t->phase != XF_PHASE_DONE)
         rc = check_times(t, now_us);
     if (rc)
         return fail(t, rc, now_us);
     xf_lap(laps, XF_STAGE_bookkeeping);
-    xf_target_send_due(t, now_us);
-    xf_lap(laps, XF_STAGE_transmit);
-    /* At the end what is mapped is the owner's to unmap, when nobody waits. */
-    if (t->idle && t->phase < XF_PHASE_DONE && xf_landing_rest(&t->landing))
-        xf_lap(laps, XF_STAGE_guest);
+    if (t->phase == XF_PHASE_CONNECT && now_us >= t->answer_due_us)
+        send_answer(t, now_us);
+    if (!threads) {
+        t->idle = t->idle && !t->crew.workers[0].busy;
+        xf_crew_work(&t->crew, now_us);
+    }
     if (now_us - t->progress_us >= XF_PROGRESS_US)
         xf_target_progress(t, now_us);
-    xf_laps_end(laps, t->idle);
+    if (threads)
+        xf_laps_end(laps, t->idle);
+    else
+        xf_crew_end_step(&t->crew, t->idle);
+    rc = start_threads(t);
+    if (rc)
+        return fail(t, rc, now_us);
+    if (threads && (t->phase == XF_PHASE_LIVE || t->phase == XF_PHASE_FINAL)) {
+        t->idle = false; /* the caller's sleep would be longer */
+        xf_crew_nap();
+    }
     return t->phase == XF_PHASE_DONE ? XF_SESSION_DONE : 0;
 }
 
@@ -287,16 +484,14 @@ bool xf_target_idle(const struct xf_target *t)
 
 void xf_target_ready(struct xf_target *t)
 {
-    t->ready = true;
-    for (unsigned q = 0; q < t->session.queues; q++)
-        t->queues[q].asked = true;
+    atomic_store_explicit(&t->shared->ready, true, memory_order_release);
 }
 
 void xf_target_abort(struct xf_target *t, const char *reason)
 {
     xf_session_fail(&t->session, -ECANCELED, "%s", reason);
     if (t->phase != XF_PHASE_DONE)
-        fail(t, -ECANCELED, t->session.heard_us);
+        fail(t, -ECANCELED, t->stepped_us);
 }
 
 const char *xf_target_error(const struct xf_target *t)
@@ -304,7 +499,7 @@ const char *xf_target_error(const struct xf_target *t)
     return t->session.error;
 }
 
-const struct xf_stats *xf_target_stats(const struct xf_target *t)
+const struct xf_stats *xf_target_stats(struct xf_target *t)
 {
-    return &t->session.stats;
+    return xf_target_sum(t);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Target: the receiving end of a session (link -> open -> decode -> guest). Stepped with the time
- * from one thread, as the source is.
+ * from one thread, as the source is. What comes, lanes take: in the same steps, or in threads of
+ * their own (threads.h).
  *
  *     offer from the control channel; xf_target_new(); then
  *     while ((rc = xf_target_step(t, xf_now_us())) == 0) { look after the control channel }
@@ -38,7 +39,8 @@ void xf_target_ready(struct xf_target *t);
 
 void xf_target_abort(struct xf_target *t, const char *reason);
 const char *xf_target_error(const struct xf_target *t);
-const struct xf_stats *xf_target_stats(const struct xf_target *t);
+/* What it and its lanes have counted; valid until the next call. */
+const struct xf_stats *xf_target_stats(struct xf_target *t);
 void xf_target_free(struct xf_target *t);
 
 #endif

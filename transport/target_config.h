@@ -6,12 +6,14 @@
 #include <stdint.h>
 
 #include "offer.h"
+#include "threads.h"
 #include "transport/base/stats.h"
 
 struct xf_target_config {
     struct xf_offer offer;     /* copied; wipe yours */
     uint64_t hello_timeout_us; /* our first answer -> the source's first packet */
     uint64_t peer_timeout_us;  /* longest silence of the peer afterwards */
+    struct xf_threads threads; /* of the lanes: one for each of the offer's queues */
     /* Called at each event (a phase or round begins or ends); may be NULL. Same thread. */
     void (*progress)(void *arg, const struct xf_progress *progress);
     void *progress_arg;

@@ -43,8 +43,8 @@
 /*
  * The kinds of packets, a row each: X(NAME, number, name, least, most). An end takes those of its
  * list and no others, so a reflected packet is of no known type. `least` and `most` are the bytes
- * of a body. XF_PACKET_NAME is the type; receive_name() handles it, in target_packets.c or
- * source_packets.c.
+ * of a body. XF_PACKET_NAME is the type; receive_name() handles it, in target_receive.c or
+ * source_receive.c.
  */
 #define XF_PACKETS_TO_TARGET(X)                                                                    \
     X(DATA, 0x01, data, sizeof(struct xf_wire_data), XF_PAYLOAD_MAX)                               \

@@ -112,8 +112,8 @@ def bench(r, skipped, failed, rates):
         elif found := re.fullmatch(r"downtime_hits_(\d+)", key):
             if found[1] != "of_100" and f"downtime_{found[1]}_ms" in r:
                 figures.append((f"`--max-downtime {found[1]}`", kept(r, found[1])))
-        elif found := re.fullmatch(r"queues_(\d+)_payload_gbps", key):
-            figures.append((f"rate with {found[1]} queues", show(value, 2, " Gbit/s")))
+        elif found := re.fullmatch(r"lanes_(\d+)_payload_gbps", key):
+            figures.append((f"rate with {found[1]} lanes", show(value, 2, " Gbit/s")))
         elif found := re.fullmatch(r"link_(memif|veth)_(.*)_gbps", key):
             figures.append((f"frames of 1514 bytes over {found[1]}: {LINKS[found[2]]}", show(value, 2, " Gbit/s")))
         elif found := re.fullmatch(r"size_(\d+)m_payload_gbps", key):

@@ -31,7 +31,7 @@ static struct xf_demo_options options = {
     .faults = {.loss_pct = 0.5, .reorder_pct = 0.5},
     .seed = 1,
     .compress = XF_COMPRESS_LZ4,
-    .queues = 2,
+    .lanes = 2,
 };
 
 static void say(const struct xf_demo_message *m)

@@ -57,7 +57,7 @@ assert line("versions") == f"{r['version']}, commit {r['commit']}, DPDK {r['dpdk
 assert "a quick look" in line("runs")
 assert line("rate, random pages, encrypted") == f"{r['payload_gbps']:.2f} Gbit/s"
 assert line("`--max-downtime 30`").startswith(f"{r['downtime_hits_30']:.0f} % kept")
-assert line("QEMU in plain text, 4 channels") == line("rate with 2 queues") == line("written to at 90 %") == "not measured"
+assert line("QEMU in plain text, 4 channels") == line("rate with 2 lanes") == line("written to at 90 %") == "not measured"
 assert line("frames of 1514 bytes over memif: `xl-fast bench link`") == f"{r['link_memif_sealed_gbps']:.2f} Gbit/s"
 assert line("frames of 1514 bytes over veth: iperf3, UDP") == "not measured"
 assert line("source").startswith(f"{r['source_read_cycles']:.0f}")

@@ -39,14 +39,14 @@ if [ ! -x "${XF_BUILD:-build}/xl-fast-preflight" ]; then
 fi
 
 conf="$work/it's a file.conf"
-printf '%s\n' 'port = "af_xdp:eth1"' 'address = "192.0.2.1/24"' 'bandwidth = "2.5G"' 'queues = 4' >"$conf"
+printf '%s\n' 'port = "af_xdp:eth1"' 'address = "192.0.2.1/24"' 'bandwidth = "2.5G"' 'lanes = 4' >"$conf"
 check "$conf"
 [ "$status" = 0 ] || fail "exit status $status"
 [ ! -s "$work/err" ] || fail "something on stderr"
 shown port '"af_xdp:eth1"' file
 shown address '"192.0.2.1/24"' file
 shown bandwidth '"2500M"' file
-shown queues 4 file
+shown lanes 4 file
 shown udp_port 7950 default
 shown compress '"auto"' default
 shown on_busy '"go"' default
@@ -70,7 +70,7 @@ check --json "$conf"
 one_object
 is ok true
 is file "\"$conf\""
-for words in '"errors":[]' '"queues":{"value":4,"origin":"file"}' '"mtu":{"value":null,"origin":"default"}' \
+for words in '"errors":[]' '"lanes":{"value":4,"origin":"file"}' '"mtu":{"value":null,"origin":"default"}' \
     '"port":{"value":"af_xdp:eth1","origin":"file"}'; do
     tr -d ' \n' <"$work/out" | grep -qF "$words" || fail "no $words"
 done

@@ -27,7 +27,7 @@ refused --loss --loss -1
 refused --corrupt --corrupt inf
 refused --seed --seed x
 refused --seed --seed 99999999999999999999
-refused --queues --queues 0
+refused --lanes --lanes 0
 refused --max-downtime --max-downtime 0
 refused --bandwidth --bandwidth 8Gb
 refused --compress --compress zstd
@@ -47,7 +47,7 @@ refused '--memory needs a value: SIZE' --memory
 
 demo --help
 [ "$status" = 0 ] || fail "--help: exit status $status"
-for option in memory fill dirty-rate writers max-downtime bandwidth compress queues source-port target-port loss reorder duplicate corrupt seed events report timing json; do
+for option in memory fill dirty-rate writers max-downtime bandwidth compress lanes source-port target-port loss reorder duplicate corrupt seed events report timing json; do
     grep -q -e "--$option" "$work/out" || fail "--help does not name --$option"
 done
 

@@ -28,7 +28,7 @@ static void check_port(const struct xf_config *c)
     FUZZ_CHECK(memchr(spec.kernel_if, 0, sizeof(spec.kernel_if)));
     FUZZ_CHECK(memchr(spec.device, 0, sizeof(spec.device)));
     FUZZ_CHECK(memchr(spec.vdev, 0, sizeof(spec.vdev)));
-    if (!spec.kind->vdev(&spec, c->queues ? c->queues : 1, c->mtu ? c->mtu : 1500, vdev))
+    if (!spec.kind->vdev(&spec, c->lanes ? c->lanes : 1, c->mtu ? c->mtu : 1500, vdev))
         FUZZ_CHECK(memchr(vdev, 0, sizeof(vdev)));
 }
 
@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (xf_config_parse(&c, text, "fuzz", err)) {
         FUZZ_CHECK(err[0] && memchr(err, 0, sizeof(err)) && !strchr(err, '\n'));
     } else {
-        FUZZ_CHECK(c.prefix >= 1 && c.prefix <= 32 && c.queues <= 64);
+        FUZZ_CHECK(c.prefix >= 1 && c.prefix <= 32 && c.lanes <= 64);
         FUZZ_CHECK(!c.mtu || (c.mtu >= 576 && c.mtu <= 9000));
         FUZZ_CHECK(c.connect_timeout_s >= 1 && c.connect_timeout_s <= 3600);
         FUZZ_CHECK(c.max_downtime_us >= 1000 && c.max_downtime_us <= UINT64_C(3600000000));

@@ -9,8 +9,9 @@
 
 #define PAGES_MAX 4096u /* what this test would give a guest */
 
-static int refuse(void *ctx, uint64_t first, uint64_t count)
+static int refuse(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
+    (void)lane;
     (void)ctx;
     (void)first;
     (void)count;
@@ -18,6 +19,7 @@ static int refuse(void *ctx, uint64_t first, uint64_t count)
 }
 
 static const struct xf_guest_sink_ops sink_ops = {
+    .lanes = xf_guest_lanes,
     .populate = refuse,
     .map_chunk = xf_sink_map_part, /* nothing lands */
     .unmap_chunk = xf_sink_unmap_part,

@@ -9,7 +9,7 @@
  */
 #include "fuzz.h"
 
-#include "transport/session.h"
+#include "transport/lane.h"
 
 #define PAGES   5000u
 #define QUEUES  3u
@@ -19,6 +19,7 @@
 struct harness {
     struct fuzz_in in;
     struct xf_session session;
+    struct xf_lane *lanes, *lane; /* QUEUES of them; the one whose packet is being looked at */
     struct xf_seal *peer, *own, *stranger; /* keys: the peer's, ours, of another session */
     uint64_t features;                     /* the offer's */
     uint64_t next[QUEUES];
@@ -35,8 +36,9 @@ static uint64_t rejects(const struct harness *h)
 {
     uint64_t n = 0;
 
-    for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
-        n += h->session.stats.rejects[i];
+    for (unsigned l = 0; l < QUEUES; l++)
+        for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
+            n += xf_count_of(&h->lanes[l].counts.rejects[i]);
     return n;
 }
 
@@ -48,12 +50,12 @@ static void check_data(const struct harness *h, size_t len)
     uint16_t records;
 
     FUZZ_CHECK(len >= 32);
-    memcpy(&records, h->session.plain + 8, sizeof(records));
+    memcpy(&records, h->lane->plain + 8, sizeof(records));
     FUZZ_CHECK(records >= 1 && records <= 4);
     for (unsigned i = 0; i < records; i++) {
         struct xf_wire_record r;
 
-        memcpy(&r, h->session.plain + 16 + i * 16u, sizeof(r));
+        memcpy(&r, h->lane->plain + 16 + i * 16u, sizeof(r));
         FUZZ_CHECK(r.count >= 1 && r.index < PAGES && r.index + r.count <= PAGES);
         FUZZ_CHECK(r.space == 0);
         switch (r.kind) {
@@ -76,7 +78,7 @@ static void check_data(const struct harness *h, size_t len)
                 uint64_t at = 16 + 16u * records + payload;
 
                 FUZZ_CHECK(at + 2 <= len);
-                memcpy(&bytes, h->session.plain + at, sizeof(bytes));
+                memcpy(&bytes, h->lane->plain + at, sizeof(bytes));
                 FUZZ_CHECK(bytes > 0 && bytes < 4096);
                 payload += 2u + bytes;
             }
@@ -93,12 +95,12 @@ static void check_feedback(const struct harness *h, size_t len)
     struct xf_wire_feedback fb;
     uint64_t end = 0;
 
-    memcpy(&fb, h->session.plain, sizeof(fb));
+    memcpy(&fb, h->lane->plain, sizeof(fb));
     FUZZ_CHECK(len == 48 + 8u * fb.ranges && fb.base <= fb.horizon && fb.flags < 4);
     for (unsigned i = 0; i < fb.ranges; i++) {
         uint32_t r[2];
 
-        memcpy(r, h->session.plain + 48 + 8u * i, sizeof(r));
+        memcpy(r, h->lane->plain + 48 + 8u * i, sizeof(r));
         FUZZ_CHECK(r[0] >= end && r[1] >= 1);
         end = (uint64_t)r[0] + r[1];
         FUZZ_CHECK(end <= fb.horizon - fb.base);
@@ -118,19 +120,22 @@ static void receive(struct harness *h, size_t len, bool may_open, size_t body_le
     memset(&buf, 0, sizeof(buf));
     buf.data = exact;
     buf.len = buf.cap = (uint32_t)len;
-    int got = xf_session_open(&h->session, &buf, &head, 1);
+    int named = xf_lane_named(&h->session, &buf);
+
+    h->lane = &h->lanes[named < 0 ? 0 : named];
+    int got = xf_lane_open(h->lane, &buf, &head, 1);
 
     free(exact);
     FUZZ_CHECK(rejects(h) == before + (got < 0));
     if (got < 0)
         return;
     FUZZ_CHECK(may_open && (size_t)got == body_len && head.queue < QUEUES);
-    FUZZ_CHECK(!memcmp(h->session.plain, h->body, body_len));
-    xf_window_mark(&h->session.windows[head.queue], head.sequence);
+    FUZZ_CHECK(!memcmp(h->lane->plain, h->body, body_len));
+    xf_window_mark(&h->lane->window, head.sequence);
     if (head.type == XF_PACKET_DATA &&
-        !xf_wire_check_data(&h->session.shape, h->features, h->session.plain, body_len, PAGES))
+        !xf_wire_check_data(&h->session.shape, h->features, h->lane->plain, body_len, PAGES))
         check_data(h, body_len);
-    if (head.type == XF_PACKET_FEEDBACK && !xf_wire_check_feedback(h->session.plain, body_len))
+    if (head.type == XF_PACKET_FEEDBACK && !xf_wire_check_feedback(h->lane->plain, body_len))
         check_feedback(h, body_len);
 }
 
@@ -189,7 +194,7 @@ static void op_replay(struct harness *h)
     memcpy(h->packet, h->kept[k].bytes, h->kept[k].len);
     memcpy(&head, h->packet, sizeof(head));
     bool opened = head.queue < QUEUES &&
-                  xf_window_look(&h->session.windows[head.queue], head.sequence) == XF_WINDOW_NEW;
+                  xf_window_look(&h->lanes[head.queue].window, head.sequence) == XF_WINDOW_NEW;
 
     if (!opened) /* else it was refused for what it is: op_sealed() has tried that */
         receive(h, h->kept[k].len, false, 0);
@@ -223,6 +228,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     h.session.seal = fuzz_keys(role);
     memcpy(&h.session.tag, fuzz_session_id, sizeof(h.session.tag));
     FUZZ_CHECK(!xf_wire_shape(&h.session.shape, payload));
+    static struct xf_lane lanes[QUEUES];
+
+    h.lanes = lanes;
+    for (unsigned i = 0; i < QUEUES; i++)
+        FUZZ_CHECK(!xf_lane_init(&lanes[i], &h.session, i, 1, 1, 1));
     h.own = fuzz_keys(role);
     h.peer = fuzz_keys(role == XF_ROLE_SOURCE ? XF_ROLE_TARGET : XF_ROLE_SOURCE);
     h.stranger = stranger;
@@ -236,5 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             op_sealed(&h);
     }
+    for (unsigned i = 0; i < QUEUES; i++)
+        xf_lane_fini(&lanes[i]);
     return 0;
 }

@@ -13,8 +13,9 @@
 #define xf_restore_run fuzz_restore_run
 #include "xl-plugin/plugin/restore.c"
 
-static int refuse(void *ctx, uint64_t first, uint64_t count)
+static int refuse(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
+    (void)lane;
     (void)ctx;
     (void)first;
     (void)count;
@@ -43,6 +44,7 @@ static void check_output(int out, const uint8_t *headers, bool ended)
 static struct xf_target *new_target(const struct xf_offer *offer, struct fuzz_link *link)
 {
     static const struct xf_guest_sink_ops ops = {
+        .lanes = xf_guest_lanes,
         .populate = refuse,
         .map_chunk = xf_sink_map_part, /* nothing lands */
         .unmap_chunk = xf_sink_unmap_part,

@@ -78,8 +78,9 @@ static int guest_present(void *ctx, uint64_t *candidates)
     return 0;
 }
 
-static int guest_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+static int guest_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n, const void **pages)
 {
+    (void)lane;
     struct guest *g = ctx;
 
     FUZZ_CHECK(n >= 1 && n <= XF_MAP_BATCH_PAGES);
@@ -91,8 +92,9 @@ static int guest_map(void *ctx, const uint64_t *gfns, unsigned n, const void **p
     return 0;
 }
 
-static void guest_unmap(void *ctx)
+static void guest_unmap(void *ctx, unsigned lane)
 {
+    (void)lane;
     ((struct guest *)ctx)->mapped = false;
 }
 
@@ -135,6 +137,7 @@ static int tunnel_dirty(void *ctx, uint64_t *todo, bool final, uint64_t *count)
 }
 
 static const struct xf_guest_source_ops tunnel_ops = {
+    .lanes = xf_guest_lanes,
     .start = guest_start,
     .present = guest_present,
     .map = guest_map,
@@ -144,6 +147,7 @@ static const struct xf_guest_source_ops tunnel_ops = {
 };
 
 static const struct xf_guest_source_ops guest_ops = {
+    .lanes = xf_guest_lanes,
     .start = guest_start,
     .dirty = guest_dirty,
     .present = guest_present,
@@ -199,7 +203,7 @@ static void sent(void *arg, unsigned queue, const struct xf_buf *buf)
     }
 }
 
-static uint64_t rejects(const struct xf_source *s)
+static uint64_t rejects(struct xf_source *s)
 {
     uint64_t n = 0;
 

@@ -25,8 +25,9 @@ struct sink {
 /* Kept between inputs: clearing it page by page as it is given out is faster. */
 static uint8_t memory[CHUNKS * XF_CHUNK_PAGES][XF_PAGE_BYTES] __attribute__((aligned(4096)));
 
-static int populate(void *ctx, uint64_t first, uint64_t count)
+static int populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
+    (void)lane;
     struct sink *s = ctx;
 
     FUZZ_CHECK(count > 0 && first < PAGES && count <= PAGES - first);
@@ -39,8 +40,9 @@ static int populate(void *ctx, uint64_t first, uint64_t count)
     return 0;
 }
 
-static int map_chunk(void *ctx, uint64_t chunk, void **base)
+static int map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
+    (void)lane;
     struct sink *s = ctx;
 
     FUZZ_CHECK(chunk < CHUNKS && !s->mapped[chunk]);
@@ -49,16 +51,18 @@ static int map_chunk(void *ctx, uint64_t chunk, void **base)
     return 0;
 }
 
-static void unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static void unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *base)
 {
+    (void)lane;
     struct sink *s = ctx;
 
     FUZZ_CHECK(chunk < CHUNKS && s->mapped[chunk] && base == memory[chunk * XF_CHUNK_PAGES]);
     s->mapped[chunk] = 0;
 }
 
-static int map_part(void *ctx, uint64_t first, void **base)
+static int map_part(void *ctx, unsigned lane, uint64_t first, void **base)
 {
+    (void)lane;
     struct sink *s = ctx;
 
     FUZZ_CHECK(first < PAGES && first % XF_PART_PAGES == 0 && !s->mapped[first / XF_CHUNK_PAGES]);
@@ -67,8 +71,9 @@ static int map_part(void *ctx, uint64_t first, void **base)
     return 0;
 }
 
-static void unmap_part(void *ctx, uint64_t first, void *base)
+static void unmap_part(void *ctx, unsigned lane, uint64_t first, void *base)
 {
+    (void)lane;
     struct sink *s = ctx;
 
     FUZZ_CHECK(first < PAGES && s->mapped[first / XF_CHUNK_PAGES] && base == memory[first]);
@@ -87,6 +92,7 @@ static int end_round(void *ctx, uint64_t count)
 }
 
 static const struct xf_guest_sink_ops guest_ops = {
+    .lanes = xf_guest_lanes,
     .populate = populate,
     .map_chunk = map_chunk,
     .unmap_chunk = unmap_chunk,
@@ -95,6 +101,7 @@ static const struct xf_guest_sink_ops guest_ops = {
     .end_round = xf_sink_end_round,
 };
 static const struct xf_guest_sink_ops tunnel_ops = {
+    .lanes = xf_guest_lanes,
     .populate = populate,
     .map_chunk = map_chunk,
     .unmap_chunk = unmap_chunk,
@@ -134,7 +141,7 @@ static uint64_t memory_sum(const struct sink *s)
     return sum;
 }
 
-static uint64_t rejects(const struct xf_target *t)
+static uint64_t rejects(struct xf_target *t)
 {
     uint64_t n = 0;
 

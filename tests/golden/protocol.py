@@ -93,13 +93,13 @@ IN_TEXT = [
     (r"FEEDBACK\(ready\) \| (\d+) s", "transport/source.c", r"ready_timeout_us = (\d+);", 1000000),
     (r"source, LIVE \| any authentic packet \| (\d+) s", "transport/source.c", r"peer_timeout_us = (\d+);", 1000000),
     (r"source, FINAL \| any authentic packet \| (\d+) s", "transport/source.c", r"peer_timeout_us = (\d+);", 1000000),
-    (r"have all been sent \| (\d+) s", "transport/source.c", r"COUNT_US (\d+)u", 1000000),
+    (r"have all been sent \| (\d+) s", "transport/source_check.c", r"COUNT_US (\d+)u", 1000000),
     (r"first packet \| (\d+) s", "transport/target.c", r"hello_timeout_us = (\d+);", 1000000),
     (r"target, READY, LIVE, FINAL \| any authentic packet \| (\d+) s", "transport/target.c", r"peer_timeout_us = (\d+);", 1000000),
-    (r"PING, after (\d+) packets", "transport/target_packets.c", r"FEEDBACK_PACKETS (\d+)u", 1),
-    (r"PINGs each queue every\n(\d+) ms", "transport/source_packets.c", r"PING_US (\d+)u", 1000),
-    (r"\(at least (\d+) ms\) have passed", "transport/source_packets.c", r"REORDER_MIN_US (\d+)u", 1000),
-    (r"taken for at most (\d+) s", "transport/source_packets.c", r"RTT_MAX_US (\d+)u", 1000000),
+    (r"PING, after (\d+) packets", "transport/target_lane.c", r"FEEDBACK_PACKETS (\d+)u", 1),
+    (r"PINGs each queue every\n(\d+) ms", "transport/source_send.c", r"PING_US (\d+)u", 1000),
+    (r"\(at least (\d+) ms\) have passed", "transport/source_receive.c", r"REORDER_MIN_US (\d+)u", 1000),
+    (r"taken for at most (\d+) s", "transport/source_receive.c", r"RTT_MAX_US (\d+)u", 1000000),
 ]
 
 MEMBER = re.compile(r"(?:u(8|16|32|64)|(\d+) bytes(?: of)?) (\w+)")

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dpdk/thread.h"
 #include "transport/plan_live.h"
 #include "transport/source.h"
 #include "transport/target.h"
@@ -150,6 +151,7 @@ static int source_begin(struct soak_owner *o, uint64_t now_us)
     config.answer_timeout_us = SOAK_ANSWER_US;
     config.ready_timeout_us = SOAK_READY_US;
     config.peer_timeout_us = SOAK_PEER_US;
+    config.threads = xf_dpdk_threads(o->plan->threads, NULL);
     config.progress = on_progress;
     config.progress_arg = o;
     int rc = xf_offer_new(&config.offer, o->link, guest.page_count);
@@ -273,6 +275,7 @@ static int target_begin(struct soak_owner *o, uint64_t now_us)
     xf_target_config_init(&config);
     config.hello_timeout_us = SOAK_ANSWER_US;
     config.peer_timeout_us = SOAK_PEER_US;
+    config.threads = xf_dpdk_threads(o->plan->threads, NULL);
     config.progress = on_progress;
     config.progress_arg = o;
     rc = xf_offer_decode(&config.offer, m.offer, sizeof(m.offer), NULL);

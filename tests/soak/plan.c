@@ -9,6 +9,7 @@
 #include "transport/base/random.h"
 
 #define FAULTS_DRAWN_MAX 3u
+#define LANES_MAX        4u
 
 /* Of the transport and of the handshake: those of the plug-in need Xen. */
 #define POINT(name, when) XF_FAULT_##name,
@@ -114,15 +115,19 @@ void soak_plan_draw(struct soak_plan *p, uint64_t seed, bool real)
     *p = (struct soak_plan){
         .seed = seed,
         .compress = seed % 2,
-        .pages = real ? between(&r, 64, 8192) : between(&r, 8, often(&r, 10) ? 1200 : 120),
+        .pages = real ? between(&r, 64, 8192) : between(&r, 8, often(&r, 10) ? 2000 : 120),
         .fill = (enum xf_simguest_fill)xf_random_below(&r, 3),
         .writes_per_ms = (unsigned)xf_random_below(&r, 4),
         .verify = often(&r, 30),
-        .queues = 1 + (unsigned)xf_random_below(&r, real ? 2 : 3),
+        .queues = 1 + (unsigned)xf_random_below(&r, LANES_MAX),
+        .threads = 1,
         .max_downtime_us = between(&r, 100, 20000),
         .ready_after_us = any_size(&r, 15),
         .forgets = often(&r, 50),
     };
+    /* On a virtual clock all lanes run in the ends' own steps. */
+    if (real && often(&r, 70))
+        p->threads = p->queues;
     if (p->pages > 2 * XF_CHUNK_PAGES && often(&r, 60)) {
         p->hole_every = 2;
         p->grows = true;
@@ -168,15 +173,15 @@ void soak_plan_print(const struct soak_plan *p, FILE *to)
 
     fprintf(to,
             "  %" PRIu64 " pages, fill %d, holes %u, grows %d, %u written/ms, verify %d, compress "
-            "%d, %u queues, loss %g "
+            "%d, %u queues, %u threads, loss %g "
             "reorder %g duplicate %g corrupt %g, downtime %" PRIu64 " us, ready after %" PRIu64
             " us\n  virtual: payload %u, delay %" PRIu64 " jitter %" PRIu64 " us, %" PRIu64
             " bytes/s, buffer %u, ring %u, step %" PRIu64 " us, forgets %d; real: log full %d %d\n",
             p->pages, (int)p->fill, p->hole_every, p->grows, p->writes_per_ms, p->verify,
-            p->compress, p->queues, p->link.loss_pct, p->link.reorder_pct, p->link.duplicate_pct,
-            p->link.corrupt_pct, p->max_downtime_us, p->ready_after_us, p->payload_bytes,
-            p->delay_us, p->jitter_us, p->bytes_per_s, p->buffer_bytes, p->rx_ring, p->step_us,
-            p->forgets, p->log_full[0], p->log_full[1]);
+            p->compress, p->queues, p->threads, p->link.loss_pct, p->link.reorder_pct,
+            p->link.duplicate_pct, p->link.corrupt_pct, p->max_downtime_us, p->ready_after_us,
+            p->payload_bytes, p->delay_us, p->jitter_us, p->bytes_per_s, p->buffer_bytes,
+            p->rx_ring, p->step_us, p->forgets, p->log_full[0], p->log_full[1]);
     for (unsigned i = 0; i < p->faults_n; i++) {
         xf_fault_format(&p->faults[i], text);
         fprintf(to, "  %s\n", text);

@@ -22,7 +22,7 @@
 
 #include "transport/base/clock.h"
 #include "xl-plugin/demo/memif.h"
-#include "xl-plugin/plugin/idle.h"
+#include "transport/base/idle.h"
 
 /* Beyond a limit: what a busy machine may take to run us. Where it takes longer, we see that. */
 #define SLACK_US       500000u

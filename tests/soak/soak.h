@@ -57,6 +57,7 @@ enum soak_end { SOAK_SOURCE, SOAK_TARGET, SOAK_ENDS };
 struct soak_plan {
     uint64_t seed;
     uint64_t pages;
+    unsigned threads; /* of the lanes; 1: none of their own */
     enum xf_simguest_fill fill;
     unsigned hole_every;
     bool grows;             /* virtual clock: pages turn up in its holes while it runs */

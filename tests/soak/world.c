@@ -59,20 +59,21 @@ static int source_present(void *ctx, uint64_t *candidates)
     return w->source_below.ops->present(w->source_below.ctx, candidates);
 }
 
-static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+static int source_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n,
+                      const void **pages)
 {
     struct soak_world *w = ctx;
 
-    w->mapped[SOAK_SOURCE] = 1;
-    return w->source_below.ops->map(w->source_below.ctx, gfns, n, pages);
+    atomic_fetch_or(&w->mapped[SOAK_SOURCE], 1 << lane);
+    return w->source_below.ops->map(w->source_below.ctx, lane, gfns, n, pages);
 }
 
-static void source_unmap(void *ctx)
+static void source_unmap(void *ctx, unsigned lane)
 {
     struct soak_world *w = ctx;
 
-    w->mapped[SOAK_SOURCE] = 0;
-    w->source_below.ops->unmap(w->source_below.ctx);
+    atomic_fetch_and(&w->mapped[SOAK_SOURCE], ~(1 << lane));
+    w->source_below.ops->unmap(w->source_below.ctx, lane);
 }
 
 static int source_suspend(void *ctx)
@@ -104,6 +105,7 @@ static int source_keep_still(void *ctx, uint64_t *pages)
 struct xf_guest_source soak_world_source(struct soak_world *w)
 {
     static const struct xf_guest_source_ops ops = {
+        .lanes = xf_guest_lanes,
         .start = source_start,
         .dirty = source_dirty,
         .present = source_present,
@@ -120,55 +122,59 @@ struct xf_guest_source soak_world_source(struct soak_world *w)
         .ops = &ops, .control = &control, .ctx = w, .page_count = w->source_below.page_count};
 }
 
-static int sink_populate(void *ctx, uint64_t first, uint64_t count)
+static int sink_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
     struct soak_world *w = ctx;
 
-    return w->dead[SOAK_TARGET] ? -EIO
-                                : w->sink_below.ops->populate(w->sink_below.ctx, first, count);
+    return w->dead[SOAK_TARGET]
+               ? -EIO
+               : w->sink_below.ops->populate(w->sink_below.ctx, lane, first, count);
 }
 
-static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
+static int sink_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
     struct soak_world *w = ctx;
-    int rc =
-        w->dead[SOAK_TARGET] ? -EIO : w->sink_below.ops->map_chunk(w->sink_below.ctx, chunk, base);
+    int rc = w->dead[SOAK_TARGET]
+                 ? -EIO
+                 : w->sink_below.ops->map_chunk(w->sink_below.ctx, lane, chunk, base);
 
     if (!rc)
         atomic_fetch_add(&w->mapped[SOAK_TARGET], 1);
     return rc;
 }
 
-static void sink_unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static void sink_unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *base)
 {
     struct soak_world *w = ctx;
 
     atomic_fetch_sub(&w->mapped[SOAK_TARGET], 1);
-    w->sink_below.ops->unmap_chunk(w->sink_below.ctx, chunk, base);
+    w->sink_below.ops->unmap_chunk(w->sink_below.ctx, lane, chunk, base);
 }
 
-static int sink_map_part(void *ctx, uint64_t first, void **base)
+static int sink_map_part(void *ctx, unsigned lane, uint64_t first, void **base)
 {
     struct soak_world *w = ctx;
-    int rc =
-        w->dead[SOAK_TARGET] ? -EIO : w->sink_below.ops->map_part(w->sink_below.ctx, first, base);
+    int rc = w->dead[SOAK_TARGET]
+                 ? -EIO
+                 : w->sink_below.ops->map_part(w->sink_below.ctx, lane, first, base);
 
     if (!rc)
         atomic_fetch_add(&w->mapped[SOAK_TARGET], 1);
     return rc;
 }
 
-static void sink_unmap_part(void *ctx, uint64_t first, void *base)
+static void sink_unmap_part(void *ctx, unsigned lane, uint64_t first, void *base)
 {
     struct soak_world *w = ctx;
 
     atomic_fetch_sub(&w->mapped[SOAK_TARGET], 1);
-    w->sink_below.ops->unmap_part(w->sink_below.ctx, first, base);
+    w->sink_below.ops->unmap_part(w->sink_below.ctx, lane, first, base);
 }
 
 struct xf_guest_sink soak_world_sink(struct soak_world *w)
 {
     static const struct xf_guest_sink_ops ops = {
+        .lanes = xf_guest_lanes,
         .populate = sink_populate,
         .map_chunk = sink_map_chunk,
         .unmap_chunk = sink_unmap_chunk,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Statistics: what a session counts. Each end has its own; plain counters, written by the stepping
- * thread only. Every refusal of a packet has a counter with a name.
+ * Statistics: what a session counts. Each end has its own: sums of what its lanes have counted
+ * (lane.h), made when they are asked for. Every refusal of a packet has a counter with a name.
  */
 #ifndef XF_TRANSPORT_BASE_STATS_H
 #define XF_TRANSPORT_BASE_STATS_H
@@ -25,6 +25,7 @@
     X(malformed, "authentic, but lengths or counts do not fit")                                    \
     X(undecodable, "authentic, but a compressed page that is none")                                \
     X(outside_guest, "a page beyond the guest")                                                    \
+    X(wrong_lane, "a page of another lane's")                                                      \
     X(not_populated, "a page that has no memory yet")                                              \
     X(populated_twice, "memory for a page that has some")                                          \
     X(stale_round, "a round that is over")                                                         \

@@ -433,10 +433,12 @@ static int source_present(void *ctx, uint64_t *candidates)
     return 0;
 }
 
-static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+static int source_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n,
+                      const void **pages)
 {
     struct xf_simguest *g = ctx;
 
+    (void)lane; /* all of it is mapped */
     for (unsigned i = 0; i < n; i++) {
         bool there = xf_bitmap_test(g->present, gfns[i]);
 
@@ -449,9 +451,10 @@ static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **
     return 0;
 }
 
-static void source_unmap(void *ctx)
+static void source_unmap(void *ctx, unsigned lane)
 {
     (void)ctx;
+    (void)lane;
 }
 
 static int source_throttle(void *ctx, unsigned percent)
@@ -480,6 +483,7 @@ static int source_keep_still(void *ctx, uint64_t *pages)
 struct xf_guest_source xf_simguest_source(struct xf_simguest *g)
 {
     static const struct xf_guest_source_ops ops = {
+        .lanes = xf_guest_lanes,
         .start = source_start,
         .dirty = source_dirty,
         .present = source_present,
@@ -498,36 +502,40 @@ struct xf_guest_source xf_simguest_source(struct xf_simguest *g)
 
 /* ---- as a sink ---------------------------------------------------------------------------- */
 
-static int sink_populate(void *ctx, uint64_t first, uint64_t count)
+static int sink_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
     struct xf_simguest *g = ctx;
 
+    (void)lane;
     xf_bitmap_set_range(g->present, first, count);
     return 0;
 }
 
-static int sink_map_chunk(void *ctx, uint64_t chunk, void **base)
+static int sink_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
     struct xf_simguest *g = ctx;
 
+    (void)lane;
     *base = g->memory + chunk * XF_CHUNK_PAGES * XF_PAGE_BYTES;
     return 0;
 }
 
-static int sink_map_part(void *ctx, uint64_t first, void **base)
+static int sink_map_part(void *ctx, unsigned lane, uint64_t first, void **base)
 {
     struct xf_simguest *g = ctx;
     const uint64_t all = (UINT64_C(1) << XF_PART_PAGES) - 1;
 
+    (void)lane;
     *base = g->memory + first * XF_PAGE_BYTES;
     if (g->sparse) /* whoever maps it may write to it */
         atomic_fetch_or(&g->touched[first / 64], all << (first % 64));
     return 0;
 }
 
-static void sink_unmap(void *ctx, uint64_t which, void *base)
+static void sink_unmap(void *ctx, unsigned lane, uint64_t which, void *base)
 {
     (void)ctx;
+    (void)lane;
     (void)which;
     (void)base;
 }
@@ -535,6 +543,7 @@ static void sink_unmap(void *ctx, uint64_t which, void *base)
 struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g)
 {
     static const struct xf_guest_sink_ops ops = {
+        .lanes = xf_guest_lanes,
         .populate = sink_populate,
         .map_chunk = sink_map_chunk,
         .unmap_chunk = sink_unmap,

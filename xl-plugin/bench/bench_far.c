@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "dpdk/thread.h"
 #include "transport/base/clock.h"
 #include "transport/target.h"
 #include "bench_packets.h"
@@ -51,29 +52,33 @@ fail(const struct far *f, int rc, const char *fmt, ...)
 
 /* ---- a sink that drops all pages: each chunk is the same one ------------------------------- */
 
-static int null_populate(void *ctx, uint64_t first, uint64_t count)
+static int null_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
     (void)ctx;
+    (void)lane;
     (void)first;
     (void)count;
     return 0;
 }
 
-static int null_map_chunk(void *ctx, uint64_t chunk, void **base)
+static int null_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
+    (void)lane;
     (void)chunk;
     *base = ctx;
     return 0;
 }
 
-static void null_unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static void null_unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *base)
 {
     (void)ctx;
+    (void)lane;
     (void)chunk;
     (void)base;
 }
 
 static const struct xf_guest_sink_ops null_ops = {
+    .lanes = xf_guest_lanes,
     .populate = null_populate,
     .map_chunk = null_map_chunk,
     .unmap_chunk = null_unmap_chunk,
@@ -147,7 +152,7 @@ static void say_tick(const struct far *f, uint64_t now_us, uint64_t *last_us)
     if (!f->order.tick_us || now_us - *last_us < f->order.tick_us)
         return;
     *last_us = now_us;
-    tick.cpu_us = xf_bench_thread_cpu_us();
+    tick.cpu_us = xf_bench_cpu_us();
     xf_bench_send(&f->channel, BENCH_TICK, &tick, sizeof(tick));
 }
 
@@ -161,13 +166,13 @@ static int receive_memory(struct far *f, struct xf_target *target)
     int rc;
 
     f->begun_us = xf_now_us();
-    f->begun_cpu_us = xf_bench_thread_cpu_us();
+    f->begun_cpu_us = xf_bench_cpu_us();
     while ((rc = xf_target_step(target, now_us = xf_now_us())) >= 0) {
         if (!landed)
             say_tick(f, now_us, &tick_us);
         if (!landed && rc == XF_SESSION_DONE) {
             f->us = now_us - f->begun_us;
-            f->cpu_us = xf_bench_thread_cpu_us() - f->begun_cpu_us;
+            f->cpu_us = xf_bench_cpu_us() - f->begun_cpu_us;
         }
         landed = landed || rc == XF_SESSION_DONE;
         if (++look % XF_ENDS_LOOK_EVERY == 0 && xf_bench_pending(&f->channel))
@@ -222,6 +227,7 @@ static int run(struct far *f)
     rc = receive_offer(f, &config.offer);
     if (rc)
         return rc;
+    config.threads = xf_dpdk_threads(f->order.queues, NULL);
     rc = xf_target_new(&target, &config, &sink, f->link, xf_now_us());
     xf_offer_wipe(&config.offer);
     if (rc)

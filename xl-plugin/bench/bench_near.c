@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dpdk/thread.h"
 #include "transport/base/clock.h"
 #include "transport/source.h"
 #include "transport/wire.h"
@@ -140,7 +141,7 @@ static void sample(const struct end *e, const struct xf_stats *stats, uint64_t n
         .bytes = stats->bytes_wire + stats->packets_sent * e->link->frame_bytes,
         .packets = stats->packets_sent,
         .lost = stats->packets_lost,
-        .source_cpu_us = xf_bench_thread_cpu_us(),
+        .source_cpu_us = xf_bench_cpu_us(),
         .target_us = tick->now_us,
         .target_cpu_us = tick->cpu_us,
     };
@@ -182,7 +183,7 @@ static int send_memory(struct end *e, struct xf_source *source)
     const struct xf_stats *stats = xf_source_stats(source);
     char why[BENCH_WHY_BYTES];
     unsigned idle_steps = 0, look = 0;
-    uint64_t now_us, begun_us = xf_now_us(), begun_cpu_us = xf_bench_thread_cpu_us();
+    uint64_t now_us, begun_us = xf_now_us(), begun_cpu_us = xf_bench_cpu_us();
     int rc;
 
     while ((rc = xf_source_step(source, now_us = xf_now_us())) == 0) {
@@ -199,7 +200,7 @@ static int send_memory(struct end *e, struct xf_source *source)
     if (rc == XF_SESSION_DONE)
         tell_interval(e, stats, now_us, true);
     e->news.run.source.us = now_us - begun_us;
-    e->news.run.source.cpu_us = xf_bench_thread_cpu_us() - begun_cpu_us;
+    e->news.run.source.cpu_us = xf_bench_cpu_us() - begun_cpu_us;
     if (rc == -ECONNABORTED &&
         xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, REASON_US, why) != -ETIMEDOUT)
         return fail(near, rc, "%s", why);
@@ -292,6 +293,7 @@ static int run(struct end *e)
     xf_source_config_init(&config);
     config.plan = &passes->plan;
     config.compress = e->near->setup->compress;
+    config.threads = xf_dpdk_threads(e->near->setup->queues, NULL);
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)e->near;
     rc = send_offer(e, &config.offer);

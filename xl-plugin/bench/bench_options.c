@@ -232,7 +232,7 @@ const struct xf_option xf_bench_link_option_rows[] = {
      .kind = XF_OPTION_OWN,
      .take = take_queues,
      TO(queues),
-     .help = "of both ports, all served by one thread an end (1): iperf3's streams"},
+     .help = "of both ports, a thread an end each (1): lanes, iperf3's streams"},
     {.name = "compress",
      .value = "WHEN,...",
      .kind = XF_OPTION_OWN,

@@ -225,12 +225,22 @@ static bool cycles_ok(const uint64_t *cycles, unsigned n)
     return true;
 }
 
-uint64_t xf_bench_thread_cpu_us(void)
+static uint64_t clock_us(clockid_t clock)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    clock_gettime(clock, &ts);
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t xf_bench_thread_cpu_us(void)
+{
+    return clock_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t xf_bench_cpu_us(void)
+{
+    return clock_us(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 int xf_bench_end_check(const struct xf_bench_end *e)

@@ -115,5 +115,7 @@ int xf_bench_end_check(const struct xf_bench_end *e);
 
 /* Of the calling thread. */
 uint64_t xf_bench_thread_cpu_us(void);
+/* And what all of the process have. */
+uint64_t xf_bench_cpu_us(void);
 
 #endif

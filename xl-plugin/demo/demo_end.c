@@ -18,6 +18,7 @@
 #include "transport/plan_live.h"
 #include "transport/source.h"
 #include "transport/target.h"
+#include "dpdk/thread.h"
 #include "memif.h"
 #include "xl-plugin/cli/memory.h"
 
@@ -105,7 +106,7 @@ static int bring_up(struct parts *p, bool source)
     rc = xf_ends_enter_netns(port->netns);
     if (rc)
         return fail(p->end, rc, "network namespace %s: %s", port->netns, strerror(-rc));
-    xf_memif_init(&memif, !source, p->end->memif_socket, o->queues);
+    xf_memif_init(&memif, !source, p->end->memif_socket, o->lanes);
     if (port->port)
         memif.port = port->port;
     rc = xf_memif_start(&memif, err);
@@ -240,6 +241,7 @@ static int run_source(struct parts *p)
     config.plan = &plan.plan;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.compress = o->compress;
+    config.threads = xf_dpdk_threads(o->lanes, NULL);
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
     p->began_us = xf_now_us();
@@ -342,6 +344,7 @@ static int run_target(struct parts *p)
     rc = receive_offer(p, &config.offer);
     if (rc)
         return rc;
+    config.threads = xf_dpdk_threads(o->lanes, NULL);
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
     rc = xf_target_new(&target, &config, &guest, p->link, xf_now_us());

@@ -55,7 +55,7 @@ struct xf_demo_options {
     bool throttle;                  /* the guest may be slowed down */
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
-    unsigned queues;
+    unsigned lanes;
     struct xf_ends_port ports[2]; /* of source and target; their names are NULL: memif */
     const char *events;           /* file of events, "-": stdout; NULL: none */
     const char *report;           /* a page to write; NULL: none */

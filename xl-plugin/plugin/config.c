@@ -266,7 +266,7 @@ static void take(struct reading *r)
     get_port(r);
     get_address(r);
     c->udp_port = (uint16_t)get_number(r, XF_KEY_UDP_PORT, 1, 65535, 0);
-    c->queues = (unsigned)get_number(r, XF_KEY_QUEUES, 1, 64, 0);
+    c->lanes = (unsigned)get_number(r, XF_KEY_LANES, 1, 64, 0);
     c->mtu = (uint32_t)get_number(r, XF_KEY_MTU, 576, 9000, 0);
     c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
     c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;

@@ -34,7 +34,7 @@ struct xf_config {
     uint32_t ipv4;              /* ours on that port; host order; default: link-local */
     unsigned prefix;            /* of the network that both ends are in */
     uint16_t udp_port;          /* 0 = the default */
-    unsigned queues;            /* 0 = 1 */
+    unsigned lanes;             /* 0 = 1 */
     uint32_t mtu;               /* 0 = the largest that the port takes */
     unsigned connect_timeout_s; /* offer -> answer, and answer -> ready */
     uint64_t max_downtime_us;

@@ -13,7 +13,7 @@ const char *const xf_config_key_names[XF_KEYS] = {
     [XF_KEY_PORT] = "port",
     [XF_KEY_ADDRESS] = "address",
     [XF_KEY_UDP_PORT] = "udp_port",
-    [XF_KEY_QUEUES] = "queues",
+    [XF_KEY_LANES] = "lanes",
     [XF_KEY_MTU] = "mtu",
     [XF_KEY_CONNECT_TIMEOUT] = "connect_timeout",
     [XF_KEY_MAX_DOWNTIME] = "max_downtime",
@@ -38,7 +38,7 @@ bool xf_config_key_is_number(int key)
 {
     switch (key) {
     case XF_KEY_UDP_PORT:
-    case XF_KEY_QUEUES:
+    case XF_KEY_LANES:
     case XF_KEY_MTU:
     case XF_KEY_CONNECT_TIMEOUT:
     case XF_KEY_MAX_DOWNTIME:

@@ -2,7 +2,7 @@
 /*
  * Guest sink: the memory of an HVM or PVH domain of Xen that is being built, as the transport fills
  * it (transport/guest.h). It has handles of its own, because the stock restore uses the caller's at
- * the same time. One thread.
+ * the same time, and each lane has its own of these. One thread, but for the lanes' calls.
  */
 #ifndef XF_PLUGIN_GUEST_SINK_H
 #define XF_PLUGIN_GUEST_SINK_H
@@ -21,7 +21,7 @@ struct xf_xen_sink_stats {
 
 int xf_xen_sink_new(struct xf_xen_sink **out, uint32_t domid, uint64_t page_count);
 struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x);
-const struct xf_xen_sink_stats *xf_xen_sink_stats(const struct xf_xen_sink *x);
+struct xf_xen_sink_stats xf_xen_sink_stats(const struct xf_xen_sink *x);
 
 /* The memory is complete: what is unmapped from now on may stay mapped until after the process's
    end (linger.h). */

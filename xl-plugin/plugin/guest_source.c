@@ -35,7 +35,7 @@
 static int drop_empty(struct xf_xen_source *x, unsigned n, uint64_t *bitmap)
 {
     memcpy(x->types, x->gfns, n * sizeof(*x->types));
-    int rc = xf_xen_source_types(x, n);
+    int rc = xf_xen_source_types(x, x->xch, x->types, n);
 
     if (rc)
         return rc;
@@ -79,7 +79,7 @@ static int source_start(void *ctx, uint64_t *present)
 
     if (!x->logdirty) {
         rc = xf_xen_log_start(x);
-        rc = rc ?: xf_xen_late_count(x);
+        rc = rc ?: xf_xen_late_count(x, x->xch);
         x->low_pages = x->tot_pages;
         x->fell = x->moved = false;
     }
@@ -90,7 +90,7 @@ static int source_start(void *ctx, uint64_t *present)
     for (uint64_t gfn = first; gfn < end; gfn++)
         xf_bitmap_set(present, gfn);
     rc = look_at(x, present, first, end);
-    rc = rc ?: xf_xen_late_count(x);
+    rc = rc ?: xf_xen_late_count(x, x->xch);
     x->start_next = end;
     if (rc || end < x->page_count)
         return rc ?: -EAGAIN;
@@ -113,13 +113,31 @@ static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
     return 0;
 }
 
-static void source_unmap(void *ctx)
+static int source_lanes(void *ctx, unsigned lanes)
 {
     struct xf_xen_source *x = ctx;
 
-    if (x->mapping)
-        xenforeignmemory_unmap(x->fmem, x->mapping, x->mapped);
-    x->mapping = NULL;
+    x->lanes = calloc(lanes, sizeof(x->lanes[0]));
+    if (!x->lanes)
+        return -ENOMEM;
+    x->lanes_n = lanes;
+    for (unsigned i = 0; i < lanes; i++) {
+        x->lanes[i].xch = xc_interface_open(NULL, NULL, 0);
+        x->lanes[i].fmem = xenforeignmemory_open(NULL, 0);
+        if (!x->lanes[i].xch || !x->lanes[i].fmem)
+            return xf_xen_source_fail(x, "cannot open the interface to map foreign memory");
+    }
+    return 0;
+}
+
+static void source_unmap(void *ctx, unsigned lane)
+{
+    const struct xf_xen_source *x = ctx;
+    struct xf_xen_source_lane *l = &x->lanes[lane];
+
+    if (l->mapping)
+        xenforeignmemory_unmap(l->fmem, l->mapping, l->mapped);
+    l->mapping = NULL;
 }
 
 /*
@@ -127,69 +145,73 @@ static void source_unmap(void *ctx)
  * guest has given back since it was queried, and for nothing else: Xen is asked again. *refused is
  * how many have content all the same, *first the place of the first.
  */
-static int ask_refused(struct xf_xen_source *x, unsigned n, unsigned *refused, unsigned *first)
+static int ask_refused(struct xf_xen_source *x, struct xf_xen_source_lane *l, unsigned n,
+                       unsigned *refused, unsigned *first)
 {
     unsigned bad = 0, at = 0;
 
     for (unsigned i = 0; i < n; i++)
-        if (x->errors[i])
-            x->types[bad++] = x->gfns[i];
-    int rc = xf_xen_source_types(x, bad);
+        if (l->errors[i])
+            l->types[bad++] = l->gfns[i];
+    int rc = xf_xen_source_types(x, l->xch, l->types, bad);
 
     *refused = 0;
     for (unsigned i = 0; i < n && !rc; i++) {
-        if (!x->errors[i])
+        if (!l->errors[i])
             continue;
-        if (!xf_xen_has_content(x->types[at++]))
-            xf_bitmap_set(x->empty, x->gfns[i]);
+        if (!xf_xen_has_content(l->types[at++]))
+            xf_bitmap_set(x->empty, l->gfns[i]);
         else if (!(*refused)++)
             *first = i;
     }
     return rc;
 }
 
-static int map_once(struct xf_xen_source *x, unsigned n, const void **pages, unsigned *bad)
+static int map_once(struct xf_xen_source *x, struct xf_xen_source_lane *l, unsigned n,
+                    const void **pages, unsigned *bad)
 {
-    source_unmap(x);
-    x->mapping = xenforeignmemory_map(x->fmem, x->domid, PROT_READ, n, x->gfns, x->errors);
-    if (!x->mapping)
+    l->mapping = xenforeignmemory_map(l->fmem, x->domid, PROT_READ, n, l->gfns, l->errors);
+    if (!l->mapping)
         return xf_xen_source_fail(x, "cannot map its pages");
-    x->mapped = n;
+    l->mapped = n;
     *bad = 0;
     for (unsigned i = 0; i < n; i++) {
-        pages[i] = x->errors[i] ? NULL : (const char *)x->mapping + i * XF_PAGE_BYTES;
-        *bad += x->errors[i] != 0;
+        pages[i] = l->errors[i] ? NULL : (const char *)l->mapping + i * XF_PAGE_BYTES;
+        *bad += l->errors[i] != 0;
     }
     return 0;
 }
 
-static int source_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+static int source_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n,
+                      const void **pages)
 {
     struct xf_xen_source *x = ctx;
+    struct xf_xen_source_lane *l = &x->lanes[lane];
     unsigned bad, refused, first = 0;
 
     /* Often, so that memory that is given back and taken again at once is noticed. */
-    int counted = xf_xen_late_count(x);
+    int counted = lane ? 0 : xf_xen_late_count(x, l->xch);
 
     if (counted)
         return counted;
     for (unsigned i = 0; i < n; i++)
-        x->gfns[i] = gfns[i];
+        l->gfns[i] = gfns[i];
     for (unsigned tries = 0; tries < MAP_TRIES; tries++) {
-        int rc = map_once(x, n, pages, &bad);
+        source_unmap(x, lane);
+        int rc = map_once(x, l, n, pages, &bad);
 
         if (rc || !bad)
             return rc;
-        rc = ask_refused(x, n, &refused, &first);
+        rc = ask_refused(x, l, n, &refused, &first);
         if (rc || !refused)
             return rc;
     }
-    int rc = xf_frame_error(x->errors[first]);
+    int rc = xf_frame_error(l->errors[first]);
 
     xf_say(
         "source: domain %u: cannot map page %#llx, which has content (of %u in one call, %u such "
         "pages): %s",
-        x->domid, (unsigned long long)x->gfns[first], n, refused, strerror(-rc));
+        x->domid, (unsigned long long)l->gfns[first], n, refused, strerror(-rc));
     return rc;
 }
 
@@ -272,11 +294,6 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->verify = verify;
     x->canary = NO_CANARY;
     x->cap = (struct xf_cap){.xch = xch, .domid = domid};
-    x->fmem = xenforeignmemory_open(NULL, 0);
-    if (!x->fmem) {
-        rc = xf_xen_source_fail(x, "cannot open the interface to map foreign memory");
-        goto out;
-    }
     version = xc_version(xch, XENVER_version, NULL);
     if (version < 0) {
         rc = xf_xen_source_fail(x, "cannot tell the version of Xen");
@@ -321,6 +338,7 @@ out:
 struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x)
 {
     static const struct xf_guest_source_ops ops = {
+        .lanes = source_lanes,
         .start = source_start,
         .dirty = source_dirty,
         .present = source_present,
@@ -343,12 +361,17 @@ void xf_xen_source_free(struct xf_xen_source *x)
 
     if (!x)
         return;
-    source_unmap(x);
+    for (unsigned i = 0; i < x->lanes_n; i++) {
+        source_unmap(x, i);
+        if (x->lanes[i].fmem)
+            xenforeignmemory_close(x->lanes[i].fmem);
+        if (x->lanes[i].xch)
+            xc_interface_close(x->lanes[i].xch);
+    }
+    free(x->lanes);
     xf_xen_log_stop(x);
     if (x->dirty_hbuf.hbuf)
         xc__hypercall_buffer_free_pages(x->xch, &x->dirty_hbuf, x->dirty_xen_pages);
-    if (x->fmem)
-        xenforeignmemory_close(x->fmem);
     free(x->empty);
     free(x);
     errno = saved;

@@ -4,7 +4,7 @@
  * Log-dirty tells what changed, the type query what has content, foreign mappings give the bytes.
  *
  * One thread: that of the save helper, because suspend and log-dirty of the device model are
- * libxl's callbacks and xch logs to libxl.
+ * libxl's callbacks and xch logs to libxl. Lanes map by handles of their own.
  */
 #ifndef XF_PLUGIN_GUEST_SOURCE_H
 #define XF_PLUGIN_GUEST_SOURCE_H

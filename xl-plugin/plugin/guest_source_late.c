@@ -17,10 +17,10 @@
 #include "say.h"
 #include "xen_domain.h"
 
-int xf_xen_late_count(struct xf_xen_source *x)
+int xf_xen_late_count(struct xf_xen_source *x, xc_interface *xch)
 {
     struct xf_xen_domain domain;
-    int rc = xf_xen_domain(x->xch, x->domid, &domain);
+    int rc = xf_xen_domain(xch, x->domid, &domain);
 
     /* Xen answers calls about the log of such a one with success and nothing. */
     if (!rc && domain.dying)
@@ -46,7 +46,7 @@ int xf_xen_late_count(struct xf_xen_source *x)
 static int take_filled(struct xf_xen_source *x, unsigned n, uint64_t *dirty, uint64_t *found)
 {
     memcpy(x->types, x->gfns, n * sizeof(*x->types));
-    int rc = xf_xen_source_types(x, n);
+    int rc = xf_xen_source_types(x, x->xch, x->types, n);
 
     for (unsigned i = 0; i < n && !rc; i++) {
         if (!xf_xen_has_content(x->types[i]))
@@ -90,17 +90,17 @@ static int find_given_back(struct xf_xen_source *x)
             if (!xf_bitmap_test(x->empty, gfn))
                 x->gfns[n++] = gfn;
         memcpy(x->types, x->gfns, n * sizeof(*x->types));
-        rc = xf_xen_source_types(x, n);
+        rc = xf_xen_source_types(x, x->xch, x->types, n);
         for (unsigned i = 0; i < n && !rc; i++)
             if (!xf_xen_has_content(x->types[i]))
                 xf_bitmap_set(x->empty, x->gfns[i]);
     }
-    return rc ?: xf_xen_late_count(x);
+    return rc ?: xf_xen_late_count(x, x->xch);
 }
 
 int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty, bool final)
 {
-    int rc = xf_xen_late_count(x);
+    int rc = xf_xen_late_count(x, x->xch);
     uint64_t wanted = x->tot_pages - x->low_pages, found;
     bool fell = x->fell;
 
@@ -135,7 +135,7 @@ int xf_xen_late_check_end(struct xf_xen_source *x)
 
         for (; n < TYPE_BATCH && gfn < count; n++)
             x->types[n] = gfn++;
-        rc = xf_xen_source_types(x, n);
+        rc = xf_xen_source_types(x, x->xch, x->types, n);
         for (unsigned i = 0; i < n && !rc; i++) {
             if (!xf_xen_has_content(x->types[i]))
                 continue;

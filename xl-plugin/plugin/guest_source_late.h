@@ -10,7 +10,7 @@
 /* present: what had content when it began. */
 void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present);
 /* How much memory has the guest? To be called often. */
-int xf_xen_late_count(struct xf_xen_source *x);
+int xf_xen_late_count(struct xf_xen_source *x, xc_interface *xch);
 /* Adds to `dirty` what the guest has taken into its memory since this was last called. */
 int xf_xen_late_add(struct xf_xen_source *x, uint64_t *dirty, bool final);
 /* Looks for up to `wanted` pages in what was empty; sets those that are so no more in `dirty`,

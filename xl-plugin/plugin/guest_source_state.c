@@ -27,12 +27,13 @@ bool xf_xen_has_content(xen_pfn_t type)
     }
 }
 
-int xf_xen_source_types(struct xf_xen_source *x, unsigned n)
+int xf_xen_source_types(const struct xf_xen_source *x, xc_interface *xch, xen_pfn_t *types,
+                        unsigned n)
 {
     for (unsigned first = 0; first < n; first += TYPE_BATCH) {
         unsigned batch = n - first < TYPE_BATCH ? n - first : TYPE_BATCH;
 
-        if (xc_get_pfn_type_batch(x->xch, x->domid, batch, x->types + first))
+        if (xc_get_pfn_type_batch(xch, x->domid, batch, types + first))
             return xf_xen_source_fail(x, "cannot query the types of its pages");
     }
     return 0;

@@ -28,9 +28,21 @@ int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen
 
 #define NO_CANARY UINT64_MAX
 
-struct xf_xen_source {
+/* What a lane maps, and asks Xen by. */
+struct xf_xen_source_lane {
     xc_interface *xch;
     xenforeignmemory_handle *fmem;
+    void *mapping;
+    unsigned mapped;
+    xen_pfn_t gfns[XF_MAP_BATCH_PAGES];
+    xen_pfn_t types[XF_MAP_BATCH_PAGES];
+    int errors[XF_MAP_BATCH_PAGES];
+};
+
+struct xf_xen_source {
+    xc_interface *xch;
+    struct xf_xen_source_lane *lanes;
+    unsigned lanes_n;
     uint32_t domid;
     const struct save_callbacks *callbacks;
     uint64_t page_count;
@@ -43,20 +55,19 @@ struct xf_xen_source {
     bool marked;         /* it is dirty, unless another has read the log */
     uint64_t start_next; /* gfn that start() goes on with */
 
-    /* guest_source_late.c */
+    /* guest_source_late.c; lane 0's while lanes run, else control's */
     bool counts;        /* this Xen makes it necessary */
-    uint64_t *empty;    /* gfns that had no content when they were last asked about */
+    uint64_t *empty;    /* gfns that had no content when they were last asked about; a lane writes
+                           its chunks' */
     uint64_t tot_pages; /* that it had when last counted ... */
     uint64_t low_pages; /* ... and at the least since the last dirty() */
     bool fell;          /* it has given pages back, of which only some are known to be empty */
     bool swapped;       /* and then has taken some */
     bool moved;         /* either, ever */
 
-    void *mapping;
-    unsigned mapped;
-    xen_pfn_t gfns[XF_MAP_BATCH_PAGES];
-    xen_pfn_t types[XF_MAP_BATCH_PAGES];
-    int errors[XF_MAP_BATCH_PAGES];
+    /* Of those that control asks about. */
+    xen_pfn_t gfns[TYPE_BATCH];
+    xen_pfn_t types[TYPE_BATCH];
 };
 
 /* Says what failed, by errno, and returns that. */
@@ -64,8 +75,9 @@ int xf_xen_source_fail(const struct xf_xen_source *x, const char *what);
 
 bool xf_xen_has_content(xen_pfn_t type);
 
-/* Of the gfns in x->types[0..n) makes types. Asking has an effect: it gives memory to pages that
+/* Of the gfns in types[0..n) makes types. Asking has an effect: it gives memory to pages that
    populate-on-demand still owes the guest. */
-int xf_xen_source_types(struct xf_xen_source *x, unsigned n);
+int xf_xen_source_types(const struct xf_xen_source *x, xc_interface *xch, xen_pfn_t *types,
+                        unsigned n);
 
 #endif

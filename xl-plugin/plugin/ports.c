@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dpdk/port.h"
+#include "dpdk/thread.h"
 #include "transport/base/clock.h"
 #include "transport/base/fault.h"
 #include "transport/sim/faultlink.h"
@@ -117,7 +118,7 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
         .port = config->port,
         .ipv4 = config->ipv4,
         .udp_port = config->udp_port,
-        .queues = config->queues,
+        .queues = config->lanes,
         .mtu = config->mtu,
     };
     sigset_t all, before;
@@ -132,7 +133,7 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
     int rc = lock(config->port, err);
     if (rc)
         goto out;
-    rc = xf_dpdk_start(config->port, config->queues ? config->queues : 1, err);
+    rc = xf_dpdk_start(config->port, config->lanes ? config->lanes : 1, err);
     if (!rc)
         rc = xf_port_open(out, &port, err);
     if (!rc)
@@ -194,4 +195,9 @@ uint64_t xf_ports_close_end(void)
         pthread_join(closer, NULL);
     closing = false;
     return closing_us;
+}
+
+struct xf_threads xf_ports_threads(const struct xf_config *config)
+{
+    return xf_dpdk_threads(config->lanes, NULL);
 }

@@ -8,11 +8,15 @@
 #define XF_PLUGIN_PORTS_H
 
 #include "transport/link.h"
+#include "transport/threads.h"
 #include "config.h"
 
 /* On failure err has one line for the user and nothing stays open. A SIGTERM meanwhile ends the
    process. */
 int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256]);
+
+/* The threads of a session's lanes, as the configuration has them. */
+struct xf_threads xf_ports_threads(const struct xf_config *config);
 
 /* link may be NULL. */
 void xf_ports_close(struct xf_link *link);

@@ -69,8 +69,8 @@ static void value_of(const struct xf_config *c, enum xf_config_key key, char val
     case XF_KEY_UDP_PORT:
         put(value, c->udp_port ? c->udp_port : XF_UDP_PORT_DEFAULT);
         break;
-    case XF_KEY_QUEUES:
-        put(value, c->queues ? c->queues : 1);
+    case XF_KEY_LANES:
+        put(value, c->lanes ? c->lanes : 1);
         break;
     case XF_KEY_MTU:
         if (c->mtu)

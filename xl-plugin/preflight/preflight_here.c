@@ -120,7 +120,7 @@ static int pass_port(struct xf_preflight *p, const struct xf_found *port, unsign
 int xf_check_port(struct xf_preflight *p)
 {
     const struct xf_config *c = &p->config;
-    unsigned queues = c->queues ? c->queues : 1;
+    unsigned queues = c->lanes ? c->lanes : 1;
     struct xf_found port;
     char err[256];
     int rc;

@@ -16,7 +16,7 @@
 
 #define TICK_US         10u
 #define RING            (1u << 17)
-#define FEEDBACK_LOT    32u /* the target's, as in target_packets.c */
+#define FEEDBACK_LOT    32u /* the target's, as in target_lane.c */
 #define FEEDBACK_LOT_US 500u
 #define PING_US         20000u
 #define MS              1000u

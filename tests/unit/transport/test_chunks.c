@@ -9,6 +9,8 @@
 
 #define CHUNKS 4096u
 
+static const struct xf_stripe one = {.lane = 0, .lanes = 1};
+
 /* Where a chunk is mapped says which it is. (Nothing is read there.) */
 static char place[CHUNKS + XF_CHUNK_PAGES * XF_PAGE_BYTES];
 
@@ -20,8 +22,9 @@ struct sink {
     bool broken;
 };
 
-static int map_chunk(void *ctx, uint64_t chunk, void **base)
+static int map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
+    (void)lane;
     struct sink *s = ctx;
 
     assert_true(chunk < CHUNKS);
@@ -40,8 +43,9 @@ static int map_chunk(void *ctx, uint64_t chunk, void **base)
     return 0;
 }
 
-static void unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static void unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *base)
 {
+    (void)lane;
     struct sink *s = ctx;
 
     assert_ptr_equal(base, &place[chunk]);
@@ -51,14 +55,15 @@ static void unmap_chunk(void *ctx, uint64_t chunk, void *base)
 }
 
 /* A part is where it is in its chunk, so that base says which. */
-static int map_part(void *ctx, uint64_t first, void **base)
+static int map_part(void *ctx, unsigned lane, uint64_t first, void **base)
 {
+    (void)lane;
     struct sink *s = ctx;
     const uint64_t chunk = first / XF_CHUNK_PAGES;
     int rc;
 
     assert_int_equal(first % XF_PART_PAGES, 0);
-    rc = map_chunk(ctx, chunk, base);
+    rc = map_chunk(ctx, lane, chunk, base);
     if (rc)
         return rc;
     s->pages -= XF_CHUNK_PAGES - XF_PART_PAGES;
@@ -67,13 +72,14 @@ static int map_part(void *ctx, uint64_t first, void **base)
     return 0;
 }
 
-static void unmap_part(void *ctx, uint64_t first, void *base)
+static void unmap_part(void *ctx, unsigned lane, uint64_t first, void *base)
 {
+    (void)lane;
     struct sink *s = ctx;
     const uint64_t chunk = first / XF_CHUNK_PAGES;
 
     assert_int_equal(s->part[chunk], first);
-    unmap_chunk(ctx, chunk, (char *)base - first % XF_CHUNK_PAGES * XF_PAGE_BYTES);
+    unmap_chunk(ctx, lane, chunk, (char *)base - first % XF_CHUNK_PAGES * XF_PAGE_BYTES);
 }
 
 static const struct xf_guest_sink_ops ops = {.map_chunk = map_chunk, .unmap_chunk = unmap_chunk};
@@ -93,7 +99,7 @@ static void open_chunks(struct xf_chunks *c, struct sink *s, uint32_t chunks, ui
 
     memset(s, 0, sizeof(*s));
     s->room = UINT32_MAX;
-    assert_int_equal(xf_chunks_init(c, &guest), 0);
+    assert_int_equal(xf_chunks_init(c, &guest, &one), 0);
 }
 
 static void touch(struct xf_chunks *c, uint64_t chunk)
@@ -290,7 +296,7 @@ static void test_zeros(void **state)
     struct xf_chunks c;
 
     (void)state;
-    assert_int_equal(xf_chunks_init(&c, &guest), 0);
+    assert_int_equal(xf_chunks_init(&c, &guest, &one), 0);
     assert_int_equal(xf_chunks_skip_unseen(&c, 3, guest.page_count), guest.page_count);
     touch_page(&c, &s, 5 * XF_PART_PAGES + 1);
     touch_page(&c, &s, guest.page_count - 1);

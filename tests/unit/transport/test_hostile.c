@@ -9,7 +9,7 @@
 #include <lz4.h>
 
 #include "transport/plan_live.h"
-#include "transport/session.h"
+#include "transport/lane.h"
 #include "transport/sim/simguest.h"
 #include "transport/sim/simlink.h"
 #include "transport/source.h"
@@ -26,13 +26,15 @@ struct stage {
     struct xf_plan_live plan;
     struct xf_source *source;
     struct xf_session rogue;
+    struct xf_lane lane; /* the rogue's */
     uint64_t sequence, now_us;
     int rc;
 };
 
-static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t features)
+static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t features,
+                            unsigned lanes)
 {
-    const struct xf_simlink_config net = {.queues = 1, .payload_bytes = 8972};
+    const struct xf_simlink_config net = {.queues = lanes, .payload_bytes = 8972};
 
     memset(st, 0, sizeof(*st));
     st->now_us = 1000;
@@ -69,17 +71,19 @@ static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t 
                                      under_test == XF_ROLE_TARGET ? XF_ROLE_SOURCE : XF_ROLE_TARGET,
                                      xf_simlink_end(st->net, 0), 1000),
                      0);
+    assert_int_equal(xf_lane_init(&st->lane, &st->rogue, 0, 1, 1, 1000), 0);
 }
 
 static void open_stage(struct stage *st, enum xf_role under_test)
 {
-    open_stage_with(st, under_test, 0);
+    open_stage_with(st, under_test, 0, 1);
 }
 
 static void close_stage(struct stage *st)
 {
     xf_target_free(st->target);
     xf_source_free(st->source);
+    xf_lane_fini(&st->lane);
     xf_session_fini(&st->rogue);
     xf_simguest_free(st->guest);
     xf_simlink_free(st->net);
@@ -95,7 +99,7 @@ static void step(struct stage *st)
 
 static void send_body(struct stage *st, enum xf_packet_type type, const void *body, size_t len)
 {
-    assert_int_equal(xf_session_send(&st->rogue, type, 0, st->sequence++, body, len, 0), 1);
+    assert_int_equal(xf_lane_send(&st->lane, type, st->sequence++, body, len, 0), 1);
     step(st);
 }
 
@@ -284,6 +288,32 @@ static void test_lying_source(void **state)
     }
 }
 
+/* A page, or memory for it, on a lane that it does not belong to; or half on one that it does. */
+static void test_another_lane(void **state)
+{
+    static const struct xf_wire_record rows[] = {
+        {.index = 512, .count = 1, .kind = XF_RECORD_POPULATE},
+        {.index = 511, .count = 2, .kind = XF_RECORD_POPULATE},
+        {.index = 512, .count = 1, .kind = XF_RECORD_RAW},
+        {.index = 1536, .count = 1, .kind = XF_RECORD_ZERO},
+        {.index = 500, .count = 600, .kind = XF_RECORD_DEFER},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct stage st;
+
+        open_stage_with(&st, XF_ROLE_TARGET, 0, 2);
+        send_data(&st, 1, (struct xf_wire_record){.count = 512, .kind = XF_RECORD_POPULATE}, 0);
+        assert_int_equal(st.rc, 0);
+        send_data(&st, 1, rows[i], rows[i].kind == XF_RECORD_RAW ? XF_PAGE_BYTES : 0);
+        assert_int_equal(st.rc, -EPROTO);
+        assert_int_equal(rejected(&st, XF_REJECT_wrong_lane), 1);
+        assert_non_null(strstr(xf_target_error(st.target), "on lane 0 of 2"));
+        close_stage(&st);
+    }
+}
+
 /* Compressed pages that are none, or that were not offered: nothing of them gets into the guest. */
 static void test_lying_compression(void **state)
 {
@@ -333,7 +363,7 @@ static void test_lying_compression(void **state)
         uint16_t bytes = rows[i].claims > 1 ? rows[i].claims : (uint16_t)n;
 
         memcpy(payload, &bytes, sizeof(bytes));
-        open_stage_with(&st, XF_ROLE_TARGET, rows[i].not_offered ? 0 : XF_FEATURE_LZ4);
+        open_stage_with(&st, XF_ROLE_TARGET, rows[i].not_offered ? 0 : XF_FEATURE_LZ4, 1);
         populate_1000(&st);
         xf_simguest_hash(st.guest, before);
         send_body(&st, XF_PACKET_DATA, body,
@@ -552,6 +582,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strangers_are_counted_and_dropped),
         cmocka_unit_test(test_lying_source),
+        cmocka_unit_test(test_another_lane),
         cmocka_unit_test(test_lying_compression),
         cmocka_unit_test(test_lying_barriers_and_pings),
         cmocka_unit_test(test_barrier_waits_for_every_page),

@@ -436,8 +436,10 @@ static void test_others_packets_are_no_idleness(void **state)
         assert_int_equal(xf_source_idle(p.source), !crowd.loud);
         assert_int_equal(xf_target_idle(p.target), !crowd.loud);
         /* Since when it has not looked at all that is there, which is what 'late' tells. */
-        assert_int_equal(p.source->late_us, i == 2 ? 40 : i == 3 ? 60 : 20);
-        assert_int_equal(p.target->emptied_us, p.now_us - (i == 1 ? 20 : i == 2 ? 40 : 0));
+        assert_int_equal(p.source->crew.workers[0].late_us, i == 2 ? 40 : i == 3 ? 60 : 20);
+        assert_int_equal(p.target->crew.workers[0].emptied_us, p.now_us - (i == 1   ? 20
+                                                                           : i == 2 ? 40
+                                                                                    : 0));
     }
     pair_run(&p, LIMIT_US);
     pair_assert_same(&p);

@@ -125,8 +125,9 @@ static int from_present(void *ctx, uint64_t *candidates)
     return 0;
 }
 
-static int from_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+static int from_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n, const void **pages)
 {
+    (void)lane;
     struct sparse *g = ctx;
     uint64_t before = cpu_us();
 
@@ -138,8 +139,9 @@ static int from_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pa
     return 0;
 }
 
-static void from_unmap(void *ctx)
+static void from_unmap(void *ctx, unsigned lane)
 {
+    (void)lane;
     (void)ctx;
 }
 
@@ -149,8 +151,9 @@ static int from_suspend(void *ctx)
     return 0;
 }
 
-static int to_populate(void *ctx, uint64_t first, uint64_t count)
+static int to_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
+    (void)lane;
     struct sparse *g = ctx;
 
     assert_true(first + count <= g->page_count);
@@ -158,8 +161,9 @@ static int to_populate(void *ctx, uint64_t first, uint64_t count)
     return 0;
 }
 
-static int to_map_chunk(void *ctx, uint64_t chunk, void **base)
+static int to_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
+    (void)lane;
     struct sparse *g = ctx;
 
     if (!g->chunks[chunk]) {
@@ -175,27 +179,30 @@ static int to_map_chunk(void *ctx, uint64_t chunk, void **base)
     return 0;
 }
 
-static void to_unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static void to_unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *base)
 {
+    (void)lane;
     struct sparse *g = ctx;
 
     assert_ptr_equal(base, g->chunks[chunk]);
     g->mapped--;
 }
 
-static int to_map_part(void *ctx, uint64_t first, void **base)
+static int to_map_part(void *ctx, unsigned lane, uint64_t first, void **base)
 {
+    (void)lane;
     struct sparse *g = ctx;
-    int rc = to_map_chunk(ctx, first / XF_CHUNK_PAGES, base);
+    int rc = to_map_chunk(ctx, lane, first / XF_CHUNK_PAGES, base);
 
     *base = (uint8_t *)*base + first % XF_CHUNK_PAGES * XF_PAGE_BYTES;
     g->parts++;
     return rc;
 }
 
-static void to_unmap_part(void *ctx, uint64_t first, void *base)
+static void to_unmap_part(void *ctx, unsigned lane, uint64_t first, void *base)
 {
-    to_unmap_chunk(ctx, first / XF_CHUNK_PAGES,
+    (void)lane;
+    to_unmap_chunk(ctx, lane, first / XF_CHUNK_PAGES,
                    (uint8_t *)base - first % XF_CHUNK_PAGES * XF_PAGE_BYTES);
 }
 
@@ -284,7 +291,7 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
         }
 
         round = p.target->round;
-        uint64_t cleared = p.target->landing.blocks_cleared;
+        uint64_t cleared = p.target->lanes[0].landing.blocks_cleared;
 
         at = cpu_us();
         if (p.target_rc >= 0)
@@ -292,7 +299,7 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
         us = cpu_us() - at;
         if (p.target->round != round && p.target->phase == XF_PHASE_DONE) {
             target.complete_us = us;
-            cleared_last = p.target->landing.blocks_cleared - cleared;
+            cleared_last = p.target->lanes[0].landing.blocks_cleared - cleared;
         } else if (p.target->round != round) {
             longer(&target.live_us, us);
         }
@@ -302,7 +309,7 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
                  p.target_rc, xf_target_error(p.target));
 
     const struct xf_stats *ss = xf_source_stats(p.source), *ts = xf_target_stats(p.target);
-    const struct xf_landing *l = &p.target->landing;
+    const struct xf_landing *l = &p.target->lanes[0].landing;
 
     printf("%s: %llu pages of %llu GiB, %u rounds, %llu pages sent\n"
            "  CPU time, ms: both ends made %.1f, source's start %.1f, its live rounds' ends %.1f, "
@@ -360,6 +367,7 @@ static int from_throttle(void *ctx, unsigned percent)
 }
 
 static const struct xf_guest_source_ops from_ops = {
+    .lanes = xf_guest_lanes,
     .start = from_start,
     .dirty = from_dirty,
     .present = from_present,
@@ -374,6 +382,7 @@ static const struct xf_guest_control_ops from_control = {
 };
 
 static const struct xf_guest_sink_ops to_ops = {
+    .lanes = xf_guest_lanes,
     .populate = to_populate,
     .map_chunk = to_map_chunk,
     .unmap_chunk = to_unmap_chunk,

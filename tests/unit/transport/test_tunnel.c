@@ -59,32 +59,37 @@ static int from_dirty(void *ctx, uint64_t *todo, bool final, uint64_t *count)
     return 0;
 }
 
-static int from_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+static int from_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n, const void **pages)
 {
+    (void)lane;
     for (unsigned i = 0; i < n; i++)
         pages[i] = ((struct tunnel *)ctx)->from + gfns[i] * XF_PAGE_BYTES;
     return 0;
 }
 
-static void from_unmap(void *ctx)
+static void from_unmap(void *ctx, unsigned lane)
 {
+    (void)lane;
     (void)ctx;
 }
 
-static int to_populate(void *ctx, uint64_t first, uint64_t count)
+static int to_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
+    (void)lane;
     (void)ctx;
     return first + count <= BUFFER_PAGES ? 0 : -EINVAL;
 }
 
-static int to_map_chunk(void *ctx, uint64_t chunk, void **base)
+static int to_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
+    (void)lane;
     *base = ((struct tunnel *)ctx)->to + chunk * XF_CHUNK_PAGES * XF_PAGE_BYTES;
     return 0;
 }
 
-static void to_unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static void to_unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *base)
 {
+    (void)lane;
     (void)ctx;
     (void)chunk;
     (void)base;
@@ -111,13 +116,15 @@ static int to_end_round(void *ctx, uint64_t count)
 
 static void run(uint64_t seed)
 {
-    static const struct xf_guest_source_ops from_ops = {.start = from_start,
+    static const struct xf_guest_source_ops from_ops = {.lanes = xf_guest_lanes,
+                                                        .start = from_start,
                                                         .map = from_map,
                                                         .unmap = from_unmap,
                                                         .dirty = from_dirty,
                                                         .present = xf_guest_present,
                                                         .keep_still = xf_guest_still};
-    static const struct xf_guest_sink_ops to_ops = {.populate = to_populate,
+    static const struct xf_guest_sink_ops to_ops = {.lanes = xf_guest_lanes,
+                                                    .populate = to_populate,
                                                     .map_chunk = to_map_chunk,
                                                     .unmap_chunk = to_unmap_chunk,
                                                     .map_part = xf_sink_map_part,

@@ -32,7 +32,7 @@ static void defaults_hold(void **state)
     assert_int_equal(c.ipv4, 0xc0000201);
     assert_int_equal(c.prefix, 24);
     assert_int_equal(c.udp_port, 0);
-    assert_int_equal(c.queues, 0);
+    assert_int_equal(c.lanes, 0);
     assert_int_equal(c.mtu, 0);
     assert_int_equal(c.connect_timeout_s, 30);
     assert_int_equal(c.max_downtime_us, 300000);
@@ -72,7 +72,7 @@ static void every_key_is_taken(void **state)
     (void)state;
     assert_int_equal(
         parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
-              "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nqueues=2\nmtu=1500\n"
+              "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nlanes=2\nmtu=1500\n"
               "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
               "compress = \"lz4\"\non_busy = \"abort\"\nthrottle = 1\nverify = 1\n"
               "libvirt = \"tunnelled\"\n"
@@ -83,7 +83,7 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.ipv4, 0x0a000009);
     assert_int_equal(c.prefix, 30);
     assert_int_equal(c.udp_port, 4000);
-    assert_int_equal(c.queues, 2);
+    assert_int_equal(c.lanes, 2);
     assert_int_equal(c.mtu, 1500);
     assert_int_equal(c.connect_timeout_s, 5);
     assert_int_equal(c.max_downtime_us, 50000);
@@ -114,7 +114,7 @@ static void note(void *arg, const char *line)
 static void a_check_names_every_error(void **state)
 {
     static const char text[] =
-        "prot = \"eth1\"\naddress = 5\nmtu = 10\nqueues = 2\n\nsize = [ 1, 2 ]\n";
+        "prot = \"eth1\"\naddress = 5\nmtu = 10\nlanes = 2\n\nsize = [ 1, 2 ]\n";
     char path[] = "/tmp/test_config.XXXXXX";
     struct said said = {0};
     struct xf_config c;
@@ -133,7 +133,7 @@ static void a_check_names_every_error(void **state)
     assert_non_null(strstr(said.lines[2], "port is missing"));
     assert_non_null(strstr(said.lines[3], "address must be"));
     assert_non_null(strstr(said.lines[4], "mtu must be"));
-    assert_int_equal(c.queues, 2);
+    assert_int_equal(c.lanes, 2);
 }
 
 static void what_cannot_be_is_refused(void **state)
@@ -150,7 +150,7 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "mtu = 100\n", "mtu must be"},
         {REQUIRED "mtu = \"big\"\n", "mtu must be"},
         {REQUIRED "udp_port = 70000\n", "udp_port must be"},
-        {REQUIRED "queues = 0\n", "queues must be"},
+        {REQUIRED "lanes = 0\n", "lanes must be"},
         {REQUIRED "connect_timeout = 0\n", "connect_timeout"},
         {REQUIRED "verify = 2\n", "verify must be"},
         {REQUIRED "libvirt = \"yes\"\n", "libvirt must be"},

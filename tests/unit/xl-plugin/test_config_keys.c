@@ -33,7 +33,7 @@ static void the_nearest_key_is_the_fewest_edits_away(void **state)
         int key;
     } cases[] = {
         {"max_downtme", XF_KEY_MAX_DOWNTIME}, /* one is missing */
-        {"queuess", XF_KEY_QUEUES},           /* one too many */
+        {"laness", XF_KEY_LANES},             /* one too many */
         {"adress", XF_KEY_ADDRESS},
         {"varify", XF_KEY_VERIFY}, /* one is another */
         {"prot", XF_KEY_PORT},     /* two are exchanged */

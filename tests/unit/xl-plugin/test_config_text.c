@@ -24,22 +24,22 @@ static void each_is_said_with_its_line(void **state)
         const char *text, *said;
     } cases[] = {
         {"", ""},
-        {"port = \"eth1\"\nqueues = 4 # four\nmtu=0X5dC\n", ""},
+        {"port = \"eth1\"\nlanes = 4 # four\nmtu=0X5dC\n", ""},
         {"# port = eth1\n \nport='eth1'\nx = [ eth1 ]\n", ""},
-        {"port =\nmtu = 9000; queues = 2\n", ""},
+        {"port =\nmtu = 9000; lanes = 2\n", ""},
         {"port eth1\n", ""}, /* the parser's to say */
         {"\xef\xbb\xbfport = \"eth1\"\n",
          "1 begins with a byte order mark: save the file as UTF-8 without one\n"},
-        {"mtu = 9000\nport = \"eth1\"\r\nqueues = 2\r\n",
+        {"mtu = 9000\nport = \"eth1\"\r\nlanes = 2\r\n",
          "2 ends with CR LF, as on DOS: sed -i 's/\\r$//' FILE\n"},
         {"port = eth1", "1 a string needs quotes: port = \"eth1\"\n"},
         {"\n\tport\t=eth1 # the first\n", "2 a string needs quotes: port = \"eth1\"\n"},
         {"bandwidth = 2.5G\n", "1 a string needs quotes: bandwidth = \"2.5G\"\n"},
         {"address = 192.0.2.1/24\r\n", "1 ends with CR LF, as on DOS: sed -i 's/\\r$//' FILE\n"
                                        "1 a string needs quotes: address = \"192.0.2.1/24\"\n"},
-        {"verify = yes\nmtu = 0x\nqueues = 4x\nmax_downtime = 300ms; mtu = a\n",
+        {"verify = yes\nmtu = 0x\nlanes = 4x\nmax_downtime = 300ms; mtu = a\n",
          "1 verify takes a number, not 'yes'\n2 mtu takes a number, not '0x'\n"
-         "3 queues takes a number, not '4x'\n4 max_downtime takes a number, not '300ms'\n"},
+         "3 lanes takes a number, not '4x'\n4 max_downtime takes a number, not '300ms'\n"},
         {"who = me\n", "1 a string needs quotes: who = \"me\"\n"},
     };
 

@@ -26,6 +26,7 @@ static void open_guest(uint64_t page_count)
     guest = standin_domain_new(DOMID, page_count);
     assert_int_equal(xf_xen_sink_new(&sink, DOMID, page_count), 0);
     ops = xf_xen_sink_guest(sink);
+    assert_int_equal(ops.ops->lanes(ops.ctx, 1), 0);
 }
 
 static void close_guest(void)
@@ -38,7 +39,7 @@ static void close_guest(void)
 
 static int populate(uint64_t first, uint64_t count)
 {
-    return ops.ops->populate(ops.ctx, first, count);
+    return ops.ops->populate(ops.ctx, 0, first, count);
 }
 
 static void whole_chunks_are_superpages(void **state)
@@ -62,7 +63,7 @@ static void small_pages_where_there_are_no_superpages(void **state)
     assert_int_equal(populate(0, 4 * CHUNK), 0);
     assert_int_equal(guest->large_pages, 1);
     assert_int_equal(guest->small_pages, 3 * CHUNK);
-    assert_int_equal(xf_xen_sink_stats(sink)->superpages_refused, 3);
+    assert_int_equal(xf_xen_sink_stats(sink).superpages_refused, 3);
     close_guest();
 }
 
@@ -117,7 +118,7 @@ static void any_populated_frame_may_refuse(void **state)
             char name[60];
 
             standin_plugin.said[0] = 0;
-            assert_int_equal(ops.ops->map_chunk(ops.ctx, bad_gfn / CHUNK, &base), -ENOSPC);
+            assert_int_equal(ops.ops->map_chunk(ops.ctx, 0, bad_gfn / CHUNK, &base), -ENOSPC);
             assert_null(base);
             snprintf(name, sizeof(name), "cannot map page %#llx, which",
                      (unsigned long long)bad_gfn);
@@ -138,10 +139,10 @@ static void holes_do_not_matter(void **state)
     standin.frame_error = one_refuses; /* of a page that has none anyhow */
     assert_int_equal(populate(2 * CHUNK, 1), 0);
     assert_int_equal(populate(2 * CHUNK + 2, 1), 0);
-    assert_int_equal(ops.ops->map_chunk(ops.ctx, 2, &base), 0);
+    assert_int_equal(ops.ops->map_chunk(ops.ctx, 0, 2, &base), 0);
     memset(base, 0x33, XF_PAGE_BYTES);
     assert_int_equal(guest->memory[2 * CHUNK * XF_PAGE_BYTES + 9], 0x33);
-    ops.ops->unmap_chunk(ops.ctx, 2, base);
+    ops.ops->unmap_chunk(ops.ctx, 0, 2, base);
     close_guest();
 }
 
@@ -155,10 +156,10 @@ static void more_gfns_than_a_million(void **state)
     assert_int_equal(populate(count - 77 - CHUNK, CHUNK + 77), 0);
     assert_int_equal(guest->large_pages, 1);
     assert_int_equal(guest->small_pages, 77);
-    assert_int_equal(ops.ops->map_chunk(ops.ctx, count / CHUNK, &base), 0);
+    assert_int_equal(ops.ops->map_chunk(ops.ctx, 0, count / CHUNK, &base), 0);
     memset((uint8_t *)base + 76 * XF_PAGE_BYTES, 0x44, XF_PAGE_BYTES);
     assert_int_equal(guest->memory[(count - 1) * XF_PAGE_BYTES], 0x44);
-    ops.ops->unmap_chunk(ops.ctx, count / CHUNK, base);
+    ops.ops->unmap_chunk(ops.ctx, 0, count / CHUNK, base);
     close_guest();
 }
 

@@ -48,6 +48,7 @@ static void open_guest(uint64_t page_count, uint64_t populated)
     assert_int_equal(xf_xen_source_new(&source, (xc_interface *)&standin, DOMID, &callbacks, false),
                      0);
     ops = xf_xen_source_guest(source);
+    assert_int_equal(ops.ops->lanes(ops.ctx, 1), 0);
     assert_int_equal(ops.page_count, page_count);
     present = xf_bitmap_new(page_count);
     do
@@ -71,7 +72,7 @@ static int map_all(const void **pages)
 
     for (unsigned i = 0; i < BATCH; i++)
         gfns[i] = i;
-    return ops.ops->map(ops.ctx, gfns, BATCH, pages);
+    return ops.ops->map(ops.ctx, 0, gfns, BATCH, pages);
 }
 
 static uint64_t bad_gfn;
@@ -181,7 +182,7 @@ static void more_gfns_than_a_million(void **state)
     assert_true(xf_bitmap_test(present, far));
     assert_int_equal(ops.ops->present(ops.ctx, present), 0);
     assert_true(xf_bitmap_test(present, far));
-    assert_int_equal(ops.ops->map(ops.ctx, &far, 1, pages), 0);
+    assert_int_equal(ops.ops->map(ops.ctx, 0, &far, 1, pages), 0);
     assert_int_equal(*(const uint64_t *)pages[0], 99);
     close_guest();
 }

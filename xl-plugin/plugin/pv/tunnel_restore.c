@@ -27,7 +27,8 @@
 
 #include "transport/base/clock.h"
 #include "xl-plugin/plugin/fault_points.h"
-#include "xl-plugin/plugin/idle.h"
+#include "transport/base/idle.h"
+#include "xl-plugin/plugin/ports.h"
 #include "xl-plugin/plugin/say.h"
 #include "tunnel_restore_pump.h"
 #include "tunnel_restore_state.h"
@@ -74,6 +75,7 @@ static int open_session(struct xf_pv_restore *r)
     xf_target_config_init(&tc);
     tc.offer = r->offer;
     tc.hello_timeout_us = (uint64_t)config.connect_timeout_s * 1000000;
+    tc.threads = xf_ports_threads(&config);
     tc.progress = xf_tunnel_progress;
     tc.progress_arg = &r->report;
     rc = xf_target_new(&r->target, &tc, &sink, r->link, xf_now_us());

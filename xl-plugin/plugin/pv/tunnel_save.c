@@ -38,7 +38,8 @@
 #include "xl-plugin/plugin/fault_points.h"
 #include "transport/source.h"
 #include "xl-plugin/plugin/begun.h"
-#include "xl-plugin/plugin/idle.h"
+#include "transport/base/idle.h"
+#include "xl-plugin/plugin/ports.h"
 #include "xl-plugin/plugin/readers.h"
 #include "xl-plugin/plugin/say.h"
 #include "tunnel_save_pump.h"
@@ -129,6 +130,7 @@ static int run_session(struct xf_pv_save *s)
     config.bandwidth_bytes_per_s = s->config.bandwidth_bytes_per_s;
     config.compress = s->config.compress;
     xf_begun_ask(&begun, &config);
+    config.threads = xf_ports_threads(&s->config);
     config.progress = xf_tunnel_progress;
     config.progress_arg = &s->report;
     rc = xf_source_new(&source, &config, &guest, s->link, xf_now_us());

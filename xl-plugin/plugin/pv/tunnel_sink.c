@@ -14,8 +14,9 @@
 
 struct xf_tunnel_sink {
     uint32_t half_pages;
-    uint8_t *memory;  /* two halves */
-    unsigned landing; /* the half that the batch under way lands in; the stepping thread's */
+    uint8_t *memory; /* two halves */
+    unsigned
+        landing; /* the half that the batch under way lands in: changes while lanes are still */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -64,18 +65,20 @@ void xf_tunnel_sink_free(struct xf_tunnel_sink *t)
 
 /* ---- the guest that the transport sees ------------------------------------------------------ */
 
-static int tunnel_populate(void *ctx, uint64_t first, uint64_t count)
+static int tunnel_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
     (void)ctx;
+    (void)lane;
     (void)first;
     (void)count;
     return 0;
 }
 
-static int tunnel_map_chunk(void *ctx, uint64_t chunk, void **base)
+static int tunnel_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
     struct xf_tunnel_sink *t = ctx;
 
+    (void)lane;
     /* Nothing may be written to the half that is being taken from. */
     if (chunk * XF_CHUNK_PAGES / t->half_pages != t->landing)
         return -EPROTO;
@@ -83,9 +86,10 @@ static int tunnel_map_chunk(void *ctx, uint64_t chunk, void **base)
     return 0;
 }
 
-static void tunnel_unmap_chunk(void *ctx, uint64_t chunk, void *base)
+static void tunnel_unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *base)
 {
     (void)ctx;
+    (void)lane;
     (void)chunk;
     (void)base;
 }
@@ -121,6 +125,7 @@ static int tunnel_end_round(void *ctx, uint64_t count)
 struct xf_guest_sink xf_tunnel_sink_guest(struct xf_tunnel_sink *t)
 {
     static const struct xf_guest_sink_ops ops = {
+        .lanes = xf_guest_lanes,
         .populate = tunnel_populate,
         .map_chunk = tunnel_map_chunk,
         .unmap_chunk = tunnel_unmap_chunk,

@@ -109,23 +109,27 @@ static int tunnel_dirty(void *ctx, uint64_t *todo, bool final, uint64_t *count)
     return rc;
 }
 
-static int tunnel_map(void *ctx, const uint64_t *gfns, unsigned n, const void **pages)
+static int tunnel_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n,
+                      const void **pages)
 {
     struct xf_tunnel_source *t = ctx;
 
+    (void)lane;
     for (unsigned i = 0; i < n; i++)
         pages[i] = t->memory + gfns[i] * XF_PAGE_BYTES;
     return 0;
 }
 
-static void tunnel_unmap(void *ctx)
+static void tunnel_unmap(void *ctx, unsigned lane)
 {
     (void)ctx;
+    (void)lane;
 }
 
 struct xf_guest_source xf_tunnel_source_guest(struct xf_tunnel_source *t)
 {
     static const struct xf_guest_source_ops ops = {
+        .lanes = xf_guest_lanes,
         .start = tunnel_start,
         .map = tunnel_map,
         .unmap = tunnel_unmap,

@@ -7,8 +7,8 @@
  * are no loss; nor are they before there is memory to move. But never at once: where others flood
  * the port, its ring holds what comes in a fraction of a millisecond. One thread.
  */
-#ifndef XF_PLUGIN_IDLE_H
-#define XF_PLUGIN_IDLE_H
+#ifndef XF_TRANSPORT_BASE_IDLE_H
+#define XF_TRANSPORT_BASE_IDLE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +31,14 @@ static inline void xf_idle_busy(struct xf_idle *i)
     *i = (struct xf_idle){0};
 }
 
+static inline void xf_idle_sleep(struct xf_idle *i, uint32_t most_us)
+{
+    i->sleep_us = i->sleep_us ? i->sleep_us * 2 : XF_IDLE_MIN_US;
+    if (i->sleep_us > most_us)
+        i->sleep_us = most_us;
+    nanosleep(&(struct timespec){.tv_nsec = i->sleep_us * 1000}, NULL);
+}
+
 /* hurry: memory is on its way. */
 static inline void xf_idle_wait(struct xf_idle *i, uint64_t now_us, bool hurry)
 {
@@ -38,13 +46,18 @@ static inline void xf_idle_wait(struct xf_idle *i, uint64_t now_us, bool hurry)
         i->since_us = now_us;
     if (hurry && now_us - i->since_us < XF_IDLE_POLL_US)
         return;
-    const uint32_t max =
-        hurry && now_us - i->since_us < XF_IDLE_LONG_US ? XF_IDLE_MAX_US : XF_IDLE_LONG_MAX_US;
+    xf_idle_sleep(i, hurry && now_us - i->since_us < XF_IDLE_LONG_US ? XF_IDLE_MAX_US
+                                                                     : XF_IDLE_LONG_MAX_US);
+}
 
-    i->sleep_us = i->sleep_us ? i->sleep_us * 2 : XF_IDLE_MIN_US;
-    if (i->sleep_us > max)
-        i->sleep_us = max;
-    nanosleep(&(struct timespec){.tv_nsec = i->sleep_us * 1000}, NULL);
+/* The same for one of several threads: while memory is on its way it never sleeps for long, however
+   little of it is its own. */
+static inline void xf_idle_wait_among(struct xf_idle *i, uint64_t now_us, bool hurry)
+{
+    if (!i->since_us)
+        i->since_us = now_us;
+    if (!hurry || now_us - i->since_us >= XF_IDLE_POLL_US)
+        xf_idle_sleep(i, hurry ? XF_IDLE_MAX_US : XF_IDLE_LONG_MAX_US);
 }
 
 #endif
