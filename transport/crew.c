@@ -277,6 +277,24 @@ void xf_crew_end_step(struct xf_crew *crew, bool idle)
         publish(&crew->workers[0]);
 }
 
+uint64_t xf_crew_cpu_ns(const struct xf_crew *crew)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < crew->workers_n; i++) {
+        const struct xf_worker *w = &crew->workers[i];
+        struct timespec t;
+        clockid_t clock;
+
+        /* Of one that runs its own clock says it to the moment. */
+        if (crew->started && !pthread_getcpuclockid(w->thread, &clock) && !clock_gettime(clock, &t))
+            sum += (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+        else
+            sum += xf_count_of(&w->cpu_ns);
+    }
+    return sum;
+}
+
 void xf_crew_collect(const struct xf_crew *crew, struct xf_stats *to)
 {
     struct xf_laps *laps = &to->laps;

@@ -93,6 +93,9 @@ static inline bool xf_worker_has(const struct xf_worker *w, unsigned lane)
     return xf_crew_worker(w->crew, lane) == w->number;
 }
 
+/* Control: CPU time that its threads have taken; 0 where there are none. */
+uint64_t xf_crew_cpu_ns(const struct xf_crew *crew);
+
 /* Adds the laps of all workers. */
 void xf_crew_collect(const struct xf_crew *crew, struct xf_stats *to);
 

@@ -520,3 +520,8 @@ const struct xf_stats *xf_source_stats(struct xf_source *s)
 {
     return xf_source_sum(s);
 }
+
+uint64_t xf_source_cpu_ns(const struct xf_source *s)
+{
+    return xf_crew_cpu_ns(&s->crew);
+}

@@ -43,6 +43,10 @@ const char *xf_source_error(const struct xf_source *s);
 
 /* What it and its lanes have counted; valid until the next call. */
 const struct xf_stats *xf_source_stats(struct xf_source *s);
+
+/* CPU time that its lanes' threads have taken so far; 0 where they have none of their own. */
+uint64_t xf_source_cpu_ns(const struct xf_source *s);
+
 void xf_source_free(struct xf_source *s);
 
 #endif

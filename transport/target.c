@@ -503,3 +503,8 @@ const struct xf_stats *xf_target_stats(struct xf_target *t)
 {
     return xf_target_sum(t);
 }
+
+uint64_t xf_target_cpu_ns(const struct xf_target *t)
+{
+    return xf_crew_cpu_ns(&t->crew);
+}

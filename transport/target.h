@@ -41,6 +41,10 @@ void xf_target_abort(struct xf_target *t, const char *reason);
 const char *xf_target_error(const struct xf_target *t);
 /* What it and its lanes have counted; valid until the next call. */
 const struct xf_stats *xf_target_stats(struct xf_target *t);
+
+/* CPU time that its lanes' threads have taken so far; 0 where they have none of their own. */
+uint64_t xf_target_cpu_ns(const struct xf_target *t);
+
 void xf_target_free(struct xf_target *t);
 
 #endif
