@@ -140,8 +140,10 @@ completes 'xl-fast bench -' --help --version -h
 completes 'xl-fast report CONTRIB' CONTRIBUTING.md
 completes 'xl-fast demo --compress ' auto lz4 none
 completes 'xl-fast demo --on-busy ' abort go
-completes 'xl-fast bench ' link plot seal
+completes 'xl-fast bench ' link plot receive seal send
 completes 'xl-fast bench seal --' --help --json --memory --seconds --version
+completes 'xl-fast bench send --' --fill --help --json --lanes --memory --passes --seconds --version
+completes 'xl-fast bench receive --fill ' compressible mixed random zero
 completes 'xl-fast bench link --s' --seal --search --seconds --serve --sink --size --source-port --stats-period
 completes 'xl-fast bench link --sink ' memory null
 completes 'xl-fast bench link --runs 2 h' hosta hostb

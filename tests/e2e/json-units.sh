@@ -14,6 +14,8 @@ units() {
 units 30 xl-fast demo --memory 16M --dirty-rate 4M --seed 1 --events "$work/events" --json
 units 30 cat "$work/events"
 units 8 xl-fast bench seal --memory 16M --seconds 1 --json
+units 18 xl-fast bench send --memory 16M --passes 2 --json
+units 18 xl-fast bench receive --memory 16M --passes 2 --lanes 2 --json
 units 30 xl-fast bench link --memory 16M --passes 1 --interval 0.1 --json
 units 30 xl-fast bench link --search --json
 units 3 xl-fast probe --json
