@@ -87,12 +87,23 @@ def busy(r, pct):
     return ", ".join(words) or "not measured"
 
 
+def alone(r):
+    """One end by itself."""
+    for end, name in (("send", "source"), ("receive", "target")):
+        yield (f"the {name} alone, one lane", f"{show(r[f'{end}_1_gbps'], 2, ' Gbit/s')}, "
+               f"{show(r[f'{end}_1_of_seal_limit'])} of what one core encrypts")
+        yield f"… the {name}, two lanes", f"{show(r[f'{end}_2_gbps'], 2, ' Gbit/s')}, {show(r[f'{end}_2_of_1'])} × one"
+    share = r["lanes_cpu_per_page_spread"]
+    yield "CPU time a page with 1, 2 and 4 lanes: most above least", show(None if share is None else 100 * share, 1, " %")
+
+
 def bench(r, skipped, failed, rates):
     """r: results.json; rates: (name, median, least, most, total_s, runs) of each kind."""
     figures = [
         ("rate, random pages, encrypted, one core per end", show(r["payload_gbps"], 2, " Gbit/s")),
         ("… divided by what one core encrypts at most", f"{show(r['of_seal_limit'])} of {show(r['seal_limit_gbps'], 1, ' Gbit/s')}"),
         ("total time of it", show(r["total_s"], 3, " s")),
+        *alone(r),
     ]
     for key, value in r.items():
         if found := re.fullmatch(r"qemu_(plain|tls)_(\d+)_s", key):
@@ -131,8 +142,8 @@ def bench(r, skipped, failed, rates):
         "make bench", r, more,
         "## Figures\n\nMedians.\n\n" + rows(("what", "figure"), figures),
         cycles and "## Cycles per page\n\n" + rows(("end", *STAGES, "busy"), cycles),
-        "## Each kind\n\nGbit/s of a guest's memory by total time; of seal, of what it encrypts; of link, of "
-        "the frames that arrive.\n\n"
+        "## Each kind\n\nGbit/s of a guest's memory by total time; of seal, of what it encrypts; of send and receive, of "
+        "one end by itself; of link, of the frames that arrive.\n\n"
         + rows(("what", "Gbit/s, median", "least", "most", "total", "runs"),
                [(n, show(m), show(low), show(high), show(t, 3, " s") if t else "", c) for n, m, low, high, t, c in rates]),
         (skipped or failed) and "## Not measured\n\n" + rows(("what", "why"), [

@@ -21,7 +21,7 @@ grep -q 'not built' "$work/err" || fail "it does not say what is missing"
 ln -s "$(realpath "$XL_FAST")" "$BUILD/xl-fast"
 mkdir "$work/bin"
 ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$work/bin/python3"
-PATH=$work/bin bench python3 scripts/bench --quick --memory 16M --downtimes 1 --only seal,random,qemu,downtime,link
+PATH=$work/bin bench python3 scripts/bench --quick --memory 16M --downtimes 1 --only seal,random,qemu,downtime,link,send,receive
 [ "$status" = 0 ] || fail "exit status $status"
 grep -q 'skipped: QEMU: no qemu-system-x86_64' "$work/err" || fail "it does not say that QEMU is missing"
 for what in 'link-memif-testpmd: no dpdk-testpmd here' 'link-veth: \(no ip here\|network namespaces take root\)'; do
@@ -41,6 +41,10 @@ assert 0 < s["ours-random"][0]["resident_bytes"] < 256 << 20
 for how in "sealed", "clear":
     assert r[f"link_memif_{how}_gbps"] == s[f"link-memif-{how}"][0]["gbps"] > 0
 assert r["link_memif_testpmd_gbps"] is None and r["link_veth_iperf3_tcp_gbps"] is None
+for name in "send-1", "send-2", "receive-1", "receive-2":
+    assert r[name.replace("-", "_") + "_gbps"] == s[name][0]["gbps"] > 0
+assert r["lanes_cpu_per_page_spread"] >= 0
+assert abs(r["receive_1_of_seal_limit"] - r["receive_1_gbps"] / r["seal_limit_gbps"]) < 1e-9
 assert r["source_seal_cycles"] > 0 and r["target_write_cycles"] > 0
 xml.dom.minidom.parse(sys.argv[1] + "/plot.svg")
 END
@@ -56,6 +60,8 @@ assert line("machine") == f"{r['cpu']}, {r['cpus']} CPUs, Linux {r['kernel']}"
 assert line("versions") == f"{r['version']}, commit {r['commit']}, DPDK {r['dpdk']}" and r["version"].startswith("xl-fast ")
 assert "a quick look" in line("runs")
 assert line("rate, random pages, encrypted") == f"{r['payload_gbps']:.2f} Gbit/s"
+assert line("the source alone, one lane").startswith(f"{r['send_1_gbps']:.2f} Gbit/s, {r['send_1_of_seal_limit']:.2f} of")
+assert line("… the target, two lanes") == f"{r['receive_2_gbps']:.2f} Gbit/s, {r['receive_2_of_1']:.2f} × one"
 assert line("`--max-downtime 30`").startswith(f"{r['downtime_hits_30']:.0f} % kept")
 assert line("QEMU in plain text, 4 channels") == line("rate with 2 lanes") == line("written to at 90 %") == "not measured"
 assert line("frames of 1514 bytes over memif: `xl-fast bench link`") == f"{r['link_memif_sealed_gbps']:.2f} Gbit/s"
@@ -107,6 +113,9 @@ r = bench.summarize(a, {
     "qemu-tls-1": totals(60, 60, 60), "qemu-tls-4": totals(40, 40, 40),
     "compress-none-compressible-1G": totals(4, 4, 4), "compress-auto-compressible-1G": totals(2, 2, 2),
     "compress-none-random-10G": totals(3, 3, 3), "compress-auto-random-10G": totals(4, 4, 4),
+    "send-1": [{"gbps": 60.0, "cpu_ns_per_page": 500.0}], "send-2": [{"gbps": 90.0, "cpu_ns_per_page": 550.0}],
+    "send-4": [{"gbps": 90.0, "cpu_ns_per_page": 625.0}], "receive-1": [{"gbps": 40.0, "cpu_ns_per_page": 800.0}],
+    "receive-2": [{"gbps": 60.0, "cpu_ns_per_page": 800.0}], "receive-4": [{"gbps": 60.0, "cpu_ns_per_page": 880.0}],
     "size-256M": [{"payload_gbps": 10.0, "resident_bytes": 64 << 20}] * 3,
     "size-1024M": [{"payload_gbps": 8.0, "resident_bytes": 65 << 20}] * 3,
     "downtime-30": stood((30.0, 22.5), (30.1, 37.7), None, (1.0, 1.0)),
@@ -114,6 +123,7 @@ r = bench.summarize(a, {
 want = {"total_s": 2.0, "of_seal_limit": 0.5, "vs_qemu_plain_best": 6.0, "qemu_plain_best": "qemu-plain-2",
         "vs_qemu_tls": 20.0, "zero_vs_random": 4.0, "mixed_vs_random": None, "auto_vs_none_3to1_1g": 2.0,
         "auto_vs_none_random_10g": 0.75,
+        "send_1_of_seal_limit": 0.75, "send_2_of_1": 1.5, "receive_1_of_seal_limit": 0.5, "lanes_cpu_per_page_spread": 0.25,
         "downtime_hits_30": 50.0, "downtime_hits_of_100": 50.0, "downtime_predicted_100": 100.0,
         "downtime_predicted_300": 0.0, "size_1024m_resident_mib": 65.0, "size_8192m_payload_gbps": None,
         "sizes_least_of_most": 0.8, "source_seal_cycles": 5.0, "target_busy_pct": 90.0}
