@@ -19,8 +19,8 @@ struct xf_found {
     char other[64];  /* an interface's PCI device, or a PCI device's interface; "" = none */
     bool up, link;   /* an interface's */
     uint32_t mtu;    /* an interface's; 0 = only DPDK can tell */
-    unsigned queues; /* an interface's receive queues */
-    int speed_mbps;  /* an interface's; 0 = it does not say */
+    unsigned queues; /* receive queues of the interface, a PCI device's too; 0 = not known */
+    int speed_mbps;  /* likewise; 0 = it does not say */
     bool usable;     /* as it is, under `name` */
     char why[XF_FOUND_WHY_BYTES]; /* if not */
     /* The shell command that fixes it, as root; "": there is none. Safe: it

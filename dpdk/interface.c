@@ -49,6 +49,16 @@ static unsigned count_queues(const char *dir)
     return n;
 }
 
+void xf_interface_measure(const char *sysfs, const char *name, struct xf_found *out)
+{
+    char dir[256];
+    long number;
+
+    snprintf(dir, sizeof(dir), "%s/class/net/%s", sysfs, name);
+    out->speed_mbps = xf_sysfs_number(dir, "speed", &number) && number > 0 ? (int)number : 0;
+    out->queues = count_queues(dir);
+}
+
 int xf_interface_probe(const char *sysfs, const char *name, struct xf_found *out)
 {
     char dir[256], master[32];
@@ -64,8 +74,7 @@ int xf_interface_probe(const char *sysfs, const char *name, struct xf_found *out
     out->up = flags & IFF_UP;
     out->link = out->up && xf_sysfs_number(dir, "carrier", &number) && number;
     out->mtu = xf_sysfs_number(dir, "mtu", &number) ? (uint32_t)number : 0;
-    out->speed_mbps = xf_sysfs_number(dir, "speed", &number) && number > 0 ? (int)number : 0;
-    out->queues = count_queues(dir);
+    xf_interface_measure(sysfs, name, out);
     if (xf_sysfs_number(dir, "type", &number) && number != ARPHRD_ETHER)
         return xf_found_refuse(out, -ENODEV, "no Ethernet");
     if (strlen(name) >= XF_SPEC_IF_BYTES)

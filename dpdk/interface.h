@@ -11,6 +11,9 @@ int xf_interface_parse(struct xf_port_spec *spec, const char *name, const char *
 /* Whether it is there, up, and not taken. -ENODEV, -ENETDOWN or -EBUSY. */
 int xf_interface_probe(const char *sysfs, const char *name, struct xf_found *found);
 
+/* Its speed and receive queues, as far as sysfs tells. */
+void xf_interface_measure(const char *sysfs, const char *name, struct xf_found *found);
+
 /* A kind's link_state(): the drivers call themselves up whatever the interface under them does. */
 int xf_interface_link_state(const struct xf_port_spec *spec);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "interface.h"
 #include "kernelif.h"
 #include "sysfs.h"
 
@@ -159,6 +160,8 @@ int xf_pci_probe(const char *sysfs, const char *address, const struct xf_dpdk_ho
         return xf_found_refuse(out, -ENODEV, "there is no such PCI device");
     xf_sysfs_link(dir, "driver", out->driver, sizeof(out->driver));
     find_interface(dir, out->other, sizeof(out->other));
+    if (out->other[0])
+        xf_interface_measure(sysfs, out->other, out);
     if (!out->driver[0] && !host->pv_dom0) {
         fix_driver(out, xf_sysfs_exists(dir, "physfn"));
         return xf_found_refuse(out, -ENODEV, "no driver: bind it to vfio-pci or uio_pci_generic");

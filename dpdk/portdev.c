@@ -218,9 +218,13 @@ int xf_portdev_open(struct xf_port *p, const struct xf_port_config *config,
     rc = rte_eth_dev_info_get(p->id, &info);
     if (rc)
         goto out;
-    if (queues > info.max_rx_queues || queues > info.max_tx_queues) {
+    unsigned most = min_u32(info.max_rx_queues, info.max_tx_queues);
+
+    if (queues > most && config->fewer && most)
+        queues = most;
+    if (queues > most) {
         snprintf(err, XF_DPDK_ERR_BYTES, "port %s: %u queues were asked for, but it has %u",
-                 config->port, queues, min_u32(info.max_rx_queues, info.max_tx_queues));
+                 config->port, queues, most);
         return -EINVAL;
     }
     rc = make_plan(p, &info, config, &plan, err);

@@ -27,6 +27,21 @@ bool xf_sysfs_number(const char *dir, const char *name, long *value)
     return ok;
 }
 
+bool xf_sysfs_line(const char *dir, const char *name, char *out, size_t size)
+{
+    char path[512];
+
+    out[0] = 0;
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool ok = fgets(out, (int)size, f);
+    fclose(f);
+    out[strcspn(out, "\n")] = 0;
+    return ok;
+}
+
 bool xf_sysfs_exists(const char *dir, const char *name)
 {
     char path[512];

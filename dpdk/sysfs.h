@@ -14,6 +14,9 @@ void xf_sysfs_copy(char *out, size_t size, const char *text);
 /* The file's number, in C's notation; false if there is none. */
 bool xf_sysfs_number(const char *dir, const char *name, long *value);
 
+/* The file's first line without its end, as much as fits; false and "" if it cannot be read. */
+bool xf_sysfs_line(const char *dir, const char *name, char *out, size_t size);
+
 bool xf_sysfs_exists(const char *dir, const char *name);
 
 /* The last word of what a link points to; "" if there is no link. */

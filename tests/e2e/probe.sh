@@ -23,6 +23,17 @@ echo 9000 | tee "$net/eth1/mtu" >"$net/eth2/mtu"
 echo xen >"$work/sys/hypervisor/type"
 echo PV >"$work/sys/hypervisor/guest_type"
 
+# A NIC of 100 Gbit/s that DPDK and the kernel share, and CPUs for it.
+pci=$work/sys/bus/pci/devices/0000:01:00.0
+shared_nic() {
+    mkdir -p "$work/sys/devices/system/cpu" "$work/sys/drivers/mlx5_core" "$pci/net/eth3" "$net/eth3/queues/"rx-{0..7}
+    ln -s "$work/sys/drivers/mlx5_core" "$pci/driver"
+    echo PVH >"$work/sys/hypervisor/guest_type"
+    echo 0x020000 >"$pci/class"
+    echo 100000 >"$net/eth3/speed"
+    echo 0-15 >"$work/sys/devices/system/cpu/online"
+}
+
 # Without the Xen part: what counts is whether a port is usable.
 export XL_FAST_LIBDIR=$work/lib
 probe --json
@@ -41,21 +52,38 @@ mv "$work/eth1" "$net/eth1"
 cat >"$work/lib/xl-fast-preflight" <<'END'
 #!/bin/sh
 [ "$*" = host ] || exit 2
-printf '%s\n' protocol=1 xen=4.17 free_kib=204800 configured=eth1 port=eth1 address=192.0.2.1/24 mtu=9000 "${FAKE_LAST:-fast=ok}"
+printf '%s\n' protocol=1 xen=4.17 free_kib=204800 configured=eth1 port=eth1 address=192.0.2.1/24 mtu=9000 lanes=3 "${FAKE_LAST:-fast=ok}"
 END
 chmod +x "$work/lib/xl-fast-preflight"
 probe
 [ "$status" = 0 ] || fail "exit status $status"
 has 'PV dom0, Xen 4.17'
+shared_nic
+probe
+has 'PVH or HVM dom0, Xen 4.17'
 has '200 MiB free in Xen for guests'
 has 'ready     port eth1, address 192.0.2.1/24, MTU 9000'
-has 'port = "eth1"'
+has 'port eth1, address 192.0.2.1/24, MTU 9000, lanes 3'
+has 'port = "eth1" # 1 lane: a kernel interface'
+has 'port = "0000:01:00.0" # 4 lanes: one for each 25 Gbit/s'
 probe --json
 is ready true
 is xen '"4.17"'
 is xen_free_bytes 209715200
 is port '"eth1"'
 is address '"192.0.2.1/24"'
+python3 - "$work/out" <<'END' || fail "other lanes of a port"
+import json, sys
+
+host = json.load(open(sys.argv[1]))
+ports = {p["name"]: (p["lanes"], p["lanes_why"]) for p in host["ports"]}
+assert host["lanes"] == 3, host
+assert ports["eth1"] == (1, "a kernel interface"), ports
+assert ports["0000:01:00.0"] == (4, "one for each 25 Gbit/s"), ports
+END
+echo 0-1 >"$work/sys/devices/system/cpu/online"
+probe
+has 'port = "0000:01:00.0" # 1 lane: fewer than 4 CPUs'
 FAKE_LAST='why=A: port eth7: there is no such network interface' probe --json
 [ "$status" = 1 ] || fail "exit status $status with a port that is not there"
 grep -q "\"why\": \"A: port eth7: there is no such network interface\"" "$work/out" || fail "it does not say why"

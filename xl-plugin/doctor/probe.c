@@ -16,6 +16,7 @@
 #include <json-c/json.h>
 
 #include "dpdk/eal.h"
+#include "dpdk/lanes.h"
 #include "dpdk/probe.h"
 #include "transport/offer.h"
 #include "xl-plugin/cli/cli.h"
@@ -34,7 +35,8 @@ struct probe {
     unsigned ports_n;
     /* By xl-fast-preflight; "" where it does not say. */
     bool asked;
-    char xen[32], free_kib[32], configured[256], address[64], mtu[16], why[XF_PREFLIGHT_WHY_BYTES];
+    char xen[32], free_kib[32], configured[256], address[64], mtu[16], lanes[16],
+        why[XF_PREFLIGHT_WHY_BYTES];
     char fix[XF_FOUND_FIX_BYTES]; /* what why says */
     bool ok;
 };
@@ -57,6 +59,7 @@ static void take(void *arg, const char *key, const char *value)
         {"configured", p->configured, sizeof(p->configured)},
         {"address", p->address, sizeof(p->address)},
         {"mtu", p->mtu, sizeof(p->mtu)},
+        {"lanes", p->lanes, sizeof(p->lanes)},
         {"why", p->why, sizeof(p->why)},
         {"fix", p->fix, sizeof(p->fix)},
     };
@@ -107,10 +110,14 @@ static void print_ports(const struct probe *p)
                : port->up   ? "none"
                             : "down",
                queues);
-        if (port->usable)
-            printf("port = \"%s\"\n", port->name);
-        else
+        if (port->usable) {
+            struct xf_lanes lanes = xf_lanes_of(p->sysfs, port);
+
+            printf("port = \"%s\" # %u lane%s: %s\n", port->name, lanes.n, lanes.n == 1 ? "" : "s",
+                   lanes.why);
+        } else {
             printf("no: %s%s%s\n", port->why, port->fix[0] ? "; fix: " : "", port->fix);
+        }
     }
 }
 
@@ -134,8 +141,9 @@ static void print_text(const struct probe *p)
            p->host.pv_dom0 ? " (a PV dom0 has none)" : "");
     printf("ready     ");
     if (p->ok)
-        printf("port %s, address %s%s%s\n", p->configured, p->address,
-               strtoul(p->mtu, NULL, 10) ? ", MTU " : "", strtoul(p->mtu, NULL, 10) ? p->mtu : "");
+        printf("port %s, address %s%s%s%s%s\n", p->configured, p->address,
+               strtoul(p->mtu, NULL, 10) ? ", MTU " : "", strtoul(p->mtu, NULL, 10) ? p->mtu : "",
+               p->lanes[0] ? ", lanes " : "", p->lanes);
     else
         printf("no: %s%s%s\n", p->why, p->fix[0] ? "; fix: " : "", p->fix);
     print_ports(p);
@@ -158,8 +166,9 @@ static void put_bool(struct json_object *to, const char *key, bool value)
     json_object_object_add(to, key, json_object_new_boolean(value));
 }
 
-static struct json_object *port_object(const struct xf_found *port)
+static struct json_object *port_object(const char *sysfs, const struct xf_found *port)
 {
+    struct xf_lanes lanes = xf_lanes_of(sysfs, port);
     struct json_object *o = json_object_new_object();
 
     put_string(o, "name", port->name);
@@ -173,6 +182,8 @@ static struct json_object *port_object(const struct xf_found *port)
         put_number(o, "queues", port->queues);
         put_number(o, "speed_bps", (uint64_t)port->speed_mbps * 1000000);
     }
+    put_number(o, "lanes", lanes.n);
+    put_string(o, "lanes_why", lanes.why);
     put_bool(o, "usable", port->usable);
     put_string(o, "why", port->why);
     put_string(o, "fix", port->fix);
@@ -197,8 +208,10 @@ static void print_json(const struct probe *p)
         put_number(o, "xen_free_bytes", strtoull(p->free_kib, NULL, 10) * 1024);
     put_string(o, "port", p->configured);
     put_string(o, "address", p->address);
+    json_object_object_add(
+        o, "lanes", p->lanes[0] ? json_object_new_uint64(strtoull(p->lanes, NULL, 10)) : NULL);
     for (unsigned i = 0; i < p->ports_n; i++)
-        json_object_array_add(ports, port_object(&p->ports[i]));
+        json_object_array_add(ports, port_object(p->sysfs, &p->ports[i]));
     json_object_object_add(o, "ports", ports);
     printf("%s\n",
            json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
@@ -250,6 +263,7 @@ int xf_cli_probe(int argc, char **argv)
         fprintf(stderr, "xl-fast probe: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
+    p->sysfs = given.sysfs;
     gethostname(p->name, sizeof(p->name) - 1);
     xf_dpdk_probe_host_at(given.sysfs, &p->host);
     p->memory_kib = xf_memory_available_kib();

@@ -5,6 +5,7 @@
  */
 #include "tests/unit/common/unit.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "dpdk/port.h"
@@ -24,6 +25,38 @@ static int open_port(void **state)
         return -1;
     }
     return 0;
+}
+
+#define RINGS 16u /* net_ring's queues */
+
+/* In a process of its own, since DPDK starts once: 0, or what went wrong. */
+static int open_with_more_queues(void)
+{
+    struct xf_port_config config = {.port = "net_ring1", .ipv4 = 0x0a000001, .queues = RINGS + 1};
+    char err[XF_DPDK_ERR_BYTES];
+
+    if (xf_dpdk_start(config.port, config.queues, err))
+        return 1;
+    if (xf_port_open(&port, &config, err) != -EINVAL ||
+        strcmp(err, "port net_ring1: 17 queues were asked for, but it has 16"))
+        return 2;
+    config.fewer = true;
+    if (xf_port_open(&port, &config, err))
+        return 3;
+    return port->queues == RINGS ? 0 : 4;
+}
+
+/* Before DPDK starts here. */
+static void a_port_with_fewer_queues_is_taken_if_that_will_do(void **state)
+{
+    int status;
+    pid_t pid = fork();
+
+    (void)state;
+    if (!pid)
+        _exit(open_with_more_queues());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 static int close_port(void **state)
@@ -220,6 +253,9 @@ static void no_directory_is_left(void **state)
 
 int main(void)
 {
+    const struct CMUnitTest before[] = {
+        cmocka_unit_test(a_port_with_fewer_queues_is_taken_if_that_will_do),
+    };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_peer_packets_go_nowhere),
         cmocka_unit_test(what_is_sent_arrives),
@@ -231,5 +267,7 @@ int main(void)
         cmocka_unit_test(no_directory_is_left),
     };
 
-    return cmocka_run_group_tests(tests, open_port, close_port);
+    int failed = cmocka_run_group_tests(before, NULL, NULL);
+
+    return failed + cmocka_run_group_tests(tests, open_port, close_port);
 }

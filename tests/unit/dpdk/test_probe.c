@@ -116,6 +116,8 @@ static void ports_are_found_and_judged(void **state)
     assert_int_equal(ports[1].queues, 2);
     assert_int_equal(ports[1].speed_mbps, 25000);
     assert_int_equal(ports[0].speed_mbps, 0);
+    assert_int_equal(ports[7].speed_mbps, 25000); /* 0000:00:02.0, by its interface */
+    assert_int_equal(ports[7].queues, 2);
     assert_string_equal(ports[1].other, "0000:00:02.0");
     assert_string_equal(ports[1].driver, "virtio-pci");
     assert_true(ports[1].up && ports[1].link);
