@@ -25,17 +25,17 @@ void xf_dpdk_thread_end(void)
 /* One that cannot be kept on a CPU runs on any. */
 static void begin(void *arg, unsigned thread)
 {
-    const struct xf_dpdk_threads *where = arg;
+    const struct xf_cpu_list *cpus = arg;
     char name[16];
 
     snprintf(name, sizeof(name), "xl-fast lane %u", thread);
     pthread_setname_np(pthread_self(), name);
     xf_dpdk_thread_begin();
-    if (where && where->cpus_n) {
+    if (cpus && cpus->n) {
         cpu_set_t set;
 
         CPU_ZERO(&set);
-        CPU_SET(where->cpus[thread % where->cpus_n], &set);
+        CPU_SET(cpus->cpus[thread % cpus->n], &set);
         (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
     }
 }
@@ -47,8 +47,10 @@ static void end(void *arg, unsigned thread)
     xf_dpdk_thread_end();
 }
 
-struct xf_threads xf_dpdk_threads(unsigned lanes, struct xf_dpdk_threads *where)
+struct xf_threads xf_dpdk_threads(unsigned lanes, const struct xf_cpu_list *cpus)
 {
-    return (struct xf_threads){
-        .count = lanes > 1 ? lanes : 0, .begin = begin, .end = end, .arg = where};
+    return (struct xf_threads){.count = lanes > 1 || (cpus && cpus->n) ? lanes : 0,
+                               .begin = begin,
+                               .end = end,
+                               .arg = (void *)cpus};
 }

@@ -6,19 +6,15 @@
 #ifndef XF_DPDK_THREAD_H
 #define XF_DPDK_THREAD_H
 
+#include "transport/base/cpu_list.h"
 #include "transport/threads.h"
 
 void xf_dpdk_thread_begin(void);
 void xf_dpdk_thread_end(void);
 
-/* Where the threads of a session's lanes run. */
-struct xf_dpdk_threads {
-    unsigned cpus[64]; /* thread i is kept on cpus[i % cpus_n] */
-    unsigned cpus_n;   /* 0: where the scheduler puts it */
-};
-
-/* Those threads (transport/threads.h): none for one lane, else one for each. where: NULL, or it
-   must outlive them. */
-struct xf_threads xf_dpdk_threads(unsigned lanes, struct xf_dpdk_threads *where);
+/* The threads of a session's lanes (transport/threads.h): none for one lane that may run anywhere,
+   else one for each. Thread i is kept on cpus[i % n], as far as that CPU is there; NULL or empty:
+   where the scheduler puts it. cpus must outlive them. */
+struct xf_threads xf_dpdk_threads(unsigned lanes, const struct xf_cpu_list *cpus);
 
 #endif

@@ -28,6 +28,8 @@ refused --corrupt --corrupt inf
 refused --seed --seed x
 refused --seed --seed 99999999999999999999
 refused --lanes --lanes 0
+refused "--cpus: '2-' is not CPU numbers and ranges" --cpus 2-
+refused '--cpus: there is no CPU 1023, this host has ' --cpus 0,1023
 refused --max-downtime --max-downtime 0
 refused --bandwidth --bandwidth 8Gb
 refused --compress --compress zstd
@@ -47,7 +49,7 @@ refused '--memory needs a value: SIZE' --memory
 
 demo --help
 [ "$status" = 0 ] || fail "--help: exit status $status"
-for option in memory fill dirty-rate writers max-downtime bandwidth compress lanes source-port target-port loss reorder duplicate corrupt seed events report timing json; do
+for option in memory fill dirty-rate writers max-downtime bandwidth compress lanes cpus source-port target-port loss reorder duplicate corrupt seed events report timing json; do
     grep -q -e "--$option" "$work/out" || fail "--help does not name --$option"
 done
 

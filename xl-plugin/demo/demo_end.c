@@ -241,7 +241,7 @@ static int run_source(struct parts *p)
     config.plan = &plan.plan;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.compress = o->compress;
-    config.threads = xf_dpdk_threads(o->lanes, NULL);
+    config.threads = xf_dpdk_threads(o->lanes, &o->cpus);
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
     p->began_us = xf_now_us();
@@ -344,7 +344,7 @@ static int run_target(struct parts *p)
     rc = receive_offer(p, &config.offer);
     if (rc)
         return rc;
-    config.threads = xf_dpdk_threads(o->lanes, NULL);
+    config.threads = xf_dpdk_threads(o->lanes, &o->cpus);
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
     rc = xf_target_new(&target, &config, &guest, p->link, xf_now_us());

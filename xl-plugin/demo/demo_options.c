@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "dpdk/lanes.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/memory.h"
 #include "xl-plugin/cli/move_options.h"
@@ -30,6 +31,11 @@ static const char *take_memory(const char *text, void *to)
 {
     return xf_ends_memory_parse(text, to) ? "a size of a 4K page at least: such as 64M or 64MiB"
                                           : NULL;
+}
+
+static const char *take_cpus(const char *text, void *to)
+{
+    return xf_cpu_list_parse(text, to) ? XF_CPU_LIST_WORDS : NULL;
 }
 
 static const char *take_port(const char *text, void *to)
@@ -73,6 +79,12 @@ const struct xf_option xf_demo_option_rows[] = {
      .max = XF_ENDS_QUEUES_MAX,
      TO(lanes),
      .help = "threads at each end that move the guest, a queue of the port each (1)"},
+    {.name = "cpus",
+     .value = "LIST",
+     .kind = XF_OPTION_OWN,
+     .take = take_cpus,
+     TO(cpus),
+     .help = "the CPUs that both ends' threads are kept on, such as 2-5,8 (any)"},
     {.name = "source-port",
      .value = "[NETNS/]PORT",
      .kind = XF_OPTION_OWN,
@@ -142,6 +154,19 @@ static int check_memory(const struct xf_command *c, const struct xf_demo_options
                                                   : "--fill zero, whose pages need none");
 }
 
+static int check_cpus(const struct xf_command *c, const struct xf_demo_options *o)
+{
+    struct xf_cpu_list online;
+    char shown[80];
+
+    xf_cpus_online("/sys", &online);
+    for (unsigned i = 0; online.n && i < o->cpus.n; i++)
+        if (!xf_cpu_list_has(&online, o->cpus.cpus[i]))
+            return xf_usage_error(c, "--cpus: there is no CPU %u, this host has %s",
+                                  o->cpus.cpus[i], xf_cpu_list_show(&online, shown, sizeof(shown)));
+    return XF_GO_ON;
+}
+
 int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o, int argc,
                           char **argv)
 {
@@ -167,6 +192,8 @@ int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o,
         return xf_usage_error(c, "--json and --events - both need stdout");
     if (o->report && o->events && !strcmp(o->events, "-"))
         return xf_usage_error(c, "--report needs a file's events, not those of --events -");
+    if (check_cpus(c, o) != XF_GO_ON)
+        return XF_EXIT_USAGE;
     if (!o->ports[0].port != !o->ports[1].port)
         return xf_usage_error(c, "--source-port and --target-port go together");
     if (!o->writers || !o->dirty_bytes_per_s) /* nobody writes: either of them says so */

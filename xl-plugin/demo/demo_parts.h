@@ -37,6 +37,7 @@
 #include "transport/events.h"
 #include "transport/sim/faultlink.h"
 #include "transport/link.h"
+#include "transport/base/cpu_list.h"
 #include "transport/base/on_busy.h"
 #include "transport/base/stats.h"
 #include "ends.h"
@@ -56,6 +57,7 @@ struct xf_demo_options {
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned lanes;
+    struct xf_cpu_list cpus;      /* where their threads run; empty: anywhere */
     struct xf_ends_port ports[2]; /* of source and target; their names are NULL: memif */
     const char *events;           /* file of events, "-": stdout; NULL: none */
     const char *report;           /* a page to write; NULL: none */

@@ -95,12 +95,17 @@ static void put_hash(struct json_object *to, const char *key, const uint64_t has
 
 static void put_settings(struct json_object *to, const struct xf_demo_options *o)
 {
+    char cpus[256];
+
     put_u64(to, "seed", o->seed);
     put_u64(to, "memory_bytes", o->memory_bytes);
     json_object_object_add(to, "fill", json_object_new_string(xf_ends_fill_name(o->fill)));
     put_u64(to, "dirty_bps", o->dirty_bytes_per_s * 8);
     put_u64(to, "writers", o->writers);
     put_u64(to, "lanes", o->lanes);
+    json_object_object_add(
+        to, "cpus",
+        o->cpus.n ? json_object_new_string(xf_cpu_list_show(&o->cpus, cpus, sizeof(cpus))) : NULL);
     put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
     json_object_object_add(to, "throttle", json_object_new_boolean(o->throttle));
     json_object_object_add(to, "on_busy", json_object_new_string(xf_on_busy_name(o->on_busy)));
