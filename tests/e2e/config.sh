@@ -17,7 +17,7 @@ shown() {
 }
 
 unset XL_FAST_CONF XL_FAST_LIBDIR XL_FAST_MAX_DOWNTIME XL_FAST_ON_BUSY XL_FAST_THROTTLE XL_FAST_BANDWIDTH XL_FAST_COMPRESS XL_FAST_CONNECT_TIMEOUT \
-    XL_FAST_VERIFY XL_FAST_STOCK_HELPER
+    XL_FAST_VERIFY XL_FAST_STOCK_HELPER XL_FAST_LANES
 
 # Without the Xen part there is nobody to ask.
 XL_FAST_LIBDIR=$work/nowhere check --json
@@ -61,8 +61,24 @@ shown bandwidth '"2500M"' file
 shown max_downtime 300 file
 XL_FAST_MAX_DOWNTIME=20 check "$conf"
 shown max_downtime 20 environment
+shown '#cpus' '' 'default: where the scheduler puts the lanes'
+XL_FAST_LANES=8 check "$conf"
+shown lanes 8 environment
 XL_FAST_CONF=$conf check
 [ "$status" = 0 ] || fail "exit status $status with XL_FAST_CONF"
+
+# Lanes that nobody has set, of a kernel interface and of a PCI device with a link of 100 Gbit/s.
+sys=$work/sys
+mkdir -p "$sys/devices/system/cpu" "$sys/class/net/eth7/queues/"rx-{0..7} "$sys/bus/pci/devices/0000:01:00.0/net/eth7"
+echo 0-15 >"$sys/devices/system/cpu/online"
+echo 100000 >"$sys/class/net/eth7/speed"
+printf '%s\n' 'port = "eth7"' 'cpus = "8,2-4"' >"$work/default.conf"
+XL_FAST_SYSFS=$sys check "$work/default.conf"
+shown lanes 1 default
+shown cpus '"8,2-4"' file
+printf '%s\n' 'port = "0000:01:00.0"' >"$work/default.conf"
+XL_FAST_SYSFS=$sys check "$work/default.conf"
+shown lanes 4 default
 
 check --check "$conf" # as old scripts say it
 [ "$status" = 0 ] || fail "exit status $status with --check"

@@ -14,7 +14,7 @@ ln -s "$(realpath "${XF_BUILD:-$repo/build}")/xl-fast" "$dir/tools/xl-fast"
 cat >"$dir/real/xl" <<'END'
 #!/bin/sh
 for word; do printf '[%s]' "$word"; done
-echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DOWNTIME:-} bandwidth=${XL_FAST_BANDWIDTH:-}${XL_FAST_COMPRESS:+ compress=$XL_FAST_COMPRESS}${XL_FAST_ON_BUSY:+ on_busy=$XL_FAST_ON_BUSY}${XL_FAST_VERIFY:+ verify=$XL_FAST_VERIFY}"
+echo " helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} downtime=${XL_FAST_MAX_DOWNTIME:-} bandwidth=${XL_FAST_BANDWIDTH:-}${XL_FAST_COMPRESS:+ compress=$XL_FAST_COMPRESS}${XL_FAST_LANES:+ lanes=$XL_FAST_LANES}${XL_FAST_ON_BUSY:+ on_busy=$XL_FAST_ON_BUSY}${XL_FAST_VERIFY:+ verify=$XL_FAST_VERIFY}"
 [ -z "${FAKE_TOUCH:-}" ] || rm -f "$XL_FAST_UNTOUCHED"
 [ -z "${XL_FAST:-}" ] || eval "${FAKE_DO:-}"
 [ -z "${XL_FAST:-}" ] || exit "${FAKE_XL_STATUS:-0}"
@@ -132,6 +132,7 @@ check "--fast at the end" 0 "[migrate][d][u@h.example $remote] $ours" '' xl migr
 check "overrides" 0 "$ours downtime=20 bandwidth=8000000000" '' xl migrate --fast --max-downtime 20 --bandwidth=8G d h
 check "compress" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= compress=lz4" '' xl migrate --fast --compress lz4 d h
 check "compress=" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= compress=none" '' xl migrate --compress=none --fast d h
+check "lanes" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= lanes=4" '' xl migrate --fast --lanes 4 d h
 check "on-busy" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= on_busy=abort" '' xl migrate --fast --on-busy abort d h
 check "on-busy=" 0 "[migrate][d][h $remote] $ours downtime= bandwidth= on_busy=go" '' xl migrate --on-busy=go --fast d h
 check "on-busy what" 2 '' "--on-busy: 'wait' is not one of go, abort" xl migrate --fast --on-busy wait d h

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (xf_config_parse(&c, text, "fuzz", err)) {
         FUZZ_CHECK(err[0] && memchr(err, 0, sizeof(err)) && !strchr(err, '\n'));
     } else {
-        FUZZ_CHECK(c.prefix >= 1 && c.prefix <= 32 && c.lanes <= 64);
+        FUZZ_CHECK(c.prefix >= 1 && c.prefix <= 32 && c.lanes <= 64 && c.cpus.n <= XF_CPU_MAX);
         FUZZ_CHECK(!c.mtu || (c.mtu >= 576 && c.mtu <= 9000));
         FUZZ_CHECK(c.connect_timeout_s >= 1 && c.connect_timeout_s <= 3600);
         FUZZ_CHECK(c.max_downtime_us >= 1000 && c.max_downtime_us <= UINT64_C(3600000000));

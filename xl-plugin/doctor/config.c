@@ -71,6 +71,7 @@ static void take(void *arg, const char *key, const char *value)
 static const char *without(const char *key)
 {
     static const char *const words[][2] = {
+        {"cpus", "where the scheduler puts the lanes"},
         {"mtu", "the largest that the port takes"},
         {"bandwidth", "no limit"},
         {"stock_helper", "found by itself"},

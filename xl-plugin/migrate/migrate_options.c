@@ -15,6 +15,7 @@
 static const char *const fast_words[] = {"port", "auto", NULL};
 
 #define FILE_SAYS  "xl-fast.conf's"
+#define LANES_MAX  64u /* of xl-fast.conf, too */
 #define TO(member) .to = offsetof(struct xf_migrate_options, member)
 
 const struct xf_option xf_migrate_option_rows[] = {
@@ -31,6 +32,13 @@ const struct xf_option xf_migrate_option_rows[] = {
     XF_MOVE_THROTTLE(TO(throttle)),
     XF_MOVE_BANDWIDTH(TO(bandwidth_bytes_per_s), FILE_SAYS),
     XF_MOVE_COMPRESS(TO(compress), FILE_SAYS),
+    {.name = "lanes",
+     .value = "N",
+     .kind = XF_OPTION_COUNT,
+     .min = 1,
+     .max = LANES_MAX,
+     TO(lanes),
+     .help = "threads that move the guest, a queue of the port each (" FILE_SAYS ")"},
     {.name = "verify",
      TO(verify),
      .help = "compare all pages on both hosts before the guest starts on the target"},
@@ -123,6 +131,8 @@ void xf_migrate_options_export(const struct xf_migrate_options *o)
         export_number("XL_FAST_MAX_DOWNTIME", o->max_downtime_us / 1000);
     if (o->bandwidth_bytes_per_s)
         export_number("XL_FAST_BANDWIDTH", o->bandwidth_bytes_per_s * 8);
+    if (o->lanes)
+        export_number("XL_FAST_LANES", o->lanes);
     if (o->on_busy != XF_MIGRATE_NOT_GIVEN)
         setenv("XL_FAST_ON_BUSY", xf_words_on_busy[o->on_busy], 1);
     if (o->compress != XF_MIGRATE_NOT_GIVEN)

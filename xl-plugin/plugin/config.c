@@ -17,6 +17,7 @@
 #include <xxhash.h>
 
 #include "config_text.h"
+#include "dpdk/lanes.h"
 #include "transport/base/rate.h"
 
 #define FILE_MAX_BYTES ((size_t)64 << 10)
@@ -215,6 +216,19 @@ static int get_bandwidth(struct reading *r)
     return 0;
 }
 
+static int get_cpus(struct reading *r)
+{
+    const char *text;
+    int rc = xlu_cfg_get_string(r->cfg, "cpus", &text, 1);
+
+    if (rc == ESRCH)
+        return 0;
+    if (rc || xf_cpu_list_parse(text, &r->config->cpus))
+        return refuse(r, "%s: line %u: cpus must be %s", r->name, r->lines[XF_KEY_CPUS],
+                      XF_CPU_LIST_WORDS);
+    return 0;
+}
+
 static int get_compress(struct reading *r)
 {
     const char *text;
@@ -266,7 +280,8 @@ static void take(struct reading *r)
     get_port(r);
     get_address(r);
     c->udp_port = (uint16_t)get_number(r, XF_KEY_UDP_PORT, 1, 65535, 0);
-    c->lanes = (unsigned)get_number(r, XF_KEY_LANES, 1, 64, 0);
+    c->lanes = (unsigned)get_number(r, XF_KEY_LANES, 1, XF_LANES_MAX, 0);
+    get_cpus(r);
     c->mtu = (uint32_t)get_number(r, XF_KEY_MTU, 576, 9000, 0);
     c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
     c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;
@@ -308,11 +323,14 @@ static void take_environment(struct reading *r)
     long timeout = env_number(r, XF_KEY_CONNECT_TIMEOUT, "XL_FAST_CONNECT_TIMEOUT", 1, 3600);
     long throttle = env_number(r, XF_KEY_THROTTLE, "XL_FAST_THROTTLE", 0, 1);
     long verify = env_number(r, XF_KEY_VERIFY, "XL_FAST_VERIFY", 0, 1);
+    long lanes = env_number(r, XF_KEY_LANES, "XL_FAST_LANES", 1, XF_LANES_MAX);
 
     if (downtime > 0)
         c->max_downtime_us = (uint64_t)downtime * 1000;
     if (timeout > 0)
         c->connect_timeout_s = (unsigned)timeout;
+    if (lanes > 0)
+        c->lanes = (unsigned)lanes;
     if (throttle >= 0)
         c->throttle = throttle;
     if (verify >= 0)

@@ -6,7 +6,7 @@
  *
  * What one migration may want otherwise overrides the file by environment: XL_FAST_MAX_DOWNTIME,
  * XL_FAST_ON_BUSY, XL_FAST_THROTTLE, XL_FAST_BANDWIDTH, XL_FAST_COMPRESS, XL_FAST_CONNECT_TIMEOUT,
- * XL_FAST_VERIFY, in the file's units. XL_FAST_CONF names another file.
+ * XL_FAST_VERIFY, XL_FAST_LANES, in the file's units. XL_FAST_CONF names another file.
  */
 #ifndef XF_PLUGIN_CONFIG_H
 #define XF_PLUGIN_CONFIG_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "transport/base/compress_mode.h"
+#include "transport/base/cpu_list.h"
 #include "transport/base/on_busy.h"
 #include "config_keys.h"
 
@@ -34,7 +35,8 @@ struct xf_config {
     uint32_t ipv4;              /* ours on that port; host order; default: link-local */
     unsigned prefix;            /* of the network that both ends are in */
     uint16_t udp_port;          /* 0 = the default */
-    unsigned lanes;             /* 0 = 1 */
+    unsigned lanes;             /* 0 = as many as suit the port (xf_portcheck_lanes()) */
+    struct xf_cpu_list cpus;    /* of the lanes' threads; empty: where the scheduler puts them */
     uint32_t mtu;               /* 0 = the largest that the port takes */
     unsigned connect_timeout_s; /* offer -> answer, and answer -> ready */
     uint64_t max_downtime_us;

@@ -14,6 +14,7 @@ const char *const xf_config_key_names[XF_KEYS] = {
     [XF_KEY_ADDRESS] = "address",
     [XF_KEY_UDP_PORT] = "udp_port",
     [XF_KEY_LANES] = "lanes",
+    [XF_KEY_CPUS] = "cpus",
     [XF_KEY_MTU] = "mtu",
     [XF_KEY_CONNECT_TIMEOUT] = "connect_timeout",
     [XF_KEY_MAX_DOWNTIME] = "max_downtime",

@@ -16,6 +16,7 @@ enum xf_config_key {
     XF_KEY_ADDRESS,
     XF_KEY_UDP_PORT,
     XF_KEY_LANES,
+    XF_KEY_CPUS,
     XF_KEY_MTU,
     XF_KEY_CONNECT_TIMEOUT,
     XF_KEY_MAX_DOWNTIME,

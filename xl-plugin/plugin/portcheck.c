@@ -28,3 +28,15 @@ int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host 
         snprintf(err, ERR_BYTES, "port %.40s: %s", found->name, found->why);
     return rc;
 }
+
+struct xf_lanes xf_portcheck_lanes(const char *sysfs, const char *port,
+                                   const struct xf_dpdk_host *host, unsigned set)
+{
+    struct xf_found found;
+    char err[ERR_BYTES];
+
+    if (set)
+        return (struct xf_lanes){set, "set"};
+    (void)xf_portcheck(sysfs, port, host, 1, &found, err);
+    return xf_lanes_of(sysfs, &found);
+}

@@ -5,6 +5,7 @@
 
 #include "dpdk/found.h"
 #include "dpdk/host.h"
+#include "dpdk/lanes.h"
 
 /*
  * sysfs: "/sys", or a test's own. *found is what is there, as far as sysfs tells: nothing of a
@@ -13,5 +14,9 @@
  */
 int xf_portcheck(const char *sysfs, const char *port, const struct xf_dpdk_host *host,
                  unsigned queues, struct xf_found *found, char *err);
+
+/* The lanes that move a guest over the port: as many as are set, or if that is 0 as suit it. */
+struct xf_lanes xf_portcheck_lanes(const char *sysfs, const char *port,
+                                   const struct xf_dpdk_host *host, unsigned set);
 
 #endif

@@ -10,12 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dpdk/host.h"
 #include "dpdk/port.h"
 #include "dpdk/thread.h"
 #include "transport/base/clock.h"
 #include "transport/base/fault.h"
 #include "transport/sim/faultlink.h"
 #include "linger.h"
+#include "portcheck.h"
 #include "portlock.h"
 #include "say.h"
 
@@ -64,6 +66,18 @@ static struct xf_link *unwrap(struct xf_link *link)
 
 /* Of the process, as the EAL that it guards is. */
 static int lock_fd = -1;
+
+/* Likewise: the lanes of the port that is open, and where their threads are to run. */
+static unsigned open_lanes;
+static struct xf_cpu_list open_cpus;
+
+static unsigned lanes_of(const struct xf_config *config)
+{
+    struct xf_dpdk_host host;
+
+    xf_dpdk_probe_host(&host);
+    return xf_portcheck_lanes("/sys", config->port, &host, config->lanes).n;
+}
 
 static int lock(const char *port, char err[256])
 {
@@ -118,7 +132,8 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
         .port = config->port,
         .ipv4 = config->ipv4,
         .udp_port = config->udp_port,
-        .queues = config->lanes,
+        .queues = lanes_of(config),
+        .fewer = !config->lanes, /* that many are only what sysfs suggests */
         .mtu = config->mtu,
     };
     sigset_t all, before;
@@ -133,11 +148,14 @@ int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err
     int rc = lock(config->port, err);
     if (rc)
         goto out;
-    rc = xf_dpdk_start(config->port, config->lanes ? config->lanes : 1, err);
+    rc = xf_dpdk_start(config->port, port.queues, err);
     if (!rc)
         rc = xf_port_open(out, &port, err);
-    if (!rc)
+    if (!rc) {
+        open_lanes = (*out)->queues;
+        open_cpus = config->cpus;
         rc = wrap(out);
+    }
     if (rc) {
         xf_dpdk_stop();
         unlock();
@@ -197,7 +215,7 @@ uint64_t xf_ports_close_end(void)
     return closing_us;
 }
 
-struct xf_threads xf_ports_threads(const struct xf_config *config)
+struct xf_threads xf_ports_threads(void)
 {
-    return xf_dpdk_threads(config->lanes, NULL);
+    return xf_dpdk_threads(open_lanes, &open_cpus);
 }

@@ -15,8 +15,8 @@
    process. */
 int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256]);
 
-/* The threads of a session's lanes, as the configuration has them. */
-struct xf_threads xf_ports_threads(const struct xf_config *config);
+/* The threads of a session's lanes over the port that is open, as its configuration has them. */
+struct xf_threads xf_ports_threads(void);
 
 /* link may be NULL. */
 void xf_ports_close(struct xf_link *link);

@@ -133,7 +133,7 @@ static int begin_session(struct restore *r, const struct xf_config *config)
     tc.offer = r->offer;
     tc.hello_timeout_us = (uint64_t)config->connect_timeout_s * 1000000;
     tc.peer_timeout_us = SILENCE_US;
-    tc.threads = xf_ports_threads(config);
+    tc.threads = xf_ports_threads();
     tc.progress = xf_report_progress;
     tc.progress_arg = &r->report;
     rc = xf_target_new(&r->target, &tc, &sink, r->link, xf_now_us());

@@ -234,7 +234,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;
     config.compress = s.config.compress;
     xf_begun_ask(&begun, &config);
-    config.threads = xf_ports_threads(&s.config);
+    config.threads = xf_ports_threads();
     config.progress = xf_report_progress;
     config.progress_arg = &s.report;
     rc = xf_source_new(&s.source, &config, &guest, s.link, xf_now_us());

@@ -5,10 +5,12 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dpdk/port.h"
 #include "xl-plugin/plugin/config.h"
+#include "xl-plugin/plugin/portcheck.h"
 
 #define VALUE_BYTES 300
 
@@ -56,8 +58,22 @@ static void put(char value[VALUE_BYTES], uint64_t number)
     snprintf(value, VALUE_BYTES, "%" PRIu64, number);
 }
 
+/* In force: by the port, if none are set. */
+static unsigned lanes_of(const struct xf_config *c)
+{
+    const char *sysfs = getenv("XL_FAST_SYSFS");
+    struct xf_dpdk_host host;
+
+    if (!sysfs || !*sysfs)
+        sysfs = "/sys";
+    xf_dpdk_probe_host_at(sysfs, &host);
+    return xf_portcheck_lanes(sysfs, c->port, &host, c->lanes).n;
+}
+
 static void value_of(const struct xf_config *c, enum xf_config_key key, char value[VALUE_BYTES])
 {
+    char list[VALUE_BYTES - 2];
+
     value[0] = 0;
     switch (key) {
     case XF_KEY_PORT:
@@ -70,7 +86,11 @@ static void value_of(const struct xf_config *c, enum xf_config_key key, char val
         put(value, c->udp_port ? c->udp_port : XF_UDP_PORT_DEFAULT);
         break;
     case XF_KEY_LANES:
-        put(value, c->lanes ? c->lanes : 1);
+        put(value, lanes_of(c));
+        break;
+    case XF_KEY_CPUS:
+        if (c->cpus.n)
+            quote(value, xf_cpu_list_show(&c->cpus, list, sizeof(list)));
         break;
     case XF_KEY_MTU:
         if (c->mtu)

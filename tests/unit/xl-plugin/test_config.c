@@ -33,6 +33,7 @@ static void defaults_hold(void **state)
     assert_int_equal(c.prefix, 24);
     assert_int_equal(c.udp_port, 0);
     assert_int_equal(c.lanes, 0);
+    assert_int_equal(c.cpus.n, 0);
     assert_int_equal(c.mtu, 0);
     assert_int_equal(c.connect_timeout_s, 30);
     assert_int_equal(c.max_downtime_us, 300000);
@@ -70,20 +71,22 @@ static void every_key_is_taken(void **state)
     char err[XF_CONFIG_ERR_BYTES];
 
     (void)state;
-    assert_int_equal(
-        parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
-              "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nlanes=2\nmtu=1500\n"
-              "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
-              "compress = \"lz4\"\non_busy = \"abort\"\nthrottle = 1\nverify = 1\n"
-              "libvirt = \"tunnelled\"\n"
-              "stock_helper = \"/x/libxl-save-helper\"\n",
-              &c, err),
-        0);
+    assert_int_equal(parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
+                           "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nlanes=2\ncpus = "
+                           "\"2-3,8\"\nmtu=1500\n"
+                           "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
+                           "compress = \"lz4\"\non_busy = \"abort\"\nthrottle = 1\nverify = 1\n"
+                           "libvirt = \"tunnelled\"\n"
+                           "stock_helper = \"/x/libxl-save-helper\"\n",
+                           &c, err),
+                     0);
     assert_string_equal(c.port, "net_memif0,role=server,socket=/run/m");
     assert_int_equal(c.ipv4, 0x0a000009);
     assert_int_equal(c.prefix, 30);
     assert_int_equal(c.udp_port, 4000);
     assert_int_equal(c.lanes, 2);
+    assert_int_equal(c.cpus.n, 3);
+    assert_int_equal(c.cpus.cpus[2], 8);
     assert_int_equal(c.mtu, 1500);
     assert_int_equal(c.connect_timeout_s, 5);
     assert_int_equal(c.max_downtime_us, 50000);
@@ -151,6 +154,12 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "mtu = \"big\"\n", "mtu must be"},
         {REQUIRED "udp_port = 70000\n", "udp_port must be"},
         {REQUIRED "lanes = 0\n", "lanes must be"},
+        {REQUIRED "lanes = 65\n", "lanes must be a number from 1 to 64"},
+        {REQUIRED "\ncpus = \"2-5,4\"\n",
+         "line 4: cpus must be CPU numbers and ranges, each CPU once: such as 2-5,8"},
+        {REQUIRED "cpus = \"all\"\n", "line 3: cpus must be"},
+        {REQUIRED "cpus = [ 2, 3 ]\n", "line 3: cpus must be"},
+        {REQUIRED "cpus = 2-5\n", "line 3: a string needs quotes: cpus = \"2-5\""},
         {REQUIRED "connect_timeout = 0\n", "connect_timeout"},
         {REQUIRED "verify = 2\n", "verify must be"},
         {REQUIRED "libvirt = \"yes\"\n", "libvirt must be"},
@@ -196,16 +205,24 @@ static void the_environment_overrides(void **state)
     setenv("XL_FAST_COMPRESS", "none", 1);
     setenv("XL_FAST_CONNECT_TIMEOUT", "7", 1);
     setenv("XL_FAST_VERIFY", "1", 1);
-    assert_int_equal(parse(REQUIRED "max_downtime = 50\non_busy = \"abort\"\n", &c, err), 0);
+    setenv("XL_FAST_LANES", "4", 1);
+    assert_int_equal(parse(REQUIRED "lanes = 2\nmax_downtime = 50\non_busy = \"abort\"\n", &c, err),
+                     0);
     assert_int_equal(c.max_downtime_us, 20000);
     assert_int_equal(c.on_busy, XF_ON_BUSY_GO);
     assert_int_equal(c.bandwidth_bytes_per_s, 10000000);
     assert_int_equal(c.compress, XF_COMPRESS_NONE);
     assert_int_equal(c.connect_timeout_s, 7);
     assert_true(c.verify);
-    assert_int_equal(c.from_environment, 1u << XF_KEY_MAX_DOWNTIME | 1u << XF_KEY_ON_BUSY |
-                                             1u << XF_KEY_BANDWIDTH | 1u << XF_KEY_COMPRESS |
-                                             1u << XF_KEY_CONNECT_TIMEOUT | 1u << XF_KEY_VERIFY);
+    assert_int_equal(c.lanes, 4);
+    assert_int_equal(c.from_environment, 1u << XF_KEY_LANES | 1u << XF_KEY_MAX_DOWNTIME |
+                                             1u << XF_KEY_ON_BUSY | 1u << XF_KEY_BANDWIDTH |
+                                             1u << XF_KEY_COMPRESS | 1u << XF_KEY_CONNECT_TIMEOUT |
+                                             1u << XF_KEY_VERIFY);
+    setenv("XL_FAST_LANES", "65", 1);
+    assert_int_equal(parse(REQUIRED, &c, err), -EINVAL);
+    assert_non_null(strstr(err, "XL_FAST_LANES must be a number from 1 to 64"));
+    unsetenv("XL_FAST_LANES");
     setenv("XL_FAST_ON_BUSY", "perhaps", 1);
     assert_int_equal(parse(REQUIRED, &c, err), -EINVAL);
     assert_non_null(strstr(err, "XL_FAST_ON_BUSY"));

@@ -75,7 +75,7 @@ static int open_session(struct xf_pv_restore *r)
     xf_target_config_init(&tc);
     tc.offer = r->offer;
     tc.hello_timeout_us = (uint64_t)config.connect_timeout_s * 1000000;
-    tc.threads = xf_ports_threads(&config);
+    tc.threads = xf_ports_threads();
     tc.progress = xf_tunnel_progress;
     tc.progress_arg = &r->report;
     rc = xf_target_new(&r->target, &tc, &sink, r->link, xf_now_us());

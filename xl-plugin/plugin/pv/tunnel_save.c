@@ -130,7 +130,7 @@ static int run_session(struct xf_pv_save *s)
     config.bandwidth_bytes_per_s = s->config.bandwidth_bytes_per_s;
     config.compress = s->config.compress;
     xf_begun_ask(&begun, &config);
-    config.threads = xf_ports_threads(&s->config);
+    config.threads = xf_ports_threads();
     config.progress = xf_tunnel_progress;
     config.progress_arg = &s->report;
     rc = xf_source_new(&source, &config, &guest, s->link, xf_now_us());
