@@ -123,7 +123,8 @@ good
 doctor
 ends 0
 has 'this host' '  ok    xen ' '  ok    installed ' '  ok    path ' '  ok    config ' \
-    '  ok    port       eth1: driver none, up, link, MTU 9000' '  ok    lock ' '  ok    run ' 'all 7 checks passed'
+    '  ok    port       eth1: driver none, up, link, MTU 9000' '  ok    lanes      1: a kernel interface' '  ok    lock ' \
+    '  ok    run ' 'all 8 checks passed'
 hasnt FAIL
 [ ! -s "$work/log" ] || fail "it asks another host, or runs a command"
 doctor hostb
@@ -173,6 +174,35 @@ ends 1
 has hostb "  FAIL  port       port 0000:00:05.0: the kernel's driver ixgbe has it" \
     "fix: ssh hostb 'modprobe uio_pci_generic && " '  ok    network '
 grep -q "fix: .*/driver/unbind && echo 0000:00:05.0 >/sys/bus/pci/drivers_probe'\$" "$work/out" || fail "it is not unbound first"
+
+# Lanes: more than there are CPUs, queues or CPUs named, which slows a migration down, and CPUs that are not there.
+good
+for host in here there; do
+    mkdir -p "$work/$host/sys/devices/system/cpu"
+    echo 0-3 >"$work/$host/sys/devices/system/cpu/online"
+done
+printf 'lanes = 2\ncpus = "2-3"\n' | tee -a "$work/here/conf" >>"$work/there/conf"
+doctor hostb
+ends 0
+has '  ok    lanes      2: set, on CPUs 2-3' hostb '  ok    lanes      2: set, on CPUs 2-3'
+sed -i '/cpus/d; s/lanes = .*/lanes = 5/' "$work/there/conf"
+doctor hostb
+ends 0
+has hostb '  note  lanes      lanes is 5, and this host has 4 CPUs: set lanes = 3 or less' "fix: ssh hostb 'editor " \
+    'passed, with a note'
+sed -i 's/lanes = .*/lanes = 4/; s/cpus = .*/cpus = "3,1"/' "$work/here/conf"
+doctor
+ends 0
+has '  note  lanes      lanes is 4, and cpus names 2: set lanes = 2, or name more' "        fix: editor $work/here/conf"
+sed -i '/cpus/d' "$work/here/conf"
+mkdir -p "$work/here/sys/class/net/eth1/queues/"rx-{0,1}
+doctor
+ends 0
+has '  note  lanes      lanes is 4, and eth1 has 2 receive queues: set lanes = 2'
+echo 'cpus = "3-5"' >>"$work/here/conf"
+doctor
+ends 1
+has '  FAIL  lanes      cpus names CPU 4, and this host has CPUs 0-3' "        fix: editor $work/here/conf"
 
 # AF_XDP, which reads one queue, and carries no long frames; tests/e2e/wrong-ports.sh has real interfaces.
 good

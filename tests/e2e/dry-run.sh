@@ -19,6 +19,8 @@ printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=1100000 port=eth1 addre
     uuid=00000000-0000-4000-8000-000000000001 "name=web1" "bandwidth_bps=${FAKE_BANDWIDTH:-0}"
 [ "$1" != source ] || echo "memory_kib=${FAKE_MEMORY-1048576}"
 [ "$1" != source ] || echo "speed_mbps=${FAKE_SPEED:-0}"
+[ -z "${FAKE_LANES:-}" ] || [ "$1" != source ] || echo "lanes=$FAKE_LANES"
+[ -z "${FAKE_LANES:-}" ] || [ "$1" != target ] || echo "lanes=2"
 [ "$1" != target ] || echo "speed_mbps=${FAKE_TARGET_SPEED:-0}"
 [ "$1" != target ] || [ -z "${FAKE_BUSY:-}" ] || echo "busy=$FAKE_BUSY"
 [ "$1" != target ] || [ -z "${FAKE_WHY:-}" ] || { printf '%s\n' 'fix=ip link set eth1 up' "why=$FAKE_WHY"; exit; }
@@ -85,6 +87,14 @@ of quiet time_us 904203
 of quiet downtime_us 0
 of restless rounds 5
 of restless bytes 5368709120
+# Of older ends nothing is known of lanes.
+is source_lanes null
+is target_lanes null
+FAKE_LANES=4 dry --json
+is source_lanes 4
+is target_lanes 2
+FAKE_LANES=4 dry
+has 'lanes      4 here, 2 on hostb'
 FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry
 has '9.50 Gbit/s of pages, by the ports' 'quiet      904 ms, 1 GiB, 2 rounds, downtime' 'restless   4.5 s, 5 GiB, 5 rounds' \
     'is not'

@@ -99,6 +99,8 @@ void xf_peer_take(struct xf_peer *p, const char *key, const char *value)
         take_text(value, p->cpu, sizeof(p->cpu));
     else if (!strcmp(key, "speed_mbps"))
         take_u32(value, &p->speed_mbps);
+    else if (!strcmp(key, "lanes"))
+        take_u32(value, &p->lanes);
     else if (!strcmp(key, "bandwidth_bps"))
         take_u64(value, &p->bandwidth_bps);
     else if (!strcmp(key, "max_downtime_us"))

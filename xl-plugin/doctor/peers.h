@@ -24,6 +24,7 @@ struct xf_peer {
     uint64_t clock_ms;                       /* since 1970, when it answered */
     char cpu[8192];                          /* features, each with a blank after it */
     unsigned speed_mbps;                     /* of the port's link */
+    unsigned lanes;                          /* that move a guest; 0: it does not say */
     uint64_t bandwidth_bps, max_downtime_us; /* xl-fast.conf's, or what overrides it */
     uint64_t memory_kib;                     /* the guest's, at the source */
 };

@@ -144,6 +144,8 @@ static void print_text(const struct predict *p)
     if (p->busy[0])
         printf("  waits      another migration has the port (process %s)\n",
                xf_live_plain(busy, sizeof(busy), p->busy));
+    if (p->source.lanes && p->target.lanes)
+        printf("  lanes      %u here, %u on %s\n", p->source.lanes, p->target.lanes, p->host);
     if (!p->rate) {
         printf(
             "  rate       not known: no bandwidth is set, the ports do not tell their speed, and "
@@ -174,6 +176,12 @@ static void print_text(const struct predict *p)
 static void put_u64(struct json_object *to, const char *key, uint64_t v)
 {
     json_object_object_add(to, key, json_object_new_uint64(v));
+}
+
+/* null: not known */
+static void put_known(struct json_object *to, const char *key, unsigned v)
+{
+    json_object_object_add(to, key, v ? json_object_new_uint64(v) : NULL);
 }
 
 static void put_string(struct json_object *to, const char *key, const char *text)
@@ -209,6 +217,8 @@ static void print_json(const struct predict *p)
     json_object_object_add(o, "memory_bytes",
                            p->source.memory_kib ? json_object_new_uint64(p->source.memory_kib << 10)
                                                 : NULL);
+    put_known(o, "source_lanes", p->source.lanes);
+    put_known(o, "target_lanes", p->target.lanes);
     json_object_object_add(o, "rate_bps", p->rate ? json_object_new_uint64(p->rate * 8) : NULL);
     put_string(o, "rate_from", p->rate_from);
     json_object_object_add(o, "downtime_whole", json_object_new_boolean(p->fixed_known));

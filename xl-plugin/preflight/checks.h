@@ -12,8 +12,8 @@
 typedef int xf_check(struct xf_preflight *p);
 
 /* preflight_here.c: what needs no Xen. The later ones need xf_check_config() to have passed. */
-xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, xf_check_lock,
-    xf_check_turn;
+xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, xf_check_lanes,
+    xf_check_lock, xf_check_turn;
 
 /* room.c */
 xf_check xf_check_room;

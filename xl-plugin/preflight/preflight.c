@@ -59,6 +59,7 @@ static const struct check {
     {"path", xf_check_path, EXAMINE, false, false},
     {"config", xf_check_config, HOST | SOURCE | TARGET | EXAMINE, false, false},
     {"port", xf_check_port, HOST | SOURCE | TARGET | EXAMINE, false, true},
+    {"lanes", xf_check_lanes, HOST | SOURCE | TARGET | EXAMINE, false, true},
     {"lock", xf_check_lock, EXAMINE, false, true},
     {"run", xf_check_room, EXAMINE, false, false},
     {"xl", xf_check_xl, TARGET | EXAMINE, true, false},

@@ -120,7 +120,7 @@ static int pass_port(struct xf_preflight *p, const struct xf_found *port, unsign
 int xf_check_port(struct xf_preflight *p)
 {
     const struct xf_config *c = &p->config;
-    unsigned queues = c->lanes ? c->lanes : 1;
+    unsigned queues = xf_portcheck_lanes(p->sysfs, c->port, &p->host, c->lanes).n;
     struct xf_found port;
     char err[256];
     int rc;
@@ -133,9 +133,41 @@ int xf_check_port(struct xf_preflight *p)
             xf_fix(p, false, "editor %s", xf_config_path()); /* another port */
         return xf_refuse(p, "%s", err);
     }
-    printf("port=%s\nmtu=%u\nmtu_limit=%u\nspeed_mbps=%d\n", c->port, port.mtu, c->mtu,
-           port.speed_mbps);
+    printf("port=%s\nmtu=%u\nmtu_limit=%u\nspeed_mbps=%d\nlanes=%u\n", c->port, port.mtu, c->mtu,
+           port.speed_mbps, queues);
     return pass_port(p, &port, queues);
+}
+
+/* Where their threads cannot be is a refusal; that they are too many, a note. */
+int xf_check_lanes(struct xf_preflight *p)
+{
+    const struct xf_config *c = &p->config;
+    struct xf_lanes lanes = xf_portcheck_lanes(p->sysfs, c->port, &p->host, c->lanes);
+    struct xf_cpu_list online;
+    struct xf_found port;
+    char err[256], shown[80];
+
+    xf_fix(p, false, "editor %s", xf_config_path());
+    xf_cpus_online(p->sysfs, &online);
+    for (unsigned i = 0; online.n && i < c->cpus.n; i++)
+        if (!xf_cpu_list_has(&online, c->cpus.cpus[i]))
+            return xf_refuse(p, "cpus names CPU %u, and this host has CPUs %s", c->cpus.cpus[i],
+                             xf_cpu_list_show(&online, shown, sizeof(shown)));
+    if (online.n && lanes.n > online.n)
+        return xf_note(p, "lanes is %u, and this host has %u CPUs: set lanes = %u or less", lanes.n,
+                       online.n, online.n > 2 ? online.n - 1 : 1);
+    if (c->cpus.n && lanes.n > c->cpus.n)
+        return xf_note(p, "lanes is %u, and cpus names %u: set lanes = %u, or name more", lanes.n,
+                       c->cpus.n, c->cpus.n);
+    (void)xf_portcheck(p->sysfs, c->port, &p->host, 1, &port, err);
+    if (!port.pci && port.queues && lanes.n > port.queues)
+        return xf_note(p, "lanes is %u, and %s has %u receive queues: set lanes = %u", lanes.n,
+                       port.name, port.queues, port.queues);
+    p->fix[0] = 0;
+    if (c->cpus.n)
+        return xf_pass(p, "%u: %s, on CPUs %s", lanes.n, lanes.why,
+                       xf_cpu_list_show(&c->cpus, shown, sizeof(shown)));
+    return xf_pass(p, "%u: %s", lanes.n, lanes.why);
 }
 
 /* Two hosts that move guests to each other would wait for each other for ever, each with its own
