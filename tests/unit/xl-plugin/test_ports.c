@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A SIGTERM while a port comes up ends the helper then, and not when the port is up; later it goes
-   its usual way. */
+   its usual way. The port that is open has the lanes and CPUs of its configuration. */
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -98,6 +98,42 @@ static void test_not_cancelled(void **state)
     assert_int_equal(status_of(open_port()), OPENED);
 }
 
+/* In a process of its own, since DPDK starts once: 0, or which of it is wrong. */
+static int look_at_lanes(unsigned lanes)
+{
+    struct xf_config config = {.port = "net_ring0", .prefix = 24, .lanes = lanes};
+    struct xf_link *link;
+    char err[256];
+
+    if (xf_cpu_list_parse("0,2", &config.cpus))
+        return 1;
+    if (xf_ports_open(&link, &config, err))
+        return 2;
+    if (link->queues != (lanes ? lanes : 1))
+        return 3;
+    memset(&config, 0, sizeof(config)); /* it need not stay */
+    struct xf_threads threads = xf_ports_threads();
+    const struct xf_cpu_list *cpus = threads.arg;
+    if (threads.count != link->queues)
+        return 4;
+    if (cpus->n != 2 || cpus->cpus[1] != 2)
+        return 5;
+    xf_ports_close(link);
+    return 0;
+}
+
+static void test_lanes_of_the_open_port(void **state)
+{
+    (void)state;
+    for (unsigned lanes = 0; lanes <= 2; lanes += 2) {
+        pid_t pid = fork();
+
+        if (!pid)
+            _exit(look_at_lanes(lanes));
+        assert_int_equal(status_of(pid), 0);
+    }
+}
+
 static int begin(void **state)
 {
     char path[128];
@@ -124,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cancelled_while_it_waits),
         cmocka_unit_test(test_not_cancelled),
+        cmocka_unit_test(test_lanes_of_the_open_port),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
