@@ -40,6 +40,10 @@ void xf_page_write(void *page, const void *from)
 
     for (unsigned i = 0; i < XF_PAGE_BYTES / sizeof(*to); i++)
         _mm_stream_si128(to + i, _mm_loadu_si128((const __m128i *)from + i));
+}
+
+void xf_page_written(void)
+{
     _mm_sfence();
 }
 

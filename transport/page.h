@@ -26,6 +26,8 @@ static inline void xf_page_prefetch(const void *page, unsigned lines)
 /* Copies a page into the guest's memory, past the caches: it is not read here again soon, and what
    was there need not be fetched first. `page` is aligned. */
 void xf_page_write(void *page, const void *from);
+/* Before another thread is told that pages are there: those that this one has written. */
+void xf_page_written(void);
 
 /* XXH3-128 of a page, low half first, little-endian: what both ends compare when asked to verify.
  */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "page.h"
 #include "target_receive.h"
 #include "transport/fault_points.h"
 
@@ -55,6 +56,7 @@ void xf_target_lane_obey(struct xf_target_lane *l, struct xf_worker *w)
         xf_landing_next_round(&l->landing);
         l->round = order.round;
         l->over = order.over;
+        xf_page_written();
         xf_lane_obeyed(&l->lane);
     }
 }
