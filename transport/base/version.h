@@ -4,6 +4,6 @@
 #ifndef XF_TRANSPORT_BASE_VERSION_H
 #define XF_TRANSPORT_BASE_VERSION_H
 
-#define XF_VERSION "0.9.0"
+#define XF_VERSION "0.10.0"
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "transport/base/version.h"
 #include "xl-plugin/cli/cli.h"
 
 struct values {
@@ -270,7 +271,7 @@ static void test_help_and_version(void **state)
     for (const char *line = said; *line; line += strcspn(line, "\n") + 1)
         assert_true(strcspn(line, "\n") <= 79);
     assert_int_equal(parse(&command, &v, &o, "try --version"), XF_EXIT_OK);
-    assert_string_equal(said, "xl-fast 0.9.0\n");
+    assert_string_equal(said, "xl-fast " XF_VERSION "\n");
 }
 
 static void test_what_follows_two_dashes_may_be_anothers(void **state)
