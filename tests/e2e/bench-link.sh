@@ -278,7 +278,7 @@ refused '--mtu needs a value' link --mtu
 refused 'is not a host name' link 'a;b'
 refused "unexpected 'b'" link a b
 refused '--serve takes no HOST' link --serve a
-refused "unknown command 'frobnicate': it has seal, link, plot" frobnicate
+refused "unknown command 'frobnicate': it has seal, send, receive, link, plot" frobnicate
 refused "unknown command 'lnik'; did you mean 'link'?" lnik
 refused 'which of seal, link, plot'
 bench link --help
