@@ -19,7 +19,10 @@ bool xf_bench_search_next(const struct xf_bench_search *s, uint64_t *pps)
         *pps = BENCH_RATE_MAX;
         return true;
     }
-    for (unsigned g = BENCH_GOALS; s->trials < BENCH_TRIALS_MAX && g-- > 0;) {
+    if (s->trials >= BENCH_TRIALS_MAX)
+        return false;
+    for (unsigned i = 1; i <= BENCH_GOALS; i++) {
+        const unsigned g = BENCH_GOALS - i;
         double good = s->goals[g].good_pps, bad = s->goals[g].bad_pps;
 
         if (bad - good <= bad * BENCH_RESOLUTION_PCT / 100 || bad < s->top_pps / GIVE_UP ||
