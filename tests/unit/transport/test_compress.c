@@ -52,6 +52,7 @@ static void test_modes(void **state)
     (void)state;
     xf_compress_init(&c, XF_COMPRESS_NONE, XF_FEATURES_KNOWN, ticking);
     assert_int_equal(compress(&c, text, 1000), 0);
+    xf_compress_fini(&c);
     xf_compress_init(&c, XF_COMPRESS_LZ4, XF_FEATURES_KNOWN, ticking);
     assert_int_equal(compress(&c, text, 1000), 1000);
     assert_int_equal(compress(&c, noise, 1000), 0);
@@ -60,6 +61,7 @@ static void test_modes(void **state)
     assert_in_range(bytes, XF_PAGE_BYTES / 4, XF_PAGE_BYTES / 3);
     assert_int_equal(xf_compress_page(&c, text, out, bytes - 1, &codec), 0);
     assert_int_equal(xf_compress_page(&c, text, out, bytes, &codec), bytes);
+    xf_compress_fini(&c);
     for (unsigned i = XF_COMPRESS_AUTO; i <= XF_COMPRESS_NONE; i++) {
         assert_int_equal(
             xf_compress_mode_parse(xf_compress_mode_name((enum xf_compress_mode)i), &mode), 0);
@@ -102,6 +104,7 @@ static void test_auto_is_for_what_limits(void **state)
 
         if (rows[i].pays ? n != 5000 : n > 100)
             fail_msg("%s: %u of 5000 compressed", rows[i].what, n);
+        xf_compress_fini(&c);
     }
 }
 
@@ -130,6 +133,7 @@ static void test_auto_follows_changes(void **state)
     xf_compress_link(&c, 25 * GBIT, false, 2000);
     compress(&c, text, 200);
     assert_false(c.on);
+    xf_compress_fini(&c);
 }
 
 /* While the CPU limits by compressing, the link's rate is what was last seen: it may be wrong. */
@@ -165,6 +169,7 @@ static void test_auto_tries_raw(void **state)
         compress(&c, text, 100);
         assert_false(c.on);
     }
+    xf_compress_fini(&c);
 }
 
 /* ---- whole sessions ------------------------------------------------------------------------- */

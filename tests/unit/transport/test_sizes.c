@@ -336,7 +336,7 @@ static void move(const char *name, struct sparse *g, const struct pair_config *c
 
     /* The guest stands while its last bitmap joins what is to be sent: one pass. */
     assert_true(stop_words > 0 && stop_words <= words);
-    assert_true(live_rounds > 0);
+    assert_true(live_rounds > 0 || ss->rounds == 2); /* a small one moves in two */
     /* No more is cleared than pages landed on, and nothing between the last of them and COMPLETE.
      */
     assert_true(l->blocks_cleared <= ts->pages_sent + ts->pages_verified + g->n);
