@@ -280,6 +280,6 @@ refused "unexpected 'b'" link a b
 refused '--serve takes no HOST' link --serve a
 refused "unknown command 'frobnicate': it has seal, send, receive, link, plot" frobnicate
 refused "unknown command 'lnik'; did you mean 'link'?" lnik
-refused 'which of seal, link, plot'
+refused 'which of seal, send, receive, link, plot'
 bench link --help
 [ "$status" = 0 ] || fail "--help: exit status $status"
