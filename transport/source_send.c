@@ -115,7 +115,7 @@ int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t
     xf_lap(laps, XF_STAGE_bookkeeping);
     flush(l, w);
     xf_lap(laps, XF_STAGE_transmit);
-    if (l->pending_n || !xf_encoder_has(&l->encoder))
+    if (l->pending_n || xf_encoder_empty(&l->encoder))
         return 0;
     n = allowance(l, &drawn);
     xf_lap(laps, XF_STAGE_bookkeeping);
@@ -139,8 +139,6 @@ int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t
         xf_lap_packet(laps, XF_STAGE_seal);
         uint32_t bytes = link->frame_bytes + buf->len;
 
-        if (p.memory)
-            xf_encoder_sent(&l->encoder, l->inflight.next);
         xf_inflight_add(&l->inflight, p.records, p.records_n, (uint16_t)bytes, now_us);
         framed += bytes;
         payload += buf->len;

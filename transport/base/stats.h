@@ -27,6 +27,7 @@
     X(outside_guest, "a page beyond the guest")                                                    \
     X(wrong_lane, "a page of another lane's")                                                      \
     X(not_populated, "a page that has no memory yet")                                              \
+    X(populated_twice, "memory for a page that has some")                                          \
     X(stale_round, "a round that is over")                                                         \
     X(future_round, "a round that has not begun")                                                  \
     X(dishonest_ack, "an acknowledgement of what was never sent")                                  \

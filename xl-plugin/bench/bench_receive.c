@@ -54,7 +54,7 @@ static int complain(int rc, const char *why)
 
 /* ---- the packets, before -------------------------------------------------------------------- */
 
-/* Plan: the pages, once. */
+/* Plan: memory, then the pages, once. */
 struct once {
     struct xf_plan plan; /* first */
     bool final;
@@ -64,7 +64,8 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
 {
     struct once *once = (struct once *)plan;
 
-    (void)ended;
+    if (ended->what == XF_ENDED_START)
+        return xf_order_send(XF_SEND_MEMORY, false);
     if (once->final)
         return xf_order_just(XF_ORDER_DONE);
     once->final = true;

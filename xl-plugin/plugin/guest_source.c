@@ -25,9 +25,8 @@
 #include "xen_domain.h"
 
 /* What start() asks about before it lets the session speak: less than a second's worth even where a
-   query is dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn. Whole
-   chunks: they are sent meanwhile. */
-#define START_PAGES (32u * XF_CHUNK_PAGES)
+   query is dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn. */
+#define START_PAGES (32u * TYPE_BATCH)
 
 /* A page that did not map and has content may have come back in between: so often it is tried. */
 #define MAP_TRIES 3u
@@ -72,7 +71,7 @@ static int source_present(void *ctx, uint64_t *candidates)
     return look_at(x, candidates, 0, x->page_count);
 }
 
-static int source_start(void *ctx, uint64_t *present, uint64_t *known)
+static int source_start(void *ctx, uint64_t *present)
 {
     struct xf_xen_source *x = ctx;
     uint64_t first = x->start_next, end = first + START_PAGES;
@@ -92,11 +91,11 @@ static int source_start(void *ctx, uint64_t *present, uint64_t *known)
         xf_bitmap_set(present, gfn);
     rc = look_at(x, present, first, end);
     rc = rc ?: xf_xen_late_count(x, x->xch);
-    if (rc)
-        return rc;
-    xf_xen_late_begin(x, present, first, end);
-    x->start_next = *known = end;
-    return end < x->page_count ? -EAGAIN : 0;
+    x->start_next = end;
+    if (rc || end < x->page_count)
+        return rc ?: -EAGAIN;
+    xf_xen_late_begin(x, present);
+    return 0;
 }
 
 static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
@@ -294,7 +293,6 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->callbacks = callbacks;
     x->verify = verify;
     x->canary = NO_CANARY;
-    pthread_mutex_init(&x->late, NULL);
     x->cap = (struct xf_cap){.xch = xch, .domid = domid};
     version = xc_version(xch, XENVER_version, NULL);
     if (version < 0) {
@@ -375,7 +373,6 @@ void xf_xen_source_free(struct xf_xen_source *x)
     if (x->dirty_hbuf.hbuf)
         xc__hypercall_buffer_free_pages(x->xch, &x->dirty_hbuf, x->dirty_xen_pages);
     free(x->empty);
-    pthread_mutex_destroy(&x->late);
     free(x);
     errno = saved;
 }

@@ -7,7 +7,6 @@
 #ifndef XF_PLUGIN_GUEST_SOURCE_STATE_H
 #define XF_PLUGIN_GUEST_SOURCE_STATE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -56,8 +55,7 @@ struct xf_xen_source {
     bool marked;         /* it is dirty, unless another has read the log */
     uint64_t start_next; /* gfn that start() goes on with */
 
-    /* guest_source_late.c: lane 0 counts while it maps, and control, under this */
-    pthread_mutex_t late;
+    /* guest_source_late.c; lane 0's while lanes run, else control's */
     bool counts;        /* this Xen makes it necessary */
     uint64_t *empty;    /* gfns that had no content when they were last asked about; a lane writes
                            its chunks' */

@@ -606,12 +606,12 @@ static void test_too_busy_gives_up_if_told(void **state)
 }
 
 static struct xf_guest_source_ops slow_ops;
-static int (*quick_start)(void *ctx, uint64_t *present, uint64_t *known);
+static int (*quick_start)(void *ctx, uint64_t *present);
 static unsigned slow_steps;
 
-static int slow_start(void *ctx, uint64_t *present, uint64_t *known)
+static int slow_start(void *ctx, uint64_t *present)
 {
-    return slow_steps-- ? -EAGAIN : quick_start(ctx, present, known);
+    return slow_steps-- ? -EAGAIN : quick_start(ctx, present);
 }
 
 /* To find out what a large guest holds can take longer than either end bears silence. */

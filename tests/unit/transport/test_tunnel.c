@@ -31,10 +31,9 @@ static void fill(struct xf_random *r, uint8_t *page)
     }
 }
 
-static int from_start(void *ctx, uint64_t *present, uint64_t *known)
+static int from_start(void *ctx, uint64_t *present)
 {
     (void)ctx;
-    (void)known;
     for (uint64_t i = 0; i < BUFFER_PAGES; i++)
         xf_bitmap_set(present, i);
     return 0;

@@ -36,7 +36,6 @@ static const struct save_callbacks callbacks = {.suspend = suspend};
 /* A guest of so many gfns, the first `populated` with pages, whose log is on. */
 static void open_guest(uint64_t page_count, uint64_t populated)
 {
-    uint64_t known = 0;
     int rc;
 
     standin_reset();
@@ -53,7 +52,7 @@ static void open_guest(uint64_t page_count, uint64_t populated)
     assert_int_equal(ops.page_count, page_count);
     present = xf_bitmap_new(page_count);
     do
-        rc = ops.ops->start(ops.ctx, present, &known);
+        rc = ops.ops->start(ops.ctx, present);
     while (rc == -EAGAIN);
     assert_int_equal(rc, 0);
 }
