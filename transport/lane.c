@@ -16,6 +16,7 @@ int xf_lane_init(struct xf_lane *l, struct xf_session *session, unsigned number,
     memset(&l->counts, 0, sizeof(l->counts));
     atomic_init(&l->obeyed, 0);
     l->session = session;
+    session->lanes[number] = l;
     l->stripe = (struct xf_stripe){.lane = number, .lanes = session->queues};
     l->queue = number % session->link->queues;
     xf_window_init(&l->window);
@@ -31,13 +32,34 @@ void xf_lane_fini(struct xf_lane *l)
     xf_ring_fini(&l->orders);
 }
 
-bool xf_lane_has_obeyed(const struct xf_lane *l)
+static bool has_obeyed(const struct xf_lane *l)
 {
     return atomic_load_explicit(&l->obeyed, memory_order_acquire) ==
            atomic_load_explicit(&l->orders.put, memory_order_relaxed);
 }
 
-void xf_lane_collect(const struct xf_lane *l, struct xf_stats *to)
+bool xf_lanes_are_still(const struct xf_session *s)
+{
+    for (unsigned i = 0; i < s->queues; i++)
+        if (!has_obeyed(s->lanes[i]))
+            return false;
+    return true;
+}
+
+uint64_t xf_lanes_silent_us(const struct xf_session *s, uint64_t now_us)
+{
+    uint64_t newest = 0;
+
+    for (unsigned i = 0; i < s->queues; i++) {
+        uint64_t at = xf_count_of(&s->lanes[i]->counts.heard_us);
+
+        if (at > newest)
+            newest = at;
+    }
+    return newest < now_us ? now_us - newest : 0;
+}
+
+static void collect(const struct xf_lane *l, struct xf_stats *to)
 {
     const struct xf_counts *c = &l->counts;
 
@@ -46,6 +68,12 @@ void xf_lane_collect(const struct xf_lane *l, struct xf_stats *to)
 #undef ADD
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         to->rejects[i] += xf_count_of(&c->rejects[i]);
+}
+
+void xf_lanes_collect(const struct xf_session *s, struct xf_stats *to)
+{
+    for (unsigned i = 0; i < s->queues; i++)
+        collect(s->lanes[i], to);
 }
 
 bool xf_lane_order(struct xf_lane *l, void *order)

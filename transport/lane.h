@@ -68,11 +68,13 @@ void xf_lane_fini(struct xf_lane *l);
 
 /* ---- by control ---------------------------------------------------------------------------- */
 
-/* All that was ordered has been done: what the lane has written until then can be read. */
-bool xf_lane_has_obeyed(const struct xf_lane *l);
-
-/* Adds what it has counted. */
-void xf_lane_collect(const struct xf_lane *l, struct xf_stats *to);
+/* Of all lanes: all that was ordered has been done, and what they have written until then can be
+   read. */
+bool xf_lanes_are_still(const struct xf_session *s);
+/* For how long no authentic packet has come on any. A lane's clock may be ahead of ours. */
+uint64_t xf_lanes_silent_us(const struct xf_session *s, uint64_t now_us);
+/* Adds what they have counted. */
+void xf_lanes_collect(const struct xf_session *s, struct xf_stats *to);
 
 /* ---- by the lane --------------------------------------------------------------------------- */
 

@@ -21,7 +21,10 @@
    or a bond changes over: well above what those take, and below what an end's silence may last. */
 #define XF_PORT_DOWN_US 10000000u
 
+struct xf_lane;
+
 struct xf_session {
+    struct xf_lane *lanes[XF_QUEUES_MAX]; /* one for each queue (lane.h) */
     struct xf_link *link;
     struct xf_seal *seal;
     uint32_t tag;

@@ -338,7 +338,7 @@ static int take_news(struct xf_source *s, uint64_t now_us)
             rc = act_on(s, l, &news, now_us);
         }
     }
-    if (!rc && s->halting && xf_source_is_still(s)) {
+    if (!rc && s->halting && xf_lanes_are_still(&s->session)) {
         s->halting = false;
         s->idle = false;
         rc = end_round(s, now_us);
@@ -407,7 +407,7 @@ static int end_sending(struct xf_source *s, uint64_t now_us)
         xf_source_order(s, &pause, now_us);
     }
     if (s->paused) {
-        int rc = xf_source_is_still(s) ? xf_source_check_deferred(s) : -EAGAIN;
+        int rc = xf_lanes_are_still(&s->session) ? xf_source_check_deferred(s) : -EAGAIN;
 
         if (rc)
             return rc == -EAGAIN ? 0 : rc;

@@ -18,20 +18,6 @@
 #define ANSWERS_US 1000000u
 #define BEGUN_US   200000u
 
-/* For how long no authentic packet has come on any lane. A lane's clock may be ahead of ours. */
-static uint64_t silent_us(const struct xf_source *s, uint64_t now_us)
-{
-    uint64_t newest = 0;
-
-    for (unsigned i = 0; i < s->session.queues; i++) {
-        uint64_t at = xf_count_of(&s->lanes[i].lane.counts.heard_us);
-
-        if (at > newest)
-            newest = at;
-    }
-    return newest < now_us ? now_us - newest : 0;
-}
-
 /* Someone who sees the types of packets could let all pass but the barriers: both ends would hear
    of each other, and the guest stay suspended. */
 int xf_source_check_round(struct xf_source *s, uint64_t now_us)
@@ -59,7 +45,7 @@ static int check_path(struct xf_source *s, uint64_t now_us)
                                "now: check its cables, its MTU and who else uses it",
                                XF_PACE_HEAVY_LOSS_US / 1000000);
     case XF_PACE_NO_DELIVERY:
-        if (silent_us(s, now_us) > ANSWERS_US)
+        if (xf_lanes_silent_us(&s->session, now_us) > ANSWERS_US)
             return 0;
         return xf_session_fail(&s->session, -ETIMEDOUT,
                                "the target answers, but no page has arrived there for %llu s: "
@@ -120,7 +106,8 @@ int xf_source_check_times(struct xf_source *s, uint64_t now_us)
         now_us - s->phase_us > s->config.ready_timeout_us)
         return xf_session_fail(ss, -ETIMEDOUT, "the target was not ready to take memory in %llu s",
                                (unsigned long long)(s->config.ready_timeout_us / 1000000));
-    if (s->phase != XF_PHASE_CONNECT && silent_us(s, now_us) > s->config.peer_timeout_us)
+    if (s->phase != XF_PHASE_CONNECT &&
+        xf_lanes_silent_us(&s->session, now_us) > s->config.peer_timeout_us)
         return xf_session_fail(ss, -ETIMEDOUT, "the target has been silent for %llu s",
                                (unsigned long long)(s->config.peer_timeout_us / 1000000));
     return check_path(s, now_us);

@@ -15,14 +15,6 @@ void xf_source_order(struct xf_source *s, const struct xf_source_order *order, u
     }
 }
 
-bool xf_source_is_still(const struct xf_source *s)
-{
-    for (unsigned i = 0; i < s->session.queues; i++)
-        if (!xf_lane_has_obeyed(&s->lanes[i].lane))
-            return false;
-    return true;
-}
-
 bool xf_source_sends(const struct xf_source *s)
 {
     return (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL) && !s->waiting &&
@@ -31,7 +23,7 @@ bool xf_source_sends(const struct xf_source *s)
 
 bool xf_source_is_drained(const struct xf_source *s)
 {
-    if (!xf_source_is_still(s))
+    if (!xf_lanes_are_still(&s->session))
         return false;
     for (unsigned i = 0; i < s->session.queues; i++)
         if (!atomic_load_explicit(&s->lanes[i].drained, memory_order_acquire))
@@ -64,8 +56,7 @@ struct xf_laps *xf_source_laps(struct xf_source *s)
 const struct xf_stats *xf_source_sum(struct xf_source *s)
 {
     s->sums = s->session.stats;
-    for (unsigned i = 0; i < s->session.queues; i++)
-        xf_lane_collect(&s->lanes[i].lane, &s->sums);
+    xf_lanes_collect(&s->session, &s->sums);
     xf_crew_collect(&s->crew, &s->sums);
     return &s->sums;
 }

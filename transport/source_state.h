@@ -75,8 +75,6 @@ struct xf_source {
 void xf_source_order(struct xf_source *s, const struct xf_source_order *order, uint64_t now_us);
 /* A round is on its way. */
 bool xf_source_sends(const struct xf_source *s);
-/* All lanes have obeyed. */
-bool xf_source_is_still(const struct xf_source *s);
 /* All lanes have sent what they have of the round, and nothing is known to be lost. */
 bool xf_source_is_drained(const struct xf_source *s);
 /* Raw pages, or by a codec that tells how fast pages are: of all lanes. */

@@ -175,28 +175,6 @@ void xf_target_free(struct xf_target *t)
     free(t);
 }
 
-/* For how long no authentic packet has come on any lane. A lane's clock may be ahead of ours. */
-static uint64_t silent_us(const struct xf_target *t, uint64_t now_us)
-{
-    uint64_t newest = 0;
-
-    for (unsigned i = 0; i < t->session.queues; i++) {
-        uint64_t at = xf_count_of(&t->lanes[i].lane.counts.heard_us);
-
-        if (at > newest)
-            newest = at;
-    }
-    return newest < now_us ? now_us - newest : 0;
-}
-
-static bool is_still(const struct xf_target *t)
-{
-    for (unsigned i = 0; i < t->session.queues; i++)
-        if (!xf_lane_has_obeyed(&t->lanes[i].lane))
-            return false;
-    return true;
-}
-
 /* ---- rounds ------------------------------------------------------------------------------- */
 
 static uint64_t differing(const struct xf_target *t)
@@ -302,7 +280,7 @@ static int check_round(struct xf_target *t, uint64_t now_us)
         }
         close_round(t);
     }
-    if (!t->closing || !is_still(t))
+    if (!t->closing || !xf_lanes_are_still(&t->session))
         return 0;
     return end_round(t, now_us);
 }
@@ -333,7 +311,7 @@ static int check_times(struct xf_target *t, uint64_t now_us)
         return rc;
     uint64_t limit = t->heard ? t->config.peer_timeout_us : t->config.hello_timeout_us;
 
-    if (silent_us(t, now_us) <= limit)
+    if (xf_lanes_silent_us(s, now_us) <= limit)
         return 0;
     if (!t->heard)
         return xf_session_fail(s, -ETIMEDOUT,

@@ -22,8 +22,7 @@ bool xf_target_has_pages(const struct xf_target *t)
 const struct xf_stats *xf_target_sum(struct xf_target *t)
 {
     t->sums = t->session.stats;
-    for (unsigned i = 0; i < t->session.queues; i++)
-        xf_lane_collect(&t->lanes[i].lane, &t->sums);
+    xf_lanes_collect(&t->session, &t->sums);
     xf_crew_collect(&t->crew, &t->sums);
     return &t->sums;
 }

@@ -16,19 +16,13 @@
 #include "xl-plugin/cli/number.h"
 #include "xl-plugin/demo/ends.h"
 
-static const char *take_memory(const char *text, void *to)
-{
-    return xf_ends_memory_parse(text, to) ? "a size of a page at least: such as 64M or 64MiB"
-                                          : NULL;
-}
-
 #define TO(member) .to = offsetof(struct xf_alone_options, member)
 
 const struct xf_option xf_alone_option_rows[] = {
     {.name = "memory",
      .value = "SIZE",
      .kind = XF_OPTION_OWN,
-     .take = take_memory,
+     .take = xf_ends_take_memory,
      TO(memory_bytes),
      .help = "of the guest (1G)"},
     {.name = "fill",

@@ -71,12 +71,6 @@ static int parse_list(const char *text, parse_value *parse, struct xf_bench_list
     return -1;
 }
 
-static const char *take_memory(const char *text, void *to)
-{
-    return xf_ends_memory_parse(text, to) ? "a size of a 4K page at least: such as 64M or 64MiB"
-                                          : NULL;
-}
-
 static const char *take_port(const char *text, void *to)
 {
     struct xf_ends_port *port = to;
@@ -144,7 +138,7 @@ const struct xf_option xf_bench_link_option_rows[] = {
     {.name = "memory",
      .value = "SIZE",
      .kind = XF_OPTION_OWN,
-     .take = take_memory,
+     .take = xf_ends_take_memory,
      TO(memory_bytes),
      .help = "of the source (1G)"},
     {.name = "seconds",

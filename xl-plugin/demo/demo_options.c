@@ -27,12 +27,6 @@
         .name = name_, .value = "PCT", .kind = XF_OPTION_PERCENT, TO(faults.member), .help = help_ \
     }
 
-static const char *take_memory(const char *text, void *to)
-{
-    return xf_ends_memory_parse(text, to) ? "a size of a 4K page at least: such as 64M or 64MiB"
-                                          : NULL;
-}
-
 static const char *take_cpus(const char *text, void *to)
 {
     return xf_cpu_list_parse(text, to) ? XF_CPU_LIST_WORDS : NULL;
@@ -47,7 +41,7 @@ const struct xf_option xf_demo_option_rows[] = {
     {.name = "memory",
      .value = "SIZE",
      .kind = XF_OPTION_OWN,
-     .take = take_memory,
+     .take = xf_ends_take_memory,
      TO(memory_bytes),
      .help = "of the guest (256M)"},
     {.name = "fill",

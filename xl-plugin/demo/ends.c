@@ -56,6 +56,12 @@ int xf_ends_memory_parse(const char *text, uint64_t *bytes)
     return 0;
 }
 
+const char *xf_ends_take_memory(const char *text, void *bytes)
+{
+    return xf_ends_memory_parse(text, bytes) ? "a size of a 4K page at least: such as 64M or 64MiB"
+                                             : NULL;
+}
+
 /* A port's own name may have a slash too, but only after a comma (a vdev's socket). */
 int xf_ends_port_parse(const char *text, struct xf_ends_port *to)
 {

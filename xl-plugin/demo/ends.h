@@ -31,6 +31,8 @@ int xf_ends_port_parse(const char *text, struct xf_ends_port *to);
 
 /* A page at least, rounded up to whole ones. 0 or -EINVAL. */
 int xf_ends_memory_parse(const char *text, uint64_t *bytes);
+/* The same, as an option's `take` (cli/options.h). */
+const char *xf_ends_take_memory(const char *text, void *bytes);
 
 extern const char *const xf_ends_fill_words[]; /* NULL after the last */
 const char *xf_ends_fill_name(enum xf_simguest_fill fill);
