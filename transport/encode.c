@@ -46,23 +46,38 @@ void xf_encoder_fini(struct xf_encoder *e)
     e->repairs_n = e->repairs_cap = 0;
 }
 
-/* The first page of the round at or after gfn that is the lane's; page_count: there is none. */
-static uint64_t next_of_round(struct xf_encoder *e, uint64_t gfn)
+/* The first page of the round from gfn to below limit that is the lane's; limit: there is none. */
+static uint64_t next_of_round(struct xf_encoder *e, uint64_t gfn, uint64_t limit)
 {
     const struct xf_stripe *stripe = &e->lane->stripe;
-    const uint64_t pages = e->guest->page_count;
 
-    for (;;) {
+    while (gfn < limit) {
         if (gfn >= e->stripe_end) {
             gfn = xf_stripe_next(stripe, gfn);
-            if (gfn >= pages)
-                return pages;
-            e->stripe_end = xf_stripe_end(stripe, gfn, pages);
+            if (gfn >= limit)
+                break;
+            e->stripe_end = xf_stripe_end(stripe, gfn, e->guest->page_count);
         }
-        gfn = xf_bitmap_next(e->todo, e->stripe_end, gfn);
-        if (gfn < e->stripe_end)
+        uint64_t end = e->stripe_end < limit ? e->stripe_end : limit;
+
+        gfn = xf_bitmap_next(e->todo, end, gfn);
+        if (gfn < end)
             return gfn;
     }
+    return limit;
+}
+
+static uint64_t known(const struct xf_encoder *e)
+{
+    return atomic_load_explicit(e->known, memory_order_acquire);
+}
+
+/* Below it, all pages of the round are known and have memory. */
+static uint64_t ready(const struct xf_encoder *e)
+{
+    if (!e->populated)
+        return known(e);
+    return e->waits_n ? e->waits[e->waits_at].records[0].index : e->memory_cursor;
 }
 
 void xf_encoder_clear(const struct xf_encoder *e, uint64_t *bitmap)
@@ -78,20 +93,34 @@ void xf_encoder_clear(const struct xf_encoder *e, uint64_t *bitmap)
 }
 
 void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind,
-                      uint64_t *deferred)
+                      uint64_t *populated, uint64_t *deferred)
 {
     drop_batch(e);
     e->todo = todo;
+    e->populated = populated;
     e->deferred = deferred;
     xf_count_set(&e->deferred_n, 0);
-    e->stripe_end = 0;
-    e->cursor = next_of_round(e, 0);
+    e->memory_cursor = 0;
+    e->waits_n = e->unsent_n = 0;
     e->kind = kind;
     e->repairs_n = 0;
+    e->stripe_end = 0;
+    e->cursor = populated ? 0 : next_of_round(e, 0, known(e));
 }
 
 int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records, unsigned n)
 {
+    if (n && records[0].kind == XF_RECORD_POPULATE) {
+        for (unsigned i = 0; i < e->waits_n; i++) {
+            struct xf_memory_wait *w = &e->waits[(e->waits_at + i) % XF_MEMORY_PACKETS];
+
+            if (w->records[0].index == records[0].index && w->sequence != UINT64_MAX) {
+                w->sequence = UINT64_MAX;
+                e->unsent_n++;
+            }
+        }
+        return 0;
+    }
     if (e->repairs_n + n > e->repairs_cap) {
         size_t cap = e->repairs_cap ? e->repairs_cap * 2 : 256;
         void *p = realloc(e->repairs, cap * sizeof(e->repairs[0]));
@@ -110,6 +139,132 @@ bool xf_encoder_empty(const struct xf_encoder *e)
 {
     return e->batch_pos == e->batch_n && e->repairs_n == 0 && e->cursor >= e->guest->page_count;
 }
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+/* Of a word's pages, those that are to go and have no memory. */
+static uint64_t lacking(const struct xf_encoder *e, uint64_t word)
+{
+    return e->todo[word] & ~e->populated[word];
+}
+
+/* The first such page of the lane's from gfn to below limit; limit: there is none. */
+static uint64_t next_lacking(const struct xf_encoder *e, uint64_t gfn, uint64_t limit)
+{
+    const struct xf_stripe *stripe = &e->lane->stripe;
+
+    for (gfn = xf_stripe_next(stripe, gfn); gfn < limit; gfn = xf_stripe_next(stripe, gfn)) {
+        uint64_t bits = lacking(e, gfn / 64) & (~UINT64_C(0) << (gfn % 64));
+
+        if (bits) {
+            gfn = gfn / 64 * 64 + (unsigned)__builtin_ctzll(bits);
+            return gfn < limit ? gfn : limit;
+        }
+        gfn = (gfn / 64 + 1) * 64;
+    }
+    return limit;
+}
+
+/* Pages without memory from gfn on, at most to below limit: behind the last of them. */
+static uint64_t end_of_lacking(const struct xf_encoder *e, uint64_t gfn, uint64_t limit)
+{
+    while (gfn < limit && lacking(e, gfn / 64) >> (gfn % 64) & 1) {
+        uint64_t has = ~lacking(e, gfn / 64) >> (gfn % 64);
+
+        gfn += has ? (unsigned)__builtin_ctzll(has) : 64 - gfn % 64;
+    }
+    return gfn < limit ? gfn : limit;
+}
+
+static struct xf_memory_wait *wait_at(struct xf_encoder *e, unsigned i)
+{
+    return &e->waits[(e->waits_at + i) % XF_MEMORY_PACKETS];
+}
+
+static bool wants_memory(const struct xf_encoder *e)
+{
+    return e->waits_n < XF_MEMORY_PACKETS && e->memory_cursor < known(e) &&
+           e->memory_cursor <= e->cursor + (uint64_t)XF_MEMORY_AHEAD * e->lane->stripe.lanes;
+}
+
+/* The next packet that is to ask for memory, without a number yet; NULL: none is, now. */
+static struct xf_memory_wait *next_wait(struct xf_encoder *e)
+{
+    for (unsigned i = 0; e->unsent_n && i < e->waits_n; i++)
+        if (wait_at(e, i)->sequence == UINT64_MAX)
+            return wait_at(e, i);
+    if (!wants_memory(e))
+        return NULL;
+    struct xf_memory_wait *w = wait_at(e, e->waits_n);
+    const uint64_t limit = known(e);
+    uint64_t pages = 0;
+
+    w->records_n = 0;
+    w->sequence = UINT64_MAX;
+    while (w->records_n < XF_RECORDS_MAX && pages < XF_MEMORY_PAGES) {
+        uint64_t gfn = next_lacking(e, e->memory_cursor, limit), end = limit;
+
+        e->memory_cursor = gfn;
+        if (gfn == limit)
+            break;
+        uint64_t stripe_end = xf_stripe_end(&e->lane->stripe, gfn, e->guest->page_count);
+
+        if (end > stripe_end)
+            end = stripe_end;
+        if (end > gfn + XF_MEMORY_PAGES - pages)
+            end = gfn + XF_MEMORY_PAGES - pages;
+        end = end_of_lacking(e, gfn, end);
+        w->records[w->records_n++] = (struct xf_wire_record){
+            .index = gfn, .count = (uint32_t)(end - gfn), .kind = XF_RECORD_POPULATE};
+        xf_bitmap_set_range(e->populated, gfn, end - gfn);
+        pages += end - gfn;
+        e->memory_cursor = end;
+    }
+    if (!w->records_n)
+        return NULL;
+    e->waits_n++;
+    e->unsent_n++;
+    return w;
+}
+
+static bool next_memory(struct xf_encoder *e, struct xf_packet *p)
+{
+    const struct xf_memory_wait *w = e->populated ? next_wait(e) : NULL;
+
+    if (!w)
+        return false;
+    memcpy(p->records, w->records, sizeof(p->records));
+    p->records_n = w->records_n;
+    p->memory = true;
+    return true;
+}
+
+void xf_encoder_sent(struct xf_encoder *e, uint64_t sequence)
+{
+    for (unsigned i = 0; i < e->waits_n; i++)
+        if (wait_at(e, i)->sequence == UINT64_MAX) {
+            wait_at(e, i)->sequence = sequence;
+            e->unsent_n--;
+            return;
+        }
+}
+
+void xf_encoder_acknowledge(struct xf_encoder *e, uint64_t una)
+{
+    for (; e->waits_n && e->waits[e->waits_at].sequence < una; e->waits_n--)
+        e->waits_at = (e->waits_at + 1) % XF_MEMORY_PACKETS;
+}
+
+bool xf_encoder_has(const struct xf_encoder *e)
+{
+    if (e->batch_pos < e->batch_n || e->repairs_n || e->cursor < ready(e))
+        return true;
+    if (!e->populated)
+        return false;
+    return e->unsent_n || wants_memory(e);
+}
+
+/* ---- pages --------------------------------------------------------------------------------- */
 
 static uint8_t all_frags(const struct xf_encoder *e)
 {
@@ -133,11 +288,17 @@ static void collect(struct xf_encoder *e)
         if (--r->count == 0)
             e->repairs_n--;
     }
-    for (; n < XF_MAP_BATCH_PAGES && !e->batch_repairs && e->cursor < e->guest->page_count; n++) {
-        e->gfns[n] = e->cursor;
-        e->frags_left[n] = all;
-        e->cursor = next_of_round(e, e->cursor + 1);
+    const uint64_t limit = ready(e);
+
+    while (n < XF_MAP_BATCH_PAGES && !e->batch_repairs && e->cursor < limit) {
+        e->cursor = next_of_round(e, e->cursor, limit);
+        if (e->cursor == limit)
+            break;
+        e->gfns[n] = e->cursor++;
+        e->frags_left[n++] = all;
     }
+    if (!e->batch_repairs) /* whether there are more is known at once */
+        e->cursor = next_of_round(e, e->cursor, limit);
     e->batch_n = n;
     e->batch_pos = 0;
 }
@@ -164,6 +325,7 @@ static int load(struct xf_encoder *e)
         e->batch_n = 0;
         return rc;
     }
+    e->mapped += e->batch_n;
     return 1;
 }
 
@@ -345,43 +507,12 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
     return p->records_n > 0;
 }
 
-/* A round of runs that shall get memory: records only. */
-static int next_runs(struct xf_encoder *e, struct xf_packet *p)
-{
-    const uint64_t end = e->guest->page_count;
-
-    if (e->repairs_n) {
-        p->records[p->records_n++] = e->repairs[--e->repairs_n];
-        return 1;
-    }
-    while (e->cursor < end && p->records_n < XF_RECORDS_MAX) {
-        struct xf_wire_record *r = &p->records[p->records_n++];
-        uint64_t most = xf_stripe_end(&e->lane->stripe, e->cursor, end);
-
-        if (most > e->cursor + XF_RUN_PAGES_MAX)
-            most = e->cursor + XF_RUN_PAGES_MAX;
-        uint64_t after = xf_bitmap_next_clear(e->todo, most, e->cursor);
-
-        *r = (struct xf_wire_record){
-            .index = e->cursor,
-            .count = (uint32_t)(after - e->cursor),
-            .kind = XF_RECORD_POPULATE,
-        };
-        e->cursor = next_of_round(e, after);
-    }
-    return p->records_n > 0;
-}
-
 int xf_encoder_next(struct xf_encoder *e, struct xf_packet *p)
 {
     p->records_n = p->parts_n = p->whole_pages = 0;
     p->payload_bytes = p->made_bytes = 0;
-    switch (e->kind) {
-    case XF_ROUND_POPULATE:
-        return next_runs(e, p);
-    case XF_ROUND_HASHES:
-        return next_hashes(e, p);
-    default:
-        return next_pages(e, p);
-    }
+    p->memory = false;
+    if (next_memory(e, p))
+        return 1;
+    return e->kind == XF_ROUND_HASHES ? next_hashes(e, p) : next_pages(e, p);
 }

@@ -24,6 +24,7 @@
 struct xf_packet {
     struct xf_wire_record records[XF_RECORDS_MAX];
     unsigned records_n;
+    bool memory; /* POPULATE: to be told by xf_encoder_sent() when it has a number */
     const uint8_t *parts[XF_PARTS_MAX];
     uint32_t part_bytes[XF_PARTS_MAX];
     unsigned parts_n;
@@ -33,20 +34,38 @@ struct xf_packet {
 
 /* What a round carries. */
 enum xf_round_kind {
-    XF_ROUND_POPULATE, /* memory for pages that are new to the target */
-    XF_ROUND_PAGES,    /* their content */
-    XF_ROUND_HASHES,   /* hashes of it, to compare */
+    XF_ROUND_PAGES,  /* pages' content; and memory for those that are new to the target */
+    XF_ROUND_HASHES, /* hashes of it, to compare */
+};
+
+/* Memory is asked for so many pages of the lane's ahead, in so many packets at the most, of so many
+   pages each: so the target gives it while pages come. A page goes when that packet has arrived. */
+#define XF_MEMORY_AHEAD   (64u * XF_CHUNK_PAGES)
+#define XF_MEMORY_PACKETS 128u
+#define XF_MEMORY_PAGES   (8u * XF_CHUNK_PAGES)
+
+/* A packet of POPULATE that may not have arrived. */
+struct xf_memory_wait {
+    uint64_t sequence; /* UINT64_MAX: it is to be sent, for the first time or again */
+    struct xf_wire_record records[XF_RECORDS_MAX];
+    unsigned records_n;
 };
 
 struct xf_encoder {
     const struct xf_guest_source *guest;
     struct xf_lane *lane; /* for its stripe, its counters and the session's shape */
 
-    const uint64_t *todo; /* the round's pages, of all lanes; owned by the caller */
-    uint64_t cursor;      /* the lane's next of them; page_count: there is none */
-    uint64_t stripe_end;  /* of the chunk that the cursor is in */
+    const uint64_t *todo;          /* the round's pages, of all lanes; owned by the caller */
+    const _Atomic uint64_t *known; /* gfns below have their bit in todo */
+    uint64_t cursor;     /* where to look for the lane's next of them; page_count: there is none */
+    uint64_t stripe_end; /* of the chunk that the cursor is in */
     enum xf_round_kind kind;
     uint64_t hash_seed;
+
+    uint64_t *populated; /* pages that have been given memory, all lanes'; NULL: all of todo have */
+    uint64_t memory_cursor;                         /* below it none of todo is without */
+    struct xf_memory_wait waits[XF_MEMORY_PACKETS]; /* in the order of their pages, a ring */
+    unsigned waits_at, waits_n, unsent_n;           /* of those, without a number */
     uint64_t *deferred;  /* pages that map() gave nothing for in this round; the caller's; the
                             lane's own bits mean something only if deferred_n */
     xf_count deferred_n; /* how often that was in this round */
@@ -61,6 +80,7 @@ struct xf_encoder {
         frags_left[XF_MAP_BATCH_PAGES]; /* fragments of each page still to be sent, a bit each */
     unsigned batch_n, batch_pos;
     bool batch_repairs;
+    uint64_t mapped; /* pages of all batches */
 
     uint8_t made[XF_PAYLOAD_MAX]; /* hashes or compressed pages of the packet that is being made */
 
@@ -81,9 +101,9 @@ int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest, s
 void xf_encoder_fini(struct xf_encoder *e);
 
 /* Begins a round. Drops what is left to repair of the one before. deferred: a bitmap as long as
-   todo, to be written to while pages go; not todo itself, unless the round is of POPULATE. */
+   todo, to be written to while pages go; as populated is, if it is not NULL. */
 void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind,
-                      uint64_t *deferred);
+                      uint64_t *populated, uint64_t *deferred);
 
 /* Clears the bits of the lane's pages. */
 void xf_encoder_clear(const struct xf_encoder *e, uint64_t *bitmap);
@@ -94,7 +114,14 @@ int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records
 /* Makes the next packet: 1, or 0 if nothing is left to send for now, or the guest's error. */
 int xf_encoder_next(struct xf_encoder *e, struct xf_packet *packet);
 
-/* Nothing is left to send for now. */
+/* A packet of memory, just made, gets this number. */
+void xf_encoder_sent(struct xf_encoder *e, uint64_t sequence);
+/* Numbers below una have arrived or were lost, which was told. */
+void xf_encoder_acknowledge(struct xf_encoder *e, uint64_t una);
+
+/* Nothing is left to send of the round, and nothing is waited for to be sent. */
 bool xf_encoder_empty(const struct xf_encoder *e);
+/* There may be something to send now. */
+bool xf_encoder_has(const struct xf_encoder *e);
 
 #endif

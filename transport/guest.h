@@ -50,10 +50,11 @@ struct xf_guest_source_ops {
     /*
      * Starts dirty logging and sets in `present` (all zero on entry) the bit of every gfn that has
      * content to move. Called first, and never after it returned 0.
-     * -EAGAIN: there is more to find out; called again at the next step, with `present` as it was
-     * left. So the peer hears from us where a guest has many gfns and to ask about one takes long.
+     * -EAGAIN: there is more to find out; called again soon, with `present` as it was left. The
+     * bits of gfns below *known are final then, and those pages are mapped and sent meanwhile; it
+     * is a multiple of XF_CHUNK_PAGES. So the first page leaves at once, however large the guest.
      */
-    int (*start)(void *ctx, uint64_t *present);
+    int (*start)(void *ctx, uint64_t *present, uint64_t *known);
 
     /*
      * Fetches and clears the dirty bitmap: `dirty` is overwritten with the gfns written since the

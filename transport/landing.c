@@ -172,41 +172,31 @@ static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
     return page;
 }
 
-/* Gives memory to those pages of a run that have none. A repaired run may come twice in a round. */
+/* Gives memory to those pages of a run that have none. A run may come twice, as it may be taken for
+   lost. */
 static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
 {
     uint64_t end = first + count;
 
-    for (uint64_t i = first; i < end;) {
+    for (uint64_t i = xf_bitmap_next_clear(l->populated, end, first); i < end;) {
         uint64_t from = i;
 
         i = xf_bitmap_next(l->populated, end, from);
-        if (i > from) {
-            xf_lap_packets(l->lane->laps, XF_STAGE_write);
-            int rc = XF_FAULT(target_populate)
-                         ?: l->guest.ops->populate(l->guest.ctx, l->lane->stripe.lane,
-                                                   gfn_of(l, from), i - from);
+        xf_lap_packets(l->lane->laps, XF_STAGE_write);
+        int rc = XF_FAULT(target_populate)
+                     ?: l->guest.ops->populate(l->guest.ctx, l->lane->stripe.lane, gfn_of(l, from),
+                                               i - from);
 
-            xf_lap(l->lane->laps, XF_STAGE_guest);
-            if (rc)
-                return xf_lane_fail(l->lane, rc, "no memory for pages %#llx-%#llx of the guest: %s",
-                                    gfn_of(l, from), gfn_of(l, i - 1), strerror(-rc));
-            xf_bitmap_set_range(l->populated, from, i - from);
-            /* A mapping made before does not show them. */
-            for (uint64_t c = from / XF_CHUNK_PAGES; c <= (i - 1) / XF_CHUNK_PAGES; c++)
-                xf_chunks_unmap(&l->chunks, c);
-        }
-        for (; i < end && xf_bitmap_test(l->populated, i); i++) {
-            /* A repaired run comes again in its own round; anything else is a lie. */
-            if (!has_landed(l, i)) {
-                xf_lane_reject(l->lane, XF_REJECT_populated_twice);
-                return xf_lane_fail(l->lane, -EPROTO,
-                                    "the source asked twice for memory at page %#llx",
-                                    gfn_of(l, i));
-            }
-        }
+        xf_lap(l->lane->laps, XF_STAGE_guest);
+        if (rc)
+            return xf_lane_fail(l->lane, rc, "no memory for pages %#llx-%#llx of the guest: %s",
+                                gfn_of(l, from), gfn_of(l, i - 1), strerror(-rc));
+        xf_bitmap_set_range(l->populated, from, i - from);
+        /* A mapping made before does not show them. */
+        for (uint64_t c = from / XF_CHUNK_PAGES; c <= (i - 1) / XF_CHUNK_PAGES; c++)
+            xf_chunks_unmap(&l->chunks, c);
+        i = xf_bitmap_next_clear(l->populated, end, i);
     }
-    land_pages(l, first, count);
     return 0;
 }
 
@@ -331,7 +321,6 @@ static int write(struct xf_landing *l, const struct xf_wire_record *r, const uin
     case XF_RECORD_HASH:
         return compare(l, r, payload);
     case XF_RECORD_POPULATE:
-        set_has_pages(l, false);
         return populate(l, r->index, r->count);
     case XF_RECORD_DEFER:
         xf_count_add(&counts->pages_deferred, land_pages(l, r->index, r->count));

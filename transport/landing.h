@@ -28,7 +28,7 @@ struct xf_landing {
     uint64_t *bits;
     uint32_t *block_round;  /* of each block, the round that its bits are of */
     uint32_t round;         /* counted here */
-    _Atomic bool has_pages; /* this round's records are of pages: not of memory or hashes */
+    _Atomic bool has_pages; /* this round's records are of pages, not of hashes */
     uint64_t hash_seed;
     xf_count differ;                      /* pages whose hash was another one */
     uint64_t differing[XF_DIFFERING_MAX]; /* the first of them: gfns */

@@ -3,7 +3,7 @@
  * Plan: what a source does next. After each thing that has ended, the source asks its plan, and
  * does what that orders:
  *
- *     START -> SEND memory -> SEND pages -> LOOK -> SEND pages ... LOOK -> SUSPEND
+ *     START -> SEND pages -> LOOK -> SEND pages ... LOOK -> SUSPEND
  *           -> SEND pages -> SEND hashes, final -> DONE            (plan_live.h, with verify)
  *
  * A plan is pure: it sees no packets, no guest and no clock, only what it is told. One is one file:
@@ -22,7 +22,7 @@
 #include "transport/base/stats.h"
 
 enum xf_ended {
-    XF_ENDED_START,   /* the target can take memory; which pages the guest has is known */
+    XF_ENDED_START,   /* the target can take memory; which pages the guest has begins to be known */
     XF_ENDED_SEND,    /* the target has counted all that was sent */
     XF_ENDED_LOOK,    /* what has changed since the last look is known */
     XF_ENDED_WAIT,    /* some time has passed */
@@ -48,7 +48,6 @@ enum xf_order {
 };
 
 enum xf_content {
-    XF_SEND_MEMORY,  /* the target gets memory for all pages that the guest has at START */
     XF_SEND_PAGES,   /* all of them, or after LOOK or SUSPEND what has changed */
     XF_SEND_NOTHING, /* a round without a page */
     XF_SEND_HASHES,  /* of all pages that do not change any more, to compare */

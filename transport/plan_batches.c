@@ -7,8 +7,6 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
     struct xf_plan_batches *b = (struct xf_plan_batches *)plan;
 
     switch (ended->what) {
-    case XF_ENDED_START:
-        return xf_order_send(XF_SEND_MEMORY, false);
     case XF_ENDED_LOOK:
         if (ended->none_yet)
             return xf_order_just(XF_ORDER_WAIT);

@@ -38,8 +38,6 @@ static struct xf_plan_order decide(struct xf_plan_live *live, const struct xf_pl
 static struct xf_plan_order after_send(struct xf_plan_live *live)
 {
     switch (live->sent) {
-    case XF_SEND_MEMORY:
-        return send(live, XF_SEND_PAGES, false);
     case XF_SEND_PAGES:
         if (!live->stopped)
             return xf_order_just(XF_ORDER_LOOK);
@@ -55,7 +53,7 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
 
     switch (ended->what) {
     case XF_ENDED_START:
-        return send(live, XF_SEND_MEMORY, false);
+        return send(live, XF_SEND_PAGES, false);
     case XF_ENDED_SEND:
         return after_send(live);
     case XF_ENDED_LOOK:

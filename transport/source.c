@@ -6,8 +6,9 @@
  *        \_________________\__________________________\______________\-----> FAILED
  *
  * What goes next, when the guest stops, and what is the last, a plan says (plan.h). A round
- * (source_rounds.c) is: [a round of POPULATE records if pages are new to the target;] every
- * page of the dirty bitmap once; BARRIER, repeated until the target has counted them all. The
+ * (source_rounds.c) is: every page of the dirty bitmap once, after POPULATE records for those that
+ * are new to the target; BARRIER, repeated until the target has counted them all. The first begins
+ * while it is still being found out which pages the guest has. The
  * bitmap is fetched (and cleared) before the round's first page is read, so whatever changes after
  * a page was read is in the next bitmap: that is why a lost page can be read again, possibly newer,
  * and is still right.
@@ -29,6 +30,8 @@
 
 /* The longest that a barrier's answer is waited for. */
 #define PROBE_MAX_US 100000u
+/* What is known of the guest ahead of what has been sent. */
+#define START_AHEAD_PAGES (32u * XF_CHUNK_PAGES)
 
 void xf_source_config_init(struct xf_source_config *config)
 {
@@ -373,7 +376,7 @@ static void send_barrier(struct xf_source *s, uint64_t now_us)
         .what = XF_SOURCE_DO_BARRIER,
         .round = s->round,
         .pages = s->round_pages,
-        .final = s->final && !s->pages_next,
+        .final = s->final,
     };
     uint64_t rtt_us = xf_count_of(&s->lanes[0].rtt_us);
 
@@ -389,7 +392,7 @@ static void send_barrier(struct xf_source *s, uint64_t now_us)
 /* All of the round has been sent, and its barrier is to be, once more. */
 static bool barrier_due(const struct xf_source *s, uint64_t now_us)
 {
-    return xf_source_sends(s) && xf_source_is_drained(s) &&
+    return xf_source_sends(s) && !s->starting && xf_source_is_drained(s) &&
            (!s->barrier_sent || now_us - s->barrier_us >= s->barrier_wait_us);
 }
 
@@ -419,6 +422,16 @@ static int end_sending(struct xf_source *s, uint64_t now_us)
     return 0;
 }
 
+/* Whether it is time to find out more of what the guest has: without threads of their own, lanes
+   have enough to send meanwhile. */
+static bool wants_start(struct xf_source *s)
+{
+    if (!s->starting || s->phase == XF_PHASE_READY)
+        return false;
+    return xf_crew_runs(&s->crew) ||
+           s->todo_pages < xf_source_sum(s)->pages_sent + START_AHEAD_PAGES;
+}
+
 /* Has the lanes send what is due: pages as far as path and window allow, barrier, pings. */
 static int send_due(struct xf_source *s, uint64_t now_us)
 {
@@ -427,7 +440,7 @@ static int send_due(struct xf_source *s, uint64_t now_us)
 
     if (s->phase == XF_PHASE_CONNECT || s->phase == XF_PHASE_DONE)
         return 0;
-    if (s->phase == XF_PHASE_READY && s->target_ready)
+    if ((s->phase == XF_PHASE_READY && s->target_ready) || wants_start(s))
         rc = start(s, now_us);
     if (!rc && s->waiting)
         rc = go_on(s, XF_ENDED_WAIT, now_us);
@@ -491,7 +504,7 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
     rc = start_threads(s);
     if (rc)
         return fail(s, rc, now_us);
-    if (threads && (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL)) {
+    if (threads && !s->starting && (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL)) {
         s->idle = false; /* the caller's sleep would be longer */
         xf_crew_nap();
     }

@@ -17,8 +17,11 @@ int xf_source_lane_init(struct xf_source_lane *l, struct xf_source_shared *share
 {
     l->shared = shared;
     xf_count_set(&l->rtt_us, RTT_START_US);
-    return xf_inflight_init(&l->inflight)
-               ?: xf_encoder_init(&l->encoder, guest, &l->lane, compress, features, cpu_ns);
+    int rc = xf_inflight_init(&l->inflight);
+
+    rc = rc ?: xf_encoder_init(&l->encoder, guest, &l->lane, compress, features, cpu_ns);
+    l->encoder.known = &shared->known;
+    return rc;
 }
 
 void xf_source_lane_fini(struct xf_source_lane *l)
@@ -59,7 +62,7 @@ static void obey(struct xf_source_lane *l, const struct xf_source_order *o, uint
         l->round = o->round;
         l->sends = true;
         l->counted = false;
-        xf_encoder_round(&l->encoder, o->todo, o->kind, o->deferred);
+        xf_encoder_round(&l->encoder, o->todo, o->kind, o->populated, o->deferred);
         break;
     case XF_SOURCE_DO_BARRIER:
         xf_source_send_barrier(l, o, now_us);

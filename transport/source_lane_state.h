@@ -14,6 +14,7 @@
 /* Written by control, read by all lanes. */
 struct xf_source_shared {
     _Alignas(64) _Atomic int64_t grant;   /* bytes that lanes may send now: they take of it */
+    _Alignas(64) _Atomic uint64_t known;  /* gfns below are decided: of which there are */
     _Alignas(64) _Atomic uint32_t barred; /* the round whose barrier has been ordered */
     _Atomic uint64_t path_bytes_per_s;    /* what the path carries; 0: not known */
     _Atomic bool path_waits;              /* for us */
@@ -35,9 +36,9 @@ struct xf_source_order {
     uint32_t round;
     enum xf_round_kind kind;
     const uint64_t *todo;
-    uint64_t *deferred;
-    uint64_t pages; /* BARRIER: of all lanes */
-    bool final;     /* BARRIER */
+    uint64_t *populated, *deferred; /* as of encode.h */
+    uint64_t pages;                 /* BARRIER: of all lanes */
+    bool final;                     /* BARRIER */
 };
 
 /* What a lane tells of one or more steps. */

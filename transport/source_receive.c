@@ -103,6 +103,7 @@ static int receive_feedback(struct xf_source_lane *l, const struct xf_worker *w,
     }
     if (rc)
         return rc;
+    xf_encoder_acknowledge(&l->encoder, l->inflight.una);
     l->credit = fb.credit;
     path.late_us = (uint64_t)fb.late * XF_LATE_UNIT_US + w->late_us;
     tell_path(l, &path, now_us);

@@ -9,16 +9,17 @@
 #include "transport/base/bitmap.h"
 #include "transport/fault_points.h"
 
-/* count: of the round's pages. */
-static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t count,
+/* count: of the round's pages. lacking: some of them have no memory at the target. */
+static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t count, bool lacking,
                        uint64_t now_us)
 {
-    struct xf_source_order order = {
+    const struct xf_source_order order = {
         .what = XF_SOURCE_DO_ROUND,
         .round = s->round + 1,
         .kind = kind,
-        .todo = kind == XF_ROUND_POPULATE ? s->fresh : s->todo,
-        .deferred = s->fresh, /* a round of POPULATE's, or free */
+        .todo = s->todo,
+        .populated = lacking ? s->populated : NULL,
+        .deferred = s->fresh, /* which is free by now */
     };
     const struct xf_stats *sums = xf_source_sum(s);
     int rc = XF_FAULT(source_round_begin);
@@ -62,10 +63,10 @@ static void passed(struct xf_source *s)
 }
 
 /*
- * Pages of todo for which the target has no memory: those with content get a round of POPULATE
- * first, the others leave todo. joined: what is in fresh joins todo before.
+ * Of the pages of todo for which the target has no memory, those without content leave it; lanes
+ * ask for memory for the others. joined: what is in fresh joins todo before.
  */
-static int begin_rounds_of_todo(struct xf_source *s, bool joined, uint64_t now_us)
+static int begin_round_of_todo(struct xf_source *s, bool joined, uint64_t now_us)
 {
     const uint64_t words = xf_bitmap_words(s->guest.page_count);
     uint64_t fresh_pages = 0;
@@ -89,46 +90,58 @@ static int begin_rounds_of_todo(struct xf_source *s, bool joined, uint64_t now_u
 
         if (rc)
             return rc;
-        fresh_pages = s->todo_pages = 0;
+        s->todo_pages = 0;
         for (uint64_t w = 0; w < words; w++) {
-            if (s->fresh[w]) {
-                s->populated[w] |= s->fresh[w];
-                fresh_pages += (uint64_t)__builtin_popcountll(s->fresh[w]);
-            }
-            if (s->todo[w]) {
-                s->todo[w] &= s->populated[w];
-                s->todo_pages += (uint64_t)__builtin_popcountll(s->todo[w]);
-            }
+            if (!s->todo[w])
+                continue;
+            s->todo[w] &= s->populated[w] | s->fresh[w];
+            s->todo_pages += (uint64_t)__builtin_popcountll(s->todo[w]);
         }
         passed(s);
     }
-    s->pages_next = fresh_pages;
-    return fresh_pages ? begin_round(s, XF_ROUND_POPULATE, fresh_pages, now_us)
-                       : begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us);
+    return begin_round(s, XF_ROUND_PAGES, s->todo_pages, fresh_pages, now_us);
+}
+
+/* All that the guest has is known. */
+static int started(struct xf_source *s)
+{
+    int rc = XF_FAULT(source_started);
+
+    if (rc)
+        return rc;
+    s->starting = false;
+    passed(s);
+    return 0;
 }
 
 int xf_source_start(struct xf_source *s, uint64_t now_us)
 {
+    const uint64_t before = atomic_load_explicit(&s->shared->known, memory_order_relaxed);
+    uint64_t now_known = before;
+
     xf_lap(xf_source_laps(s), XF_STAGE_bookkeeping);
-    int rc = XF_FAULT(source_start) ?: s->guest.ops->start(s->guest.ctx, s->todo);
+    int rc = XF_FAULT(source_start) ?: s->guest.ops->start(s->guest.ctx, s->todo, &now_known);
 
     xf_lap(xf_source_laps(s), XF_STAGE_guest);
     s->idle = false;
-    if (rc == -EAGAIN)
-        return rc;
-    rc = rc ?: XF_FAULT(source_started);
+    s->starting = rc == -EAGAIN;
+    rc = !rc ? started(s) : rc == -EAGAIN ? 0 : rc;
+    if (!s->starting)
+        now_known = s->guest.page_count;
+    if (!rc && (now_known < before || now_known > s->guest.page_count ||
+                (s->starting && now_known % XF_CHUNK_PAGES)))
+        rc = -EINVAL; /* a guest's mistake */
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot start logging dirty pages: %s",
                                strerror(-rc));
-    s->todo_pages = 0;
-    for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++) {
-        if (!s->todo[w])
-            continue;
-        s->populated[w] = s->fresh[w] = s->todo[w];
+    for (uint64_t w = before / 64; w < xf_bitmap_words(now_known); w++)
         s->todo_pages += (uint64_t)__builtin_popcountll(s->todo[w]);
-    }
-    passed(s);
+    atomic_store_explicit(&s->shared->known, now_known, memory_order_release);
     s->session.stats.pages_total = s->todo_pages;
+    if (s->round) /* which is the first, and goes on */
+        s->round_pages = s->todo_pages;
+    if (s->phase != XF_PHASE_READY || !now_known)
+        return -EAGAIN;
     s->session.stats.live_us = now_us;
     xf_source_enter(s, XF_PHASE_LIVE, now_us);
     return 0;
@@ -265,7 +278,7 @@ int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t no
     fetching_ns = s->clock_ns() - fetching_ns;
     r->fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace);
     s->dirty_pages = r->left_pages = r->dirty_pages;
-    s->rounds_done += s->kind == XF_ROUND_PAGES;
+    s->rounds_done += s->round && s->kind == XF_ROUND_PAGES;
     return 0;
 }
 
@@ -280,7 +293,8 @@ static int begin_hashes(struct xf_source *s, uint64_t now_us)
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot tell which pages to verify: %s",
                                strerror(-rc));
-    return begin_round(s, XF_ROUND_HASHES, xf_bitmap_count(s->todo, s->guest.page_count), now_us);
+    return begin_round(s, XF_ROUND_HASHES, xf_bitmap_count(s->todo, s->guest.page_count), false,
+                       now_us);
 }
 
 /* The pages of todo. */
@@ -289,14 +303,14 @@ static int begin_pages(struct xf_source *s, uint64_t now_us)
     const enum xf_todo_is was = s->todo_is;
 
     s->todo_is = XF_TODO_SENT;
-    return was == XF_TODO_SENT ? begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us)
-                               : begin_rounds_of_todo(s, was == XF_TODO_JOINED, now_us);
+    return was == XF_TODO_SENT ? begin_round(s, XF_ROUND_PAGES, s->todo_pages, !s->round, now_us)
+                               : begin_round_of_todo(s, was == XF_TODO_JOINED, now_us);
 }
 
 static int begin_nothing(struct xf_source *s, uint64_t now_us)
 {
     memset(s->todo, 0, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
-    return begin_round(s, XF_ROUND_PAGES, 0, now_us);
+    return begin_round(s, XF_ROUND_PAGES, 0, false, now_us);
 }
 
 int xf_source_begin(struct xf_source *s, const struct xf_plan_order *order, uint64_t now_us)
@@ -309,8 +323,6 @@ int xf_source_begin(struct xf_source *s, const struct xf_plan_order *order, uint
     if (s->final && s->phase == XF_PHASE_LIVE)
         xf_source_enter(s, XF_PHASE_FINAL, now_us);
     switch (order->content) {
-    case XF_SEND_MEMORY:
-        return begin_round(s, XF_ROUND_POPULATE, s->todo_pages, now_us);
     case XF_SEND_PAGES:
         return begin_pages(s, now_us);
     case XF_SEND_NOTHING:
@@ -331,10 +343,8 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
     rc = xf_source_check_deferred(s); /* of what was repaired after the barrier */
     if (rc)
         return rc;
-    if (s->kind == XF_ROUND_POPULATE && s->pages_next) {
-        s->pages_next = false;
-        return begin_round(s, XF_ROUND_PAGES, s->todo_pages, now_us) ?: -EAGAIN;
-    }
+    if (s->round == 1)
+        st->pages_total = s->round_pages;
     if (s->kind == XF_ROUND_PAGES) {
         st->rounds++;
         measure_speed(s, now_us);

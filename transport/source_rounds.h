@@ -8,12 +8,12 @@
 
 #include "source_state.h"
 
-/* Finds out which pages the guest has. -EAGAIN without an error: not all yet; again. */
+/* Finds out which pages the guest has. -EAGAIN without an error: again, while s->starting; what is
+   known already goes meanwhile. */
 int xf_source_start(struct xf_source *s, uint64_t now_us);
 /* SEND: begins a round. */
 int xf_source_begin(struct xf_source *s, const struct xf_plan_order *order, uint64_t now_us);
-/* The target has counted every page of the round. -EAGAIN without an error: what was ordered takes
-   another one, which has begun. */
+/* The target has counted every page of the round. */
 int xf_source_end_round(struct xf_source *s, uint64_t now_us);
 /* LOOK: what has changed goes with the next pages. */
 int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t now_us);

@@ -106,6 +106,7 @@ int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t
     struct xf_counts *counts = &l->lane.counts;
     struct xf_laps *laps = &w->laps;
     struct xf_compress *compress = &l->encoder.compress;
+    const uint64_t mapped = l->encoder.mapped;
     uint64_t framed = 0, payload = 0, sending_ns = 0;
     unsigned n, built = 0;
     int64_t drawn;
@@ -115,7 +116,7 @@ int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t
     xf_lap(laps, XF_STAGE_bookkeeping);
     flush(l, w);
     xf_lap(laps, XF_STAGE_transmit);
-    if (l->pending_n || xf_encoder_empty(&l->encoder))
+    if (l->pending_n || !xf_encoder_has(&l->encoder))
         return 0;
     n = allowance(l, &drawn);
     xf_lap(laps, XF_STAGE_bookkeeping);
@@ -123,7 +124,9 @@ int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t
         n = link->ops->tx_alloc(link, l->lane.queue, l->pending, n);
     xf_lap(laps, XF_STAGE_transmit);
     timed = n && l->encoder.kind == XF_ROUND_PAGES && xf_compress_wants_time(compress);
-    for (; built < n; built++) {
+    /* A packet of hashes takes half a batch of pages; on a host a burst of them would map for
+       seconds, and hear nothing. */
+    for (; built < n && l->encoder.mapped - mapped < XF_MAP_BATCH_PAGES; built++) {
         struct xf_packet p;
         struct xf_buf *buf = &l->pending[built];
 
@@ -139,6 +142,8 @@ int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t
         xf_lap_packet(laps, XF_STAGE_seal);
         uint32_t bytes = link->frame_bytes + buf->len;
 
+        if (p.memory)
+            xf_encoder_sent(&l->encoder, l->inflight.next);
         xf_inflight_add(&l->inflight, p.records, p.records_n, (uint16_t)bytes, now_us);
         framed += bytes;
         payload += buf->len;

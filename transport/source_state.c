@@ -71,7 +71,7 @@ void xf_source_progress(struct xf_source *s, uint64_t now_us)
         sums->pages_sent - sums->pages_repaired - (s->round_sent_before - s->round_repaired_before);
     struct xf_progress p = {
         .phase = s->phase,
-        .round = s->kind == XF_ROUND_POPULATE ? 0 : s->rounds_done + 1,
+        .round = s->round ? s->rounds_done + 1 : 0,
         .round_pages = s->round_pages,
         .round_done = s->kind == XF_ROUND_PAGES ? done : 0,
         .round_us = now_us - s->round_us,

@@ -49,8 +49,8 @@ struct xf_source {
     struct xf_brake brake;
     enum xf_round_kind kind;
     enum xf_todo_is todo_is;
-    bool pages_next;         /* after this round of POPULATE those of todo go */
-    bool final;              /* the plan sends no more after this (with pages_next: after that) */
+    bool starting;           /* not all that the guest has is known yet */
+    bool final;              /* the plan sends no more after this */
     bool waiting;            /* as the plan has ordered */
     uint32_t rounds_done;    /* of pages, while the guest runs */
     uint64_t deferred_asked; /* of the encoders' deferred_n, those that were asked about */
@@ -64,9 +64,9 @@ struct xf_source {
     uint64_t barrier_us, barrier_wait_us;
     uint64_t unsent_us; /* when this round last had a page or its barrier still to be sent */
 
-    uint64_t *populated;   /* pages that the target has memory for */
-    uint64_t *todo;        /* pages of this round, or of the one after this round of POPULATE */
-    uint64_t *fresh;       /* pages to populate */
+    uint64_t *populated;   /* pages that the target has memory for; lanes add to it */
+    uint64_t *todo;        /* pages of this round */
+    uint64_t *fresh;       /* pages that it has none for, when a round begins; then `deferred` */
     uint64_t todo_pages;   /* in todo */
     uint64_t words_passed; /* of bitmaps, at the ends of rounds */
 };

@@ -10,9 +10,8 @@
  *        |                                        |  xf_target_ready(): the sink can populate
  *        | <----------------- FEEDBACK(ready) --- |
  *        | ---- DATA(round 1: POPULATE) --------> |  LIVE
- *        | ---- BARRIER(1, pages) --------------> |
- *        | <---------------- FEEDBACK(round 2) -- |
- *        | ---- DATA(round 2: RAW, ZERO, FRAG) -> |  each packet: open, check, write to the guest
+ *        | <----------------- FEEDBACK(arrived) - |
+ *        | ---- DATA(round 1: RAW, ZERO, FRAG) -> |  each packet: open, check, write to the guest
  *        | <---- FEEDBACK(missing ranges) ------- |
  *        | ---- DATA(the same pages, read anew) > |
  *        |   ... rounds while the guest runs ...  |

@@ -95,7 +95,7 @@ enum xf_record_kind {
     XF_RECORD_RAW = 1,      /* count pages, whole */
     XF_RECORD_ZERO = 2,     /* count pages of zeros, no payload */
     XF_RECORD_FRAG = 3,     /* fragment `frag` of one page */
-    XF_RECORD_POPULATE = 4, /* count pages that shall get memory, no payload */
+    XF_RECORD_POPULATE = 4, /* count pages that shall have memory, no payload; none lands */
     XF_RECORD_DEFER = 5, /* count pages that will come in a later round or not at all; no payload */
     XF_RECORD_HASH = 6,  /* the hashes of count pages, XF_HASH_BYTES each */
     /* Of the codecs: count pages, each a u16 length and as many bytes. */

@@ -48,10 +48,11 @@ struct harness {
 
 /* ---- the guest ---------------------------------------------------------------------------- */
 
-static int guest_start(void *ctx, uint64_t *present)
+static int guest_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     struct guest *g = ctx;
 
+    (void)known;
     FUZZ_CHECK(!g->started);
     g->started = true;
     memcpy(present, g->present, sizeof(g->present));

@@ -36,11 +36,12 @@ void soak_world_close(struct soak_world *w)
 /* ---- the ends' guests --------------------------------------------------------------------------
  */
 
-static int source_start(void *ctx, uint64_t *present)
+static int source_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     struct soak_world *w = ctx;
 
-    return w->dead[SOAK_SOURCE] ? -EIO : w->source_below.ops->start(w->source_below.ctx, present);
+    return w->dead[SOAK_SOURCE] ? -EIO
+                                : w->source_below.ops->start(w->source_below.ctx, present, known);
 }
 
 static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)

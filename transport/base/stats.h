@@ -27,7 +27,6 @@
     X(outside_guest, "a page beyond the guest")                                                    \
     X(wrong_lane, "a page of another lane's")                                                      \
     X(not_populated, "a page that has no memory yet")                                              \
-    X(populated_twice, "memory for a page that has some")                                          \
     X(stale_round, "a round that is over")                                                         \
     X(future_round, "a round that has not begun")                                                  \
     X(dishonest_ack, "an acknowledgement of what was never sent")                                  \
@@ -62,6 +61,7 @@ struct xf_stats {
                                   written by others than the guest (source) */
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
+    uint32_t lanes;          /* of the session */
     uint32_t throttle_pct; /* CPU time that was left to the guest, at the least; 0 = all (source) */
     uint64_t bytes_wire;   /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;

@@ -401,10 +401,11 @@ void xf_simguest_refuse_maps(struct xf_simguest *g, uint64_t pages)
 
 /* ---- as a source -------------------------------------------------------------------------- */
 
-static int source_start(void *ctx, uint64_t *present)
+static int source_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     struct xf_simguest *g = ctx;
 
+    *known = g->pages;
     memcpy(present, g->present, xf_bitmap_words(g->pages) * sizeof(uint64_t));
     for (uint64_t w = 0; w < xf_bitmap_words(g->pages); w++)
         atomic_store(&g->dirty[w], 0);

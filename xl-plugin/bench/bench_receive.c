@@ -54,7 +54,7 @@ static int complain(int rc, const char *why)
 
 /* ---- the packets, before -------------------------------------------------------------------- */
 
-/* Plan: memory, then the pages, once. */
+/* Plan: the pages, once. */
 struct once {
     struct xf_plan plan; /* first */
     bool final;
@@ -64,8 +64,7 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
 {
     struct once *once = (struct once *)plan;
 
-    if (ended->what == XF_ENDED_START)
-        return xf_order_send(XF_SEND_MEMORY, false);
+    (void)ended;
     if (once->final)
         return xf_order_just(XF_ORDER_DONE);
     once->final = true;

@@ -22,8 +22,6 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
 {
     struct xf_plan_passes *p = (struct xf_plan_passes *)plan;
 
-    if (ended->what == XF_ENDED_START)
-        return xf_order_send(XF_SEND_MEMORY, false);
     if (p->ended)
         return xf_order_just(XF_ORDER_DONE);
     p->ended = p->sending && enough(p, ended);

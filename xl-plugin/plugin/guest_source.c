@@ -13,6 +13,7 @@
 #include <xenforeignmemory.h>
 
 #include "transport/base/bitmap.h"
+#include "transport/base/clock.h"
 #include "transport/offer.h"
 #include "cap.h"
 #include "frame_error.h"
@@ -24,9 +25,9 @@
 #include "unsteady.h"
 #include "xen_domain.h"
 
-/* What start() asks about before it lets the session speak: less than a second's worth even where a
-   query is dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn. */
-#define START_PAGES (32u * TYPE_BATCH)
+/* For so long start() asks before it lets the session speak; once at least, and where a query is
+   dear, as in a PVH dom0, whose hypercalls walk its page tables for each gfn, that takes longer. */
+#define START_US 1000u
 
 /* A page that did not map and has content may have come back in between: so often it is tried. */
 #define MAP_TRIES 3u
@@ -71,10 +72,11 @@ static int source_present(void *ctx, uint64_t *candidates)
     return look_at(x, candidates, 0, x->page_count);
 }
 
-static int source_start(void *ctx, uint64_t *present)
+static int source_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     struct xf_xen_source *x = ctx;
-    uint64_t first = x->start_next, end = first + START_PAGES;
+    const uint64_t began_us = xf_now_us(), before = *known;
+    uint64_t end = x->asked;
     int rc = 0;
 
     if (!x->logdirty) {
@@ -83,19 +85,20 @@ static int source_start(void *ctx, uint64_t *present)
         x->low_pages = x->tot_pages;
         x->fell = x->moved = false;
     }
+    while (!rc && end < x->page_count && (end == x->asked || xf_now_us() - began_us < START_US)) {
+        const uint64_t first = end;
+
+        end = first + TYPE_BATCH < x->page_count ? first + TYPE_BATCH : x->page_count;
+        xf_bitmap_set_range(present, first, end - first);
+        rc = look_at(x, present, first, end);
+    }
+    rc = rc ?: xf_xen_late_count(x, x->xch);
     if (rc)
         return rc;
-    if (end > x->page_count)
-        end = x->page_count;
-    for (uint64_t gfn = first; gfn < end; gfn++)
-        xf_bitmap_set(present, gfn);
-    rc = look_at(x, present, first, end);
-    rc = rc ?: xf_xen_late_count(x, x->xch);
-    x->start_next = end;
-    if (rc || end < x->page_count)
-        return rc ?: -EAGAIN;
-    xf_xen_late_begin(x, present);
-    return 0;
+    x->asked = end;
+    *known = end < x->page_count ? end / XF_CHUNK_PAGES * XF_CHUNK_PAGES : end;
+    xf_xen_late_begin(x, present, before, *known);
+    return end < x->page_count ? -EAGAIN : 0;
 }
 
 static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
@@ -293,6 +296,7 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->callbacks = callbacks;
     x->verify = verify;
     x->canary = NO_CANARY;
+    pthread_mutex_init(&x->late, NULL);
     x->cap = (struct xf_cap){.xch = xch, .domid = domid};
     version = xc_version(xch, XENVER_version, NULL);
     if (version < 0) {
@@ -373,6 +377,7 @@ void xf_xen_source_free(struct xf_xen_source *x)
     if (x->dirty_hbuf.hbuf)
         xc__hypercall_buffer_free_pages(x->xch, &x->dirty_hbuf, x->dirty_xen_pages);
     free(x->empty);
+    pthread_mutex_destroy(&x->late);
     free(x);
     errno = saved;
 }

@@ -29,16 +29,20 @@ int xf_xen_late_count(struct xf_xen_source *x, xc_interface *xch)
         errno = -rc;
         return xf_xen_source_fail(x, "cannot tell how much memory it has");
     }
-    if (!x->counts || domain.tot_pages == x->tot_pages)
+    if (!x->counts)
         return 0;
-    x->moved = true;
-    if (domain.tot_pages < x->tot_pages)
-        x->fell = true;
-    else if (x->fell)
-        x->swapped = true;
-    x->tot_pages = domain.tot_pages;
-    if (x->tot_pages < x->low_pages)
-        x->low_pages = x->tot_pages;
+    pthread_mutex_lock(&x->late);
+    if (domain.tot_pages != x->tot_pages) {
+        x->moved = true;
+        if (domain.tot_pages < x->tot_pages)
+            x->fell = true;
+        else if (x->fell)
+            x->swapped = true;
+        x->tot_pages = domain.tot_pages;
+        if (x->tot_pages < x->low_pages)
+            x->low_pages = x->tot_pages;
+    }
+    pthread_mutex_unlock(&x->late);
     return 0;
 }
 
@@ -148,10 +152,11 @@ int xf_xen_late_check_end(struct xf_xen_source *x)
     return rc;
 }
 
-void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present)
+void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present, uint64_t first,
+                       uint64_t end)
 {
-    for (uint64_t w = 0; w < xf_bitmap_words(x->page_count); w++)
+    for (uint64_t w = first / 64; w < xf_bitmap_words(end); w++)
         x->empty[w] = ~present[w];
-    if (x->page_count % 64)
-        x->empty[x->page_count / 64] &= (UINT64_C(1) << (x->page_count % 64)) - 1;
+    if (end == x->page_count && end % 64)
+        x->empty[end / 64] &= (UINT64_C(1) << (end % 64)) - 1;
 }

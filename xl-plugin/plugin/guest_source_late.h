@@ -7,8 +7,9 @@
 
 /* Each says what failed. */
 
-/* present: what had content when it began. */
-void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present);
+/* present: of gfns first to below end, what had content when it began. first: of a whole word. */
+void xf_xen_late_begin(struct xf_xen_source *x, const uint64_t *present, uint64_t first,
+                       uint64_t end);
 /* How much memory has the guest? To be called often. */
 int xf_xen_late_count(struct xf_xen_source *x, xc_interface *xch);
 /* Adds to `dirty` what the guest has taken into its memory since this was last called. */

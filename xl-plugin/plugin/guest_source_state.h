@@ -7,6 +7,7 @@
 #ifndef XF_PLUGIN_GUEST_SOURCE_STATE_H
 #define XF_PLUGIN_GUEST_SOURCE_STATE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -51,11 +52,12 @@ struct xf_xen_source {
     bool verify;
     struct xf_cap cap;
     bool logdirty, qemu_logdirty;
-    uint64_t canary;     /* guest_source_log.c: a gfn, or NO_CANARY */
-    bool marked;         /* it is dirty, unless another has read the log */
-    uint64_t start_next; /* gfn that start() goes on with */
+    uint64_t canary; /* guest_source_log.c: a gfn, or NO_CANARY */
+    bool marked;     /* it is dirty, unless another has read the log */
+    uint64_t asked;  /* gfns below have been, by start() */
 
-    /* guest_source_late.c; lane 0's while lanes run, else control's */
+    /* guest_source_late.c: lane 0 counts while it maps, and control, under this */
+    pthread_mutex_t late;
     bool counts;        /* this Xen makes it necessary */
     uint64_t *empty;    /* gfns that had no content when they were last asked about; a lane writes
                            its chunks' */

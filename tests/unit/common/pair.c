@@ -93,7 +93,19 @@ void pair_open(struct pair *p, const struct pair_config *config)
                      0);
 }
 
+int pair_no_throttle(void *ctx, unsigned percent)
+{
+    (void)ctx;
+    (void)percent;
+    return 0;
+}
+
 void pair_step(struct pair *p)
+{
+    pair_step_busy(p, 0, 0);
+}
+
+void pair_step_busy(struct pair *p, uint64_t source_until_us, uint64_t target_until_us)
 {
     p->now_us += p->config.step_us;
     xf_simlink_advance(p->net, p->now_us);
@@ -101,9 +113,9 @@ void pair_step(struct pair *p)
         xf_simguest_write(p->from, p->config.writes_per_ms);
     if (p->now_us >= p->config.ready_after_us)
         xf_target_ready(p->target);
-    if (p->source_rc == 0)
+    if (p->source_rc == 0 && p->now_us >= source_until_us)
         p->source_rc = xf_source_step(p->source, p->now_us);
-    if (p->target_rc >= 0)
+    if (p->target_rc >= 0 && p->now_us >= target_until_us)
         p->target_rc = xf_target_step(p->target, p->now_us);
 }
 

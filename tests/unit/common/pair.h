@@ -71,6 +71,12 @@ void pair_open(struct pair *p, const struct pair_config *config);
 /* One step of both ends and of the clock. */
 void pair_step(struct pair *p);
 
+/* The same for ends whose hosts are busy until then: they are not stepped before. */
+void pair_step_busy(struct pair *p, uint64_t source_until_us, uint64_t target_until_us);
+
+/* For guests of one's own. */
+int pair_no_throttle(void *ctx, unsigned percent);
+
 /* Until both ends are done or failed, or the time is over. */
 void pair_run(struct pair *p, uint64_t limit_us);
 

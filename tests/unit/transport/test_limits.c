@@ -29,7 +29,7 @@ static struct xf_guest_source_ops ops;
 static struct xf_guest_control_ops control;
 static unsigned suspends, starts;
 static int (*real_suspend)(void *ctx);
-static int (*real_start)(void *ctx, uint64_t *present);
+static int (*real_start)(void *ctx, uint64_t *present, uint64_t *known);
 static int suspend_rc;
 
 static int count_suspend(void *ctx)
@@ -38,10 +38,10 @@ static int count_suspend(void *ctx)
     return suspend_rc ? suspend_rc : real_suspend(ctx);
 }
 
-static int count_start(void *ctx, uint64_t *present)
+static int count_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     starts++;
-    return real_start(ctx, present);
+    return real_start(ctx, present, known);
 }
 
 static void open_counted(struct pair *p, struct pair_config *c)
@@ -268,9 +268,9 @@ static void test_round_is_counted_in_time(void **state)
 static unsigned batch_calls;
 static uint64_t present[64];
 
-static int keep_present(void *ctx, uint64_t *map)
+static int keep_present(void *ctx, uint64_t *map, uint64_t *known)
 {
-    int rc = real_start(ctx, map);
+    int rc = real_start(ctx, map, known);
 
     memcpy(present, map, sizeof(present));
     return rc;

@@ -168,6 +168,46 @@ static void test_verify_finds_a_wrong_byte(void **state)
     pair_close(&p);
 }
 
+static struct {
+    const struct xf_guest_source_ops *usual;
+    uint64_t pages;
+} maps;
+
+static int counted_map(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n,
+                       const void **pages)
+{
+    maps.pages += n;
+    return maps.usual->map(ctx, lane, gfns, n, pages);
+}
+
+/* On a host it takes long to map: whoever verifies must not do so for all that the path lets
+   through, and be deaf meanwhile. */
+static void test_a_step_maps_two_batches_at_most(void **state)
+{
+    struct xf_guest_source tables = pair_tables();
+    struct xf_guest_source_ops ops = *tables.ops;
+    struct pair_config c = pair_defaults(12);
+    struct pair p;
+    uint64_t most = 0;
+
+    (void)state;
+    maps.usual = tables.ops;
+    ops.map = counted_map;
+    c.from_ops = &ops;
+    c.pages = 40 * XF_MAP_BATCH_PAGES;
+    c.features = XF_FEATURE_VERIFY;
+    pair_open(&p, &c);
+    while (p.source_rc == 0) {
+        maps.pages = 0;
+        pair_step(&p);
+        most = maps.pages > most ? maps.pages : most;
+    }
+    pair_run(&p, LIMIT_US);
+    pair_assert_same(&p);
+    assert_in_range(most, XF_MAP_BATCH_PAGES, 2 * XF_MAP_BATCH_PAGES);
+    pair_close(&p);
+}
+
 static void test_verify_leaves_out_what_others_write(void **state)
 {
     struct pair p;
@@ -606,12 +646,12 @@ static void test_too_busy_gives_up_if_told(void **state)
 }
 
 static struct xf_guest_source_ops slow_ops;
-static int (*quick_start)(void *ctx, uint64_t *present);
+static int (*quick_start)(void *ctx, uint64_t *present, uint64_t *known);
 static unsigned slow_steps;
 
-static int slow_start(void *ctx, uint64_t *present)
+static int slow_start(void *ctx, uint64_t *present, uint64_t *known)
 {
-    return slow_steps-- ? -EAGAIN : quick_start(ctx, present);
+    return slow_steps-- ? -EAGAIN : quick_start(ctx, present, known);
 }
 
 /* To find out what a large guest holds can take longer than either end bears silence. */
@@ -662,6 +702,7 @@ int main(void)
         cmocka_unit_test(test_port_that_is_late),
         cmocka_unit_test(test_faulty_links),
         cmocka_unit_test(test_verify_finds_a_wrong_byte),
+        cmocka_unit_test(test_a_step_maps_two_batches_at_most),
         cmocka_unit_test(test_verify_leaves_out_what_others_write),
         cmocka_unit_test(test_overrun_receiver),
         cmocka_unit_test(test_pages_come_and_go),

@@ -87,10 +87,11 @@ static size_t index_of(const struct sparse *g, uint64_t gfn)
     return from;
 }
 
-static int from_start(void *ctx, uint64_t *present)
+static int from_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     const struct sparse *g = ctx;
 
+    (void)known;
     for (size_t i = 0; i < g->n; i++)
         xf_bitmap_set(present, g->gfns[i]);
     return 0;

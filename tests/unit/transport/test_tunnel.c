@@ -31,9 +31,10 @@ static void fill(struct xf_random *r, uint8_t *page)
     }
 }
 
-static int from_start(void *ctx, uint64_t *present)
+static int from_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     (void)ctx;
+    (void)known;
     for (uint64_t i = 0; i < BUFFER_PAGES; i++)
         xf_bitmap_set(present, i);
     return 0;

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/common/unit.h"
 
+#include <unistd.h>
+
 #include <xenctrl.h>
 #include <xenguest.h>
 
@@ -36,6 +38,7 @@ static const struct save_callbacks callbacks = {.suspend = suspend};
 /* A guest of so many gfns, the first `populated` with pages, whose log is on. */
 static void open_guest(uint64_t page_count, uint64_t populated)
 {
+    uint64_t known = 0;
     int rc;
 
     standin_reset();
@@ -52,7 +55,7 @@ static void open_guest(uint64_t page_count, uint64_t populated)
     assert_int_equal(ops.page_count, page_count);
     present = xf_bitmap_new(page_count);
     do
-        rc = ops.ops->start(ops.ctx, present);
+        rc = ops.ops->start(ops.ctx, present, &known);
     while (rc == -EAGAIN);
     assert_int_equal(rc, 0);
 }
@@ -187,6 +190,47 @@ static void more_gfns_than_a_million(void **state)
     close_guest();
 }
 
+static int dear_types(const char *call, unsigned number)
+{
+    (void)number;
+    if (!strcmp(call, "xc_get_pfn_type_batch"))
+        usleep(2000);
+    return 0;
+}
+
+/* Where a query is dear, the session may speak after each. What is known is whole chunks. */
+static void starts_in_small_steps(void **state)
+{
+    const uint64_t count = 5000;
+    uint64_t known = 0, before;
+    unsigned steps = 0;
+    int rc;
+
+    (void)state;
+    open_guest(count, 3000);
+    xf_xen_source_free(source);
+    assert_int_equal(xf_xen_source_new(&source, (xc_interface *)&standin, DOMID, &callbacks, false),
+                     0);
+    ops = xf_xen_source_guest(source);
+    assert_int_equal(ops.ops->lanes(ops.ctx, 1), 0);
+    memset(present, 0, xf_bitmap_words(count) * sizeof(*present));
+    standin.hook = dear_types;
+    do {
+        const unsigned calls = standin_calls("xc_get_pfn_type_batch");
+
+        before = known;
+        rc = ops.ops->start(ops.ctx, present, &known);
+        assert_true(known >= before && (known % XF_CHUNK_PAGES == 0 || known == count));
+        assert_int_equal(standin_calls("xc_get_pfn_type_batch"), calls + 1);
+        steps++;
+    } while (rc == -EAGAIN);
+    assert_int_equal(rc, 0);
+    assert_int_equal(known, count);
+    assert_int_equal(steps, (count + TYPES_AT_ONCE - 1) / TYPES_AT_ONCE);
+    assert_int_equal(xf_bitmap_count(present, count), 3000);
+    close_guest();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +239,7 @@ int main(void)
         cmocka_unit_test(any_frame_may_be_given_back),
         cmocka_unit_test(all_frames_may_be_given_back),
         cmocka_unit_test(more_gfns_than_a_million),
+        cmocka_unit_test(starts_in_small_steps),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

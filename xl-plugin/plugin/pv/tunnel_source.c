@@ -66,9 +66,11 @@ void xf_tunnel_source_watch(struct xf_tunnel_source *t, const struct xf_stats *s
 
 /* ---- the guest that the transport sees ------------------------------------------------------ */
 
-static int tunnel_start(void *ctx, uint64_t *present)
+static int tunnel_start(void *ctx, uint64_t *present, uint64_t *known)
 {
     struct xf_tunnel_source *t = ctx;
+
+    *known = 2 * (uint64_t)t->half_pages;
 
     for (uint64_t i = 0; i < 2 * (uint64_t)t->half_pages; i++)
         xf_bitmap_set(present, i);
