@@ -13,7 +13,7 @@ int xf_session_init(struct xf_session *s, const struct xf_offer *offer, enum xf_
     memset(s, 0, sizeof(*s));
     s->link = link;
     s->role = role;
-    s->queues = offer->queues;
+    s->queues = s->stats.lanes = offer->queues;
     s->port_up_us = now_us;
     s->stats.start_us = now_us;
     memcpy(&s->tag, offer->session_id, sizeof(s->tag));

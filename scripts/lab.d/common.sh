@@ -9,17 +9,18 @@ LAB_DIR=${LAB_DIR:-$REPO/build/lab}
 HOSTS=(A B)
 declare -A HOST_NUMBER=([A]=1 [B]=2)
 # Of the host as it runs, or as it would be started: see want_hosts.
-declare -A HOST_RELEASE HOST_KIND HOST_NIC
+declare -A HOST_RELEASE HOST_KIND HOST_NIC HOST_VCPUS
 HOST_RELEASE_DEFAULT=bookworm
 HOST_KIND_DEFAULT=pv # the kind of dom0
 HOST_NIC_DEFAULT=virtio # that the host migrates over
+HOST_VCPUS_DEFAULT=1 # of dom0
 HOST_KINDS=(pv pvh)
 HOST_RELEASES=(bookworm trixie)
 # QEMU's name of each kind of NIC; a host has it as its second, eth1.
 declare -A NIC_DEVICE=([virtio]="virtio-net-pci,host_mtu=9000" [e1000e]=e1000e [vmxnet3]=vmxnet3)
 
-# want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME] [--nic A=NAME,B=NAME]: what is not named has its
-# default.
+# want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME] [--nic A=NAME,B=NAME] [--vcpus A=N,B=N]: what is not
+# named has its default.
 # shellcheck disable=SC2120  # without: all have their defaults
 want_hosts() {
     local host value
@@ -27,6 +28,7 @@ want_hosts() {
         HOST_KIND[$host]=$HOST_KIND_DEFAULT
         HOST_RELEASE[$host]=$HOST_RELEASE_DEFAULT
         HOST_NIC[$host]=$HOST_NIC_DEFAULT
+        HOST_VCPUS[$host]=$HOST_VCPUS_DEFAULT
     done
     while [ $# -gt 0 ]; do
         for value in $(printf %s "${2:-}" | tr , ' '); do
@@ -46,22 +48,27 @@ want_hosts() {
                 [ -n "${NIC_DEVICE[$value]:-}" ] || die "$1 $2: a NIC is one of: ${!NIC_DEVICE[*]}"
                 HOST_NIC[$host]=$value
                 ;;
+            --vcpus)
+                [[ $value == [1-4] ]] || die "$1 $2: a dom0 has 1 to 4 vCPUs"
+                HOST_VCPUS[$host]=$value
+                ;;
             *) die "no such option: $1" ;;
             esac
         done
         case $1 in
-        --dom0 | --release | --nic) [ $# -ge 2 ] || die "$1 needs a value, such as A=${HOST_KINDS[0]}" ;;
+        --dom0 | --release | --nic | --vcpus) [ $# -ge 2 ] || die "$1 needs a value, such as A=${HOST_KINDS[0]}" ;;
         *) die "no such option: $1" ;;
         esac
         shift 2
     done
 }
 
-# The hosts in one line, as they run or are wanted: "A=pv/bookworm/virtio B=pv/bookworm/virtio".
+# The hosts in one line, as they run or are wanted: "A=pv/bookworm/virtio/1 B=pv/bookworm/virtio/1".
 describe_hosts() {
     local host sep=
     for host in "${HOSTS[@]}"; do
-        printf '%s%s=%s/%s/%s' "$sep" "$host" "${HOST_KIND[$host]}" "${HOST_RELEASE[$host]}" "${HOST_NIC[$host]}"
+        printf '%s%s=%s/%s/%s/%s' "$sep" "$host" "${HOST_KIND[$host]}" "${HOST_RELEASE[$host]}" "${HOST_NIC[$host]}" \
+            "${HOST_VCPUS[$host]}"
         sep=' '
     done
 }
@@ -69,17 +76,18 @@ describe_hosts() {
 # What was started last is kept beside the hosts' other files, for the commands that follow.
 remember_hosts() { describe_hosts >"$LAB_DIR/hosts"; }
 recall_hosts() {
-    local word words=() host kind release nic
+    local word words=() host kind release nic vcpus
     # shellcheck disable=SC2119
     want_hosts
     [ -f "$LAB_DIR/hosts" ] || return 0
     read -ra words <"$LAB_DIR/hosts" || true # no newline at its end
     for word in "${words[@]}"; do
-        IFS='=/' read -r host kind release nic <<<"$word"
+        IFS='=/' read -r host kind release nic vcpus <<<"$word"
         is_host "$host" || continue
         HOST_KIND[$host]=$kind
         HOST_RELEASE[$host]=$release
         HOST_NIC[$host]=${nic:-$HOST_NIC_DEFAULT}
+        HOST_VCPUS[$host]=${vcpus:-$HOST_VCPUS_DEFAULT}
     done
 }
 

@@ -17,7 +17,7 @@ xen_args() { # HOST
     local memory=1536M
     # Hugepages included. What it does not have is there for guests.
     [ "${HOST_KIND[$1]}" != pvh ] || memory="1024M dom0=pvh"
-    echo "console=com1 com1=115200 dom0_mem=${memory%% *},max:$memory dom0_max_vcpus=1 cpuidle=0 spec-ctrl=no bootscrub=0"
+    echo "console=com1 com1=115200 dom0_mem=${memory%% *},max:$memory dom0_max_vcpus=${HOST_VCPUS[$1]} cpuidle=0 spec-ctrl=no bootscrub=0"
 }
 
 linux_args() { # HOST
@@ -111,12 +111,12 @@ start_host() {
     # What guests have as their disk: /dev/vdb of both hosts, as storage that both reach would be. Both QEMUs see
     # it through the one page cache of this machine.
     [ -f "$LAB_DIR/shared.img" ] || truncate -s 64M "$LAB_DIR/shared.img"
-    say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}; console: $LAB_DIR/$host.log)"
+    say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}, ${HOST_VCPUS[$host]} vCPU; console: $LAB_DIR/$host.log)"
     # Relative paths for the sockets, for the same reason as in ssh_dir.
     (
         cd "$LAB_DIR" || exit
         TMPDIR=$LAB_DIR setsid nohup qemu-system-x86_64 -name "xl-fast-lab-$host" -nodefaults -display none \
-            "${machine[@]}" -cpu "$QEMU_CPU" -smp 1 -m "$LAB_MEMORY" \
+            "${machine[@]}" -cpu "$QEMU_CPU" -smp "${HOST_VCPUS[$host]}" -m "$LAB_MEMORY" \
             -kernel "$image/xen" -append "$(xen_args "$host")" \
             -initrd "$image/vmlinux $(linux_args "$host"),$image/initrd.img" \
             -drive "file=$image/disk.img,format=raw,if=none,id=disk,snapshot=on,cache=unsafe" \
@@ -213,7 +213,7 @@ lab_status() {
             say "host $host: not running"
             continue
         fi
-        say "host $host: pid $pid, ${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}"
+        say "host $host: pid $pid, ${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}, ${HOST_VCPUS[$host]} vCPU"
         ON_TIMEOUT=30 on "$host" 'uptime; xl info | grep free_memory; xl list' || true
     done
 }

@@ -177,35 +177,36 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
 
     /* downtime_us: suspend to the last page landed; suspended_us: to where libxl takes over again.
      */
-    xf_say("result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"rounds\":%u,"
-           "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
-           "\"pages_compressed\":%llu,\"bytes_saved\":%llu,"
-           "\"deferred_pages\":%llu,\"verified_pages\":%llu,\"unverified_pages\":%llu,"
-           "\"bytes_wire\":%llu,\"payload_bps\":%llu,\"path_bps\":%llu,"
-           "\"rtt_us\":%llu,\"bandwidth_bps\":%llu,"
-           "\"packets_lost\":%llu,\"port_up_us\":%llu,"
-           "\"port_down_us\":%llu,"
-           "\"memory_us\":%llu,"
-           "\"downtime_us\":%llu,\"predicted_downtime_us\":%llu,"
-           "\"throttle_pct\":%u,\"suspended_us\":%llu,\"total_us\":%llu,"
-           "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
-           "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
-           "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,"
-           "\"cycles_per_page\":{%s},\"rejects\":{%s}}",
-           r->end, r->domid, ok ? "true" : "false", reason, s->rounds,
-           (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
-           (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
-           (unsigned long long)s->pages_compressed, (unsigned long long)s->bytes_saved,
-           (unsigned long long)s->pages_deferred, (unsigned long long)s->pages_verified,
-           (unsigned long long)s->pages_unverified, (unsigned long long)s->bytes_wire,
-           (unsigned long long)(rate * 1e9), (unsigned long long)s->path_bytes_per_s * 8,
-           (unsigned long long)s->rtt_us, (unsigned long long)s->limit_bytes_per_s * 8,
-           (unsigned long long)s->packets_lost, (unsigned long long)r->port_up_us,
-           (unsigned long long)r->port_down_us, (unsigned long long)memory_us,
-           (unsigned long long)downtime_us, (unsigned long long)s->predicted_us, s->throttle_pct,
-           (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
-           us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
-           (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
-           (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, cycles,
-           rejects);
+    xf_say(
+        "result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"lanes\":%u,\"rounds\":%u,"
+        "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
+        "\"pages_compressed\":%llu,\"bytes_saved\":%llu,"
+        "\"deferred_pages\":%llu,\"verified_pages\":%llu,\"unverified_pages\":%llu,"
+        "\"bytes_wire\":%llu,\"payload_bps\":%llu,\"path_bps\":%llu,"
+        "\"rtt_us\":%llu,\"bandwidth_bps\":%llu,"
+        "\"packets_lost\":%llu,\"port_up_us\":%llu,"
+        "\"port_down_us\":%llu,"
+        "\"memory_us\":%llu,"
+        "\"downtime_us\":%llu,\"predicted_downtime_us\":%llu,"
+        "\"throttle_pct\":%u,\"suspended_us\":%llu,\"total_us\":%llu,"
+        "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
+        "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
+        "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,"
+        "\"cycles_per_page\":{%s},\"rejects\":{%s}}",
+        r->end, r->domid, ok ? "true" : "false", reason, s->lanes, s->rounds,
+        (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
+        (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
+        (unsigned long long)s->pages_compressed, (unsigned long long)s->bytes_saved,
+        (unsigned long long)s->pages_deferred, (unsigned long long)s->pages_verified,
+        (unsigned long long)s->pages_unverified, (unsigned long long)s->bytes_wire,
+        (unsigned long long)(rate * 1e9), (unsigned long long)s->path_bytes_per_s * 8,
+        (unsigned long long)s->rtt_us, (unsigned long long)s->limit_bytes_per_s * 8,
+        (unsigned long long)s->packets_lost, (unsigned long long)r->port_up_us,
+        (unsigned long long)r->port_down_us, (unsigned long long)memory_us,
+        (unsigned long long)downtime_us, (unsigned long long)s->predicted_us, s->throttle_pct,
+        (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
+        us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
+        (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
+        (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, cycles,
+        rejects);
 }

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# lab: --dom0 A=pvh,B=pvh --vcpus A=2,B=2
+# quick: no (CI's hosts have one CPU each; the demo covers lanes there)
+# Two lanes at each end, between PVH dom0s of two vCPUs whose port bypasses the kernel: there, mapping the guest's
+# pages is what costs most. There and back, and beside it the same guest by one lane.
+# shellcheck source=tests/lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/fast.sh
+. "$(dirname "$0")/fast.sh"
+# shellcheck source=tests/lab/lanes.sh
+. "$(dirname "$0")/lanes.sh"
+begin
+
+MIGRATE_TIMEOUT=1800 # emulated, a PVH dom0 maps pages slowly
+two_lanes pvh 128
