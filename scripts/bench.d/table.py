@@ -88,11 +88,12 @@ def busy(r, pct):
 
 
 def alone(r):
-    """One end by itself."""
+    """What does without the other end."""
+    yield "two cores that only encrypt", f"{show(r['seal_2_gbps'], 1, ' Gbit/s')}, {show(r['seal_2_of_1'])} × one"
     for end, name in (("send", "source"), ("receive", "target")):
         yield (f"the {name} alone, one lane", f"{show(r[f'{end}_1_gbps'], 2, ' Gbit/s')}, "
                f"{show(r[f'{end}_1_of_seal_limit'])} of what one core encrypts")
-        yield f"… the {name}, two lanes", f"{show(r[f'{end}_2_gbps'], 2, ' Gbit/s')}, {show(r[f'{end}_2_of_1'])} × one"
+        yield f"… the {name}, two lanes", f"{show(r[f'{end}_2_gbps'], 2, ' Gbit/s')}, {show(r[f'{end}_2_of_1'])} × one, {show(r[f'{end}_2_of_seal_2'])} of what two cores encrypt"
     share = r["lanes_cpu_per_page_spread"]
     yield "CPU time a page with 1, 2 and 4 lanes: most above least", show(None if share is None else 100 * share, 1, " %")
 
@@ -131,6 +132,8 @@ def bench(r, skipped, failed, rates):
             resident = r[f"size_{found[1]}m_resident_mib"]
             figures.append((f"rate of {found[1]} MiB", show(value, 2, " Gbit/s")
                             + (f"; {resident:.0f} MiB besides the guest" if resident is not None else "")))
+        elif found := re.fullmatch(r"size_(\d+)m_lanes_4_resident_mib", key):
+            figures.append((f"… with 4 lanes, {found[1]} MiB: memory besides the guest", show(value, 0, " MiB")))
     cycles = [(end, *(show(r[f"{end}_{s}_cycles"], 0) for s in STAGES), show(r[f"{end}_busy_pct"], 0, " %"))
               for end in ("source", "target") if f"{end}_all_cycles" in r]
     more = [

@@ -61,7 +61,9 @@ assert line("versions") == f"{r['version']}, commit {r['commit']}, DPDK {r['dpdk
 assert "a quick look" in line("runs")
 assert line("rate, random pages, encrypted") == f"{r['payload_gbps']:.2f} Gbit/s"
 assert line("the source alone, one lane").startswith(f"{r['send_1_gbps']:.2f} Gbit/s, {r['send_1_of_seal_limit']:.2f} of")
-assert line("… the target, two lanes") == f"{r['receive_2_gbps']:.2f} Gbit/s, {r['receive_2_of_1']:.2f} × one"
+assert line("… the target, two lanes") == \
+    f"{r['receive_2_gbps']:.2f} Gbit/s, {r['receive_2_of_1']:.2f} × one, {r['receive_2_of_seal_2']:.2f} of what two cores encrypt"
+assert line("two cores that only encrypt") == f"{r['seal_2_gbps']:.1f} Gbit/s, {r['seal_2_of_1']:.2f} × one"
 assert line("`--max-downtime 30`").startswith(f"{r['downtime_hits_30']:.0f} % kept")
 assert line("QEMU in plain text, 4 channels") == line("rate with 2 lanes") == line("written to at 90 %") == "not measured"
 assert line("frames of 1514 bytes over memif: `xl-fast bench link`") == f"{r['link_memif_sealed_gbps']:.2f} Gbit/s"
@@ -108,7 +110,7 @@ stood = lambda *pairs: [{"downtime_ms": p[0], "predicted_ms": p[1]} if p else {"
 cycles = {e: {"seal": 5.0, "busy_pct": 90.0} for e in ("source", "target")}
 ours = [{"total_s": t, "payload_gbps": 40.0, "cycles_per_page": cycles} for t in (2.0, 1.0, 9.0)]
 r = bench.summarize(a, {
-    "seal": [{"gbps": 80.0}] * 3, "ours-random": ours, "ours-zero": totals(0.5, 0.5, 0.5),
+    "seal": [{"gbps": 80.0}] * 3, "seal-2": [{"gbps": 120.0}] * 3, "ours-random": ours, "ours-zero": totals(0.5, 0.5, 0.5),
     "qemu-plain-1": totals(30, 1, 31), "qemu-plain-2": totals(12, 12, 12), "qemu-plain-4": totals(14, 14, 14),
     "qemu-tls-1": totals(60, 60, 60), "qemu-tls-4": totals(40, 40, 40),
     "compress-none-compressible-1G": totals(4, 4, 4), "compress-auto-compressible-1G": totals(2, 2, 2),
@@ -118,14 +120,17 @@ r = bench.summarize(a, {
     "receive-2": [{"gbps": 60.0, "cpu_ns_per_page": 800.0}], "receive-4": [{"gbps": 60.0, "cpu_ns_per_page": 880.0}],
     "size-256M": [{"payload_gbps": 10.0, "resident_bytes": 64 << 20}] * 3,
     "size-1024M": [{"payload_gbps": 8.0, "resident_bytes": 65 << 20}] * 3,
+    "size-8192M-lanes-4": [{"payload_gbps": 8.0, "resident_bytes": 70 << 20}] * 3,
     "downtime-30": stood((30.0, 22.5), (30.1, 37.7), None, (1.0, 1.0)),
     "downtime-100": stood(*[(99.0, 99.0)] * 4), "downtime-300": stood(*[(99.0, 74.0)] * 4)}, 0.5)
 want = {"total_s": 2.0, "of_seal_limit": 0.5, "vs_qemu_plain_best": 6.0, "qemu_plain_best": "qemu-plain-2",
         "vs_qemu_tls": 20.0, "zero_vs_random": 4.0, "mixed_vs_random": None, "auto_vs_none_3to1_1g": 2.0,
         "auto_vs_none_random_10g": 0.75,
-        "send_1_of_seal_limit": 0.75, "send_2_of_1": 1.5, "receive_1_of_seal_limit": 0.5, "lanes_cpu_per_page_spread": 0.25,
+        "send_1_of_seal_limit": 0.75, "send_2_of_1": 1.5, "seal_2_of_1": 1.5, "send_2_of_seal_2": 0.75,
+        "receive_1_of_seal_limit": 0.5, "lanes_cpu_per_page_spread": 0.25,
         "downtime_hits_30": 50.0, "downtime_hits_of_100": 50.0, "downtime_predicted_100": 100.0,
         "downtime_predicted_300": 0.0, "size_1024m_resident_mib": 65.0, "size_8192m_payload_gbps": None,
+        "size_8192m_lanes_4_resident_mib": 70.0,
         "sizes_least_of_most": 0.8, "source_seal_cycles": 5.0, "target_busy_pct": 90.0}
 assert round(r["downtime_predicted_30"]) == 67
 wrong = {k: r.get(k) for k, v in want.items() if r.get(k) != v}

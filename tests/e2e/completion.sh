@@ -141,7 +141,7 @@ completes 'xl-fast report CONTRIB' CONTRIBUTING.md
 completes 'xl-fast demo --compress ' auto lz4 none
 completes 'xl-fast demo --on-busy ' abort go
 completes 'xl-fast bench ' link plot receive seal send
-completes 'xl-fast bench seal --' --help --json --memory --seconds --version
+completes 'xl-fast bench seal --' --help --json --memory --seconds --threads --version
 completes 'xl-fast bench send --' --fill --help --json --lanes --memory --passes --seconds --version
 completes 'xl-fast bench receive --fill ' compressible mixed random zero
 completes 'xl-fast bench link --s' --seal --search --seconds --serve --sink --size --source-port --stats-period

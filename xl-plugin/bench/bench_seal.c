@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xl-fast bench seal: the limit of one core: pages of a memory much larger than the caches, each
- * sealed once into a packet, as a source does, and nothing else. Rates of the demo are to be read
- * against it.
+ * xl-fast bench seal: the limit of a core, or of several at once: pages of a memory much larger
+ * than the caches, each sealed once into a packet, as a source does, and nothing else. Rates of the
+ * demo are to be read against it.
  */
 #include "bench_commands.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -31,11 +33,13 @@
 #define RING_PACKETS 64u
 #define PASSES_MIN   3u
 #define PASSES_MAX   1000u
+#define THREADS_MAX  64u
 #define HUGE_BYTES   ((size_t)2 << 20)
 
 struct options {
     uint64_t memory_bytes;
     uint64_t seconds;
+    unsigned threads;
     bool json;
 };
 
@@ -71,6 +75,13 @@ static const struct xf_option rows[] = {
      .max = 3600,
      TO(seconds),
      .help = "how long: passes are begun for so long, at least three (5)"},
+    {.name = "threads",
+     .value = "N",
+     .kind = XF_OPTION_COUNT,
+     .min = 1,
+     .max = THREADS_MAX,
+     TO(threads),
+     .help = "so many cores at once, each with its share of the memory (1)"},
     {.name = "json", TO(json), .help = "one object on stdout and nothing else"},
     {0},
 };
@@ -81,7 +92,9 @@ const struct xf_command xf_bench_seal_command = {
     .about =
         "What one core of this machine can seal at most: passes over a memory that no cache\n"
         "holds, two pages a packet, as a migration does it, but without port, target or guest.\n"
-        "The figure is the median of the passes. For a whole migration: xl-fast demo --timing.\n",
+        "The figure is the median of the passes. --threads says what several cores reach at once:\n"
+        "where they share a core's units, or the memory, that is less than so many times as much.\n"
+        "For a whole migration: xl-fast demo --timing.\n",
     .options = rows,
     .done = "measured",
     .run = xf_bench_seal,
@@ -121,20 +134,59 @@ struct pass {
     double gbps, cycles_per_page;
 };
 
-static struct pass one_pass(const struct xf_seal *seal, struct buffer *ring, const uint8_t *memory,
-                            uint64_t bytes, uint64_t *sequence)
+/* One core at work: a share of the memory, and buffers and keys of its own. */
+struct sealer {
+    pthread_t thread;
+    sem_t go, done; /* a pass */
+    bool over;
+    struct xf_seal *seal;
+    struct buffer *ring;
+    const uint8_t *memory;
+    uint64_t packets, sequence, cycles;
+};
+
+static void seal_share(struct sealer *s)
 {
-    const uint64_t packets = bytes / (PACKET_PAGES * XF_PAGE_BYTES);
-    uint64_t began_us = xf_now_us(), began = __builtin_ia32_rdtsc();
+    uint64_t began = __builtin_ia32_rdtsc();
 
-    for (uint64_t i = 0; i < packets; i++)
-        seal_packet(seal, &ring[i % RING_PACKETS], (*sequence)++,
-                    memory + i * PACKET_PAGES * XF_PAGE_BYTES);
-    uint64_t cycles = __builtin_ia32_rdtsc() - began, us = xf_now_us() - began_us;
+    for (uint64_t i = 0; i < s->packets; i++)
+        seal_packet(s->seal, &s->ring[i % RING_PACKETS], s->sequence++,
+                    s->memory + i * PACKET_PAGES * XF_PAGE_BYTES);
+    s->cycles = __builtin_ia32_rdtsc() - began;
+}
 
+static void *run(void *arg)
+{
+    struct sealer *s = arg;
+
+    for (;;) {
+        while (sem_wait(&s->go))
+            ;
+        if (s->over)
+            return NULL;
+        seal_share(s);
+        sem_post(&s->done);
+    }
+}
+
+/* All begin at once, the caller as the first of them, and it ends with the last. */
+static struct pass one_pass(struct sealer *sealers, unsigned n, uint64_t bytes)
+{
+    uint64_t cycles = 0, began_us = xf_now_us();
+
+    for (unsigned i = 1; i < n; i++)
+        sem_post(&sealers[i].go);
+    seal_share(sealers);
+    for (unsigned i = 1; i < n; i++)
+        while (sem_wait(&sealers[i].done))
+            ;
+    uint64_t us = xf_now_us() - began_us;
+
+    for (unsigned i = 0; i < n; i++)
+        cycles += sealers[i].cycles;
     return (struct pass){
         .gbps = (double)bytes * 8 / (double)(us ? us : 1) / 1e3,
-        .cycles_per_page = (double)cycles / (double)(packets * PACKET_PAGES),
+        .cycles_per_page = (double)cycles / (double)(bytes / XF_PAGE_BYTES),
     };
 }
 
@@ -157,6 +209,7 @@ static void show_json(const struct options *o, const struct pass *median,
 
     json_object_object_add(j, "seal_bps", bps_json(median));
     json_object_object_add(j, "cycles_per_page", xf_json_tenths(median->cycles_per_page));
+    json_object_object_add(j, "threads", json_object_new_uint64(o->threads));
     json_object_object_add(j, "memory_bytes", json_object_new_uint64(o->memory_bytes));
     json_object_object_add(j, "passes", json_object_new_uint64(json_object_array_length(samples)));
     json_object_object_add(j, "samples_bps", samples);
@@ -178,44 +231,79 @@ static void show(const struct options *o, struct pass *passes, unsigned n)
         return;
     }
     json_object_put(samples);
-    printf("seal  %.2f Gbit/s, %.0f cycles a page: the median of %u passes over %s, which had %.2f "
-           "to %.2f\n",
+    printf("seal  %.2f Gbit/s, %.0f cycles a page: the median of %u passes over %s with %u "
+           "thread%s, which had %.2f to %.2f\n",
            passes[n / 2].gbps, passes[n / 2].cycles_per_page, n,
-           xf_number_show_size(size, sizeof(size), o->memory_bytes), passes[0].gbps,
-           passes[n - 1].gbps);
+           xf_number_show_size(size, sizeof(size), o->memory_bytes), o->threads,
+           o->threads == 1 ? "" : "s", passes[0].gbps, passes[n - 1].gbps);
 }
 
-static int measure(const struct options *o, uint8_t *memory, struct buffer *ring)
+static int prepare(struct sealer *s, unsigned number, uint64_t bytes, const uint8_t *memory)
 {
-    static const uint8_t secret[XF_SECRET_BYTES] = {1}, id[XF_SESSION_ID_BYTES] = {2};
+    static const uint8_t secret[XF_SECRET_BYTES] = {1};
+    const uint8_t id[XF_SESSION_ID_BYTES] = {2, (uint8_t)number};
+
+    s->packets = bytes / (PACKET_PAGES * XF_PAGE_BYTES);
+    s->memory = memory + number * bytes;
+    s->ring = aligned_alloc(_Alignof(struct buffer), RING_PACKETS * sizeof(*s->ring));
+    if (!s->ring || sem_init(&s->go, 0, 0) || sem_init(&s->done, 0, 0))
+        return -ENOMEM;
+    return xf_seal_new(&s->seal, secret, id, XF_ROLE_SOURCE);
+}
+
+static void forget(struct sealer *s)
+{
+    xf_seal_free(s->seal);
+    free(s->ring);
+}
+
+static void take_passes(const struct options *o, struct sealer *sealers, struct pass *passes)
+{
+    const uint64_t end_us = xf_now_us() + o->seconds * 1000000;
+    unsigned n = 0;
+
+    do
+        passes[n++] = one_pass(sealers, o->threads, o->memory_bytes);
+    while (n < PASSES_MAX && (n < PASSES_MIN || xf_now_us() < end_us));
+    show(o, passes, n);
+}
+
+static int measure(const struct options *o, uint8_t *memory)
+{
     struct xf_random random = {.state = 1};
     struct pass *passes = calloc(PASSES_MAX, sizeof(*passes));
-    struct xf_seal *seal = NULL;
-    uint64_t sequence = 0, end_us;
-    unsigned n = 0;
-    int rc = passes ? xf_seal_new(&seal, secret, id, XF_ROLE_SOURCE) : -ENOMEM;
+    struct sealer sealers[THREADS_MAX] = {0};
+    unsigned started = 1;
+    int rc = passes ? 0 : -ENOMEM;
 
-    if (!rc) {
-        /* Every page is touched, and none is the kernel's page of zeros. */
-        for (uint64_t i = 0; i < o->memory_bytes; i += sizeof(uint64_t)) {
-            uint64_t v = xf_random_next(&random);
+    for (unsigned i = 0; i < o->threads && !rc; i++)
+        rc = prepare(&sealers[i], i, o->memory_bytes / o->threads, memory);
+    /* Every page is touched, and none is the kernel's page of zeros. */
+    for (uint64_t i = 0; !rc && i < o->memory_bytes; i += sizeof(uint64_t)) {
+        uint64_t v = xf_random_next(&random);
 
-            memcpy(memory + i, &v, sizeof(v));
-        }
-        end_us = xf_now_us() + o->seconds * 1000000;
-        do
-            passes[n++] = one_pass(seal, ring, memory, o->memory_bytes, &sequence);
-        while (n < PASSES_MAX && (n < PASSES_MIN || xf_now_us() < end_us));
-        show(o, passes, n);
+        memcpy(memory + i, &v, sizeof(v));
     }
-    xf_seal_free(seal);
+    while (!rc && started < o->threads) {
+        rc = -pthread_create(&sealers[started].thread, NULL, run, &sealers[started]);
+        started += !rc;
+    }
+    if (!rc)
+        take_passes(o, sealers, passes);
+    for (unsigned i = 1; i < started; i++) {
+        sealers[i].over = true;
+        sem_post(&sealers[i].go);
+        pthread_join(sealers[i].thread, NULL);
+    }
+    for (unsigned i = 0; i < o->threads; i++)
+        forget(&sealers[i]);
     free(passes);
     return rc;
 }
 
 int xf_bench_seal(int argc, char **argv)
 {
-    struct options o = {.memory_bytes = UINT64_C(2) << 30, .seconds = 5};
+    struct options o = {.memory_bytes = UINT64_C(2) << 30, .seconds = 5, .threads = 1};
     struct xf_operands operands;
     int status = xf_options_parse(&xf_bench_seal_command, &o, argc, argv, &operands), rc;
 
@@ -231,22 +319,24 @@ int xf_bench_seal(int argc, char **argv)
                 xf_number_show_size(have, sizeof(have), kib * 1024));
         return XF_EXIT_FAILED;
     }
-    struct buffer *ring = aligned_alloc(_Alignof(struct buffer), RING_PACKETS * sizeof(*ring));
+    /* The same for each thread. */
+    o.memory_bytes = (o.memory_bytes + o.threads * PACKET_PAGES * XF_PAGE_BYTES - 1) /
+                     (o.threads * PACKET_PAGES * XF_PAGE_BYTES) *
+                     (o.threads * PACKET_PAGES * XF_PAGE_BYTES);
     uint8_t *map = mmap(NULL, o.memory_bytes + HUGE_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (!ring || map == MAP_FAILED) {
+    if (map == MAP_FAILED) {
         rc = -ENOMEM;
     } else {
         /* As the demo's guests have it, and most guests on a host. */
         uint8_t *memory = (uint8_t *)(((uintptr_t)map + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
 
         (void)madvise(memory, o.memory_bytes, MADV_HUGEPAGE);
-        rc = measure(&o, memory, ring);
+        rc = measure(&o, memory);
     }
     if (map != MAP_FAILED)
         munmap(map, o.memory_bytes + HUGE_BYTES);
-    free(ring);
     if (rc)
         fprintf(stderr, "xl-fast bench seal: %s\n", strerror(-rc));
     return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
