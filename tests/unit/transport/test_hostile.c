@@ -32,9 +32,9 @@ struct stage {
 };
 
 static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t features,
-                            unsigned lanes)
+                            unsigned lanes, uint32_t payload_bytes)
 {
-    const struct xf_simlink_config net = {.queues = lanes, .payload_bytes = 8972};
+    const struct xf_simlink_config net = {.queues = lanes, .payload_bytes = payload_bytes};
 
     memset(st, 0, sizeof(*st));
     st->now_us = 1000;
@@ -76,7 +76,7 @@ static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t 
 
 static void open_stage(struct stage *st, enum xf_role under_test)
 {
-    open_stage_with(st, under_test, 0, 1);
+    open_stage_with(st, under_test, 0, 1, 8972);
 }
 
 static void close_stage(struct stage *st)
@@ -299,7 +299,7 @@ static void test_another_lane(void **state)
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct stage st;
 
-        open_stage_with(&st, XF_ROLE_TARGET, 0, 2);
+        open_stage_with(&st, XF_ROLE_TARGET, 0, 2, 8972);
         send_data(&st, 1, (struct xf_wire_record){.count = 512, .kind = XF_RECORD_POPULATE}, 0);
         assert_int_equal(st.rc, 0);
         send_data(&st, 1, rows[i], rows[i].kind == XF_RECORD_RAW ? XF_PAGE_BYTES : 0);
@@ -308,6 +308,57 @@ static void test_another_lane(void **state)
         assert_non_null(strstr(xf_target_error(st.target), "on lane 0 of 2"));
         close_stage(&st);
     }
+}
+
+/* Fragment `frag` of page 0, all of its bytes alike. */
+static void send_fragment(struct stage *st, struct xf_lane *lane, uint64_t *sequence, unsigned frag,
+                          uint8_t byte)
+{
+    struct xf_wire_shape shape;
+    const struct xf_wire_data head = {.round = 1, .records = 1};
+    const struct xf_wire_record r = {.count = 1, .kind = XF_RECORD_FRAG, .frag = (uint8_t)frag};
+    uint8_t body[XF_PAYLOAD_MAX];
+
+    assert_int_equal(xf_wire_shape(&shape, 1444), 0);
+    assert_true(shape.frags > 2);
+    memcpy(body, &head, sizeof(head));
+    memcpy(body + sizeof(head), &r, sizeof(r));
+    memset(body + sizeof(head) + sizeof(r), byte, shape.frag_bytes);
+    assert_int_equal(xf_lane_send(lane, XF_PACKET_DATA, (*sequence)++, body,
+                                  sizeof(head) + sizeof(r) + xf_wire_frag_bytes(&shape, frag), 0),
+                     1);
+    step(st);
+}
+
+/*
+ * Half of a page has arrived, its lane stands still, and the page, changed meanwhile, is repaired
+ * by another lane; then the first goes on. No byte of the other one may be in the guest: were it
+ * taken, the page would be of two halves, and both lanes would have counted it.
+ */
+static void test_no_page_of_two_lanes(void **state)
+{
+    struct stage st;
+    struct xf_lane other;
+    uint64_t other_sequence = 0;
+    size_t bytes;
+
+    (void)state;
+    open_stage_with(&st, XF_ROLE_TARGET, 0, 2, 1444);
+    assert_int_equal(xf_lane_init(&other, &st.rogue, 1, 1, 1, 1000), 0);
+    send_data(&st, 1, (struct xf_wire_record){.count = 512, .kind = XF_RECORD_POPULATE}, 0);
+    send_fragment(&st, &st.lane, &st.sequence, 0, 'a');
+    assert_int_equal(st.rc, 0);
+    send_fragment(&st, &other, &other_sequence, 0, 'b');
+    assert_int_equal(st.rc, -EPROTO);
+    assert_int_equal(rejected(&st, XF_REJECT_wrong_lane), 1);
+    send_fragment(&st, &other, &other_sequence, 1, 'b');
+    send_fragment(&st, &st.lane, &st.sequence, 2, 'a');
+    const uint8_t *memory = xf_simguest_memory(st.guest, &bytes);
+
+    assert_int_equal(memory[0], 'a');
+    assert_null(memchr(memory, 'b', bytes));
+    xf_lane_fini(&other);
+    close_stage(&st);
 }
 
 /* Compressed pages that are none, or that were not offered: nothing of them gets into the guest. */
@@ -359,7 +410,7 @@ static void test_lying_compression(void **state)
         uint16_t bytes = rows[i].claims > 1 ? rows[i].claims : (uint16_t)n;
 
         memcpy(payload, &bytes, sizeof(bytes));
-        open_stage_with(&st, XF_ROLE_TARGET, rows[i].not_offered ? 0 : XF_FEATURE_LZ4, 1);
+        open_stage_with(&st, XF_ROLE_TARGET, rows[i].not_offered ? 0 : XF_FEATURE_LZ4, 1, 8972);
         populate_1000(&st);
         xf_simguest_hash(st.guest, before);
         send_body(&st, XF_PACKET_DATA, body,
@@ -579,6 +630,7 @@ int main(void)
         cmocka_unit_test(test_strangers_are_counted_and_dropped),
         cmocka_unit_test(test_lying_source),
         cmocka_unit_test(test_another_lane),
+        cmocka_unit_test(test_no_page_of_two_lanes),
         cmocka_unit_test(test_lying_compression),
         cmocka_unit_test(test_lying_barriers_and_pings),
         cmocka_unit_test(test_barrier_waits_for_every_page),

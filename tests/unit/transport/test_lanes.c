@@ -23,7 +23,17 @@ struct crowd {
     uint64_t features, seed;
     double loss_pct;
     uint32_t payload_bytes;
+    bool stalls; /* the first lane of the target stands still again and again */
 };
+
+static const struct xf_guest_sink_ops *usual_sink;
+
+static int stalling_map(void *ctx, unsigned lane, uint64_t chunk, void **base)
+{
+    if (lane == 0)
+        usleep(5000);
+    return usual_sink->map_chunk(ctx, lane, chunk, base);
+}
 
 static void move(const struct crowd *c)
 {
@@ -45,7 +55,14 @@ static void move(const struct crowd *c)
         assert_int_equal(xf_faultlink_new(&p.link[i], pipes_end(pipes, i), &faults), 0);
     struct xf_guest_source from = xf_simguest_source(p.from);
     struct xf_guest_sink to = xf_simguest_sink(p.to);
+    struct xf_guest_sink_ops stalling = *to.ops;
 
+    if (c->stalls) {
+        usual_sink = to.ops;
+        stalling.map_chunk = stalling_map;
+        to.ops = &stalling;
+        to.chunks_max = 4; /* mapped anew again and again */
+    }
     xf_source_config_init(&sc);
     xf_policy_init(&policy);
     policy.max_downtime_us = 5000;
@@ -111,6 +128,22 @@ static void threads_over_bad_links(void **state)
                              .loss_pct = 2,
                              .features = seed % 2 ? XF_FEATURE_VERIFY | XF_FEATURE_LZ4 : 0,
                              .payload_bytes = seed % 3 ? 8972 : 1472});
+}
+
+/* A lane's host lets it wait: what it has not written is taken for lost, read again, changed since,
+   and comes behind it. */
+static void a_lane_that_stalls(void **state)
+{
+    (void)state;
+    for (unsigned lanes = 2; lanes <= 3; lanes++)
+        move(&(struct crowd){.lanes = lanes,
+                             .threads = {lanes, lanes},
+                             .target_queues = lanes,
+                             .seed = 30 + lanes,
+                             .features = lanes % 2 ? XF_FEATURE_VERIFY : 0,
+                             .payload_bytes = 1472,
+                             .loss_pct = 1,
+                             .stalls = true});
 }
 
 /* The ends need not have as many threads, nor as many queues. */
@@ -217,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_page_keeps_to_its_lane),
         cmocka_unit_test(threads_at_both_ends),
         cmocka_unit_test(threads_over_bad_links),
+        cmocka_unit_test(a_lane_that_stalls),
         cmocka_unit_test(ends_that_differ),
     };
 
