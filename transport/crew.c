@@ -15,9 +15,10 @@
 #define HANDED_MAX 1024u
 /* Steps between two looks at the thread's clock. */
 #define CPU_EVERY 256u
-/* What control leaves the CPUs to the lanes for: a share of the time in which pace judges, and of
-   the shortest downtime. */
-#define NAP_US 100u
+/* What control leaves the CPUs to the lanes for: a share of what pace lets them save up, and, while
+   it watches, of the shortest downtime. */
+#define NAP_US       500u
+#define NAP_WATCH_US 50u
 
 struct handed {
     struct xf_buf buf;
@@ -53,6 +54,8 @@ int xf_crew_init(struct xf_crew *crew, const struct xf_threads *threads,
     crew->arg = arg;
     crew->session = session;
     crew->threads = *threads;
+    if (sem_init(&crew->called, 0, 0))
+        return -errno;
     if (crew->threads.count > session->queues)
         crew->threads.count = session->queues;
     if (crew->threads.count > session->link->queues)
@@ -72,8 +75,10 @@ void xf_crew_fini(struct xf_crew *crew)
     const unsigned n = crew->workers_n;
     struct handed h;
 
-    if (crew->workers)
+    if (crew->workers) {
         xf_crew_stop(crew);
+        sem_destroy(&crew->called);
+    }
     for (unsigned i = 0; crew->handed && i < n * n; i++) {
         while (crew->handed[i].slots && xf_ring_take(&crew->handed[i], &h))
             give_back(crew, &h);
@@ -198,6 +203,9 @@ static void *run(void *arg)
         xf_laps_begin(&w->laps);
         receive(w, now_us);
         crew->ops->work(crew->arg, w, now_us);
+        if (w->calls)
+            sem_post(&crew->called);
+        w->calls = false;
         xf_laps_end(&w->laps, !w->busy);
         if (step % CPU_EVERY == 0)
             read_cpu_clock(w);
@@ -254,9 +262,16 @@ void xf_crew_stop(struct xf_crew *crew)
     crew->started = 0;
 }
 
-void xf_crew_nap(void)
+void xf_crew_nap(struct xf_crew *crew, bool watches)
 {
-    nanosleep(&(struct timespec){.tv_nsec = NAP_US * 1000}, NULL);
+    const uint64_t end_us = xf_now_us() + (watches ? NAP_WATCH_US : NAP_US);
+    const struct timespec end = {.tv_sec = (time_t)(end_us / 1000000),
+                                 .tv_nsec = (long)(end_us % 1000000 * 1000)};
+
+    (void)sem_clockwait(&crew->called, CLOCK_MONOTONIC, &end);
+    /* One look is for all who called. */
+    while (!sem_trywait(&crew->called))
+        ;
 }
 
 void xf_crew_receive(struct xf_crew *crew, uint64_t now_us)

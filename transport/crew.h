@@ -14,6 +14,7 @@
 #define XF_TRANSPORT_CREW_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "lane.h"
 #include "threads.h"
@@ -24,6 +25,7 @@ struct xf_worker {
     pthread_t thread;
     struct xf_laps laps;      /* its time */
     bool busy;                /* this step */
+    bool calls;               /* this step has something that control waits for */
     uint64_t emptied_us;      /* when its queues had nothing more for us ... */
     uint64_t late_us;         /* ... and how long before this step that was */
     uint64_t unseen_since_us; /* emptied_us, before the newest packets came */
@@ -53,6 +55,7 @@ struct xf_crew {
     struct xf_worker *workers;
     struct xf_ring *handed; /* [from * workers_n + to] */
     _Atomic bool stopping;
+    sem_t called; /* by workers, for control */
 };
 
 /* Control. threads: more than lanes, or than the link has queues, are not used. 0 or -ENOMEM; on
@@ -72,8 +75,9 @@ static inline bool xf_crew_runs(const struct xf_crew *crew)
     return crew->started > 0;
 }
 
-/* Control, with threads, at the end of a step: so that it does not poll beside them. */
-void xf_crew_nap(void);
+/* Control, with threads, at the end of a step: so that it does not poll beside them. Until a worker
+   calls, or it is time to see what pace may grant. watches: for what no worker calls for. */
+void xf_crew_nap(struct xf_crew *crew, bool watches);
 
 /* Control, without threads: a step's two halves, and its end; its laps begin is control's to say.
  */

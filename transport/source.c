@@ -506,7 +506,7 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
         return fail(s, rc, now_us);
     if (threads && !s->starting && (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL)) {
         s->idle = false; /* the caller's sleep would be longer */
-        xf_crew_nap();
+        xf_crew_nap(&s->crew, false);
     }
     return s->phase == XF_PHASE_DONE ? XF_SESSION_DONE : 0;
 }

@@ -78,13 +78,15 @@ static void obey(struct xf_source_lane *l, const struct xf_source_order *o, uint
     }
 }
 
-static void set_drained(struct xf_source_lane *l)
+static void set_drained(struct xf_source_lane *l, struct xf_worker *w)
 {
     /* What is not sent yet is no loss that a barrier may find. */
     bool drained = l->sends && xf_encoder_empty(&l->encoder);
 
-    if (atomic_load_explicit(&l->drained, memory_order_relaxed) != drained)
-        atomic_store_explicit(&l->drained, drained, memory_order_release);
+    if (atomic_load_explicit(&l->drained, memory_order_relaxed) == drained)
+        return;
+    atomic_store_explicit(&l->drained, drained, memory_order_release);
+    w->calls |= drained;
 }
 
 void xf_source_lane_tell(struct xf_source_lane *l)
@@ -103,8 +105,9 @@ void xf_source_lane_obey(struct xf_source_lane *l, struct xf_worker *w, uint64_t
     while (xf_lane_order(&l->lane, &order)) {
         w->busy = true;
         obey(l, &order, now_us);
-        set_drained(l);
+        set_drained(l, w);
         xf_lane_obeyed(&l->lane);
+        w->calls = true;
     }
 }
 
@@ -135,7 +138,9 @@ void xf_source_lane_work(struct xf_source_lane *l, struct xf_worker *w, uint64_t
         else
             xf_source_send_due_ping(l, now_us);
     }
-    set_drained(l);
+    set_drained(l, w);
+    /* Of what only pace takes, and of what it may grant, it finds out by itself. */
+    w->calls |= l->news.failed || l->news.answer_bytes || l->news.counted;
     xf_source_lane_tell(l);
 }
 

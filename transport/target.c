@@ -448,8 +448,8 @@ int xf_target_step(struct xf_target *t, uint64_t now_us)
     if (rc)
         return fail(t, rc, now_us);
     if (threads && (t->phase == XF_PHASE_LIVE || t->phase == XF_PHASE_FINAL)) {
-        t->idle = false; /* the caller's sleep would be longer */
-        xf_crew_nap();
+        t->idle = false;                   /* the caller's sleep would be longer */
+        xf_crew_nap(&t->crew, t->barrier); /* what lands is not called out */
     }
     return t->phase == XF_PHASE_DONE ? XF_SESSION_DONE : 0;
 }

@@ -58,6 +58,7 @@ void xf_target_lane_obey(struct xf_target_lane *l, struct xf_worker *w)
         l->over = order.over;
         xf_page_written();
         xf_lane_obeyed(&l->lane);
+        w->calls = true;
     }
 }
 
@@ -129,6 +130,7 @@ void xf_target_lane_work(struct xf_target_lane *l, struct xf_worker *w, uint64_t
         if (!w->busy && !l->over && xf_landing_rest(&l->landing))
             xf_lap(&w->laps, XF_STAGE_guest);
     }
+    w->calls |= l->has_news;
     xf_target_lane_tell(l);
 }
 
