@@ -83,6 +83,8 @@ int xf_eal_args_build(struct xf_eal_args *args, const struct xf_dpdk_host *host,
         if ((rc = add(args, "--in-memory")) != 0)
             goto out;
     }
+    if (wish->spec->shares_memory && (rc = add(args, "--single-file-segments")) != 0)
+        goto out;
     /* With hugepages a device's driver knows best (vfio: VA, uio: PA); all else needs no DMA. */
     if ((args->no_huge || !wish->spec->kind->dma) && (rc = add(args, "--iova-mode=va")) != 0)
         goto out;

@@ -42,7 +42,8 @@ struct xf_port_spec {
     uint32_t buffer_bytes;             /* its largest frame, where its name says so; 0 */
     uint32_t ring;                     /* packets in its ring, where its name says so; 0 */
     bool listens;                      /* of two ends that pair up, the one that waits */
-    bool tx_waits; /* transmit may, without a limit, and for ever if a frame is too long */
+    bool shares_memory; /* of DPDK with its peer: that has to be as few files as can be */
+    bool tx_waits;      /* transmit may, without a limit, and for ever if a frame is too long */
 };
 
 /* What is known of a device before it is configured. */

@@ -26,6 +26,7 @@ static int parse(struct xf_port_spec *spec, const char *port)
     spec->buffer_bytes = xf_vdevname_number(port, "bsize", BUFFER_BYTES);
     spec->ring = 1u << rsize;
     spec->listens = strstr(port, "role=server") || strstr(port, "role=master");
+    spec->shares_memory = strstr(port, "zero-copy=yes");
     return xf_vdevname_parse(spec, port);
 }
 

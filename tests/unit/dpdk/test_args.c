@@ -71,6 +71,10 @@ static void only_the_port_is_touched(void **state)
     assert_false(has("--no-pci"));
     build(&bare, "net_memif0,role=client");
     assert_true(has("--no-pci") && has("--vdev=net_memif0,role=client"));
+    assert_false(has("--single-file-segments"));
+    /* Its peer maps each file of DPDK's memory. */
+    build(&bare, "net_memif0,role=client,zero-copy=yes");
+    assert_true(has("--single-file-segments"));
     /* The mlx5 of a PV dom0: user space without physical addresses. */
     build(&pv_dom0, "0000:3b:00.1");
     assert_true(has("--allow=0000:3b:00.1") && has("--no-huge") && has("--iova-mode=va"));
