@@ -34,8 +34,11 @@ int xf_source_check_round(struct xf_source *s, uint64_t now_us)
 /* The circuit breaker: a path that carries next to nothing is not hammered on for ever. */
 static int check_path(struct xf_source *s, uint64_t now_us)
 {
+    /* While it is still being found out what the guest has, there may be nothing to send for long:
+       a hole of many gfns. */
     bool busy = (s->phase == XF_PHASE_LIVE || s->phase == XF_PHASE_FINAL) &&
-                (s->pace.outstanding_bytes || (xf_source_sends(s) && !xf_source_is_drained(s)));
+                (s->pace.outstanding_bytes ||
+                 (xf_source_sends(s) && !s->starting && !xf_source_is_drained(s)));
 
     switch (
         xf_pace_check(&s->pace, busy, s->config.peer_timeout_us, xf_source_pace_us(s, now_us))) {
