@@ -23,10 +23,11 @@ FRAME_BYTES = 1514
 UDP_BYTES = FRAME_BYTES - 42
 START_S = 30  # to come up
 # The rings that xl-fast has: xl-plugin/demo/memif.c, dpdk/af_packet.c.
-MEMIF = "net_memif0,role={role},socket={socket},socket-abstract=no,bsize=9216,rsize=9"
+MEMIF = "net_memif0,role={role},socket={socket},socket-abstract=no,bsize=9216,rsize=8"
+MEMIF_CLIENT = ",zero-copy=yes"
 AF_PACKET = "net_af_packet0,iface=v0,framesz=2048,blocksz=8192,framecnt=2560"
 # No pinning: the kernel places both ends, as it does ours.
-TESTPMD = ("dpdk-testpmd", "--no-huge", "-m", "512", "--no-pci", "--no-shconf", "--no-telemetry", "--lcores", "0@({0}),1@({0})")
+TESTPMD = ("dpdk-testpmd", "--no-huge", "-m", "512", "--no-pci", "--no-shconf", "--no-telemetry", "--single-file-segments", "--lcores", "0@({0}),1@({0})")
 TESTPMD_MORE = ("--stats-period", "1", "--total-num-mbufs", "8192", "--mbuf-size", "9344", "--no-flush-rx")
 
 
@@ -131,7 +132,7 @@ def testpmd(seconds, source_vdev, target_vdev, ends=(None, None)):
 def testpmd_memif(seconds):
     with tempfile.TemporaryDirectory(prefix="xl-fast-bench-") as folder:
         source, target = (MEMIF.format(role=role, socket=os.path.join(folder, "m")) for role in ("client", "server"))
-        return testpmd(seconds, source, target)
+        return testpmd(seconds, source + MEMIF_CLIENT, target)
 
 
 # ---- iperf3
