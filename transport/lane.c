@@ -46,8 +46,9 @@ bool xf_lanes_are_still(const struct xf_session *s)
     return true;
 }
 
-uint64_t xf_lanes_silent_us(const struct xf_session *s, uint64_t now_us)
+uint64_t xf_lanes_silent_us(struct xf_session *s, uint64_t now_us)
 {
+    struct xf_silence *silence = &s->silence;
     uint64_t newest = 0;
 
     for (unsigned i = 0; i < s->queues; i++) {
@@ -56,7 +57,13 @@ uint64_t xf_lanes_silent_us(const struct xf_session *s, uint64_t now_us)
         if (at > newest)
             newest = at;
     }
-    return newest < now_us ? now_us - newest : 0;
+    if (newest != silence->heard_us)
+        silence->since_us = now_us;
+    else if (now_us < silence->seen_us) /* the clock has gone back, and the silence has not */
+        silence->since_us -= silence->seen_us - now_us;
+    silence->heard_us = newest;
+    silence->seen_us = now_us;
+    return now_us - silence->since_us;
 }
 
 static void collect(const struct xf_lane *l, struct xf_stats *to)

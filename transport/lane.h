@@ -71,8 +71,9 @@ void xf_lane_fini(struct xf_lane *l);
 /* Of all lanes: all that was ordered has been done, and what they have written until then can be
    read. */
 bool xf_lanes_are_still(const struct xf_session *s);
-/* For how long no authentic packet has come on any. A lane's clock may be ahead of ours. */
-uint64_t xf_lanes_silent_us(const struct xf_session *s, uint64_t now_us);
+/* For how long no authentic packet has come on any, as far as it was asked; by control's clock,
+   which a lane's may be ahead of. */
+uint64_t xf_lanes_silent_us(struct xf_session *s, uint64_t now_us);
 /* Adds what they have counted. */
 void xf_lanes_collect(const struct xf_session *s, struct xf_stats *to);
 

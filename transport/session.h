@@ -23,6 +23,13 @@
 
 struct xf_lane;
 
+/* What xf_lanes_silent_us() remembers. */
+struct xf_silence {
+    uint64_t heard_us; /* the newest authentic packet, by its lane's clock */
+    uint64_t since_us; /* when that was seen first, and ... */
+    uint64_t seen_us;  /* ... last, by control's */
+};
+
 struct xf_session {
     struct xf_lane *lanes[XF_QUEUES_MAX]; /* one for each queue (lane.h) */
     struct xf_link *link;
@@ -34,6 +41,7 @@ struct xf_session {
 
     struct xf_stats stats; /* what control counts */
     uint64_t port_up_us;   /* when the port last had its link */
+    struct xf_silence silence;
     char error[XF_ERROR_BYTES];
 };
 
