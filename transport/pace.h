@@ -93,7 +93,7 @@ struct xf_pace {
     uint64_t delivered_us;   /* when something last arrived, or nothing was wanted */
 };
 
-/* limit_bytes_per_s: 0 = none. */
+/* limit_bytes_per_s: 0 = none; it may be changed at any time. */
 void xf_pace_init(struct xf_pace *p, uint32_t packet_bytes, uint64_t limit_bytes_per_s,
                   uint64_t now_us);
 

@@ -6,6 +6,9 @@
  *     START -> SEND pages -> LOOK -> SEND pages ... LOOK -> SUSPEND
  *           -> SEND pages -> SEND hashes, final -> DONE            (plan_live.h, with verify)
  *
+ * At its deadline (until_us) it is asked once more, in the middle of whatever is under way: it may
+ * give up. Between two steps the user may set other values for it (steer).
+ *
  * A plan is pure: it sees no packets, no guest and no clock, only what it is told. One is one file:
  * plan_live.h (a guest moves while it runs), plan_batches.h (a buffer, filled again and again),
  * xl-plugin/bench/plan_passes.h (the same memory, to measure).
@@ -19,6 +22,7 @@
 #include <stdint.h>
 
 #include "rounds.h"
+#include "steer.h"
 #include "transport/base/stats.h"
 
 enum xf_ended {
@@ -27,6 +31,7 @@ enum xf_ended {
     XF_ENDED_LOOK,    /* what has changed since the last look is known */
     XF_ENDED_WAIT,    /* some time has passed */
     XF_ENDED_SUSPEND, /* the guest stands; what has changed until then is known */
+    XF_ENDED_TIME,    /* the plan's until_us; nothing else: GIVE_UP, or all goes on as it was */
 };
 
 struct xf_plan_ended {
@@ -66,6 +71,10 @@ struct xf_plan_order {
 /* First member of each plan's own structure. */
 struct xf_plan {
     struct xf_plan_order (*next)(struct xf_plan *plan, const struct xf_plan_ended *ended);
+    /* Takes all that concerns it, or nothing: 0; -EALREADY: it is too late for that. NULL: nothing
+       concerns it. */
+    int (*steer)(struct xf_plan *plan, const struct xf_steer *to);
+    uint64_t until_us; /* when XF_ENDED_TIME is to be told, while the guest runs; 0: never */
 };
 
 /* The orders that say nothing else. */

@@ -2,10 +2,29 @@
 /* Plan, live: rounds while the guest runs, the stop, and the rest. */
 #include "plan_live.h"
 
+#include <errno.h>
+
 static struct xf_plan_order send(struct xf_plan_live *live, enum xf_content content, bool final)
 {
     live->sent = content;
     return xf_order_send(content, final);
+}
+
+static bool is_late(const struct xf_plan_live *live, uint64_t now_us)
+{
+    return live->policy.until_us && now_us >= live->policy.until_us;
+}
+
+/* The deadline, while the guest runs. Who is to go needs what is under way. */
+static struct xf_plan_order at_deadline(const struct xf_plan_live *live)
+{
+    struct xf_plan_order order = xf_order_just(XF_ORDER_WAIT);
+
+    if (live->policy.on_busy == XF_ON_BUSY_ABORT && !live->policy.now) {
+        order.what = XF_ORDER_GIVE_UP;
+        xf_policy_say_late(order.why);
+    }
+    return order;
 }
 
 /* What is dirty is known: once more while the guest runs, the stop, or neither? */
@@ -28,7 +47,10 @@ static struct xf_plan_order decide(struct xf_plan_live *live, const struct xf_pl
         break;
     default:
         order = xf_order_just(XF_ORDER_GIVE_UP);
-        xf_policy_say_busy(order.why, &live->policy, &ended->round, predicted_us);
+        if (is_late(live, ended->round.now_us))
+            xf_policy_say_late(order.why);
+        else
+            xf_policy_say_busy(order.why, &live->policy, &ended->round, predicted_us);
         break;
     }
     order.predicted_us = predicted_us;
@@ -61,12 +83,41 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
     case XF_ENDED_SUSPEND:
         live->stopped = true;
         return send(live, XF_SEND_PAGES, !live->verify);
+    case XF_ENDED_TIME:
+        return at_deadline(live);
     default:
         return xf_order_just(XF_ORDER_LOOK);
     }
 }
 
+static int steer(struct xf_plan *plan, const struct xf_steer *to)
+{
+    struct xf_plan_live *live = (struct xf_plan_live *)plan;
+    struct xf_policy *policy = &live->policy;
+
+    if (!(to->what & ~(uint32_t)XF_STEER_BANDWIDTH)) {
+        xf_rounds_renew(&live->rounds); /* they will be longer, or shorter */
+        return 0;
+    }
+    if (live->stopped)
+        return -EALREADY;
+    if (to->what & XF_STEER_MAX_DOWNTIME)
+        policy->max_downtime_us = to->max_downtime_us;
+    if (to->what & XF_STEER_THROTTLE) {
+        policy->throttle = to->throttle;
+        if (!to->throttle)
+            live->rounds.halved = 0;
+    }
+    policy->now |= (to->what & XF_STEER_NOW) != 0;
+    xf_rounds_renew(&live->rounds);
+    return 0;
+}
+
 void xf_plan_live_init(struct xf_plan_live *live, const struct xf_policy *policy, bool verify)
 {
-    *live = (struct xf_plan_live){.plan = {next}, .policy = *policy, .verify = verify};
+    *live = (struct xf_plan_live){
+        .plan = {.next = next, .steer = steer, .until_us = policy->until_us},
+        .policy = *policy,
+        .verify = verify,
+    };
 }

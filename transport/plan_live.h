@@ -2,7 +2,8 @@
 /*
  * Plan, live: a guest moves while it runs. All of it, then what it has written meanwhile, round by
  * round, until a stop is short enough (rounds.h says when, and how slow it has to be); then it
- * stands, and the rest goes. To verify, hashes of all pages go last.
+ * stands, and the rest goes. To verify, hashes of all pages go last. The policy's deadline ends the
+ * rounds: with the stop after the round under way, or at once if it is to be given up then.
  *
  * Also by itself, without a source: who is told by others what is dirty (the save of a PV guest)
  * asks with XF_ENDED_LOOK, and is ordered SEND, SUSPEND or GIVE_UP.

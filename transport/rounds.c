@@ -25,6 +25,34 @@ static bool is_stalled(const struct xf_rounds *rounds, const struct xf_round *r)
     return rounds->done > 1 && r->dirty_pages > r->pages - r->pages / 8;
 }
 
+/* Little is left, as rounds go that do not shrink. Less than half of the least is better than a
+   good moment: the guest has calmed down. */
+static bool is_good_moment(struct xf_rounds *rounds, uint64_t left_pages)
+{
+    const uint64_t least = rounds->least_pages;
+    const bool first = !rounds->has_least;
+
+    if (first || left_pages < least)
+        rounds->least_pages = left_pages;
+    rounds->has_least = true;
+    if (first)
+        return true;
+    if (left_pages < least / 2) {
+        rounds->stalled = rounds->waited = 0;
+        return false;
+    }
+    return left_pages <= least + least / 8;
+}
+
+/* Whether to decide now: rounds have not shrunk for long, and it gets no better. */
+static bool is_over(const struct xf_policy *policy, struct xf_rounds *rounds, bool good)
+{
+    if (!rounds->waited && rounds->done < policy->max_rounds &&
+        rounds->stalled < XF_STALLED_ROUNDS_MAX)
+        return false;
+    return good || rounds->waited++ >= XF_MOMENT_ROUNDS_MAX;
+}
+
 static uint64_t predict(const struct xf_round *r)
 {
     if (!r->left_pages)
@@ -38,19 +66,29 @@ static uint64_t predict(const struct xf_round *r)
 enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
                                   const struct xf_round *r, uint64_t *predicted_us)
 {
+    const bool late = policy->until_us && r->now_us >= policy->until_us;
+    bool good;
+
     rounds->done++;
     rounds->stalled = is_stalled(rounds, r) ? rounds->stalled + 1 : 0;
     *predicted_us = predict(r);
     /* It gets no better than nothing left. */
-    if (!r->left_pages || *predicted_us <= policy->max_downtime_us)
+    if (!r->left_pages || policy->now || *predicted_us <= policy->max_downtime_us)
         return XF_ROUND_STOP;
+    good = is_good_moment(rounds, r->left_pages);
     if (policy->throttle && rounds->stalled && rounds->halved < XF_HALVED_MAX) {
         rounds->halved++;
         rounds->stalled = 0;
     }
-    if (rounds->done < policy->max_rounds && rounds->stalled < XF_STALLED_ROUNDS_MAX)
+    if (!late && !is_over(policy, rounds, good))
         return XF_ROUND_AGAIN;
     return policy->on_busy == XF_ON_BUSY_ABORT ? XF_ROUND_GIVE_UP : XF_ROUND_STOP;
+}
+
+void xf_rounds_renew(struct xf_rounds *rounds)
+{
+    rounds->stalled = rounds->waited = 0;
+    rounds->has_least = false;
 }
 
 void xf_policy_say_busy(char why[XF_BUSY_BYTES], const struct xf_policy *policy,
@@ -64,6 +102,13 @@ void xf_policy_say_busy(char why[XF_BUSY_BYTES], const struct xf_policy *policy,
              written * 8 / 1e3, (double)r->bytes_per_s * 8 / 1e9, (double)predicted_us / 1e3,
              (double)policy->max_downtime_us / 1e3,
              policy->throttle ? "" : " slow it down by --throttle,");
+}
+
+void xf_policy_say_late(char why[XF_BUSY_BYTES])
+{
+    snprintf(why, XF_BUSY_BYTES,
+             "the deadline has passed before the downtime could be kept: allow more time by "
+             "--deadline, more downtime by --max-downtime, or both by --on-busy=go");
 }
 
 void xf_speed_take(struct xf_speed *speed, uint64_t pages, uint64_t full, uint64_t us)

@@ -4,6 +4,10 @@
  * and how fast it could send; this decides what comes next. Pure functions: no clock, no state but
  * what is passed in.
  *
+ * If rounds no longer shrink, the moment of the stop is still to be chosen: a guest that writes in
+ * bursts leaves much after one round and little after another. So rounds continue, within a limit,
+ * until what is left is near the least that was ever left.
+ *
  * What a stop takes: the guest suspends; its last dirty bitmap is fetched; what is dirty goes; and
  * the last round's barrier goes there and back. How long the guest takes to suspend nobody knows
  * before it has; all else is measured in the rounds before.
@@ -22,14 +26,18 @@
 /* A guest that writes too fast is found out by then. */
 #define XF_ROUNDS_MAX         30u
 #define XF_STALLED_ROUNDS_MAX 3u
+/* Rounds that a good moment is then waited for. */
+#define XF_MOMENT_ROUNDS_MAX 10u
 /* To a sixty-fourth: 1 %. */
 #define XF_HALVED_MAX 6u
 
 struct xf_policy {
     uint64_t max_downtime_us; /* the downtime to aim for */
-    uint32_t max_rounds;      /* live rounds at the most */
-    enum xf_on_busy on_busy;  /* if it cannot be kept */
+    uint32_t max_rounds;      /* live rounds, after which a good moment is waited for */
+    uint64_t until_us;        /* the deadline, by the clock of xf_round; 0: none */
+    enum xf_on_busy on_busy;  /* if the downtime cannot be kept, or not until the deadline */
     bool throttle;            /* slow the guest down, by half at a time, until rounds shrink */
+    bool now;                 /* stop after the round under way, whatever the downtime */
 };
 
 /* How fast rounds go; all zero before the first. */
@@ -44,6 +52,7 @@ struct xf_round {
     uint64_t dirty_pages; /* written since the round began */
     uint64_t left_pages;  /* what a stop now would have to send while the guest stands */
     uint64_t us;          /* how long it took */
+    uint64_t now_us;      /* when it was over */
     uint64_t bytes_per_s; /* xf_speed_bytes_per_s() */
     uint64_t fixed_us;    /* of a stop, what does not depend on pages */
 };
@@ -53,11 +62,14 @@ struct xf_rounds {
     uint32_t done;
     uint32_t stalled; /* in a row, that left about as much dirty as they had sent */
     uint32_t halved;  /* how often the guest's CPU time was */
+    uint32_t waited;  /* rounds, for a good moment */
+    bool has_least;
+    uint64_t least_pages; /* that were left after a round */
 };
 
 enum xf_round_next { XF_ROUND_AGAIN, XF_ROUND_STOP, XF_ROUND_GIVE_UP };
 
-/* The defaults: 300 ms, XF_ROUNDS_MAX, go when busy. */
+/* The defaults: 300 ms, XF_ROUNDS_MAX, no deadline, go when busy. */
 void xf_policy_init(struct xf_policy *policy);
 
 /* What is left of the guest's CPU time, in percent. */
@@ -71,9 +83,13 @@ static inline unsigned xf_rounds_throttle_pct(const struct xf_rounds *rounds)
 enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
                                   const struct xf_round *r, uint64_t *predicted_us);
 
-/* One line about XF_ROUND_GIVE_UP, for the user. */
+/* The policy was changed, or what rounds carry: what was seen before says little. */
+void xf_rounds_renew(struct xf_rounds *rounds);
+
+/* One line about XF_ROUND_GIVE_UP, for the user: rounds do not shrink; or the deadline is over. */
 void xf_policy_say_busy(char why[XF_BUSY_BYTES], const struct xf_policy *policy,
                         const struct xf_round *r, uint64_t predicted_us);
+void xf_policy_say_late(char why[XF_BUSY_BYTES]);
 
 /* Takes a round's pages, those of them with content, and the time they took without the round trip
    at its end. */

@@ -467,6 +467,21 @@ static int start_threads(struct xf_source *s)
               : 0;
 }
 
+/* The plan's deadline, in the middle of what is under way. */
+static int check_deadline(struct xf_source *s, uint64_t now_us)
+{
+    struct xf_plan *plan = s->plan;
+
+    if (!plan->until_us || now_us < plan->until_us || s->phase >= XF_PHASE_FINAL)
+        return 0;
+    plan->until_us = 0;
+    const struct xf_plan_order order =
+        plan->next(plan, &(struct xf_plan_ended){.what = XF_ENDED_TIME, .now_us = now_us});
+
+    return order.what == XF_ORDER_GIVE_UP ? xf_session_fail(&s->session, -EBUSY, "%s", order.why)
+                                          : 0;
+}
+
 int xf_source_step(struct xf_source *s, uint64_t now_us)
 {
     struct xf_session *ss = &s->session;
@@ -490,6 +505,7 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
     rc = take_news(s, now_us);
     rc = rc ?: xf_source_check_times(s, now_us);
     rc = rc ?: xf_source_check_round(s, now_us);
+    rc = rc ?: check_deadline(s, now_us);
     rc = rc ?: send_due(s, now_us);
     if (!threads && s->crew.workers[0].busy)
         s->idle = false;
@@ -514,6 +530,30 @@ int xf_source_step(struct xf_source *s, uint64_t now_us)
 bool xf_source_idle(const struct xf_source *s)
 {
     return s->idle;
+}
+
+/* Lanes have it from pace: they send what that grants, and compress by what it carries. */
+static void set_bandwidth(struct xf_source *s, uint64_t bytes_per_s)
+{
+    s->config.bandwidth_bytes_per_s = s->pace.limit_bytes_per_s = bytes_per_s;
+    if (bytes_per_s)
+        s->session.stats.limit_bytes_per_s = bytes_per_s;
+    if (s->phase < XF_PHASE_LIVE)
+        return;
+    take_path(s);
+    s->speed = (struct xf_speed){0};
+    s->steered = true;
+}
+
+int xf_source_steer(struct xf_source *s, const struct xf_steer *to)
+{
+    if (s->phase >= XF_PHASE_DONE)
+        return -EALREADY;
+    int rc = s->plan->steer ? s->plan->steer(s->plan, to) : 0;
+
+    if (!rc && to->what & XF_STEER_BANDWIDTH)
+        set_bandwidth(s, to->bandwidth_bytes_per_s);
+    return rc;
 }
 
 void xf_source_abort(struct xf_source *s, const char *reason)

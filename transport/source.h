@@ -35,6 +35,10 @@ int xf_source_step(struct xf_source *s, uint64_t now_us);
 /* True if the last step neither sent nor received: a good moment to sleep a little. */
 bool xf_source_idle(const struct xf_source *s);
 
+/* New values for what is under way, between two steps. All of them are taken, or none: -EALREADY,
+   because the guest is suspended: then only the bandwidth may still change; or it is over. */
+int xf_source_steer(struct xf_source *s, const struct xf_steer *to);
+
 /* Tells the peer (best effort) that we give up; the next step returns -ECANCELED. */
 void xf_source_abort(struct xf_source *s, const char *reason);
 

@@ -63,8 +63,7 @@ struct xf_source_lane {
     struct xf_buf pending[XF_SOURCE_BURST]; /* sealed, but the link had no room */
     unsigned pending_n;
     uint64_t pinged_us;
-    uint64_t stamp_seen_us;     /* newest echo of a ping */
-    uint64_t limit_bytes_per_s; /* the user's; 0 = none */
+    uint64_t stamp_seen_us; /* newest echo of a ping */
 
     uint32_t round; /* the newest that was ordered */
     bool sends;     /* it is not over */

@@ -244,7 +244,11 @@ int xf_source_check_deferred(struct xf_source *s)
 static void measure_speed(struct xf_source *s, uint64_t now_us)
 {
     uint64_t us = now_us - s->round_us, rtt_us = xf_pace_rtt_us(&s->pace);
+    const bool steered = s->steered;
 
+    s->steered = false;
+    if (steered)
+        return;
     xf_speed_take(&s->speed, s->round_pages, xf_source_full_pages(s) - s->round_full_before,
                   us > rtt_us ? us - rtt_us : us);
 }
@@ -259,6 +263,7 @@ int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t no
     *r = (struct xf_round){
         .pages = s->round_pages,
         .us = now_us - s->round_us,
+        .now_us = now_us,
         .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
     };
     int rc = fetch_dirty(s, s->todo, false, &r->dirty_pages);

@@ -49,6 +49,7 @@ struct xf_source {
     struct xf_brake brake;
     enum xf_round_kind kind;
     enum xf_todo_is todo_is;
+    bool steered;            /* in this round, so that it does not tell how fast others go */
     bool starting;           /* not all that the guest has is known yet */
     bool final;              /* the plan sends no more after this */
     bool waiting;            /* as the plan has ordered */

@@ -67,7 +67,7 @@ struct xf_stats {
     uint64_t packets_sent, packets_received;
     uint64_t packets_lost;      /* declared lost (source) */
     uint64_t path_bytes_per_s;  /* what the path carries, as the source found it last */
-    uint64_t limit_bytes_per_s; /* the user's (source); 0 = none */
+    uint64_t limit_bytes_per_s; /* the user's newest (source); 0 = there was none */
     uint64_t rtt_us;            /* the shortest round trip (source) */
     uint64_t start_us;          /* session's start */
     uint64_t live_us;           /* first round's start; 0 = not yet */

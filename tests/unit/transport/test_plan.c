@@ -2,6 +2,8 @@
 /* Plans: what they order, without a guest or a packet. */
 #include "tests/unit/common/unit.h"
 
+#include <errno.h>
+
 #include "transport/brake.h"
 #include "transport/guest.h"
 #include "transport/plan_batches.h"
@@ -113,6 +115,66 @@ static void test_busy(void **state)
     assert_non_null(strstr(order.why, "--throttle"));
 }
 
+/* Other values while rounds go on; and what is too late for them. */
+static void test_steer(void **state)
+{
+    struct xf_steer bandwidth = {.what = XF_STEER_BANDWIDTH, .bandwidth_bytes_per_s = 1000},
+                    downtime = {.what = XF_STEER_MAX_DOWNTIME, .max_downtime_us = 50000},
+                    slower = {.what = XF_STEER_THROTTLE, .throttle = true},
+                    faster = {.what = XF_STEER_THROTTLE}, now = {.what = XF_STEER_NOW};
+    struct xf_plan_live l;
+
+    (void)state;
+    live(&l, false, XF_ON_BUSY_ABORT, false);
+    first_round(&l.plan);
+    assert_int_equal(look(&l.plan, 100000, 10000, false).throttle_pct, 100);
+    assert_int_equal(l.plan.steer(&l.plan, &slower), 0);
+    assert_int_equal(look(&l.plan, 10000, 10000, false).throttle_pct, 50);
+    assert_int_equal(l.plan.steer(&l.plan, &faster), 0);
+    assert_int_equal(look(&l.plan, 10000, 10000, false).throttle_pct, 100);
+    assert_int_equal(l.plan.steer(&l.plan, &downtime), 0);
+    assert_int_equal(look(&l.plan, 10000, 10000, false).what, XF_ORDER_SUSPEND);
+    sends(after(&l.plan, XF_ENDED_SUSPEND), XF_SEND_PAGES, true);
+    assert_int_equal(l.plan.steer(&l.plan, &bandwidth), 0);
+    assert_int_equal(l.plan.steer(&l.plan, &now), -EALREADY);
+    downtime.what |= XF_STEER_BANDWIDTH;
+    assert_int_equal(l.plan.steer(&l.plan, &downtime), -EALREADY);
+
+    /* Whatever the downtime, and though a busy guest was to stay. */
+    live(&l, false, XF_ON_BUSY_ABORT, false);
+    first_round(&l.plan);
+    assert_int_equal(l.plan.steer(&l.plan, &now), 0);
+    assert_int_equal(after(&l.plan, XF_ENDED_TIME).what, XF_ORDER_WAIT);
+    assert_int_equal(look(&l.plan, 100000, 100000, false).what, XF_ORDER_SUSPEND);
+}
+
+static void test_deadline(void **state)
+{
+    struct xf_plan_order order;
+    struct xf_policy policy;
+    struct xf_plan_live l;
+
+    (void)state;
+    for (unsigned abort = 0; abort < 2; abort++) {
+        xf_policy_init(&policy);
+        policy.max_downtime_us = 10000;
+        policy.until_us = 1;
+        policy.on_busy = abort ? XF_ON_BUSY_ABORT : XF_ON_BUSY_GO;
+        xf_plan_live_init(&l, &policy, false);
+        assert_int_equal(l.plan.until_us, 1);
+        first_round(&l.plan);
+        /* In the middle of a round, and at its end. */
+        order = after(&l.plan, XF_ENDED_TIME);
+        assert_int_equal(order.what, abort ? XF_ORDER_GIVE_UP : XF_ORDER_WAIT);
+        order = l.plan.next(&l.plan,
+                            &(struct xf_plan_ended){.what = XF_ENDED_LOOK,
+                                                    .round = {.left_pages = 10000, .now_us = 1}});
+        assert_int_equal(order.what, abort ? XF_ORDER_GIVE_UP : XF_ORDER_SUSPEND);
+        if (abort)
+            assert_non_null(strstr(order.why, "--deadline"));
+    }
+}
+
 static void test_batches(void **state)
 {
     struct xf_plan_batches b;
@@ -177,10 +239,9 @@ static void test_brake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_live),
-        cmocka_unit_test(test_busy),
-        cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_brake),
+        cmocka_unit_test(test_live),    cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_steer),   cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_batches), cmocka_unit_test(test_brake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

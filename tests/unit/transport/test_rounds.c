@@ -87,12 +87,12 @@ static void test_busy_guest_is_found_out(void **state)
     /* The first round says nothing yet. */
     assert_int_equal(until(&p, 100000, all, &next), 1 + XF_STALLED_ROUNDS_MAX);
     assert_int_equal(next, XF_ROUND_STOP);
-    assert_int_equal(until(&p, 100000, up_and_down, &next), XF_ROUNDS_MAX);
+    assert_int_equal(until(&p, 100000, up_and_down, &next), XF_ROUNDS_MAX + 1);
     assert_int_equal(next, XF_ROUND_STOP);
     p.on_busy = XF_ON_BUSY_ABORT;
     assert_int_equal(until(&p, 100000, all, &next), 1 + XF_STALLED_ROUNDS_MAX);
     assert_int_equal(next, XF_ROUND_GIVE_UP);
-    assert_int_equal(until(&p, 100000, up_and_down, &next), XF_ROUNDS_MAX);
+    assert_int_equal(until(&p, 100000, up_and_down, &next), XF_ROUNDS_MAX + 1);
     assert_int_equal(next, XF_ROUND_GIVE_UP);
 
     /* Slowly is progress: 100000 * (7/8)^27 are below 3000 pages, which take 300 ms. */
@@ -126,8 +126,76 @@ static void test_is_slowed_down_first(void **state)
     r.dirty_pages = a_bit_less(r.pages);
     assert_int_equal(xf_policy_next(&p, &rounds, &r, &us), XF_ROUND_AGAIN);
     assert_int_equal(xf_rounds_throttle_pct(&rounds), 50);
-    assert_int_equal(until(&p, 100000, up_and_down, &next), XF_ROUNDS_MAX);
+    assert_int_equal(until(&p, 100000, up_and_down, &next), XF_ROUNDS_MAX + 1);
     assert_int_equal(next, XF_ROUND_GIVE_UP);
+}
+
+/* What is left after each round, up to a 0; whether the last of them ends the rounds, and no other.
+ */
+static void ends_after(const struct xf_policy *p, const uint64_t *left, enum xf_round_next end)
+{
+    struct xf_rounds rounds = {0};
+    uint64_t pages = 100000, us;
+
+    for (; *left; left++) {
+        struct xf_round r = a_round(pages, *left);
+
+        r.now_us = (rounds.done + 1) * UINT64_C(1000000);
+        assert_int_equal(xf_policy_next(p, &rounds, &r, &us), left[1] ? XF_ROUND_AGAIN : end);
+        pages = *left;
+    }
+}
+
+static void test_waits_for_a_good_moment(void **state)
+{
+    static const uint64_t bursts[] = {50000, 9000, 80000, 80000, 80000, 80000, 10000, 0};
+    static const uint64_t never[] = {50000, 9000,  80000, 80000, 80000, 80000, 80000, 80000,
+                                     80000, 80000, 80000, 80000, 80000, 80000, 80000, 0};
+    static const uint64_t calms[] = {50000, 9000, 80000, 80000, 80000, 80000, 4000, 3500, 3000, 0};
+    struct xf_policy p;
+
+    (void)state;
+    xf_policy_init(&p);
+    ends_after(&p, bursts, XF_ROUND_STOP);
+    ends_after(&p, never, XF_ROUND_STOP);
+    /* One that has calmed down is not suspended while rounds shrink. */
+    ends_after(&p, calms, XF_ROUND_STOP);
+    p.on_busy = XF_ON_BUSY_ABORT;
+    ends_after(&p, bursts, XF_ROUND_GIVE_UP);
+    ends_after(&p, never, XF_ROUND_GIVE_UP);
+    ends_after(&p, calms, XF_ROUND_STOP);
+}
+
+static void test_deadline_and_now(void **state)
+{
+    static const uint64_t shrinks[] = {50000, 40000, 0}, first[] = {50000, 0};
+    struct xf_policy p;
+
+    (void)state;
+    xf_policy_init(&p);
+    p.until_us = 2000000;
+    ends_after(&p, shrinks, XF_ROUND_STOP);
+    p.on_busy = XF_ON_BUSY_ABORT;
+    ends_after(&p, shrinks, XF_ROUND_GIVE_UP);
+    /* The user knows. */
+    p.now = true;
+    ends_after(&p, first, XF_ROUND_STOP);
+}
+
+/* What was seen before a change of the bandwidth is not waited for. */
+static void test_renewed(void **state)
+{
+    struct xf_rounds rounds = {.done = 9, .stalled = 2, .waited = 1, .has_least = true};
+    struct xf_round r = a_round(80000, 80000);
+    struct xf_policy p;
+    uint64_t us;
+
+    (void)state;
+    xf_policy_init(&p);
+    xf_rounds_renew(&rounds);
+    for (unsigned i = 1; i < XF_STALLED_ROUNDS_MAX; i++)
+        assert_int_equal(xf_policy_next(&p, &rounds, &r, &us), XF_ROUND_AGAIN);
+    assert_int_equal(xf_policy_next(&p, &rounds, &r, &us), XF_ROUND_STOP);
 }
 
 static void test_what_is_said_of_it(void **state)
@@ -151,6 +219,9 @@ static void test_what_is_said_of_it(void **state)
     r.us = 1;
     p.max_downtime_us = 3600000000;
     xf_policy_say_busy(line, &p, &r, UINT64_MAX - 1);
+    assert_non_null(strstr(line, "--on-busy=go"));
+    xf_policy_say_late(line);
+    assert_non_null(strstr(line, "--deadline"));
     assert_non_null(strstr(line, "--on-busy=go"));
 }
 
@@ -182,6 +253,9 @@ int main(void)
         cmocka_unit_test(test_stops_when_it_is_short),
         cmocka_unit_test(test_busy_guest_is_found_out),
         cmocka_unit_test(test_is_slowed_down_first),
+        cmocka_unit_test(test_waits_for_a_good_moment),
+        cmocka_unit_test(test_deadline_and_now),
+        cmocka_unit_test(test_renewed),
         cmocka_unit_test(test_what_is_said_of_it),
         cmocka_unit_test(test_speed),
     };
