@@ -375,6 +375,26 @@ void xf_events_suspend(struct xf_events *e, uint64_t now_us, uint64_t predicted_
     pthread_mutex_unlock(&e->lock);
 }
 
+void xf_events_set(struct xf_events *e, const struct xf_steer *steer, uint64_t now_us)
+{
+    struct line l;
+
+    if (e->fd < 0)
+        return;
+    pthread_mutex_lock(&e->lock);
+    begin_at(&l, e, "set", now_us);
+    if (steer->what & XF_STEER_MAX_DOWNTIME)
+        add_u64(&l, "max_downtime_us", steer->max_downtime_us);
+    if (steer->what & XF_STEER_BANDWIDTH)
+        add_u64(&l, "bandwidth_bps", steer->bandwidth_bytes_per_s * 8);
+    if (steer->what & XF_STEER_THROTTLE)
+        add_bool(&l, "throttle", steer->throttle);
+    if (steer->what & XF_STEER_NOW)
+        add_bool(&l, "now", true);
+    end(e, &l);
+    pthread_mutex_unlock(&e->lock);
+}
+
 /* Its parts follow each other without gaps: their sum is how long the guest was suspended. */
 static void add_downtime(struct line *l, const struct xf_events_end *x)
 {

@@ -8,6 +8,8 @@
  *     done | failed
  *     exit
  *
+ * and `set` wherever the user has set something of the move under way.
+ *
  * A migration is never held up for its events: where nobody reads in time the event is dropped, and
  * the next one that is written says how many were. Nothing fails because of them either, so most
  * functions return nothing. All may be called from any thread, and with an xf_events that is not
@@ -20,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "steer.h"
 #include "transport/base/stats.h"
 
 #define XF_EVENTS_VERSION 1
@@ -78,6 +81,9 @@ void xf_events_round_begin(struct xf_events *e, uint32_t round, uint64_t pages, 
 void xf_events_round_end(struct xf_events *e, uint64_t pages, uint64_t duration_us);
 /* predicted_us: 0 if not known. */
 void xf_events_suspend(struct xf_events *e, uint64_t now_us, uint64_t predicted_us);
+
+/* What was set was taken. */
+void xf_events_set(struct xf_events *e, const struct xf_steer *steer, uint64_t now_us);
 
 /* done or failed. */
 void xf_events_end(struct xf_events *e, const struct xf_events_end *end);

@@ -143,13 +143,26 @@ static void print_end(const struct follow *f)
 
 /* ---- following ------------------------------------------------------------------------------- */
 
+static void show_set(struct follow *f)
+{
+    char text[XF_STEER_TEXT_BYTES], line[XF_STEER_TEXT_BYTES + 8];
+
+    snprintf(line, sizeof(line), "set: %s", xf_steer_show(text, &f->story.set));
+    xf_live_note(&f->live, line);
+}
+
 static void take_line(struct follow *f)
 {
+    const unsigned sets = f->story.sets;
+
     f->line[f->len] = 0;
     f->len = 0;
     /* What is no event, or of a later version, is not shown; that is all. */
-    if (!xf_story_take(&f->story, f->line) && f->story.program[0] && !f->story.have_status)
-        xf_live_show(&f->live, &f->story.now);
+    if (xf_story_take(&f->story, f->line) || !f->story.program[0] || f->story.have_status)
+        return;
+    if (f->story.sets != sets)
+        show_set(f);
+    xf_live_show(&f->live, &f->story.now);
 }
 
 /* Takes what there is now. */

@@ -247,6 +247,14 @@ void xf_live_show(struct xf_live *l, const struct xf_live_now *now)
     l->last = *now;
 }
 
+void xf_live_note(struct xf_live *l, const char *text)
+{
+    clear(l);
+    fprintf(stderr, "%s\n", text);
+    if (l->rewrites && l->last.phase[0])
+        rewrite(l, &l->last);
+}
+
 void xf_live_end(struct xf_live *l)
 {
     if (l->rewrites)

@@ -41,6 +41,9 @@ void xf_live_init(struct xf_live *l);
 
 void xf_live_show(struct xf_live *l, const struct xf_live_now *now);
 
+/* A line that stays, above the one that is rewritten. */
+void xf_live_note(struct xf_live *l, const char *text);
+
 /* Takes the line away; or prints the last round's. */
 void xf_live_end(struct xf_live *l);
 

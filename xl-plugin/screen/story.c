@@ -210,6 +210,21 @@ static void progress_now(struct xf_story *s, struct json_object *o, uint64_t t_u
     n->round_us = t_us > s->round_us ? t_us - s->round_us : 0;
 }
 
+static void take_set(struct xf_story *s, struct json_object *o)
+{
+    struct xf_steer *set = &s->set;
+    bool downtime, bandwidth, throttle;
+
+    *set = (struct xf_steer){
+        .max_downtime_us = get_u64(o, "max_downtime_us", &downtime),
+        .bandwidth_bytes_per_s = get_u64(o, "bandwidth_bps", &bandwidth) / 8,
+        .throttle = get_bool(o, "throttle", &throttle),
+    };
+    set->what = (downtime ? XF_STEER_MAX_DOWNTIME : 0) | (bandwidth ? XF_STEER_BANDWIDTH : 0) |
+                (throttle ? XF_STEER_THROTTLE : 0) | (get_bool(o, "now", NULL) ? XF_STEER_NOW : 0);
+    s->sets++;
+}
+
 /* ---- events -----------------------------------------------------------------------------------
  */
 
@@ -254,6 +269,8 @@ static int take_event(struct xf_story *s, struct json_object *o)
         if (s->done)
             snprintf(s->now.phase, sizeof(s->now.phase), "handover");
         take_totals(s, o, t_us);
+    } else if (!strcmp(event, "set")) {
+        take_set(s, o);
     } else if (!strcmp(event, "wait")) {
         s->waits = true;
     } else if (!strcmp(event, "exit")) {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "transport/base/stats.h"
+#include "transport/steer.h"
 #include "live.h"
 
 #define XF_STORY_ERR_BYTES 160
@@ -50,6 +51,8 @@ struct xf_story {
     uint64_t downtime_us[XF_DOWNTIME_PARTS];
     struct xf_stats totals; /* its counters, as far as the last event has them */
     uint64_t memory_us, payload_bps;
+    struct xf_steer set;                    /* by the newest event of it */
+    unsigned sets;                          /* such events */
     struct xf_live_now now;                 /* as the newest event has it */
     uint64_t now_us, round_us, round_bytes; /* its time; time and bytes when its round began */
     int64_t domid;                          /* at the source; -1: not told */

@@ -163,6 +163,33 @@ static void texts_of_any_length_fit(void **state)
     fclose(file);
 }
 
+/* Only what was set is told. */
+static void what_is_set_is_told(void **state)
+{
+    static const char *const lines[] = {
+        "{\"version\":1,\"event\":\"set\",\"t_us\":5,\"max_downtime_us\":50000}\n",
+        "{\"version\":1,\"event\":\"set\",\"t_us\":7,\"bandwidth_bps\":0,\"throttle\":false,"
+        "\"now\":true}\n",
+    };
+    struct xf_steer s = {.what = XF_STEER_MAX_DOWNTIME, .max_downtime_us = 50000};
+    struct xf_events e;
+    FILE *file = open_events(&e);
+    char line[4200];
+
+    (void)state;
+    xf_events_set(&e, &s, 5);
+    s.what = XF_STEER_ALL & ~XF_STEER_MAX_DOWNTIME;
+    xf_events_set(&e, &s, 7);
+    rewind(file);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_non_null(fgets(line, sizeof(line), file));
+        assert_string_equal(line, lines[i]);
+    }
+    xf_events_close(&e);
+    xf_events_set(&e, &s, 9); /* to nobody */
+    fclose(file);
+}
+
 static void what_nobody_reads_is_counted(void **state)
 {
     char buf[65536], path[40];
@@ -200,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_tell_what_they_do),
         cmocka_unit_test(texts_of_any_length_fit),
+        cmocka_unit_test(what_is_set_is_told),
         cmocka_unit_test(what_nobody_reads_is_counted),
     };
 

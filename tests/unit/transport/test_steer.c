@@ -34,10 +34,8 @@ static void run_until(struct pair *p, uint64_t us)
 
 static int steer(struct pair *p, uint32_t what, uint64_t value)
 {
-    struct xf_steer s = {.what = what,
-                         .max_downtime_us = value,
-                         .bandwidth_bytes_per_s = value,
-                         .throttle = value};
+    struct xf_steer s = {
+        .what = what, .max_downtime_us = value, .bandwidth_bytes_per_s = value, .throttle = value};
 
     return xf_source_steer(p->source, &s);
 }
