@@ -25,23 +25,23 @@ static bool is_stalled(const struct xf_rounds *rounds, const struct xf_round *r)
     return rounds->done > 1 && r->dirty_pages > r->pages - r->pages / 8;
 }
 
-/* Little is left, as rounds go that do not shrink. Less than half of the least is better than a
+/* Little is dirty, as rounds go that do not shrink. Less than half of the least is better than a
    good moment: the guest has calmed down. */
-static bool is_good_moment(struct xf_rounds *rounds, uint64_t left_pages)
+static bool is_good_moment(struct xf_rounds *rounds, uint64_t dirty_pages)
 {
     const uint64_t least = rounds->least_pages;
     const bool first = !rounds->has_least;
 
-    if (first || left_pages < least)
-        rounds->least_pages = left_pages;
+    if (first || dirty_pages < least)
+        rounds->least_pages = dirty_pages;
     rounds->has_least = true;
     if (first)
         return true;
-    if (left_pages < least / 2) {
+    if (dirty_pages < least / 2) {
         rounds->stalled = rounds->waited = 0;
         return false;
     }
-    return left_pages <= least + least / 8;
+    return dirty_pages <= least + least / 8;
 }
 
 /* Whether to decide now: rounds have not shrunk for long, and it gets no better. */
@@ -75,7 +75,7 @@ enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_roun
     /* It gets no better than nothing left. */
     if (!r->left_pages || policy->now || *predicted_us <= policy->max_downtime_us)
         return XF_ROUND_STOP;
-    good = is_good_moment(rounds, r->left_pages);
+    good = is_good_moment(rounds, r->dirty_pages);
     if (policy->throttle && rounds->stalled && rounds->halved < XF_HALVED_MAX) {
         rounds->halved++;
         rounds->stalled = 0;

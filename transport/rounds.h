@@ -5,8 +5,8 @@
  * what is passed in.
  *
  * If rounds no longer shrink, the moment of the stop is still to be chosen: a guest that writes in
- * bursts leaves much after one round and little after another. So rounds continue, within a limit,
- * until what is left is near the least that was ever left.
+ * bursts leaves much dirty after one round and little after another. So rounds continue, within a
+ * limit, until what is dirty is near the least that ever was.
  *
  * What a stop takes: the guest suspends; its last dirty bitmap is fetched; what is dirty goes; and
  * the last round's barrier goes there and back. How long the guest takes to suspend nobody knows
@@ -64,7 +64,7 @@ struct xf_rounds {
     uint32_t halved;  /* how often the guest's CPU time was */
     uint32_t waited;  /* rounds, for a good moment */
     bool has_least;
-    uint64_t least_pages; /* that were left after a round */
+    uint64_t least_pages; /* that were dirty after a round */
 };
 
 enum xf_round_next { XF_ROUND_AGAIN, XF_ROUND_STOP, XF_ROUND_GIVE_UP };

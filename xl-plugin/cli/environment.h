@@ -14,10 +14,12 @@
  *   XL_FAST_SAID             M    the file of what xl and both ends say
  *   XL_FAST_UNTOUCHED        M    a file that is removed before the guest is touched
  *   XL_FAST_CAP              M    the file that says how to undo a cap of the guest's CPU time
- *   XL_FAST_MAX_DOWNTIME     U M  milliseconds; this and the next eight override xl-fast.conf
+ *   XL_FAST_CONTROL          M    the socket to make for xl-fast set
+ *   XL_FAST_MAX_DOWNTIME     U M  milliseconds; this and the next nine override xl-fast.conf
  *   XL_FAST_BANDWIDTH        U M  bits per second
  *   XL_FAST_COMPRESS         U M  auto, lz4 or none
  *   XL_FAST_ON_BUSY          U M  go or abort
+ *   XL_FAST_DEADLINE         U M  seconds
  *   XL_FAST_THROTTLE         U M  1
  *   XL_FAST_VERIFY           U M  1
  *   XL_FAST_LANES            U M  1 to 64

@@ -111,6 +111,7 @@ static void clean_up(struct xf_migrate *m)
 {
     remove_file(m->untouched);
     remove_file(m->said);
+    remove_file(m->control); /* of a helper that was killed */
     if (m->own_events)
         remove_file(m->events);
     xf_migrate_record_end(m, "here"); /* only of a guest that was not touched there still is one */

@@ -90,7 +90,7 @@ static char *remote_words(const struct xf_migrate *m)
 
 /* ---- xl's environment, for the helper (xl-plugin/cli/environment.h) -------------------------- */
 
-#define SETTINGS_MAX 8
+#define SETTINGS_MAX 9
 
 struct settings {
     char *set[SETTINGS_MAX + 1];
@@ -125,6 +125,7 @@ static void begin_settings(const struct xf_migrate *m, struct settings *s)
     set(s, "XL_FAST", "1");
     set(s, "XL_FAST_SAID", m->said);
     set(s, "XL_FAST_UNTOUCHED", m->untouched);
+    set(s, "XL_FAST_CONTROL", m->control);
     if (!m->events[0])
         return;
     set(s, "XL_FAST_EVENTS", m->events);

@@ -65,6 +65,7 @@ static int write_record(const struct xf_migrate *m, const char *path)
     put(f, "ssh", m->o.own_ssh ? m->o.ssh : "");
     put_events(f, m->events);
     fprintf(f, "from=%" PRIu64 "\n", m->from);
+    put(f, "control", m->control);
     return fclose(f) ? -errno : 0;
 }
 
@@ -80,8 +81,9 @@ void xf_migrate_record_begin(struct xf_migrate *m)
         snprintf(m->events, sizeof(m->events), "%s", events);
     if (xf_moving_path(dir, sizeof(dir), "") || (mkdir(dir, 0700) && errno != EEXIST) ||
         access(dir, W_OK) || stat(dir, &st) || !S_ISDIR(st.st_mode) ||
-        path_of(draft, "events-", m->attempt) || path_of(m->record, "moving-", m->attempt)) {
-        m->record[0] = 0;
+        path_of(draft, "events-", m->attempt) || path_of(m->control, "control-", m->attempt) ||
+        path_of(m->record, "moving-", m->attempt)) {
+        m->record[0] = m->control[0] = 0;
         return;
     }
     if (m->own_events)

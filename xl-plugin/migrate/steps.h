@@ -57,9 +57,10 @@ struct xf_migrate {
     int64_t since_s;            /* 1970: when it began */
     bool over;                  /* its last event is written, with this status */
     int status;
-    char events[XF_PATH_BYTES]; /* "": there is no place for them */
-    bool own_events;            /* in no file of the user's: to be removed */
-    uint64_t from;              /* where in that file this migration begins */
+    char control[XF_PATH_BYTES]; /* the socket of xl-fast set, once there is one; "": no place */
+    char events[XF_PATH_BYTES];  /* "": there is no place for them */
+    bool own_events;             /* in no file of the user's: to be removed */
+    uint64_t from;               /* where in that file this migration begins */
     dev_t events_dev;
     ino_t events_ino;
     char said[XF_PATH_BYTES];      /* what xl and both ends said; "": heard as ever */

@@ -286,6 +286,7 @@ static void take(struct reading *r)
     c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
     c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;
     get_on_busy(r);
+    c->deadline_s = (unsigned)get_number(r, XF_KEY_DEADLINE, 0, 86400, 0);
     c->throttle = get_number(r, XF_KEY_THROTTLE, 0, 1, 0);
     get_bandwidth(r);
     get_compress(r);
@@ -321,6 +322,7 @@ static void take_environment(struct reading *r)
     const char *helper = getenv("XL_FAST_STOCK_HELPER");
     long downtime = env_number(r, XF_KEY_MAX_DOWNTIME, "XL_FAST_MAX_DOWNTIME", 1, 3600000);
     long timeout = env_number(r, XF_KEY_CONNECT_TIMEOUT, "XL_FAST_CONNECT_TIMEOUT", 1, 3600);
+    long deadline = env_number(r, XF_KEY_DEADLINE, "XL_FAST_DEADLINE", 0, 86400);
     long throttle = env_number(r, XF_KEY_THROTTLE, "XL_FAST_THROTTLE", 0, 1);
     long verify = env_number(r, XF_KEY_VERIFY, "XL_FAST_VERIFY", 0, 1);
     long lanes = env_number(r, XF_KEY_LANES, "XL_FAST_LANES", 1, XF_LANES_MAX);
@@ -331,6 +333,8 @@ static void take_environment(struct reading *r)
         c->connect_timeout_s = (unsigned)timeout;
     if (lanes > 0)
         c->lanes = (unsigned)lanes;
+    if (deadline >= 0)
+        c->deadline_s = (unsigned)deadline;
     if (throttle >= 0)
         c->throttle = throttle;
     if (verify >= 0)

@@ -5,8 +5,9 @@
  * no limit.
  *
  * What one migration may want otherwise overrides the file by environment: XL_FAST_MAX_DOWNTIME,
- * XL_FAST_ON_BUSY, XL_FAST_THROTTLE, XL_FAST_BANDWIDTH, XL_FAST_COMPRESS, XL_FAST_CONNECT_TIMEOUT,
- * XL_FAST_VERIFY, XL_FAST_LANES, in the file's units. XL_FAST_CONF names another file.
+ * XL_FAST_ON_BUSY, XL_FAST_DEADLINE, XL_FAST_THROTTLE, XL_FAST_BANDWIDTH, XL_FAST_COMPRESS,
+ * XL_FAST_CONNECT_TIMEOUT, XL_FAST_VERIFY, XL_FAST_LANES, in the file's units. XL_FAST_CONF names
+ * another file.
  */
 #ifndef XF_PLUGIN_CONFIG_H
 #define XF_PLUGIN_CONFIG_H
@@ -41,6 +42,7 @@ struct xf_config {
     unsigned connect_timeout_s; /* offer -> answer, and answer -> ready */
     uint64_t max_downtime_us;
     enum xf_on_busy on_busy;        /* if that cannot be kept */
+    unsigned deadline_s;            /* when rounds end; 0 = none */
     bool throttle;                  /* slow the guest down before that */
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
     enum xf_compress_mode compress;

@@ -19,6 +19,7 @@ const char *const xf_config_key_names[XF_KEYS] = {
     [XF_KEY_CONNECT_TIMEOUT] = "connect_timeout",
     [XF_KEY_MAX_DOWNTIME] = "max_downtime",
     [XF_KEY_ON_BUSY] = "on_busy",
+    [XF_KEY_DEADLINE] = "deadline",
     [XF_KEY_THROTTLE] = "throttle",
     [XF_KEY_BANDWIDTH] = "bandwidth",
     [XF_KEY_COMPRESS] = "compress",
@@ -43,6 +44,7 @@ bool xf_config_key_is_number(int key)
     case XF_KEY_MTU:
     case XF_KEY_CONNECT_TIMEOUT:
     case XF_KEY_MAX_DOWNTIME:
+    case XF_KEY_DEADLINE:
     case XF_KEY_THROTTLE:
     case XF_KEY_VERIFY:
         return true;

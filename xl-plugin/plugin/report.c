@@ -121,6 +121,14 @@ static void plain(char *out, size_t size, const char *text)
     out[i] = 0;
 }
 
+void xf_report_set(struct xf_report *r, const struct xf_steer *set)
+{
+    char text[XF_STEER_TEXT_BYTES];
+
+    xf_events_set(&r->events, set, xf_now_us());
+    xf_say("%s: set %s", r->end, xf_steer_show(text, set));
+}
+
 void xf_report_port(struct xf_report *r, const struct xf_link *link)
 {
     if (link)

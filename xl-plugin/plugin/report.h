@@ -35,6 +35,9 @@ void xf_report_start(struct xf_report *r, const char *end, uint32_t domid);
 /* The progress callback of source and target; arg is the report. */
 void xf_report_progress(void *arg, const struct xf_progress *p);
 
+/* The user has set other values, and they were taken. */
+void xf_report_set(struct xf_report *r, const struct xf_steer *set);
+
 /* Before the port goes down, which counts too: keeps its counters. */
 void xf_report_port(struct xf_report *r, const struct xf_link *link);
 

@@ -28,6 +28,7 @@
 #include "config.h"
 #include "ended.h"
 #include "guest_source.h"
+#include "orders.h"
 #include "transport/base/idle.h"
 #include "ports.h"
 #include "records.h"
@@ -49,6 +50,7 @@ struct save {
     struct xf_xen_source *guest;
     struct xf_offer offer;
     struct xf_source *source;
+    struct xf_control control;
     struct xf_stats stats; /* its last */
     char error[256];
 };
@@ -108,6 +110,13 @@ static const char *look_at_control(const struct save *s)
     return NULL;
 }
 
+static int steer(void *arg, const struct xf_steer *to)
+{
+    struct save *s = arg;
+
+    return xf_source_steer(s->source, to);
+}
+
 static int move_memory(struct save *s)
 {
     struct xf_idle idle = {0};
@@ -122,6 +131,7 @@ static int move_memory(struct save *s)
         if (now - looked >= LOOK_EVERY_US) {
             looked = now;
             stop = look_at_control(s);
+            xf_orders_look(&s->control, &s->report, steer, s);
         }
         /* A round of a guest that is no more could go on for long. */
         if (!stop && now - asked >= ENDED_EVERY_US) {
@@ -227,6 +237,8 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     policy.max_downtime_us = s.config.max_downtime_us;
     policy.on_busy = s.config.on_busy;
     policy.throttle = s.config.throttle;
+    policy.until_us =
+        s.config.deadline_s ? s.report.start_us + s.config.deadline_s * UINT64_C(1000000) : 0;
     xf_plan_live_init(&plan, &policy, verify);
     config.plan = &plan.plan;
     config.answer_timeout_us = config.ready_timeout_us =
@@ -242,7 +254,9 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     xf_offer_wipe_secret(&s.offer);
     if (rc)
         goto out;
+    xf_orders_open(&s.control);
     rc = move_memory(&s);
+    xf_control_close(&s.control);
     xf_begun_excuse(&begun, s.report.connected, rc);
     if (!rc) {
         end_session(&s);

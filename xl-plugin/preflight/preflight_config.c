@@ -105,6 +105,10 @@ static void value_of(const struct xf_config *c, enum xf_config_key key, char val
     case XF_KEY_ON_BUSY:
         quote(value, xf_on_busy_name(c->on_busy));
         break;
+    case XF_KEY_DEADLINE:
+        if (c->deadline_s)
+            put(value, c->deadline_s);
+        break;
     case XF_KEY_THROTTLE:
         put(value, c->throttle);
         break;

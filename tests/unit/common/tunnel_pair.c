@@ -290,6 +290,7 @@ static int open_end(struct move *m, unsigned end, struct xf_link **link, struct 
     config->max_downtime_us = 100;
     config->throttle = m->throttle;
     config->on_busy = m->on_busy;
+    config->deadline_s = m->deadline_s;
     config->compress = m->compress;
     if (m->open_fails_at >> end & 1) {
         strcpy(err, "no such port");

@@ -64,6 +64,7 @@ struct move {
     bool verify;   /* asked for */
     bool throttle; /* by the configuration */
     enum xf_on_busy on_busy;
+    unsigned deadline_s;
     bool save_forgets;     /* the save does not verify all the same */
     bool restore_is_quiet; /* the restore compares and does not tell */
     uint64_t damage[16]; /* frames of the restored guest that get a wrong bit, before the compare */

@@ -167,8 +167,9 @@ static void test_deadline(void **state)
         order = after(&l.plan, XF_ENDED_TIME);
         assert_int_equal(order.what, abort ? XF_ORDER_GIVE_UP : XF_ORDER_WAIT);
         order = l.plan.next(&l.plan,
-                            &(struct xf_plan_ended){.what = XF_ENDED_LOOK,
-                                                    .round = {.left_pages = 10000, .now_us = 1}});
+                            &(struct xf_plan_ended){
+                                .what = XF_ENDED_LOOK,
+                                .round = {.dirty_pages = 10000, .left_pages = 10000, .now_us = 1}});
         assert_int_equal(order.what, abort ? XF_ORDER_GIVE_UP : XF_ORDER_SUSPEND);
         if (abort)
             assert_non_null(strstr(order.why, "--deadline"));

@@ -130,19 +130,20 @@ static void test_is_slowed_down_first(void **state)
     assert_int_equal(next, XF_ROUND_GIVE_UP);
 }
 
-/* What is left after each round, up to a 0; whether the last of them ends the rounds, and no other.
+/* What is dirty after each round, up to a 0; whether the last of them ends the rounds, and no
+ * other.
  */
-static void ends_after(const struct xf_policy *p, const uint64_t *left, enum xf_round_next end)
+static void ends_after(const struct xf_policy *p, const uint64_t *dirty, enum xf_round_next end)
 {
     struct xf_rounds rounds = {0};
     uint64_t pages = 100000, us;
 
-    for (; *left; left++) {
-        struct xf_round r = a_round(pages, *left);
+    for (; *dirty; dirty++) {
+        struct xf_round r = a_round(pages, *dirty);
 
         r.now_us = (rounds.done + 1) * UINT64_C(1000000);
-        assert_int_equal(xf_policy_next(p, &rounds, &r, &us), left[1] ? XF_ROUND_AGAIN : end);
-        pages = *left;
+        assert_int_equal(xf_policy_next(p, &rounds, &r, &us), dirty[1] ? XF_ROUND_AGAIN : end);
+        pages = *dirty;
     }
 }
 

@@ -71,15 +71,16 @@ static void every_key_is_taken(void **state)
     char err[XF_CONFIG_ERR_BYTES];
 
     (void)state;
-    assert_int_equal(parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
-                           "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nlanes=2\ncpus = "
-                           "\"2-3,8\"\nmtu=1500\n"
-                           "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
-                           "compress = \"lz4\"\non_busy = \"abort\"\nthrottle = 1\nverify = 1\n"
-                           "libvirt = \"tunnelled\"\n"
-                           "stock_helper = \"/x/libxl-save-helper\"\n",
-                           &c, err),
-                     0);
+    assert_int_equal(
+        parse("# with = comments\nport = 'net_memif0,role=server,socket=/run/m'\n"
+              "address = \"10.0.0.9/30\" # here too\nudp_port = 4000\nlanes=2\ncpus = "
+              "\"2-3,8\"\nmtu=1500\n"
+              "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
+              "compress = \"lz4\"\non_busy = \"abort\"\ndeadline = 600\nthrottle = 1\nverify = 1\n"
+              "libvirt = \"tunnelled\"\n"
+              "stock_helper = \"/x/libxl-save-helper\"\n",
+              &c, err),
+        0);
     assert_string_equal(c.port, "net_memif0,role=server,socket=/run/m");
     assert_int_equal(c.ipv4, 0x0a000009);
     assert_int_equal(c.prefix, 30);
@@ -93,6 +94,7 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.bandwidth_bytes_per_s, 1000000000);
     assert_int_equal(c.compress, XF_COMPRESS_LZ4);
     assert_int_equal(c.on_busy, XF_ON_BUSY_ABORT);
+    assert_int_equal(c.deadline_s, 600);
     assert_true(c.throttle);
     assert_true(c.verify);
     assert_int_equal(c.libvirt, XF_UNASKED_TUNNELLED);
@@ -170,6 +172,7 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "compress = 1\n", "compress must be"},
         {REQUIRED "throttle = 2\n", "throttle must be"},
         {REQUIRED "on_busy = \"wait\"\n", "on_busy must be"},
+        {REQUIRED "deadline = 86401\n", "deadline must be"},
         {"port = \"\"\naddress = \"192.0.2.1/24\"\n", "port must be"},
         {"port = \"a b\"\naddress = \"192.0.2.1/24\"\n", "blank"},
         {"port = [ \"eth1\" ]\naddress = \"192.0.2.1/24\"\n", "port must be"},
@@ -202,6 +205,7 @@ static void the_environment_overrides(void **state)
     setenv("XL_FAST_MAX_DOWNTIME", "20", 1);
     setenv("XL_FAST_BANDWIDTH", "80M", 1);
     setenv("XL_FAST_ON_BUSY", "go", 1);
+    setenv("XL_FAST_DEADLINE", "90", 1);
     setenv("XL_FAST_COMPRESS", "none", 1);
     setenv("XL_FAST_CONNECT_TIMEOUT", "7", 1);
     setenv("XL_FAST_VERIFY", "1", 1);
@@ -210,15 +214,16 @@ static void the_environment_overrides(void **state)
                      0);
     assert_int_equal(c.max_downtime_us, 20000);
     assert_int_equal(c.on_busy, XF_ON_BUSY_GO);
+    assert_int_equal(c.deadline_s, 90);
     assert_int_equal(c.bandwidth_bytes_per_s, 10000000);
     assert_int_equal(c.compress, XF_COMPRESS_NONE);
     assert_int_equal(c.connect_timeout_s, 7);
     assert_true(c.verify);
     assert_int_equal(c.lanes, 4);
     assert_int_equal(c.from_environment, 1u << XF_KEY_LANES | 1u << XF_KEY_MAX_DOWNTIME |
-                                             1u << XF_KEY_ON_BUSY | 1u << XF_KEY_BANDWIDTH |
-                                             1u << XF_KEY_COMPRESS | 1u << XF_KEY_CONNECT_TIMEOUT |
-                                             1u << XF_KEY_VERIFY);
+                                             1u << XF_KEY_ON_BUSY | 1u << XF_KEY_DEADLINE |
+                                             1u << XF_KEY_BANDWIDTH | 1u << XF_KEY_COMPRESS |
+                                             1u << XF_KEY_CONNECT_TIMEOUT | 1u << XF_KEY_VERIFY);
     setenv("XL_FAST_LANES", "65", 1);
     assert_int_equal(parse(REQUIRED, &c, err), -EINVAL);
     assert_non_null(strstr(err, "XL_FAST_LANES must be a number from 1 to 64"));
@@ -241,6 +246,7 @@ static void the_environment_overrides(void **state)
     assert_non_null(strstr(err, "XL_FAST_COMPRESS"));
     unsetenv("XL_FAST_COMPRESS");
     unsetenv("XL_FAST_CONNECT_TIMEOUT");
+    unsetenv("XL_FAST_DEADLINE");
 }
 
 static void a_missing_file_is_named(void **state)

@@ -6,6 +6,8 @@
  */
 #include "tests/unit/common/tunnel_pair.h"
 
+#include "transport/control.h"
+
 static struct move small_move(uint64_t seed)
 {
     return (struct move){.seed = seed, .frames = 6000, .dirty = {900, 40}};
@@ -220,6 +222,77 @@ static void what_ends_early_has_not_moved(void **state)
     }
 }
 
+static char control[64];
+static int late[2];
+
+static bool set_at_9(struct move *m, unsigned n)
+{
+    const struct xf_steer now = {.what = XF_STEER_NOW | XF_STEER_BANDWIDTH},
+                          bandwidth = {.what = XF_STEER_BANDWIDTH};
+
+    if (n == 9)
+        assert_int_equal(xf_control_ask(control, &now, 5000), 0);
+    if (m->suspends && late[0] == 1) {
+        late[0] = xf_control_ask(control, &now, 5000);
+        late[1] = xf_control_ask(control, &bandwidth, 5000);
+    }
+    return true;
+}
+
+static bool slowly(struct move *m, unsigned n)
+{
+    (void)m;
+    (void)n;
+    usleep(50000);
+    return true;
+}
+
+/* Though a guest as busy as this one was to stay; and once it stands, it is too late for most. */
+static void the_user_steers_it(void **state)
+{
+    struct move m = small_move(3);
+
+    (void)state;
+    snprintf(control, sizeof(control), "/tmp/xl-fast-control-%d", (int)getpid());
+    setenv("XL_FAST_CONTROL", control, 1);
+    for (unsigned i = 0; i < ROUNDS_MAX; i++)
+        m.dirty[i] = 1000;
+    m.on_busy = XF_ON_BUSY_ABORT;
+    m.before_record = set_at_9;
+    late[0] = late[1] = 1;
+    move_run(&m);
+    unsetenv("XL_FAST_CONTROL");
+    assert_moved(&m);
+    assert_int_equal(m.live_rounds,
+                     2); /* that of the order, and what Xen's own save sends always */
+    assert_int_equal(late[0], -EALREADY);
+    assert_int_equal(late[1], 0);
+    assert_int_equal(access(control, F_OK), -1);
+    move_free(&m);
+}
+
+static void the_deadline_ends_rounds(void **state)
+{
+    for (unsigned abort = 0; abort < 2; abort++) {
+        struct move m = small_move(3);
+
+        (void)state;
+        for (unsigned i = 0; i < ROUNDS_MAX; i++)
+            m.dirty[i] = 1000 >> i % 2; /* as little as never to stall three times */
+        m.on_busy = abort ? XF_ON_BUSY_ABORT : XF_ON_BUSY_GO;
+        m.deadline_s = 1;
+        m.before_record = slowly;
+        move_run(&m);
+        if (abort)
+            assert_int_equal(m.save_rc, -EBUSY);
+        else
+            assert_moved(&m);
+        assert_int_equal(m.suspends, !abort);
+        assert_in_range(m.live_rounds, 1, 14);
+        move_free(&m);
+    }
+}
+
 /* How many events of a kind there are; the newest one's text is kept in line. */
 static unsigned count_events(FILE *file, const char *event, char *line, size_t size)
 {
@@ -320,6 +393,8 @@ int main(void)
         cmocka_unit_test(both_ends_wait_for_the_slower_one),
         cmocka_unit_test(rounds_end_when_they_no_longer_shrink),
         cmocka_unit_test(a_busy_guest_is_slowed_down_or_stays),
+        cmocka_unit_test(the_user_steers_it),
+        cmocka_unit_test(the_deadline_ends_rounds),
         cmocka_unit_test(without_a_target_the_guest_is_not_touched),
         cmocka_unit_test(what_ends_early_has_not_moved),
         cmocka_unit_test(events_tell_the_saves_rounds),

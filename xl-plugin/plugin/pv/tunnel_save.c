@@ -39,6 +39,7 @@
 #include "transport/source.h"
 #include "xl-plugin/plugin/begun.h"
 #include "transport/base/idle.h"
+#include "xl-plugin/plugin/orders.h"
 #include "xl-plugin/plugin/ports.h"
 #include "xl-plugin/plugin/readers.h"
 #include "xl-plugin/plugin/say.h"
@@ -78,8 +79,48 @@ static int write_offer(struct xf_pv_save *s, uint64_t page_count)
     return rc;
 }
 
-static int step_until_done(struct xf_pv_save *s, struct xf_source *source)
+struct engine {
+    struct xf_pv_save *s;
+    struct xf_source *source;
+    struct xf_control control;
+};
+
+/* The bandwidth is the session's; all of it, even that, concerns the rounds of the guest. */
+static int steer(void *arg, const struct xf_steer *to)
 {
+    struct engine *e = arg;
+    struct xf_pv_save *s = e->s;
+    int rc = 0;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->stopping && to->what & ~(uint32_t)XF_STEER_BANDWIDTH)
+        rc = -EALREADY;
+    else
+        xf_steer_add(&s->steer, to);
+    if (!rc && to->what & XF_STEER_NOW)
+        s->give_up_us = 0;
+    pthread_mutex_unlock(&s->lock);
+    return rc ?: xf_source_steer(e->source, to);
+}
+
+/* The deadline, for a guest that is to stay then. */
+static void check_deadline(struct xf_pv_save *s, uint64_t now_us)
+{
+    char why[XF_BUSY_BYTES];
+
+    pthread_mutex_lock(&s->lock);
+    const bool late = s->give_up_us && now_us >= s->give_up_us && !s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    if (!late)
+        return;
+    xf_policy_say_late(why);
+    xf_tunnel_save_fail(s, -EBUSY, "%s", why);
+}
+
+static int step_until_done(struct engine *e)
+{
+    struct xf_pv_save *s = e->s;
+    struct xf_source *source = e->source;
     struct xf_idle idle = {0};
     uint64_t looked = 0;
     int rc;
@@ -94,6 +135,8 @@ static int step_until_done(struct xf_pv_save *s, struct xf_source *source)
             if (poll(&io, 1, 0) > 0 && io.revents & (POLLERR | POLLHUP | POLLNVAL))
                 xf_tunnel_save_fail(
                     s, -EPIPE, "the target's xl has closed the connection (see its reason above)");
+            xf_orders_look(&e->control, &s->report, steer, e);
+            check_deadline(s, now);
             if (xf_tunnel_source_failed(s->tunnel)) {
                 xf_source_abort(source, s->error);
                 return -ECANCELED;
@@ -113,7 +156,7 @@ static int run_session(struct xf_pv_save *s)
     struct xf_guest_source guest = xf_tunnel_source_guest(s->tunnel);
     struct xf_source_config config;
     struct xf_plan_batches batches;
-    struct xf_source *source = NULL;
+    struct engine e = {.s = s};
     struct xf_begun begun;
     int rc = open_port(s);
 
@@ -133,18 +176,20 @@ static int run_session(struct xf_pv_save *s)
     config.threads = xf_ports_threads();
     config.progress = xf_tunnel_progress;
     config.progress_arg = &s->report;
-    rc = xf_source_new(&source, &config, &guest, s->link, xf_now_us());
+    rc = xf_source_new(&e.source, &config, &guest, s->link, xf_now_us());
     xf_offer_wipe(&config.offer);
     xf_offer_wipe_secret(&s->offer);
     if (rc)
         return xf_tunnel_save_fail(s, rc, "cannot begin: %s", strerror(-rc));
-    xf_tunnel_source_watch(s->tunnel, xf_source_stats(source));
-    rc = step_until_done(s, source);
+    xf_tunnel_source_watch(s->tunnel, xf_source_stats(e.source));
+    xf_orders_open(&e.control);
+    rc = step_until_done(&e);
+    xf_control_close(&e.control);
     xf_begun_excuse(&begun, s->report.connected, rc);
-    s->stats = *xf_source_stats(source);
+    s->stats = *xf_source_stats(e.source);
     if (!rc)
         xf_tunnel_source_done(s->tunnel);
-    xf_source_free(source);
+    xf_source_free(e.source);
     return rc;
 }
 
@@ -267,6 +312,17 @@ static void say_result(struct xf_pv_save *s)
     xf_report_result(&s->report, s->ok, s->error, &s->stats);
 }
 
+static void set_deadline(struct xf_pv_save *s)
+{
+    if (!s->config.deadline_s)
+        return;
+    s->plan.policy.until_us = s->report.start_us + s->config.deadline_s * UINT64_C(1000000);
+    pthread_mutex_lock(&s->lock);
+    if (s->config.on_busy == XF_ON_BUSY_ABORT && !(s->steer.what & XF_STEER_NOW))
+        s->give_up_us = s->plan.policy.until_us;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static int save(struct xf_pv_save *s)
 {
     pthread_t engine;
@@ -286,6 +342,7 @@ static int save(struct xf_pv_save *s)
     s->plan.policy.max_downtime_us = s->config.max_downtime_us;
     s->plan.policy.on_busy = s->config.on_busy;
     s->plan.policy.throttle = s->config.throttle;
+    set_deadline(s);
     if (!rc)
         rc = run_stock(s);
     xf_brake_release(&s->brake);

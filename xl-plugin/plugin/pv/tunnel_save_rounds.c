@@ -42,6 +42,20 @@ static void tell_round_begins(struct xf_pv_save *s)
                               s->round.began_us);
 }
 
+/* What the user has set meanwhile, lock held. What was measured with another bandwidth tells no
+   speed: then true. */
+static bool take_orders(struct xf_pv_save *s)
+{
+    const bool bandwidth = s->steer.what & XF_STEER_BANDWIDTH;
+
+    if (s->steer.what)
+        s->plan.plan.steer(&s->plan.plan, &s->steer);
+    s->steer = (struct xf_steer){0};
+    if (bandwidth)
+        s->speed = (struct xf_speed){0};
+    return bandwidth;
+}
+
 /* The end of a live round: by now all of it has been written, and is waited for. */
 static int round_over(struct xf_pv_save *s)
 {
@@ -53,8 +67,12 @@ static int round_over(struct xf_pv_save *s)
 
     s->round.sent = counts.pages - s->round.before.pages;
     s->round.us = now - s->round.began_us;
-    xf_speed_take(&s->speed, s->round.sent, s->round.sent - (counts.zero - s->round.before.zero),
-                  s->round.us);
+    pthread_mutex_lock(&s->lock);
+    const bool tells = !take_orders(s);
+    pthread_mutex_unlock(&s->lock);
+    if (tells)
+        xf_speed_take(&s->speed, s->round.sent,
+                      s->round.sent - (counts.zero - s->round.before.zero), s->round.us);
     xf_tunnel_save_say_round(s, "", &counts, s->round.us);
     s->round.before = counts;
     return XGS_POLICY_CONTINUE_PRECOPY;
@@ -80,18 +98,23 @@ static int next_round(struct xf_pv_save *s, long dirty)
         .pages = s->round.sent,
         .dirty_pages = (uint64_t)dirty,
         .us = s->round.us,
-        .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
+        .now_us = xf_now_us(),
     };
 
-    r.left_pages = left_pages(&r);
     s->round.dirty = dirty;
-    s->round.began_us = xf_now_us();
+    s->round.began_us = r.now_us;
     tell_round_begins(s);
+    pthread_mutex_lock(&s->lock);
+    take_orders(s);
+    r.bytes_per_s = xf_speed_bytes_per_s(&s->speed);
+    r.left_pages = left_pages(&r);
     struct xf_plan_order order =
         s->plan.plan.next(&s->plan.plan, &(struct xf_plan_ended){.what = XF_ENDED_LOOK,
                                                                  .cannot_slow = s->brake.refused,
                                                                  .round = r,
-                                                                 .now_us = s->round.began_us});
+                                                                 .now_us = r.now_us});
+    s->stopping = order.what == XF_ORDER_SUSPEND;
+    pthread_mutex_unlock(&s->lock);
     s->predicted_us = order.predicted_us == UINT64_MAX ? 0 : order.predicted_us;
     switch (order.what) {
     case XF_ORDER_SEND:

@@ -33,11 +33,14 @@ struct xf_pv_save {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* Under lock. */
-    int shut_fd;     /* pair[0], once there is a pair */
-    char error[256]; /* the first reason */
-    int failed;      /* its -errno */
-    bool ended;      /* the guest, so that it does not stay here */
-    bool over, ok;   /* the engine may report and go */
+    int shut_fd;           /* pair[0], once there is a pair */
+    char error[256];       /* the first reason */
+    int failed;            /* its -errno */
+    bool ended;            /* the guest, so that it does not stay here */
+    bool over, ok;         /* the engine may report and go */
+    struct xf_steer steer; /* set by the user, and not taken yet */
+    bool stopping;         /* no more rounds: too late for that */
+    uint64_t give_up_us;   /* while rounds go on; 0: never */
 
     /* Engine's. */
     struct xf_report report;
