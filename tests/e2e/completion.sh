@@ -70,7 +70,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db "dev\\'s\\ pc" "$(printf %q münchen)" 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --compress --dry-run --json --lanes --max-downtime --on-busy --quiet --report --throttle --verbose --verify)
+ours=(--bandwidth --compress --deadline --dry-run --json --lanes --max-downtime --on-busy --quiet --report --throttle --verbose --verify)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"
@@ -104,13 +104,19 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-completes 'xl-fast ' bench cancel config demo doctor evacuate history metrics migrate probe recover report status
+completes 'xl-fast ' bench cancel config demo doctor evacuate history metrics migrate probe recover report set status
 completes 'xl-fast help re' recover report
 completes 'xl-fast pro' probe
 completes 'xl-fast migrate web' web1 web2
 completes 'xl-fast migrate --on-busy ' abort go
 completes 'xl-fast migrate --max-downtime 20 web1 host' hosta hostb
 offers 'xl-fast migrate --' --fast --max-downtime --verify --help
+completes 'xl-fast set web' web1 web2
+completes 'xl-fast set web1 ' bandwidth= max-downtime= now throttle=
+completes 'xl-fast set web1 now th' throttle=
+completes 'xl-fast set web1 throttle=' off on
+completes 'xl-fast set web1 throttle=of' off
+completes 'xl-fast set web1 bandwidth=1' ''
 completes 'xl-fast probe -' --help --json --sysfs --version -h
 completes 'xl-fast doctor -' --fix --help --json --version -h -s
 completes 'xl-fast doctor --fix h' hosta hostb

@@ -24,6 +24,14 @@
                 "stays at the source (" otherwise ")"                                              \
     }
 
+#define XF_MOVE_DEADLINE(member, otherwise)                                                        \
+    {                                                                                              \
+        .name = "deadline", .value = "TIME", .kind = XF_OPTION_SECONDS, .min = 1, .max = 86400,    \
+        member,                                                                                    \
+        .help = "when no further round begins, such as 90s or 10m: then --on-busy decides "        \
+                "(" otherwise ")"                                                                  \
+    }
+
 #define XF_MOVE_THROTTLE(member)                                                                   \
     {                                                                                              \
         .name = "throttle", member,                                                                \

@@ -38,7 +38,8 @@ struct demo {
     struct xf_ends_dir dir;
     struct xf_demo_progress_line line;
     struct xf_events events; /* the start and the end; the source writes what is between */
-    FILE *reported;          /* the same, to be read for the report; NULL: none is asked for */
+    struct xf_control control;
+    FILE *reported; /* the same, to be read for the report; NULL: none is asked for */
 };
 
 /* The first reason is the one that counts: what fails after it fails because of it. */
@@ -62,6 +63,7 @@ be_child(struct demo *d, unsigned which, int parent, int peer, pid_t parent_pid)
 {
     struct xf_demo_end end = {.options = &d->options,
                               .events = which == SOURCE ? &d->events : NULL,
+                              .control = which == SOURCE ? &d->control : NULL,
                               .memif_socket = d->dir.socket,
                               .parent = parent,
                               .peer = peer};
@@ -193,6 +195,18 @@ static void on_failure(struct demo *d, unsigned which, const char *reason)
 /* ---- the talk ---------------------------------------------------------------------------------
  */
 
+static void show_set(struct demo *d, const struct xf_steer *set)
+{
+    char text[XF_STEER_TEXT_BYTES], line[XF_STEER_TEXT_BYTES + 8];
+
+    if (set->what & XF_STEER_BANDWIDTH)
+        d->outcome.bandwidth_set = true;
+    if (d->options.json)
+        return;
+    snprintf(line, sizeof(line), "set: %s", xf_steer_show(text, set));
+    xf_live_note(&d->line.live, line);
+}
+
 static void on_message(struct demo *d, unsigned which, const struct xf_demo_message *m)
 {
     struct child *c = &d->children[which];
@@ -207,6 +221,9 @@ static void on_message(struct demo *d, unsigned which, const struct xf_demo_mess
     case DEMO_PROGRESS:
         if (which == SOURCE && !d->options.json)
             xf_demo_progress_show(&d->line, &m->progress);
+        break;
+    case DEMO_SET:
+        show_set(d, &m->set);
         break;
     case DEMO_LANDED:
         c->landed = true;
@@ -349,6 +366,16 @@ static int open_events(struct demo *d)
     return rc;
 }
 
+static int open_control(struct demo *d)
+{
+    const char *path = d->options.control;
+    int rc = path ? xf_control_open(&d->control, path) : 0;
+
+    if (rc)
+        fprintf(stderr, "xl-fast demo: --control %s: %s\n", path, strerror(-rc));
+    return rc;
+}
+
 int xf_cli_demo(int argc, char **argv)
 {
     struct demo *d = calloc(1, sizeof(*d));
@@ -359,11 +386,12 @@ int xf_cli_demo(int argc, char **argv)
         return XF_EXIT_FAILED;
     }
     xf_events_init(&d->events);
+    xf_control_init(&d->control);
     status = xf_demo_options_parse(&xf_command_demo, &d->options, argc, argv);
     if (status != XF_GO_ON)
         goto out;
     status = XF_EXIT_FAILED;
-    if (open_events(d))
+    if (open_control(d) || open_events(d))
         goto out;
     d->outcome.options = &d->options;
     d->children[SOURCE] = (struct child){.name = "source", .fd = -1};
@@ -399,6 +427,7 @@ int xf_cli_demo(int argc, char **argv)
         status = XF_EXIT_FAILED;
 
 out:
+    xf_control_close(&d->control);
     xf_events_close(&d->events);
     if (d->reported)
         fclose(d->reported);

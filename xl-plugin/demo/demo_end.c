@@ -24,7 +24,8 @@
 
 #define PEER_WAIT_MS                                                                               \
     300000 /* to come up, or to fill much memory: the parent's patience ends first */
-#define RUN_US 50000u
+#define RUN_US        50000u
+#define LOOK_EVERY_US 20000u /* at the control socket */
 
 /* What both ends hold. */
 struct parts {
@@ -32,6 +33,7 @@ struct parts {
     struct xf_simguest *guest;
     struct xf_link *port, *faulty, *link; /* link is the one to use */
     uint64_t began_us;                    /* the source turned to the target */
+    uint64_t looked_us;                   /* at the control socket */
 };
 
 static void tell(const struct xf_demo_end *end, const struct xf_demo_message *m, int flags)
@@ -209,6 +211,26 @@ static void tell_stayed(struct parts *p, const char *reason)
         tell(p->end, &m, 0);
 }
 
+/* What xl-fast set wants. */
+static void look_at_control(struct parts *p, struct xf_source *source)
+{
+    struct xf_demo_message m = {.kind = DEMO_SET};
+    const uint64_t now = xf_now_us();
+
+    if (now - p->looked_us < LOOK_EVERY_US)
+        return;
+    p->looked_us = now;
+    if (!xf_control_take(p->end->control, &m.set))
+        return;
+    int rc = xf_source_steer(source, &m.set);
+
+    if (!rc) {
+        tell(p->end, &m, 0);
+        xf_events_set(p->end->events, &m.set, now);
+    }
+    xf_control_answer(p->end->control, rc);
+}
+
 static int run_source(struct parts *p)
 {
     const struct xf_demo_options *o = p->end->options;
@@ -237,6 +259,8 @@ static int run_source(struct parts *p)
         policy.max_downtime_us = o->max_downtime_us;
     policy.on_busy = o->on_busy;
     policy.throttle = o->throttle;
+    p->began_us = xf_now_us();
+    policy.until_us = o->deadline_s ? p->began_us + o->deadline_s * 1000000 : 0;
     xf_plan_live_init(&plan, &policy, false);
     config.plan = &plan.plan;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
@@ -244,7 +268,6 @@ static int run_source(struct parts *p)
     config.threads = xf_dpdk_threads(o->lanes, &o->cpus);
     config.progress = on_progress;
     config.progress_arg = (void *)(uintptr_t)p->end;
-    p->began_us = xf_now_us();
     rc = send_offer(p, &config.offer, guest.page_count);
     if (rc)
         goto out;
@@ -261,8 +284,10 @@ static int run_source(struct parts *p)
             goto out;
         }
     }
-    while ((rc = xf_source_step(source, xf_now_us())) == 0)
+    while ((rc = xf_source_step(source, xf_now_us())) == 0) {
+        look_at_control(p, source);
         xf_ends_idle(&idle_steps, xf_source_idle(source));
+    }
     if (rc == -EBUSY && !xf_source_stats(source)->suspend_us) {
         tell_stayed(p, xf_source_error(source));
         goto out;

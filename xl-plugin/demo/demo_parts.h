@@ -13,7 +13,7 @@
  *        | <--------------------------------------------------- UP -- |
  *        | <------- UP ------------- |  guest filled, port open       |
  *        |                           | -- OFFER --------------------> |
- *        | <---- PROGRESS ---------- | <===== the migration ========> |
+ *        | <---- PROGRESS, SET ----- | <===== the migration ========> |
  *        | <---- LANDED ------------------------------------------- - |  goes on answering
  *        | <------ RESULT ---------- |  paused; hashed                |
  *        | -- SEEN -----------------------------------------------> - |
@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #include "transport/base/compress_mode.h"
+#include "transport/control.h"
 #include "transport/events.h"
 #include "transport/sim/faultlink.h"
 #include "transport/link.h"
@@ -53,12 +54,14 @@ struct xf_demo_options {
     uint64_t seed;
     uint64_t max_downtime_us; /* 0: the transport's default */
     enum xf_on_busy on_busy;
+    uint64_t deadline_s;            /* 0: none */
     bool throttle;                  /* the guest may be slowed down */
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned lanes;
     struct xf_cpu_list cpus;      /* where their threads run; empty: anywhere */
     struct xf_ends_port ports[2]; /* of source and target; their names are NULL: memif */
+    const char *control;          /* socket to make for xl-fast set; NULL: none */
     const char *events;           /* file of events, "-": stdout; NULL: none */
     const char *report;           /* a page to write; NULL: none */
     bool json;
@@ -73,6 +76,7 @@ int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o,
 enum xf_demo_kind {
     DEMO_UP,
     DEMO_PROGRESS,
+    DEMO_SET,
     DEMO_LANDED,
     DEMO_RESULT,
     DEMO_RESUMED,
@@ -101,6 +105,7 @@ struct xf_demo_message {
     union {
         struct xf_demo_progress progress;
         struct xf_demo_result result;
+        struct xf_steer set; /* by the user, and taken */
         struct {
             uint64_t pages;   /* RESUMED, STAYED: written by the guest since */
             char reason[256]; /* STAYED, FAILED */
@@ -113,7 +118,8 @@ enum xf_demo_order { DEMO_SEEN = 'S', DEMO_RESUME = 'R', DEMO_QUIT = 'Q' };
 /* An end's way to the parent and to the other end; both are sockets of messages. */
 struct xf_demo_end {
     const struct xf_demo_options *options;
-    struct xf_events *events; /* the source's; a copy of the parent's */
+    struct xf_events *events;   /* the source's; a copy of the parent's */
+    struct xf_control *control; /* likewise; the parent removes it */
     const char *memif_socket;
     int parent, peer;
 };
@@ -128,7 +134,8 @@ struct xf_demo_outcome {
     struct xf_demo_result source, target;
     bool have_source, have_target;
     uint64_t resumed_pages, stayed_pages;
-    bool stayed; /* given up, and the guest goes on at the source */
+    bool stayed;        /* given up, and the guest goes on at the source */
+    bool bandwidth_set; /* while it moved: no one limit held for all of it */
     char error[320];
 };
 

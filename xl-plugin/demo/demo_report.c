@@ -288,7 +288,7 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
                xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
     putchar('\n');
     printf("  payload     %.2f Gbit/s", (double)payload_bps(o) / 1e9);
-    if (opt->bandwidth_bytes_per_s)
+    if (opt->bandwidth_bytes_per_s && !o->bandwidth_set)
         printf(", on the wire %.3f of at most %.3f Gbit/s", (double)wire_bps(o) / 1e9,
                (double)opt->bandwidth_bytes_per_s * 8 / 1e9);
     putchar('\n');

@@ -29,6 +29,7 @@ const struct xf_option xf_migrate_option_rows[] = {
              "where the port cannot be used"},
     XF_MOVE_MAX_DOWNTIME(TO(max_downtime_us), FILE_SAYS),
     XF_MOVE_ON_BUSY(TO(on_busy), FILE_SAYS),
+    XF_MOVE_DEADLINE(TO(deadline_s), FILE_SAYS),
     XF_MOVE_THROTTLE(TO(throttle)),
     XF_MOVE_BANDWIDTH(TO(bandwidth_bytes_per_s), FILE_SAYS),
     XF_MOVE_COMPRESS(TO(compress), FILE_SAYS),
@@ -131,6 +132,8 @@ void xf_migrate_options_export(const struct xf_migrate_options *o)
         export_number("XL_FAST_MAX_DOWNTIME", o->max_downtime_us / 1000);
     if (o->bandwidth_bytes_per_s)
         export_number("XL_FAST_BANDWIDTH", o->bandwidth_bytes_per_s * 8);
+    if (o->deadline_s)
+        export_number("XL_FAST_DEADLINE", o->deadline_s);
     if (o->lanes)
         export_number("XL_FAST_LANES", o->lanes);
     if (o->on_busy != XF_MIGRATE_NOT_GIVEN)

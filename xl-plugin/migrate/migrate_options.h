@@ -16,6 +16,7 @@ struct xf_migrate_options {
     const char *domain, *host;
     unsigned or_plain;                               /* --fast=auto */
     uint64_t max_downtime_us, bandwidth_bytes_per_s; /* 0: not given */
+    uint64_t deadline_s;                             /* likewise */
     unsigned lanes;                                  /* 0: not given */
     unsigned on_busy, compress;                      /* XF_MIGRATE_NOT_GIVEN, or as their words */
     bool throttle, verify, json, dry_run, quiet, verbose;

@@ -55,6 +55,16 @@ void xf_movelog_begin(const struct xf_history_move *m)
     log_line(LOG_INFO, text);
 }
 
+void xf_movelog_set(const struct xf_moving *m, const char *text)
+{
+    char line[XF_MOVELOG_BYTES], guest[sizeof(m->guest)], host[sizeof(m->host)];
+
+    snprintf(line, sizeof(line), "%s (%s), on its way to %s: set %s",
+             xf_live_plain(guest, sizeof(guest), m->guest), m->uuid,
+             xf_live_plain(host, sizeof(host), m->host), text);
+    log_line(LOG_INFO, line);
+}
+
 static void add(char text[XF_MOVELOG_BYTES], const char *format, ...)
 {
     size_t n = strlen(text);

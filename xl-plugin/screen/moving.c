@@ -50,6 +50,7 @@ int xf_moving_read(struct xf_moving *m, FILE *record)
         take_text(line, "host", m->host, sizeof(m->host));
         take_text(line, "ssh", m->ssh, sizeof(m->ssh));
         take_text(line, "events", m->events, sizeof(m->events));
+        take_text(line, "control", m->control, sizeof(m->control));
         take_text(line, "state", m->state, sizeof(m->state));
     }
     free(line);
@@ -91,11 +92,14 @@ int xf_moving_alive(const struct xf_moving *m)
 
 static void remove_stale(const struct xf_moving *m, const char *dir, const char *attempt)
 {
-    char events[sizeof(m->path)];
+    static const char *const names[] = {"events", "control"};
+    char path[sizeof(m->path)];
 
     unlink(m->path);
-    snprintf(events, sizeof(events), "%s/events-%s", dir, attempt);
-    unlink(events);
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s-%s", dir, names[i], attempt);
+        unlink(path);
+    }
 }
 
 int xf_moving_path(char *to, size_t size, const char *name)

@@ -6,13 +6,16 @@
  *   DIR/moving-ATTEMPT  lines of key=value: pid, started (of the shim, by /proc/PID/stat, so that
  *                       another process that has got its number is not taken for it), since
  *                       (seconds since 1970), guest, uuid, host, ssh (what -s says, if it is not
- *                       ssh), events, from (the byte of events that it begins at); and, as the
- *                       last line before it is removed, state: here, paused, moved, suspended,
- *                       ended, unknown.
+ *                       ssh), events, from (the byte of events that it begins at), control (the
+ *                       socket below); and, as the last line before it is removed, state: here,
+ *                       paused, moved, suspended, ended, unknown.
  *
  *   DIR/events-ATTEMPT  the events, if they are in no file of the user's
  *
  *   DIR/said-ATTEMPT    what xl and both ends said
+ *
+ *   DIR/control-ATTEMPT the socket by which xl-fast set steers it (transport/control.h), while its
+ *                       memory moves
  *
  * What stays of one that is over: history.h.
  */
@@ -30,7 +33,7 @@ struct xf_moving {
     char path[512]; /* of the record */
     pid_t pid;
     uint64_t started, since_s, from;
-    char guest[256], uuid[40], host[256], ssh[256], events[512], state[16];
+    char guest[256], uuid[40], host[256], ssh[256], events[512], control[512], state[16];
 };
 
 /* The path of a file of DIR; name "": of DIR. 0 or -ENAMETOOLONG. */

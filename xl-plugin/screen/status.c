@@ -18,32 +18,11 @@
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/json_text.h"
 #include "live.h"
-#include "moving.h"
-#include "xl-plugin/cli/number.h"
+#include "moves.h"
 #include "xl-plugin/cli/quote.h"
 #include "story.h"
 
 #define WAIT_S 60
-
-/* What its events tell; zeros if there are none yet. Free the story. */
-static void read_story(const struct xf_moving *m, struct xf_story *s)
-{
-    char why[XF_STORY_ERR_BYTES];
-    FILE *events = m->events[0] ? fopen(m->events, "re") : NULL;
-
-    memset(s, 0, sizeof(*s));
-    s->domid = -1;
-    if (!events)
-        return;
-    if (fseeko(events, (off_t)m->from, SEEK_SET) || xf_story_read(s, events, why)) {
-        bool waits = s->waits;
-
-        xf_story_free(s);
-        s->domid = -1;
-        s->waits = waits;
-    }
-    fclose(events);
-}
 
 static uint64_t seconds_since(const struct xf_moving *m)
 {
@@ -115,7 +94,7 @@ static int show_all(const struct xf_moving *all, int n, bool json)
     for (int i = 0; i < n; i++) {
         struct xf_story s;
 
-        read_story(&all[i], &s);
+        xf_move_story(&all[i], &s);
         if (json)
             json_object_array_add(list, json_of(&all[i], &s));
         else
@@ -129,19 +108,6 @@ static int show_all(const struct xf_moving *all, int n, bool json)
         puts("no migration is in progress here");
     json_object_put(o);
     return fflush(stdout) ? -EIO : 0;
-}
-
-/* NULL, after having said why. */
-static struct xf_moving *find_all(const char *command, int *n)
-{
-    struct xf_moving *all = calloc(XF_MOVING_MAX, sizeof(*all));
-
-    *n = all ? xf_moving_find(all) : -ENOMEM;
-    if (*n >= 0)
-        return all;
-    fprintf(stderr, "xl-fast %s: cannot see the migrations: %s\n", command, strerror(-*n));
-    free(all);
-    return NULL;
 }
 
 static const struct xf_option status_options[] = {
@@ -170,7 +136,7 @@ int xf_cli_status(int argc, char **argv)
 
     if (rc != XF_GO_ON)
         return rc;
-    all = find_all("status", &n);
+    all = xf_moves_list("status", &n);
     if (!all)
         return XF_EXIT_FAILED;
     rc = show_all(all, n, json);
@@ -180,20 +146,6 @@ int xf_cli_status(int argc, char **argv)
 
 /* ---- cancel -----------------------------------------------------------------------------------
  */
-
-static bool is_called(const struct xf_moving *m, const char *domain)
-{
-    struct xf_story s;
-    uint64_t domid;
-    bool is = !strcmp(domain, m->guest) || !strcmp(domain, m->uuid);
-
-    if (!is && !xf_number_u64(domain, 1, INT32_MAX, &domid)) {
-        read_story(m, &s);
-        is = s.domid == (int64_t)domid;
-        xf_story_free(&s);
-    }
-    return is;
-}
 
 /* USR1 is for migrate to end xl only where that is safe, however often it comes. Sent by a handle
    of the process that is looked at again: no other that has got its number is hit. 0: it has ended,
@@ -292,26 +244,17 @@ const struct xf_command xf_command_cancel = {
 
 int xf_cli_cancel(int argc, char **argv)
 {
-    const char *domain;
     uint64_t wait_s = WAIT_S;
-    struct xf_moving *all, *found = NULL;
+    struct xf_moving *found;
     struct xf_operands operands;
-    int n, status = xf_options_parse(&xf_command_cancel, &wait_s, argc, argv, &operands);
+    int status = xf_options_parse(&xf_command_cancel, &wait_s, argc, argv, &operands);
 
     if (status != XF_GO_ON)
         return status;
     status = XF_EXIT_FAILED;
-    domain = operands.words[0];
-    all = find_all("cancel", &n);
-    if (!all)
-        return XF_EXIT_FAILED;
-    for (int i = 0; i < n && !found; i++)
-        if (is_called(&all[i], domain))
-            found = &all[i];
+    found = xf_move_find("cancel", operands.words[0]);
     if (found)
         status = cancel(found, wait_s);
-    else
-        fprintf(stderr, "xl-fast cancel: no migration of '%s' is in progress here\n", domain);
-    free(all);
+    free(found);
     return status;
 }
