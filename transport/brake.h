@@ -31,7 +31,7 @@ static inline void xf_brake_set(struct xf_brake *b, unsigned pct)
     b->pct = pct;
     if (b->throttle(b->arg, pct))
         b->refused = true;
-    else if (!b->least_pct || pct < b->least_pct)
+    else if (pct < 100 && (!b->least_pct || pct < b->least_pct))
         b->least_pct = pct;
 }
 

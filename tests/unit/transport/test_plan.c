@@ -235,6 +235,12 @@ static void test_brake(void **state)
     xf_brake_release(&b);
     assert_int_equal(asked_n, 2);
     assert_int_equal(asked[1], 100);
+
+    /* All of it again was no slowing down. */
+    xf_brake_set(&b, 50);
+    xf_brake_set(&b, 100);
+    assert_int_equal(asked[3], 100);
+    assert_int_equal(b.least_pct, 0);
 }
 
 int main(void)
