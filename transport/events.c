@@ -161,7 +161,7 @@ static void end(struct xf_events *e, struct line *l)
 
 void xf_events_init(struct xf_events *e)
 {
-    *e = (struct xf_events){.fd = -1};
+    *e = (struct xf_events){.fd = -1, .fixed_us = XF_EVENTS_NOT_KNOWN};
     pthread_mutex_init(&e->lock, NULL);
 }
 
@@ -199,6 +199,7 @@ void xf_events_start(struct xf_events *e, const struct xf_events_start *start)
     pthread_mutex_lock(&e->lock);
     begin_at(&l, e, "start", xf_now_us());
     add_u64(&l, "time_us", (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    add_u64(&l, "clock_us", e->start_us);
     add_text(&l, "program", start->program);
     add_text(&l, "guest", start->guest);
     add_text(&l, "host", start->host);
@@ -251,6 +252,17 @@ static void tell_round_end(struct xf_events *e, uint64_t now_us, const struct xf
     end(e, &l);
 }
 
+/* us: of the transport's part; 0: not known. What comes besides, nobody knows before the first move
+   to that host. */
+static void add_predicted(struct line *l, const struct xf_events *e, uint64_t us)
+{
+    if (!us || us == UINT64_MAX)
+        return;
+    add_u64(l, "predicted_copy_us", us);
+    if (e->fixed_us != XF_EVENTS_NOT_KNOWN)
+        add_u64(l, "predicted_downtime_us", us + e->fixed_us);
+}
+
 /* dirty_pages: NULL if not known. */
 static void tell_suspend(struct xf_events *e, uint64_t now_us, const uint64_t *dirty_pages,
                          uint64_t predicted_us)
@@ -261,8 +273,7 @@ static void tell_suspend(struct xf_events *e, uint64_t now_us, const uint64_t *d
     begin_at(&l, e, "suspend", now_us);
     if (dirty_pages)
         add_u64(&l, "dirty_pages", *dirty_pages);
-    if (predicted_us)
-        add_u64(&l, "predicted_downtime_us", predicted_us);
+    add_predicted(&l, e, predicted_us);
     end(e, &l);
 }
 
@@ -292,8 +303,7 @@ static void tell_progress(struct xf_events *e, const struct xf_progress *p)
         add_u64(&l, "dirty_pages", p->dirty_pages);
     if (p->throttle_pct)
         add_u64(&l, "throttle_pct", p->throttle_pct);
-    if (p->predicted_downtime_us && p->predicted_downtime_us != UINT64_MAX)
-        add_u64(&l, "predicted_downtime_us", p->predicted_downtime_us);
+    add_predicted(&l, e, p->predicted_downtime_us);
     end(e, &l);
     e->progress_us = p->now_us;
     e->progress_bytes = bytes;
@@ -395,7 +405,7 @@ void xf_events_set(struct xf_events *e, const struct xf_steer *steer, uint64_t n
     pthread_mutex_unlock(&e->lock);
 }
 
-/* Its parts follow each other without gaps: their sum is how long the guest was suspended. */
+/* Its parts follow each other without gaps; those of started follow them. */
 static void add_downtime(struct line *l, const struct xf_events_end *x)
 {
     const struct xf_stats *s = x->stats;
@@ -404,11 +414,13 @@ static void add_downtime(struct line *l, const struct xf_events_end *x)
 
     if (!s->suspend_us || !s->done_us)
         return;
-    add(l,
-        ",\"downtime\":{\"suspend_us\":%" PRIu64 ",\"copy_us\":%" PRIu64 ",\"verify_us\":%" PRIu64
-        ",\"handover_us\":%" PRIu64 "}",
-        since(s->suspend_us, suspended_us), since(suspended_us, copied_us),
-        since(copied_us, s->done_us), x->handover_us);
+    add(l, ",\"downtime\":{\"freeze_us\":%" PRIu64 ",\"copy_us\":%" PRIu64,
+        since(s->suspend_us, suspended_us), since(suspended_us, copied_us));
+    if (since(copied_us, s->done_us))
+        add_u64(l, "verify_us", since(copied_us, s->done_us));
+    if (x->context_us)
+        add_u64(l, "context_us", x->context_us);
+    add(l, "}");
 }
 
 void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
@@ -460,6 +472,23 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
             comma = ",";
         }
     add(&l, "}");
+    end(e, &l);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void xf_events_started(struct xf_events *e, const struct xf_events_started *x, uint64_t now_us)
+{
+    struct line l;
+
+    if (e->fd < 0)
+        return;
+    pthread_mutex_lock(&e->lock);
+    begin_at(&l, e, "started", now_us);
+    add_u64(&l, "downtime_us", x->downtime_us);
+    if (x->devices_us || x->go_us) {
+        add_u64(&l, "devices_us", x->devices_us);
+        add_u64(&l, "go_us", x->go_us);
+    }
     end(e, &l);
     pthread_mutex_unlock(&e->lock);
 }

@@ -5,7 +5,7 @@
  * changes XF_EVENTS_VERSION):
  *
  *     start  connected  { round_begin  progress...  round_end }...  suspend  { last round }
- *     done | failed
+ *     done  started | failed
  *     exit
  *
  * and `set` wherever the user has set something of the move under way.
@@ -25,13 +25,16 @@
 #include "steer.h"
 #include "transport/base/stats.h"
 
-#define XF_EVENTS_VERSION 1
+#define XF_EVENTS_VERSION 2
 
-/* Its members are events.c's own; rounds_by_hand is the caller's to set. */
+#define XF_EVENTS_NOT_KNOWN UINT64_MAX
+
+/* Its members are events.c's own; rounds_by_hand and fixed_us are the caller's to set. */
 struct xf_events {
     pthread_mutex_t lock;
     int fd; /* -1: not open */
     bool rounds_by_hand;
+    uint64_t fixed_us; /* of the downtime, what the transport does not predict */
     bool connected, suspended, round_open;
     uint32_t round;
     uint64_t start_us, dropped;
@@ -52,7 +55,7 @@ struct xf_events_start {
 struct xf_events_end {
     const char *error; /* NULL: done */
     uint64_t
-        handover_us; /* from the last page landed to where the toolstack goes on; 0: not known */
+        context_us; /* from the last page landed to where the toolstack goes on; 0: not known */
     uint64_t
         total_us; /* the whole move, as its program counts it; 0: the event's own time says it */
     int verified; /* whether both ends' memory was found the same; -1: not compared */
@@ -60,7 +63,13 @@ struct xf_events_end {
     const uint64_t *rejects;      /* XF_REJECT_COUNT of them; NULL: those of stats */
 };
 
-/* Not open, so that the others may be called. */
+/* The guest runs at the target. */
+struct xf_events_started {
+    uint64_t downtime_us;       /* since it was asked to suspend */
+    uint64_t devices_us, go_us; /* of it, what follows the parts that done has; both 0: not known */
+};
+
+/* Not open, so that the others may be called; fixed_us is not known. */
 void xf_events_init(struct xf_events *e);
 
 /* path: a file, which is appended to; "-": stdout, which stays open. 0 or -errno. */
@@ -79,7 +88,7 @@ void xf_events_progress(struct xf_events *e, const struct xf_progress *p);
 /* pages: 0 if not known. */
 void xf_events_round_begin(struct xf_events *e, uint32_t round, uint64_t pages, uint64_t now_us);
 void xf_events_round_end(struct xf_events *e, uint64_t pages, uint64_t duration_us);
-/* predicted_us: 0 if not known. */
+/* predicted_us: by the transport; 0 if not known. */
 void xf_events_suspend(struct xf_events *e, uint64_t now_us, uint64_t predicted_us);
 
 /* What was set was taken. */
@@ -87,6 +96,9 @@ void xf_events_set(struct xf_events *e, const struct xf_steer *steer, uint64_t n
 
 /* done or failed. */
 void xf_events_end(struct xf_events *e, const struct xf_events_end *end);
+
+/* After done. */
+void xf_events_started(struct xf_events *e, const struct xf_events_started *x, uint64_t now_us);
 
 /* The program's exit status: the last event. */
 void xf_events_exit(struct xf_events *e, int status);

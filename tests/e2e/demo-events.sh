@@ -20,14 +20,15 @@ last() {
 # To a file, beside --json: both say the same.
 demo --memory 48M --dirty-rate 20M --loss 2 --seed 1 --events "$events" --json
 verified
-check start=1 connected=1 suspend=1 "done=1" exit=1
+check start=1 connected=1 suspend=1 "done=1" started=1 exit=1
 for key in rounds pages_total pages_sent pages_zero pages_compressed bytes_saved pages_repaired packets_sent packets_lost; do
     is "$key" "$(last "done" "$key")"
 done
 is bytes_wire "$(last "done" bytes)"
 is total_us "$(last "done" total_us)"
 is payload_bps "$(last "done" payload_bps)"
-is downtime_us $(($(last "done" suspend_us) + $(last "done" copy_us)))
+is downtime_us $(($(last "done" freeze_us) + $(last "done" copy_us)))
+is downtime_us "$(last started downtime_us)"
 [ "$(last exit status)" = 0 ] || fail "exit is not 0"
 at_least pages_repaired 1
 [ "$(sed -n 's/.*"round_end".*"repaired":\([0-9]*\).*/\1/p' "$events" | awk '{ n += $1 } END { print n }')" = \

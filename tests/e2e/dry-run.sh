@@ -105,13 +105,14 @@ is rate_bps 950000000
 # By earlier migrations: the newest to that host that nothing held back; what the same guest's took.
 mkdir "$XL_FAST_STATEDIR/xl-fast"
 moved() { # GUEST HOST PAYLOAD_BPS [MORE]
-    printf '%s\n' "{\"version\":1,\"time_us\":1,\"guest\":\"$1\",\"to\":\"$2\",\"status\":0,\"done\":true,\"total_us\":7000000,\"rounds\":4,\"bytes\":123456,\"payload_bps\":$3${4:-},\"downtime\":{\"suspend_us\":2000,\"copy_us\":30000,\"verify_us\":0,\"handover_us\":60000}}"
+    printf '%s\n' "{\"version\":1,\"time_us\":1,\"guest\":\"$1\",\"to\":\"$2\",\"status\":0,\"done\":true,\"total_us\":7000000,\"rounds\":4,\"bytes\":123456,\"payload_bps\":$3${4:-},\"downtime_us\":${5:-92000},\"downtime\":{\"freeze_us\":2000,\"copy_us\":30000,\"context_us\":10000,\"devices_us\":$((${5:-92000} - 92000 + 40000)),\"go_us\":10000}}"
 }
 {
     moved web1 hostb 2000000000
     moved web2 hostb 4000000000
     moved web2 hostb 1000000 ',"bandwidth_bps":1000000'
-    moved web2 hostc 3000000000
+    moved web2 hostc 3000000000 '' 9000000
+    moved web2 hostb 1000000 ',"bandwidth_bps":1000000' 5000000
     moved web3 hostb 5000000 | sed 's/"done":true/"done":false/; s/"status":0/"status":1/'
 } >"$XL_FAST_STATEDIR/xl-fast/history.jsonl"
 FAKE_SPEED=10000 dry --json
@@ -120,6 +121,7 @@ is rate_from '"history"'
 is rate_bps 4000000000
 is downtime_whole true
 of quiet downtime_us 62000
+is fixed_us 62000
 of last_time rounds 4
 of last_time bytes 123456
 of last_time time_us 7000000
@@ -127,7 +129,15 @@ of last_time downtime_us 92000
 FAKE_SPEED=1000 dry --json
 is rate_from '"link"'
 FAKE_SPEED=10000 dry
-has 'by the last migration' 'last time  7.0 s'
+has 'by the last migration' 'last time  7.0 s' 'fixed      62 ms of the downtime, as in earlier moves to hostb'
+# Of what an older version wrote, the downtime was another.
+sed -i 's/freeze_us/suspend_us/' "$XL_FAST_STATEDIR/xl-fast/history.jsonl"
+FAKE_SPEED=10000 dry
+has 'last time  7.0 s, 120.6 KiB, 4 rounds, downtime not known'
+FAKE_SPEED=10000 dry --json
+is downtime_whole false
+is fixed_us null
+of last_time downtime_us null
 
 # Refused as a migration is; a port that is busy is no refusal.
 FAKE_BUSY=4711 dry

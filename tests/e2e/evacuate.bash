@@ -142,7 +142,7 @@ if ! read_guest "$DIR/here/$name" || [ "$domid $state" != "$old running" ]; then
     exit 1
 fi
 # From now on the shim does not end it.
-echo '{"version":1,"event":"start","t_us":0,"time_us":1700000000000000,"program":"migrate"}' >>"$XL_FAST_EVENTS"
+echo '{"version":2,"event":"start","t_us":0,"time_us":1700000000000000,"program":"migrate"}' >>"$XL_FAST_EVENTS"
 state=suspended
 put_guest "$DIR/here/$name"
 hold suspended

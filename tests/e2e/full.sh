@@ -39,8 +39,8 @@ chmod +x "$lib"/* "$work"/*/*
 export W=$work RUN=$run PATH=$lib:$work/real:$work/bin:$PATH XL_FAST_RUNDIR=$run NO_COLOR=1
 unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM XL_FAST_EVENTS XL_FAST_VERBOSE
 
-began='{"version":1,"event":"start","t_us":0,"time_us":1,"program":"migrate","guest":"web1","host":"hostb"}'
-ended='{"version":1,"event":"done","t_us":9,"rounds":1,"bytes":1,"memory_us":1,"payload_bps":1,"downtime":{"suspend_us":1,"copy_us":1,"verify_us":0,"handover_us":1},"rejects":{}}'
+began='{"version":2,"event":"start","t_us":0,"time_us":1,"program":"migrate","guest":"web1","host":"hostb"}'
+ended='{"version":2,"event":"done","t_us":9,"rounds":1,"bytes":1,"memory_us":1,"payload_bps":1,"downtime":{"freeze_us":1,"copy_us":1,"context_us":1},"rejects":{}}'
 export began ended
 
 # /run anew, with so many KiB and so many files.
@@ -79,7 +79,7 @@ done
 grep -q 'cannot write to' "$work/err" || fail "it is not said that status and cancel see nothing"
 ends 0 -- xl migrate --fast --json web1 hostb
 xl_is_through
-[ "$(cat "$work/out")" = '{"version":1,"event":"exit","status":0}' ] || fail "stdout is $(cat "$work/out")"
+[ "$(cat "$work/out")" = '{"version":2,"event":"exit","status":0}' ] || fail "stdout is $(cat "$work/out")"
 ends 3 'web1 keeps running here' -- env FAKE_XL_STATUS=3 xl migrate --fast web1 hostb
 ends 3 'so by plain xl migrate' -- env FAKE_XL_STATUS=3 xl migrate --fast=auto web1 hostb
 ends 0 "cannot write to $run/xl-fast: status" 'fix: xl-fast doctor --fix' -- xl migrate --fast --dry-run web1 hostb
@@ -93,7 +93,7 @@ for do in 'echo "$began" >>"$XL_FAST_EVENTS"; '"$fill" "$fill"'echo "$began" >>"
     queue_is_free
     fresh
     ends 0 -- env FAKE_DO="$do" xl migrate --fast --json web1 hostb
-    tail -n 1 "$work/out" | grep -qxF '{"version":1,"event":"exit","status":0}' || fail "the last line is no exit event"
+    tail -n 1 "$work/out" | grep -qxF '{"version":2,"event":"exit","status":0}' || fail "the last line is no exit event"
     fresh
     ends 3 'web1 keeps running here' -- env FAKE_DO="$do" FAKE_XL_STATUS=3 xl migrate --fast --report "$work/page" web1 hostb
 done
@@ -104,7 +104,7 @@ for do in 'rm "$XL_FAST_EVENTS"' 'rm "$XL_FAST_EVENTS"; echo "$began" >"$XL_FAST
     ends 0 'web1 has moved to hostb' 'not all events could be written' -- env FAKE_DO="$do" xl migrate --fast web1 hostb
     fresh
     ends 0 -- env FAKE_DO="$do" xl migrate --fast --json web1 hostb
-    tail -n 1 "$work/out" | grep -qxF '{"version":1,"event":"exit","status":0}' || fail "the last line is no exit event"
+    tail -n 1 "$work/out" | grep -qxF '{"version":2,"event":"exit","status":0}' || fail "the last line is no exit event"
 done
 
 # Read-only, no file more to be had, a file in a folder's place.
@@ -188,7 +188,7 @@ for command in status 'status --json' metrics history 'history --json' --help 'r
     timeout 60 sh -c "XL_FAST_LIBDIR=$lib exec xl-fast $command <&- >&- 2>&-"
     [ $? -lt 124 ] || fail "xl-fast $command does not bear that all is closed"
 done
-printf '%s\n' "$began" "$ended" '{"version":1,"event":"exit","status":0}' >"$work/events"
+printf '%s\n' "$began" "$ended" '{"version":2,"event":"exit","status":0}' >"$work/events"
 ends 1 'No space left' -- xl-fast report "$work/events" /dev/full
 ends 1 -- sh -c "xl-fast report '$work/events' - >/dev/full"
 ends 1 -- xl-fast metrics "$run/none/file"

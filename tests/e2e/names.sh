@@ -41,8 +41,8 @@ done
 
 # What events hold of it: pages and figures.
 for name in '<script>&\"x' "dev's pc" münchen; do
-    printf '%s\n' '{"version":1,"event":"start","t_us":0,"time_us":1,"program":"migrate","guest":"'"$name"'","host":"hostb"}' \
-        '{"version":1,"event":"exit","status":1}' >"$work/events"
+    printf '%s\n' '{"version":2,"event":"start","t_us":0,"time_us":1,"program":"migrate","guest":"'"$name"'","host":"hostb"}' \
+        '{"version":2,"event":"exit","status":1}' >"$work/events"
     "$XL_FAST" report "$work/events" "$work/page" || fail "no report"
     ! grep -q '<script>' "$work/page" || fail "a name is markup"
     python3 -c 'import sys, xml.dom.minidom, html.parser; open(sys.argv[1], encoding="utf-8").read()' "$work/page" || fail "no UTF-8"

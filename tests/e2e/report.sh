@@ -24,7 +24,7 @@ report() {
 demo --memory 24M --dirty-rate 20M --loss 2 --corrupt 1 --seed 1 --json \
     --report "$page" --events "$work/events"
 verified
-page_says 'simulated guest' 'Moved, and both ends' 'Suspending the guest: ' 'Sending the last round: ' \
+page_says 'simulated guest' 'Moved, and both ends' 'Freeze: suspending the guest: ' 'Copy: the last round: ' \
     'Rate on the wire' 'Dirty memory still to send' "$(get packets_lost) of $(get packets_sent) packets" \
     "$(get pages_repaired) of $(get pages_sent) pages" 'forged: authentication failed' 'with the guest suspended'
 [ "$(grep -c '<svg' "$page")" = 3 ] || fail "not three drawings"
@@ -42,20 +42,20 @@ demo --memory 16M --seed 3 --source-port no-such-port0 --target-port no-such-por
 page_says 'Failed' 'no-such-port' 'The guest was not suspended.'
 n=$(grep -n '"suspend"' "$work/events" | cut -d : -f 1)
 cp "$work/events" "$work/all"
-{ head -n $((n + 1)) "$work/all"; printf '{"version":1,"ev'; } >"$work/events"
+{ head -n $((n + 1)) "$work/all"; printf '{"version":2,"ev'; } >"$work/events"
 report 0
 page_says 'Not over' 'its last round did not end' 'not over'
 
 # Names and reasons as an enemy would choose them, numbers out of all bounds, in no order.
 cat >"$work/events" <<'END'
-{"version":1,"event":"start","t_us":0,"program":"migrate","guest":"</title><script>alert(1)</script>\"'&amp;\u202e","host":"<img src=x onerror=y>\u0007"}
-{"version":1,"event":"round_begin","t_us":9223372036854775807,"round":1,"pages":9223372036854775807,"suspended":false}
-{"version":1,"event":"progress","t_us":5,"round":1,"pages":7,"pages_done":9,"bytes":9223372036854775807}
-{"version":1,"event":"round_end","t_us":1,"round":1,"pages":9223372036854775807,"duration_us":0,"dirty_pages":1,"suspended":false}
-{"version":1,"event":"round_begin","t_us":0,"round":2,"suspended":true}
-{"version":1,"event":"suspend","t_us":-5,"predicted_downtime_us":"soon"}
-{"version":1,"event":"unheard of","t_us":[{}]}
-{"version":1,"event":"failed","error":"<b>&</b>","rejects":{"<i>":3,"forged":4},"downtime":{"copy_us":9223372036854775807,"suspend_us":1}}
+{"version":2,"event":"start","t_us":0,"program":"migrate","guest":"</title><script>alert(1)</script>\"'&amp;\u202e","host":"<img src=x onerror=y>\u0007"}
+{"version":2,"event":"round_begin","t_us":9223372036854775807,"round":1,"pages":9223372036854775807,"suspended":false}
+{"version":2,"event":"progress","t_us":5,"round":1,"pages":7,"pages_done":9,"bytes":9223372036854775807}
+{"version":2,"event":"round_end","t_us":1,"round":1,"pages":9223372036854775807,"duration_us":0,"dirty_pages":1,"suspended":false}
+{"version":2,"event":"round_begin","t_us":0,"round":2,"suspended":true}
+{"version":2,"event":"suspend","t_us":-5,"predicted_copy_us":"soon"}
+{"version":2,"event":"unheard of","t_us":[{}]}
+{"version":2,"event":"failed","error":"<b>&</b>","rejects":{"<i>":3,"forged":4},"downtime":{"copy_us":9223372036854775807,"freeze_us":1}}
 END
 report 0
 page_says '<script>alert(1)</script>"' '<img src=x onerror=y>' '<b>&</b>'
@@ -63,13 +63,27 @@ grep -q '<script\|<img\|<i>' "$page" && fail "markup from the events"
 
 # The last migration of a file counts. A guest that moved and did not start is no success.
 cat >>"$work/events" <<'END'
-{"version":1,"event":"start","t_us":0,"program":"migrate","guest":"web1","host":"hostb"}
-{"version":1,"event":"done","t_us":5,"total_us":123000,"rounds":0,"bytes":0,"pages_sent":0,"downtime":{},"rejects":{}}
-{"version":1,"event":"exit","status":1}
+{"version":2,"event":"start","t_us":0,"program":"migrate","guest":"web1","host":"hostb"}
+{"version":2,"event":"done","t_us":5,"total_us":123000,"rounds":0,"bytes":0,"pages_sent":0,"downtime":{},"rejects":{}}
+{"version":2,"event":"exit","status":1}
 END
 report 0
 page_says web1 hostb 'ended with status 1' '123 ms'
 grep -q alert "$page" && fail "the migration before is in the page"
+
+# The downtime is told once the guest was started; before that there are parts of it.
+cat >"$work/events" <<'END'
+{"version":2,"event":"start","t_us":0,"clock_us":1,"program":"migrate","guest":"web1","host":"hostb"}
+{"version":2,"event":"suspend","t_us":1,"predicted_copy_us":40000,"predicted_downtime_us":6540000}
+{"version":2,"event":"done","t_us":1000000,"rounds":1,"bytes":0,"pages_sent":0,"downtime":{"freeze_us":2000,"copy_us":30000,"context_us":60000},"rejects":{}}
+END
+report 0
+page_says 'At least 92.0 ms' "Context: the guest's state is sent: 60.0 ms"
+! grep -q 'Devices\|<dt>Downtime' "$page" || fail "a downtime that is not known"
+echo '{"version":2,"event":"started","t_us":8000000,"downtime_us":7092000,"devices_us":6900000,"go_us":100000}' >>"$work/events"
+report 0
+page_says '7.09 s; predicted were 6.54 s' 'Devices: the target attaches them: 6.90 s' 'Go: the target starts the guest: 100 ms' '8.00 s'
+! grep -q 'At least\|Verify:' "$page" || fail "more or less than there was"
 
 # What is no file of events, or cannot be read or written: status 1, and one line that says so.
 for line in 'no event' '[]' '{"version":2,"event":"start"}' ''; do

@@ -15,8 +15,10 @@ guest=00000000-0000-4000-8000-000000000001
 # A helper that moves memory until $dir/go is there; told to end, it does, as the real one.
 cat >"$dir/tools/helper" <<'END_HELPER'
 #!/bin/sh
-trap 'echo told >>"$DIR/helper"; echo "{\"version\":1,\"event\":\"failed\",\"t_us\":900000,\"error\":\"cancelled by the toolstack\",\"rounds\":1,\"bytes\":5,\"pages_sent\":5,\"rejects\":{}}" >>"$XL_FAST_EVENTS"; exit 1' TERM
+trap 'echo told >>"$DIR/helper"; echo "{\"version\":2,\"event\":\"failed\",\"t_us\":900000,\"error\":\"cancelled by the toolstack\",\"rounds\":1,\"bytes\":5,\"pages_sent\":5,\"rejects\":{}}" >>"$XL_FAST_EVENTS"; exit 1' TERM
+echo "${XL_FAST_FIXED_US:-none}" >"$DIR/fixed"
 while read -r line; do
+    case $line in *CLOCK*) line=${line%%CLOCK*}$(python3 -c 'import time; print(int(time.monotonic() * 1e6) - 3600000)')${line#*CLOCK} ;; esac
     [ "$line" != hold ] || { touch "$DIR/held"; until [ -e "$DIR/go" ]; do sleep 0.05; done; continue; }
     echo "$line" >>"$XL_FAST_EVENTS"
     sleep 0.02
@@ -38,8 +40,10 @@ fi
 helper --save-domain 5 &
 wait $! || { echo "libxl: error: the helper has failed" >&2; exit 1; }
 [ -z "${FAKE_LATE:-}" ] || { touch "$DIR/held"; until [ -e "$DIR/go" ]; do sleep 0.05; done; }
-[ "${FAKE_STATUS:-0}" = 0 ] || echo "libxl: error: no luck" >&2
-exit "${FAKE_STATUS:-0}"
+[ "${FAKE_STATUS:-0}" = 0 ] || { echo "libxl: error: no luck" >&2; exit "$FAKE_STATUS"; }
+echo "migration sender: Target has acknowledged transfer." >&2
+sleep 0.2
+echo "migration sender: Target reports successful startup." >&2
 END_XL
 cat >"$dir/tools/ssh" <<'END_SSH'
 #!/bin/sh
@@ -62,20 +66,20 @@ unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM XL_F
 
 # What the plug-in writes: a guest of 40 MB in two rounds. After the first two lines in the middle: hold.
 cat >"$dir/all" <<'END_EVENTS'
-{"version":1,"event":"start","t_us":0,"time_us":1700000000000000,"program":"migrate","guest":"web1","host":"hostb","domid":5}
-{"version":1,"event":"progress","t_us":100,"phase":"connect","bytes":0}
-{"version":1,"event":"connected","t_us":200000}
-{"version":1,"event":"round_begin","t_us":300000,"round":1,"pages":10000,"suspended":false}
-{"version":1,"event":"progress","t_us":1300000,"phase":"live","round":1,"pages":10000,"pages_done":4000,"bytes":16000000,"wire_bps":1280000000,"payload_bps":1270000000}
+{"version":2,"event":"start","t_us":0,"time_us":1700000000000000,"clock_us":CLOCK,"program":"migrate","guest":"web1","host":"hostb","domid":5}
+{"version":2,"event":"progress","t_us":100,"phase":"connect","bytes":0}
+{"version":2,"event":"connected","t_us":200000}
+{"version":2,"event":"round_begin","t_us":300000,"round":1,"pages":10000,"suspended":false}
+{"version":2,"event":"progress","t_us":1300000,"phase":"live","round":1,"pages":10000,"pages_done":4000,"bytes":16000000,"wire_bps":1280000000,"payload_bps":1270000000}
 hold
-{"version":1,"event":"round_end","t_us":2800000,"round":1,"pages":10000,"duration_us":2500000,"suspended":false,"zero":10,"repaired":7,"bytes":40000000,"dirty_pages":500}
-{"version":1,"event":"round_begin","t_us":2800000,"round":2,"pages":500,"suspended":false}
-{"version":1,"event":"progress","t_us":3400000,"phase":"live","round":2,"pages":500,"pages_done":300,"bytes":41000000,"wire_bps":1230000000,"dirty_pages":500,"predicted_downtime_us":42000}
-{"version":1,"event":"round_end","t_us":3500000,"round":2,"pages":500,"duration_us":700000,"suspended":false,"bytes":42000000,"dirty_pages":50}
-{"version":1,"event":"suspend","t_us":3500000,"dirty_pages":50,"predicted_downtime_us":42000}
-{"version":1,"event":"round_begin","t_us":3500000,"round":3,"pages":50,"suspended":true}
-{"version":1,"event":"round_end","t_us":3530000,"round":3,"pages":50,"duration_us":30000,"suspended":true,"bytes":42200000}
-{"version":1,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"throttle_pct":25,"downtime":{"suspend_us":2000,"copy_us":30000,"verify_us":8000,"handover_us":60000},"rejects":{}}
+{"version":2,"event":"round_end","t_us":2800000,"round":1,"pages":10000,"duration_us":2500000,"suspended":false,"zero":10,"repaired":7,"bytes":40000000,"dirty_pages":500}
+{"version":2,"event":"round_begin","t_us":2800000,"round":2,"pages":500,"suspended":false}
+{"version":2,"event":"progress","t_us":3400000,"phase":"live","round":2,"pages":500,"pages_done":300,"bytes":41000000,"wire_bps":1230000000,"dirty_pages":500,"predicted_copy_us":42000}
+{"version":2,"event":"round_end","t_us":3500000,"round":2,"pages":500,"duration_us":700000,"suspended":false,"bytes":42000000,"dirty_pages":50}
+{"version":2,"event":"suspend","t_us":3500000,"dirty_pages":50,"predicted_copy_us":42000}
+{"version":2,"event":"round_begin","t_us":3500000,"round":3,"pages":50,"suspended":true}
+{"version":2,"event":"round_end","t_us":3530000,"round":3,"pages":50,"duration_us":30000,"suspended":true,"bytes":42200000}
+{"version":2,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"throttle_pct":25,"downtime":{"freeze_us":2000,"copy_us":30000,"verify_us":8000,"context_us":60000},"rejects":{}}
 END_EVENTS
 grep -v hold "$dir/all" >"$dir/events"
 
@@ -117,21 +121,27 @@ run
 ends 0
 [ ! -s "$work/out" ] || fail "something on stdout"
 has err 'live  round 1  100 %  0.13 Gbit/s' 'live  round 2  100 %' 'suspended  round 3  100 %' \
-    'web1 has moved to hostb' 'rounds     3' 'time       3.6 s' 'data       40.2 MiB in 12345 packets, for a guest of 39.1 MiB' \
-    'downtime   100 ms: suspend 2.0, copy 30, verify 8.0, handover 60' 'predicted  42 ms for suspend and copy' "throttled  to 25 % of the guest's CPU time" 'rate       1.29 Gbit/s' 'repaired   7 pages' \
+    'web1 has moved to hostb' 'rounds     3' 'data       40.2 MiB in 12345 packets, for a guest of 39.1 MiB' \
+    'predicted  copy 42 ms; the rest is known after a first move to that host' "throttled  to 25 % of the guest's CPU time" 'rate       1.29 Gbit/s' 'repaired   7 pages' \
     'verified   all 10000 pages'
+grep -qE '^  downtime   [0-9]{3,5} ms$' "$work/err" && grep -qE '^             freeze 2.0, copy 30, verify 8.0, context 60, devices [0-9.]+, go [0-9]{3,5}$' "$work/err" ||
+    fail "no downtime: $(grep downtime "$work/err")"
 [ "$(grep -c ' round [0-9]' "$work/err")" = 3 ] || fail "not a line a round"
 [ "$(tr -d '\n -~' <"$work/err" | wc -c)" = 0 ] || fail "more than text, without a terminal"
 lacks err chatter Ready Saving
 
+[ "$(cat "$dir/fixed")" = none ] || fail "what the first move will take is known: $(cat "$dir/fixed")"
+
 run --quiet
 ends 0
+us=$(xl-fast history --json | sed -n 's/.*"downtime_us": \([0-9]*\).*/\1/p' | head -n 1)
+[ "$(cat "$dir/fixed")" = $((us - 38000)) ] || fail "of $us us, $(cat "$dir/fixed") are said to be no pages'"
 [ "$(cat "$work/err" "$work/out" | wc -c)" = 0 ] || fail "--quiet says something"
 
 for how in --verbose --debug; do
     run $how
     ends 0
-    has err Ready 'web1 goes to hostb'
+    has err Ready 'web1 goes to hostb' 'xl-fast: web1: downtime' 'Target reports successful startup.'
     has out chatter
     lacks err 'has moved' 'round 1'
 done
@@ -209,7 +219,7 @@ grep -qF 'web1 has moved to hostb' "$work/screen" || fail "no table"
 ! grep -qE 'chatter|Ready' "$work/screen" || fail "chatter"
 
 on_terminal 200 "$go" 'xl migrate --fast web1 hostb'
-grep -qE '^live  round 2  98 %  1.23 Gbit/s  dirty 800 KiB/s  downtime 42 ms  ETA [0-9. ms]*  300 of 500 pages  39.1 MiB sent  round takes 600 ms$' \
+grep -qE '^live  round 2  98 %  1.23 Gbit/s  dirty 800 KiB/s  last round 42 ms  ETA [0-9. ms]*  300 of 500 pages  39.1 MiB sent  round takes 600 ms$' \
     "$work/screen" || fail "not the second round's line"
 on_terminal 20 "$go" 'xl migrate --fast web1 hostb'
 grep -qx 'live  round 1  40 %' "$work/screen" || fail "not cut to 20 columns"
@@ -372,7 +382,7 @@ logged() { # WORDS: in the last line, which may take a moment
     fail "the log has no '$1': $(cat "$work/logged")"
 }
 run
-logged "^<29>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} xl-fast\[[0-9]+\]: web1 \($guest\) has moved to hostb: downtime 100 ms, total 3.6 s, 40.2 MiB$"
+logged "^<29>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} xl-fast\[[0-9]+\]: web1 \($guest\) has moved to hostb: downtime [0-9.]+ m?s, total [0-9.]+ s, 40.2 MiB$"
 grep -q "^<30>.*: web1 ($guest) begins to move to hostb$" "$work/logged" || fail "no begin in the log: $(cat "$work/logged")"
 FAKE_STATUS=3 FAKE_LEFT=suspended run
 logged '^<27>.* failed to move to hostb \(exit status 3\); the guest is suspended on this host, .*: xl-fast recover web1 hostb$'
@@ -390,21 +400,22 @@ for line in 'migrations_total{result="moved"} 1' 'migrations_total{result="faile
     'sent_bytes_total 84400005' 'repaired_pages_total 14' 'in_progress 1' 'last_moved 0' 'last_duration_seconds 0.900000'; do
     grep -qxF "xl_fast_$line" "$work/m.prom" || fail "metrics: no $line: $(cat "$work/m.prom")"
 done
-rows=$(xl-fast history | sed -E "s/^[0-9-]{10} [0-9:]{8}  web1   $(uname -n) +/WHEN /; s/ +/ /g")
+rows=$(xl-fast history | sed -E "s/^[0-9-]{10} [0-9:]{8}  web1   $(uname -n) +/WHEN /; s/ +/ /g; s/moved [0-9.]+ m?s [0-9.]+ s/moved DOWN TOTAL/")
 [ "$rows" = "when guest from to ended downtime total bytes
-WHEN hostb moved 100 ms 3.6 s 40.2 MiB
-WHEN hostb suspended 100 ms 3.6 s 40.2 MiB
+WHEN hostb moved DOWN TOTAL 40.2 MiB
+WHEN hostb suspended - 3.6 s 40.2 MiB
 WHEN hostb cancelled - 900 ms 5 B
-WHEN hostb moved 100 ms 3.6 s 40.2 MiB" ] || fail "history: $rows"
+WHEN hostb moved DOWN TOTAL 40.2 MiB" ] || fail "history: $rows"
 printf '{"version":1,"guest":"web1","to' >>"$history" # the disk was full
 grep -v hold "$dir/all" >"$dir/events"
 run
 xl-fast metrics >"$work/out"
-for line in 'migrations_total{result="moved"} 3' 'in_progress 0' 'last_moved 1' 'last_duration_seconds 3.600000' 'last_downtime_seconds 0.100000' \
+for line in 'migrations_total{result="moved"} 3' 'in_progress 0' 'last_moved 1' 'last_duration_seconds ' 'last_downtime_seconds ' \
+    'last_downtime_part_seconds{part="context"} 0.060000' 'last_downtime_part_seconds{part="go"} ' \
     'last_start_timestamp_seconds 1700000000.000000'; do
     has out "xl_fast_$line"
 done
-[ "$(grep -vcE '^(# (HELP|TYPE) xl_fast_[a-z_]+ .+|xl_fast_[a-z_]+(\{result="[a-z]+"\})? [0-9.]+)$' "$work/out")" = 0 ] ||
+[ "$(grep -vcE '^(# (HELP|TYPE) xl_fast_[a-z_]+ .+|xl_fast_[a-z_]+(\{(result|part)="[a-z]+"\})? [0-9.]+)$' "$work/out")" = 0 ] ||
     fail "no text of Prometheus: $(cat "$work/out")"
 xl-fast metrics "$work/none/x" 2>/dev/null && fail "a file that cannot be is written"
 [ "$(find "$work" -name 'm.prom*')" = "$work/m.prom" ] || fail "metrics leaves a file"
@@ -414,7 +425,10 @@ python3 -c 'import json, sys
 moves = json.load(open(sys.argv[1]))["moves"]
 assert [m["result"] for m in moves] == ["moved", "failed", "cancelled", "moved", "moved"], moves
 m = moves[0]
-assert (m["state"], m["to"], m["downtime_us"], m["total_us"], m["bytes"]) == ("moved", "hostb", 100000, 3600000, 42200000), m
+assert (m["state"], m["to"], m["bytes"]) == ("moved", "hostb", 42200000), m
+assert m["downtime_us"] == sum(m["downtime"].values()) and m["downtime"]["go_us"] > 190000 and len(m["downtime"]) == 6, m
+assert m["total_us"] == 3500000 + m["downtime_us"], m
+assert "downtime_us" not in moves[1] and moves[1]["downtime"]["context_us"] == 60000, moves[1]
 assert m["time_us"] == 1700000000000000 and m["uuid"].endswith("0001"), m
 assert moves[1]["state"] == "suspended" and moves[2]["state"] == "here", moves' "$work/out" || fail "history --json"
 [ "$(xl-fast history web2)" = 'no move from this host is over' ] || fail "history of another guest"

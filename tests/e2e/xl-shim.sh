@@ -225,7 +225,7 @@ check "no UUID" 1 '' "unexpected output from xl-fast-preflight" env FAKE_UUID= x
 # shellcheck disable=SC2016,SC2089  # in the stand-in's shell
 event='echo "{\"event\":\"start\",\"guest\":\"$XL_FAST_GUEST\",\"host\":\"$XL_FAST_HOST\"}" >>"$XL_FAST_EVENTS"'
 began='{"event":"start","guest":"web1","host":"h"}'
-ended='{"version":1,"event":"exit","status"'
+ended='{"version":2,"event":"exit","status"'
 check "json, the events" 0 "$began" "[migrate][d][h $remote]" env FAKE_DO="$event" xl migrate --fast --json d h
 check "json, their end" 3 "$ended:3}" "recover web1 h" \
     env FAKE_DO="$event" FAKE_XL_STATUS=3 FAKE_LEFT=suspended xl migrate d h --fast --json
@@ -244,7 +244,7 @@ check "json, TERM" 143 "$ended:143}" "recover" \
     env FAKE_DO='kill -TERM $PPID; while :; do sleep 0.1; done' FAKE_LEFT=suspended xl migrate --fast --json d h
 check "json, auto, failed before" 0 "$ended:1}" "[migrate][d][h] " env FAKE_XL_STATUS=1 xl migrate --fast=auto --json d h
 # shellcheck disable=SC2016,SC2089  # in the stand-in's shell
-whole_event='echo "{\"version\":1,\"event\":\"start\",\"t_us\":0,\"time_us\":1,\"program\":\"migrate\",\"guest\":\"$XL_FAST_GUEST\",\"host\":\"$XL_FAST_HOST\"}" >>"$XL_FAST_EVENTS"'
+whole_event='echo "{\"version\":2,\"event\":\"start\",\"t_us\":0,\"time_us\":1,\"program\":\"migrate\",\"guest\":\"$XL_FAST_GUEST\",\"host\":\"$XL_FAST_HOST\"}" >>"$XL_FAST_EVENTS"'
 check "report" 3 "web1" '' sh -c "FAKE_XL_STATUS=3 FAKE_DO='$whole_event' xl migrate --fast --report '$dir/page' d h >/dev/null; status=\$?; cat '$dir/page'; exit \$status"
 rm -f "$dir/page"
 check "report and json, a status" 5 "$ended:5}" '' env FAKE_XL_STATUS=5 xl migrate --json --report="$dir/page" --fast d h

@@ -44,7 +44,7 @@ ON_TIMEOUT=400 on A 'i=0; until grep -aq "^status" /lab/late.out; do i=$((i + 1)
 MIGRATE_OUTPUT=$(on A cat /lab/late.out | tr '\r' '\n')
 expect_match "the migration" '^status 0$' "$MIGRATE_OUTPUT"
 note "rounds $(result source rounds), pages $(result source pages_sent), verified $(result source verified_pages)," \
-    "memory's downtime $(($(result source downtime_us) / 1000)) ms"
+    "suspended for the memory $(($(result source suspended_memory_us) / 1000)) ms"
 expect_goes_on B late "$before"
 on B xl mem-set late $((memory - 4))m
 wait_late B 3 120

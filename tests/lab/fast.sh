@@ -12,6 +12,11 @@ result() {
         sed -n "s/.*\"$2\":\"\\{0,1\\}\\([^,\"}]*\\).*/\\1/p"
 }
 
+# "downtime N ms: freeze N, ...", as the tool says it with XL_FAST_VERBOSE.
+said_downtime() { # NAME
+    printf '%s\n' "$MIGRATE_OUTPUT" | grep -a "^xl-fast: $1: downtime " | sed "s/^xl-fast: $1: //"
+}
+
 # The names of the guest's nodes in xenstore. What they hold differs from one start to the next.
 xenstore_names() { # HOST NAME
     # shellcheck disable=SC2029
@@ -95,13 +100,12 @@ fast_move() {
         ;;
     esac
     if guest_has "$name" net; then
-        note "GAP fast $name $from->$to: $PEERS_SAW; the tool says: memory's downtime" \
-            "$(($(result source downtime_us) / 1000)) ms, guest suspended $(($(result source suspended_us) / 1000)) ms until libxl continues"
+        note "GAP fast $name $from->$to: $PEERS_SAW; the tool says: $(said_downtime "$name")"
     fi
     note "FIGURES $from->$to: rounds $(result source rounds), pages $(result source pages_sent)" \
         "(zero $(result source pages_zero), repaired $(result source pages_repaired))," \
-        "payload $(($(result source payload_bps) / 1000000)) Mbit/s, memory's downtime $(($(result source downtime_us) / 1000)) ms," \
-        "guest suspended $(($(result source suspended_us) / 1000)) ms until libxl continues," \
+        "payload $(($(result source payload_bps) / 1000000)) Mbit/s, suspended for the memory $(($(result source suspended_memory_us) / 1000)) ms," \
+        "guest suspended $(($(result source suspended_us) / 1000)) ms until libxl continues, $(said_downtime "$name")," \
         "CPU of source $(($(result source cpu_user_us) / 1000))+$(($(result source cpu_system_us) / 1000)) ms" \
         "and target $(($(result target cpu_user_us) / 1000))+$(($(result target cpu_system_us) / 1000)) ms (user+system)," \
         "helper's total $(($(result source total_us) / 1000)) ms, xl's $MIGRATE_SECONDS s," \

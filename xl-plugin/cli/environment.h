@@ -12,6 +12,7 @@
  *   XL_FAST_GUEST            M    the guest's name, for the events
  *   XL_FAST_HOST             M    the target's name, for the events
  *   XL_FAST_SAID             M    the file of what xl and both ends say
+ *   XL_FAST_FIXED_US         M    of the downtime, microseconds besides pages, as in earlier moves
  *   XL_FAST_UNTOUCHED        M    a file that is removed before the guest is touched
  *   XL_FAST_CAP              M    the file that says how to undo a cap of the guest's CPU time
  *   XL_FAST_CONTROL          M    the socket to make for xl-fast set

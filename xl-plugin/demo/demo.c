@@ -387,6 +387,7 @@ int xf_cli_demo(int argc, char **argv)
     }
     xf_events_init(&d->events);
     xf_control_init(&d->control);
+    d->events.fixed_us = 0; /* there is no toolstack */
     status = xf_demo_options_parse(&xf_command_demo, &d->options, argc, argv);
     if (status != XF_GO_ON)
         goto out;

@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 
+#include "transport/base/clock.h"
 #include "xl-plugin/cli/number.h"
 #include "xl-plugin/screen/timing.h"
 
@@ -195,6 +196,9 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         all[i] = rejects(o, i);
     xf_events_end(events, &end);
+    if (!end.error && compared)
+        xf_events_started(events, &(struct xf_events_started){.downtime_us = downtime_us(o)},
+                          xf_now_us());
 }
 
 /* ---- table -------------------------------------------------------------------------------- */

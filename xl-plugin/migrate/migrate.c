@@ -241,7 +241,7 @@ static bool has_missed(struct xf_migrate *m, int status)
 /* The last lines of what xl and both ends said, where a return is a line's end, too. */
 static void show_said(const struct xf_migrate *m)
 {
-    FILE *f = m->said[0] ? fopen(m->said, "re") : NULL;
+    FILE *f = m->said[0] && m->screen != XF_SCREEN_ALL ? fopen(m->said, "re") : NULL;
     char *lines[SAID_LINES] = {0}, *line = NULL, *rest, *part;
     size_t size = 0, n = 0;
 
@@ -327,6 +327,8 @@ static int migrate_once(struct xf_migrate *m)
         xf_migrate_record_end(m, "here");
         return go_plain(m);
     }
+    if (!status)
+        xf_migrate_listen_say(m);
     ended = status && xf_migrate_events_guest_ended(m);
     if (status)
         say_outcome(m, ended);

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fixed.h"
 #include "steps.h"
 #include "say.h"
 #include "xl-plugin/screen/moving.h"
@@ -117,6 +119,7 @@ static int cap_path(const struct xf_migrate *m, char path[XF_PATH_BYTES])
 
 static void begin_settings(const struct xf_migrate *m, struct settings *s)
 {
+    struct xf_fixed fixed = {.host = m->o.host};
     char path[sizeof(m->lib) + 32];
 
     *s = (struct settings){.whole = true};
@@ -131,6 +134,10 @@ static void begin_settings(const struct xf_migrate *m, struct settings *s)
     set(s, "XL_FAST_EVENTS", m->events);
     set(s, "XL_FAST_GUEST", m->source.name);
     set(s, "XL_FAST_HOST", m->o.host);
+    if (!xf_history_read(xf_fixed_take, &fixed) && fixed.moves) {
+        snprintf(path, sizeof(path), "%" PRIu64, xf_fixed_us(&fixed));
+        set(s, "XL_FAST_FIXED_US", path);
+    }
     if (!cap_path(m, path))
         set(s, "XL_FAST_CAP", path);
 }
@@ -293,19 +300,22 @@ int xf_migrate_move(struct xf_migrate *m)
     begin_settings(m, &settings);
     if (remote && settings.whole) {
         xl_words(m, remote, words);
-        const struct xf_process xl = {
-            words,
-            (const char *const *)settings.set,
-            {STDIN_FILENO, said >= 0 ? said : out, said >= 0 ? said : STDERR_FILENO},
-            XF_EARS_USUAL};
+        const struct xf_process xl = {words,
+                                      (const char *const *)settings.set,
+                                      {STDIN_FILENO,
+                                       said >= 0 && m->screen != XF_SCREEN_ALL ? said : out,
+                                       said >= 0 ? said : STDERR_FILENO},
+                                      XF_EARS_USUAL};
 
         signal(SIGQUIT, SIG_IGN); /* a terminal's, which is for xl alone */
+        xf_migrate_listen_begin(m);
         m->xl = xf_process_start(&m->signals, &xl);
         if (m->xl > 0)
             status = wait_for_xl(m);
         else
             xf_migrate_say("%s: %s", m->real, strerror(-m->xl));
         m->xl = 0;
+        xf_migrate_listen_end(m);
         undo_cap(m);
     } else {
         xf_migrate_say("cannot start %s: %s", m->real, strerror(ENOMEM));

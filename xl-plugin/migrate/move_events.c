@@ -17,6 +17,7 @@
 
 #include "steps.h"
 #include "say.h"
+#include "transport/events.h"
 #include "xl-plugin/screen/moving.h"
 
 #define COPY_MS    100
@@ -105,8 +106,8 @@ void xf_migrate_events_wait(struct xf_migrate *m, const char *port_of)
     char line[100];
     int fd;
 
-    snprintf(line, sizeof(line), "{\"version\":1,\"event\":\"wait\",\"port_of\":\"%s\"}\n",
-             port_of);
+    snprintf(line, sizeof(line), "{\"version\":%d,\"event\":\"wait\",\"port_of\":\"%s\"}\n",
+             XF_EVENTS_VERSION, port_of);
     if (m->o.json && !write_all(STDOUT_FILENO, line, strlen(line)))
         return; /* nobody reads */
     if (!m->record[0])
@@ -198,14 +199,12 @@ static void start_screen(struct xf_migrate *m)
     m->follower = xf_process_start(&m->signals, &screen);
 }
 
-/* Instead of all that xl and both ends say, which goes to a file: a write to it waits for nobody.
-   Where that cannot be, they are heard as ever. */
+/* All that xl and both ends say goes to a file: a write to it waits for nobody. Where that cannot
+   be, it goes to our stderr. */
 static void begin_screen(struct xf_migrate *m)
 {
     char name[60];
 
-    if (m->screen == XF_SCREEN_ALL)
-        return;
     snprintf(name, sizeof(name), "said-%s", m->attempt);
     if (xf_moving_path(m->said, sizeof(m->said), name) || !xf_migrate_can_write(m->said)) {
         m->said[0] = 0;
@@ -318,7 +317,8 @@ void xf_migrate_events_end(struct xf_migrate *m, int status)
         return;
     while (xf_signals_take(&m->signals, &once)) /* it is over, and they are too late */
         ;
-    snprintf(line, sizeof(line), "{\"version\":1,%s,\"status\":%d}\n", exit_event, status);
+    snprintf(line, sizeof(line), "{\"version\":%d,%s,\"status\":%d}\n", XF_EVENTS_VERSION,
+             exit_event, status);
     if (!append(m, line))
         end_without(m, line);
     m->over = true;

@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 
 #include "xl-plugin/cli/cli.h"
+#include "fixed.h"
 #include "forecast.h"
 #include "predict.h"
 #include "xl-plugin/screen/history.h"
@@ -21,9 +22,11 @@
 /* Of what is on the wire, what is pages; with an MTU of 1500 a little less, with 9000 more. */
 #define PAGES_SHARE 0.95
 
+#define NOT_KNOWN UINT64_MAX
+
 struct past {
     bool there;
-    uint64_t rate, bytes, time_us, downtime_us, fixed_us, rounds;
+    uint64_t rate, bytes, time_us, downtime_us, rounds; /* downtime_us may be NOT_KNOWN */
 };
 
 struct predict {
@@ -32,10 +35,10 @@ struct predict {
     char refused[2048], busy[32];
     struct xf_peer source, target;
     struct past last, same_host, same_guest; /* migrations that moved their guest; the newest */
-    uint64_t rate;                           /* bytes of pages a second, 0: not known */
+    struct xf_fixed fixed;
+    uint64_t rate; /* bytes of pages a second, 0: not known */
     const char *rate_from;
     struct xf_forecast quiet, restless;
-    bool fixed_known;
 };
 
 /* ---- what there is to go by ------------------------------------------------------------------ */
@@ -48,10 +51,10 @@ static void take_past(void *arg, const struct xf_history_move *m)
 
     if (!m->done || m->status)
         return;
+    xf_fixed_take(&p->fixed, m);
     /* One that was held back says nothing about the link. */
     now.rate = m->bandwidth_bps ? 0 : m->payload_bps / 8;
-    now.downtime_us = xf_history_downtime_us(m);
-    now.fixed_us = m->downtime_us[XF_DOWNTIME_SUSPEND] + m->downtime_us[XF_DOWNTIME_HANDOVER];
+    now.downtime_us = m->downtime.whole ? m->downtime.us : NOT_KNOWN;
     if (now.rate)
         p->last = now;
     if (now.rate && !strcmp(m->to, p->host))
@@ -103,10 +106,8 @@ static void find_rate(struct predict *p)
 
 static void predict(struct predict *p)
 {
-    const struct past *past = p->same_guest.there  ? &p->same_guest
-                              : p->same_host.there ? &p->same_host
-                                                   : &p->last;
     uint64_t memory = p->source.memory_kib <= UINT64_MAX >> 10 ? p->source.memory_kib << 10 : 0;
+    uint64_t fixed_us = xf_fixed_us(&p->fixed);
     struct xf_policy policy;
 
     find_rate(p);
@@ -115,22 +116,22 @@ static void predict(struct predict *p)
     xf_policy_init(&policy);
     if (p->source.max_downtime_us)
         policy.max_downtime_us = p->source.max_downtime_us;
-    p->fixed_known = past->there;
-    xf_forecast(memory, p->rate, 0, past->fixed_us, &policy, &p->quiet);
+    xf_forecast(memory, p->rate, 0, fixed_us, &policy, &p->quiet);
     /* More than leaves in the same time makes no difference: no round gets any shorter. */
-    xf_forecast(memory, p->rate, p->rate, past->fixed_us, &policy, &p->restless);
+    xf_forecast(memory, p->rate, p->rate, fixed_us, &policy, &p->restless);
 }
 
 /* ---- as text ------------------------------------------------------------------------------- */
 
 static void print_forecast(const char *what, const struct xf_forecast *f)
 {
-    char time[40], size[40], downtime[40];
+    char time[40], size[40], downtime[40] = "not known";
 
+    if (f->downtime_us != NOT_KNOWN)
+        xf_live_time(downtime, sizeof(downtime), f->downtime_us);
     printf("  %-10s %s, %s, %u rounds, downtime %s\n", what,
            xf_live_time(time, sizeof(time), f->time_us),
-           xf_number_show_size(size, sizeof(size), f->bytes), f->rounds,
-           xf_live_time(downtime, sizeof(downtime), f->downtime_us));
+           xf_number_show_size(size, sizeof(size), f->bytes), f->rounds, downtime);
 }
 
 static void print_text(const struct predict *p)
@@ -156,6 +157,9 @@ static void print_text(const struct predict *p)
            !strcmp(p->rate_from, "history")     ? "the last migration"
            : !strcmp(p->rate_from, "bandwidth") ? "the bandwidth that is allowed"
                                                 : "the ports' speed");
+    if (p->fixed.moves)
+        printf("  fixed      %s of the downtime, as in earlier moves to %s\n",
+               xf_live_time(size, sizeof(size), xf_fixed_us(&p->fixed)), p->host);
     print_forecast("quiet", &p->quiet);
     print_forecast("restless", &p->restless);
     if (p->same_guest.there) {
@@ -168,7 +172,7 @@ static void print_text(const struct predict *p)
         "quiet: a guest that writes nothing; restless: one that writes faster than the link; what "
         "it writes is not\nmeasured, since Xen's log of it is not to be begun beside a migration. "
         "Pages of zeros make it less%s.\n",
-        p->fixed_known ? "" : ", what Xen takes to\nsuspend and start it comes to the downtime");
+        p->fixed.moves ? "" : ", what Xen takes to\nsuspend and start it comes to the downtime");
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------- */
@@ -199,7 +203,8 @@ static struct json_object *forecast_object(bool there, uint64_t time_us, uint64_
     put_u64(o, "time_us", time_us);
     put_u64(o, "bytes", bytes);
     put_u64(o, "rounds", rounds);
-    put_u64(o, "downtime_us", downtime_us);
+    json_object_object_add(o, "downtime_us",
+                           downtime_us != NOT_KNOWN ? json_object_new_uint64(downtime_us) : NULL);
     return o;
 }
 
@@ -221,7 +226,9 @@ static void print_json(const struct predict *p)
     put_known(o, "target_lanes", p->target.lanes);
     json_object_object_add(o, "rate_bps", p->rate ? json_object_new_uint64(p->rate * 8) : NULL);
     put_string(o, "rate_from", p->rate_from);
-    json_object_object_add(o, "downtime_whole", json_object_new_boolean(p->fixed_known));
+    json_object_object_add(o, "fixed_us",
+                           p->fixed.moves ? json_object_new_uint64(xf_fixed_us(&p->fixed)) : NULL);
+    json_object_object_add(o, "downtime_whole", json_object_new_boolean(p->fixed.moves != 0));
     json_object_object_add(
         o, "quiet", forecast_object(p->rate, q->time_us, q->bytes, q->rounds, q->downtime_us));
     json_object_object_add(
@@ -247,7 +254,7 @@ int xf_predict(const struct xf_prediction *what)
         fprintf(stderr, "xl-fast: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    p->host = what->host;
+    p->host = p->fixed.host = what->host;
     snprintf(p->name, sizeof(p->name), "%s", what->guest);
     snprintf(p->refused, sizeof(p->refused), "%s", what->refused);
     read_answers(p, &p->source, what->source);

@@ -8,6 +8,7 @@
  *   record.c    what xl-fast status and cancel read
  *   move_events.c  what the plug-in writes, and who shows it
  *   move.c      runs the real xl, and cancels it
+ *   listen.c    hears from xl when the guest was started: the downtime's end
  *   outcome.c   where the guest is, after a failure
  *
  * Steps return one of enum xf_step; what they refuse for is in refused, one line.
@@ -66,6 +67,8 @@ struct xf_migrate {
     char said[XF_PATH_BYTES];      /* what xl and both ends said; "": heard as ever */
     char untouched[XF_PATH_BYTES]; /* --fast=auto: is there until the guest is touched; "": none */
     pid_t follower;                /* the screen, or who copies events to stdout; 0: none */
+    pid_t listener;                /* to what xl says; 0: none */
+    int listener_stdin;            /* it ends when this is closed */
 
     pid_t xl;            /* 0: not started */
     int cancelled;       /* the exit status that is asked for; 0: none */
@@ -129,6 +132,14 @@ int xf_migrate_move(struct xf_migrate *m);
 
 /* Plain xl migrate, in this process's place. Returns only if that cannot be: an exit status. */
 int xf_migrate_move_plain(struct xf_migrate *m);
+
+/* ---- listen.c ---- */
+
+/* Before xl, and after it. */
+void xf_migrate_listen_begin(struct xf_migrate *m);
+void xf_migrate_listen_end(struct xf_migrate *m);
+/* The downtime and its parts, for who has no screen. */
+void xf_migrate_listen_say(const struct xf_migrate *m);
 
 /* ---- real.c ---- */
 

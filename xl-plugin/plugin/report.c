@@ -9,6 +9,7 @@
 
 #include "transport/base/clock.h"
 #include "transport/guest.h"
+#include "fixed.h"
 #include "say.h"
 
 static double gbps(uint64_t bytes, uint64_t us)
@@ -37,6 +38,7 @@ static void start_events(struct xf_report *r)
     };
 
     xf_events_init(&r->events);
+    r->events.fixed_us = xf_fixed_from_environment();
     int rc = path && *path ? xf_events_open(&r->events, path) : 0;
     if (rc)
         xf_say("%s: no events: %s: %s", r->end, path, strerror(-rc));
@@ -142,14 +144,14 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     char rejects[1024], cycles[512], reason[256];
     uint64_t now = xf_now_us();
     uint64_t memory_us = s->live_us && s->done_us ? s->done_us - s->live_us : 0;
-    uint64_t downtime_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
+    uint64_t moved_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
     uint64_t suspended_us = s->suspend_us ? now - s->suspend_us : 0;
     double rate = gbps(s->pages_sent * XF_PAGE_BYTES, memory_us);
     struct xf_events_end end = {
         .error = ok      ? NULL
                  : error ? error
                          : "",
-        .handover_us = s->done_us ? now - s->done_us : 0,
+        .context_us = s->done_us ? now - s->done_us : 0,
         .verified = ok && s->pages_verified ? 1 : -1,
         .stats = s,
     };
@@ -172,7 +174,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
             (unsigned long long)s->pages_compressed, (unsigned long long)s->pages_repaired, rate,
             (unsigned long long)(port->tx_bytes + port->rx_bytes),
             (unsigned long long)port->tx_packets, (unsigned long long)port->rx_packets,
-            ms(memory_us), ms(downtime_us), ms(s->predicted_us), ms(now - r->start_us));
+            ms(memory_us), ms(moved_us), ms(s->predicted_us), ms(now - r->start_us));
 
     if (ok && s->pages_deferred)
         xf_say("%s: %llu pages were deferred: the guest had given them back", r->end,
@@ -183,8 +185,8 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     else if (ok && s->pages_verified)
         xf_say("%s: verified %llu pages", r->end, (unsigned long long)s->pages_verified);
 
-    /* downtime_us: suspend to the last page landed; suspended_us: to where libxl takes over again.
-     */
+    /* suspended_memory_us: suspend to the last page landed; suspended_us: to where libxl takes over
+       again. Neither is the downtime, which nobody knows here. */
     xf_say(
         "result {\"end\":\"%s\",\"domid\":%u,\"ok\":%s,\"error\":\"%s\",\"lanes\":%u,\"rounds\":%u,"
         "\"pages_total\":%llu,\"pages_sent\":%llu,\"pages_zero\":%llu,\"pages_repaired\":%llu,"
@@ -195,7 +197,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
         "\"packets_lost\":%llu,\"port_up_us\":%llu,"
         "\"port_down_us\":%llu,"
         "\"memory_us\":%llu,"
-        "\"downtime_us\":%llu,\"predicted_downtime_us\":%llu,"
+        "\"suspended_memory_us\":%llu,\"predicted_copy_us\":%llu,"
         "\"throttle_pct\":%u,\"suspended_us\":%llu,\"total_us\":%llu,"
         "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
         "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
@@ -211,7 +213,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
         (unsigned long long)s->rtt_us, (unsigned long long)s->limit_bytes_per_s * 8,
         (unsigned long long)s->packets_lost, (unsigned long long)r->port_up_us,
         (unsigned long long)r->port_down_us, (unsigned long long)memory_us,
-        (unsigned long long)downtime_us, (unsigned long long)s->predicted_us, s->throttle_pct,
+        (unsigned long long)moved_us, (unsigned long long)s->predicted_us, s->throttle_pct,
         (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
         us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
         (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,

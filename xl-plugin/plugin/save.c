@@ -27,6 +27,7 @@
 #include "begun.h"
 #include "config.h"
 #include "ended.h"
+#include "fixed.h"
 #include "guest_source.h"
 #include "orders.h"
 #include "transport/base/idle.h"
@@ -234,7 +235,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     xf_source_config_init(&config);
     config.offer = s.offer;
     xf_policy_init(&policy);
-    policy.max_downtime_us = s.config.max_downtime_us;
+    policy.max_downtime_us = xf_fixed_copy_us(s.config.max_downtime_us, s.report.events.fixed_us);
     policy.on_busy = s.config.on_busy;
     policy.throttle = s.config.throttle;
     policy.until_us =

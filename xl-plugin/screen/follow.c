@@ -59,31 +59,25 @@ static void catch_signals(void)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static const char *ms(char *to, size_t size, uint64_t us)
-{
-    snprintf(to, size, us < 10000 ? "%.1f" : "%.0f", (double)us / 1e3);
-    return to;
-}
-
 static void print_downtime(const struct xf_story *s)
 {
-    static const char *const names[XF_DOWNTIME_PARTS] = {"suspend", "copy", "verify", "handover"};
-    uint64_t sum = 0;
-    char text[40];
+    char text[XF_DOWNTIME_BYTES], copy[40], whole[40], *parts;
 
-    if (!s->have_downtime)
+    if (!xf_downtime_any(&s->downtime))
         return;
-    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
-        sum += s->downtime_us[i];
-    fprintf(stderr, "  downtime   %s ms:", ms(text, sizeof(text), sum));
-    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
-        if (i != XF_DOWNTIME_VERIFY || s->downtime_us[i])
-            fprintf(stderr, "%s %s %s", i ? "," : "", names[i],
-                    ms(text, sizeof(text), s->downtime_us[i]));
-    fputc('\n', stderr);
+    /* The parts have a line of their own: both make more than 80 columns. */
+    fprintf(stderr, "  downtime   %s\n",
+            strtok_r(xf_downtime_show(text, &s->downtime), ":", &parts));
+    fprintf(stderr, "            %s\n", parts);
+    if (!s->predicted_copy_us)
+        return;
+    xf_live_time(copy, sizeof(copy), s->predicted_copy_us);
     if (s->predicted_us)
-        fprintf(stderr, "  predicted  %s ms for suspend and copy\n",
-                ms(text, sizeof(text), s->predicted_us));
+        fprintf(stderr, "  predicted  %s: copy %s, the rest as in earlier moves\n",
+                xf_live_time(whole, sizeof(whole), s->predicted_us), copy);
+    else
+        fprintf(stderr, "  predicted  copy %s; the rest is known after a first move to that host\n",
+                copy);
 }
 
 static void print_table(const struct xf_story *s)

@@ -25,9 +25,6 @@
 
 const char *const xf_history_results[XF_HISTORY_RESULTS] = {"moved", "failed", "cancelled"};
 
-static const char *const parts[XF_DOWNTIME_PARTS] = {"suspend_us", "copy_us", "verify_us",
-                                                     "handover_us"};
-
 /* 128 and SIGHUP, SIGINT, SIGTERM: so a move ends that was cancelled. */
 enum xf_history_result xf_history_result(const struct xf_history_move *m)
 {
@@ -35,15 +32,6 @@ enum xf_history_result xf_history_result(const struct xf_history_move *m)
         return XF_HISTORY_MOVED;
     return m->status == 129 || m->status == 130 || m->status == 143 ? XF_HISTORY_CANCELLED
                                                                     : XF_HISTORY_FAILED;
-}
-
-uint64_t xf_history_downtime_us(const struct xf_history_move *m)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
-        sum += m->downtime_us[i];
-    return sum;
 }
 
 /* ---- from events -------------------------------------------------------------------------- */
@@ -63,9 +51,8 @@ void xf_history_take_events(struct xf_history_move *m, const char *path, uint64_
         m->began = true;
         m->done = s.done;
         m->time_us = s.time_us;
-        m->total_us = s.end_us ? s.end_us : s.now_us;
-        m->have_downtime = s.have_downtime;
-        memcpy(m->downtime_us, s.downtime_us, sizeof(m->downtime_us));
+        m->total_us = s.total_us ? s.total_us : s.now_us;
+        m->downtime = s.downtime;
         m->rounds = s.totals.rounds;
         m->bytes = s.totals.bytes_wire;
         m->pages = s.totals.pages_sent;
@@ -146,11 +133,11 @@ void xf_history_put(struct json_object *o, const struct xf_history_move *m)
         return;
     json_object_object_add(o, "done", json_object_new_boolean(m->done));
     put_u64(o, "total_us", m->total_us);
-    if (m->have_downtime) {
-        put_u64(o, "downtime_us", xf_history_downtime_us(m));
+    if (m->downtime.whole)
+        put_u64(o, "downtime_us", m->downtime.us);
+    if (xf_downtime_any(&m->downtime)) {
         downtime = json_object_new_object();
-        for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
-            put_u64(downtime, parts[i], m->downtime_us[i]);
+        xf_downtime_put(downtime, &m->downtime);
         json_object_object_add(o, "downtime", downtime);
     }
     put_u64(o, "rounds", m->rounds);
@@ -226,10 +213,12 @@ static void parse_move(struct xf_history_move *m, struct json_object *o)
     m->began = json_object_object_get_ex(o, "done", &v);
     m->done = m->began && json_object_get_boolean(v);
     m->total_us = get_u64(o, "total_us");
-    m->have_downtime =
-        json_object_object_get_ex(o, "downtime", &v) && json_object_is_type(v, json_type_object);
-    for (unsigned i = 0; i < XF_DOWNTIME_PARTS && m->have_downtime; i++)
-        m->downtime_us[i] = get_u64(v, parts[i]);
+    if (json_object_object_get_ex(o, "downtime", &v) && json_object_is_type(v, json_type_object))
+        xf_downtime_take(&m->downtime, v);
+    /* Before 0.11.0 it ended with the memory, and had other parts: nothing to compare with. */
+    m->downtime.whole =
+        m->downtime.have[XF_DOWNTIME_FREEZE] && json_object_object_get_ex(o, "downtime_us", &v);
+    m->downtime.us = m->downtime.whole ? get_u64(o, "downtime_us") : 0;
     m->rounds = get_u64(o, "rounds");
     m->bytes = get_u64(o, "bytes");
     m->pages = get_u64(o, "pages_sent");

@@ -45,14 +45,12 @@ struct xf_history_move {
     bool this_boot;   /* of what was read */
     bool began;       /* its memory began to move, and so what follows is known */
     bool done;        /* all of it came */
-    bool have_downtime;
-    uint64_t total_us;                       /* of the memory, with its connection */
-    uint64_t downtime_us[XF_DOWNTIME_PARTS]; /* its parts */
+    struct xf_downtime downtime;
+    uint64_t total_us; /* until the guest runs at the target, or the memory's end */
     uint64_t rounds, bytes, pages, repaired, deferred, lost, payload_bps, bandwidth_bps;
 };
 
 enum xf_history_result xf_history_result(const struct xf_history_move *m);
-uint64_t xf_history_downtime_us(const struct xf_history_move *m);
 
 /* Takes what the events of that file tell, from that byte on; nothing if there are none. */
 void xf_history_take_events(struct xf_history_move *m, const char *path, uint64_t from);

@@ -78,8 +78,8 @@ static void make_row(struct row *r, const struct xf_history_move *m)
     strcpy(r->cell[DOWNTIME], "-");
     strcpy(r->cell[TOTAL], "-");
     strcpy(r->cell[BYTES], "-");
-    if (m->have_downtime)
-        xf_live_time(r->cell[DOWNTIME], sizeof(r->cell[DOWNTIME]), xf_history_downtime_us(m));
+    if (m->downtime.whole)
+        xf_live_time(r->cell[DOWNTIME], sizeof(r->cell[DOWNTIME]), m->downtime.us);
     if (m->began) {
         xf_live_time(r->cell[TOTAL], sizeof(r->cell[TOTAL]), m->total_us);
         xf_number_show_size(r->cell[BYTES], sizeof(r->cell[BYTES]), m->bytes);

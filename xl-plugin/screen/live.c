@@ -87,7 +87,8 @@ uint64_t xf_live_eta_us(const struct xf_live_now *now)
         speed -= (double)now->dirty_pages / (double)now->dirty_us;
     if (speed <= 0 || left / speed >= (double)ETA_MAX_US)
         return 0;
-    return (uint64_t)(left / speed) + now->predicted_us;
+    return (uint64_t)(left / speed) +
+           (now->predicted_us ? now->predicted_us : now->predicted_copy_us);
 }
 
 /* ---- the line ----------------------------------------------------------------------------- */
@@ -142,6 +143,8 @@ static void add_rest(struct draft *d, const struct xf_live_now *now)
                                            (double)now->dirty_us)));
     if (now->predicted_us && !strcmp(now->phase, "live"))
         add(d, "downtime %s", xf_live_time(text, sizeof(text), now->predicted_us));
+    else if (now->predicted_copy_us && !strcmp(now->phase, "live"))
+        add(d, "last round %s", xf_live_time(text, sizeof(text), now->predicted_copy_us));
     if (eta_us)
         add(d, "ETA %s", xf_live_time(text, sizeof(text), eta_us));
     if (now->round && now->done_known && now->pages)

@@ -16,17 +16,18 @@
 
 /* 0: not known. */
 struct xf_live_now {
-    char phase[16];        /* xf_phase_name(), "verify", "handover" */
-    uint64_t round, pages; /* the round's, to be sent */
-    uint64_t pages_done;   /* of those; only if done_known */
-    uint64_t pages_total;  /* of the guest */
-    uint64_t round_us;     /* since the round began */
-    uint64_t bytes;        /* sent until now, all rounds */
-    uint64_t bps;          /* on the wire, newest (rewritten line) */
-    uint64_t round_bps;    /* of the whole round (a line a round) */
-    uint64_t dirty_pages;  /* written by the guest during the round before, */
-    uint64_t dirty_us;     /* and how long that was */
-    uint64_t predicted_us; /* the downtime, if it were now */
+    char phase[16];             /* xf_phase_name(), "verify", "handover" */
+    uint64_t round, pages;      /* the round's, to be sent */
+    uint64_t pages_done;        /* of those; only if done_known */
+    uint64_t pages_total;       /* of the guest */
+    uint64_t round_us;          /* since the round began */
+    uint64_t bytes;             /* sent until now, all rounds */
+    uint64_t bps;               /* on the wire, newest (rewritten line) */
+    uint64_t round_bps;         /* of the whole round (a line a round) */
+    uint64_t dirty_pages;       /* written by the guest during the round before, */
+    uint64_t dirty_us;          /* and how long that was */
+    uint64_t predicted_us;      /* the downtime, if it were now ... */
+    uint64_t predicted_copy_us; /* ... and of it what the pages take */
     bool done_known;
 };
 

@@ -72,12 +72,21 @@ static void put_last(FILE *to, const struct xf_history_move *last)
         return;
     put_seconds(to, "last_start_timestamp_seconds", "When the last migration began.",
                 last->time_us);
-    put_seconds(to, "last_duration_seconds", "Of the last migration's memory, with its connection.",
-                last->total_us);
+    put_seconds(to, "last_duration_seconds",
+                "The last migration, until its guest ran at the target.", last->total_us);
     put(to, "last_rounds", "gauge", "Of the last migration.", last->rounds);
-    if (last->have_downtime)
+    if (last->downtime.whole)
         put_seconds(to, "last_downtime_seconds", "The last migration's downtime.",
-                    xf_history_downtime_us(last));
+                    last->downtime.us);
+    if (!xf_downtime_any(&last->downtime))
+        return;
+    head(to, "last_downtime_part_seconds", "gauge", "Parts of it, those that were measured.");
+    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
+        if (last->downtime.have[i])
+            fprintf(to,
+                    "xl_fast_last_downtime_part_seconds{part=\"%s\"} %" PRIu64 ".%06" PRIu64 "\n",
+                    xf_downtime_names[i], last->downtime.part_us[i] / 1000000,
+                    last->downtime.part_us[i] % 1000000);
 }
 
 static void put_all(FILE *to, const struct metrics *m)

@@ -89,10 +89,10 @@ int xf_movelog_text(char text[XF_MOVELOG_BYTES], const struct xf_history_move *m
     add(text, "%s (%s) %s %s", xf_live_plain(guest, sizeof(guest), m->guest), m->uuid,
         verbs[result], to);
     if (result == XF_HISTORY_MOVED) {
-        if (m->have_downtime)
-            add(text, ": downtime %s", xf_live_time(time, sizeof(time), xf_history_downtime_us(m)));
+        if (m->downtime.whole)
+            add(text, ": downtime %s", xf_live_time(time, sizeof(time), m->downtime.us));
         if (m->began)
-            add(text, "%s total %s, %s", m->have_downtime ? "," : ":",
+            add(text, "%s total %s, %s", m->downtime.whole ? "," : ":",
                 xf_live_time(time, sizeof(time), m->total_us),
                 xf_number_show_size(size, sizeof(size), m->bytes));
         return LOG_NOTICE;

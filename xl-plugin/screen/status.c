@@ -82,6 +82,8 @@ static struct json_object *json_of(const struct xf_moving *m, const struct xf_st
                 (uint64_t)((double)n->dirty_pages * 8 * 4096e6 / (double)n->dirty_us));
     if (n->predicted_us)
         put_u64(o, "predicted_downtime_us", n->predicted_us);
+    if (n->predicted_copy_us)
+        put_u64(o, "predicted_copy_us", n->predicted_copy_us);
     if (xf_live_eta_us(n))
         put_u64(o, "eta_us", xf_live_eta_us(n));
     return o;

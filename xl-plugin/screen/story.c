@@ -119,8 +119,6 @@ static int add_progress(struct xf_story *s, struct json_object *o, uint64_t t_us
 
 static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us)
 {
-    static const char *const parts[XF_DOWNTIME_PARTS] = {"suspend_us", "copy_us", "verify_us",
-                                                         "handover_us"};
     struct json_object *inner;
     struct xf_stats *t = &s->totals;
 
@@ -148,15 +146,20 @@ static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us
     if (!s->total_us)
         s->total_us = t_us;
     if (json_object_object_get_ex(o, "downtime", &inner) &&
-        json_object_is_type(inner, json_type_object)) {
-        s->have_downtime = true;
-        for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
-            s->downtime_us[i] = get_u64(inner, parts[i], NULL);
-    }
+        json_object_is_type(inner, json_type_object))
+        xf_downtime_take(&s->downtime, inner);
     if (json_object_object_get_ex(o, "rejects", &inner) &&
         json_object_is_type(inner, json_type_object))
         for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
             t->rejects[i] = get_u64(inner, xf_reject_names[i], NULL);
+}
+
+static void take_started(struct xf_story *s, struct json_object *o, uint64_t t_us)
+{
+    s->downtime.us = get_u64(o, "downtime_us", &s->downtime.whole);
+    xf_downtime_take(&s->downtime, o);
+    if (s->total_us == s->end_us)
+        s->total_us = t_us;
 }
 
 /* ---- the newest state, for the live line ------------------------------------------------------
@@ -204,6 +207,7 @@ static void progress_now(struct xf_story *s, struct json_object *o, uint64_t t_u
     n->bytes = get_u64(o, "bytes", NULL);
     n->bps = get_u64(o, "wire_bps", NULL);
     n->predicted_us = get_u64(o, "predicted_downtime_us", NULL);
+    n->predicted_copy_us = get_u64(o, "predicted_copy_us", NULL);
     if (get_u64(o, "round", NULL) != n->round || !n->round)
         return;
     n->pages_done = get_u64(o, "pages_done", &n->done_known);
@@ -241,6 +245,7 @@ static int take_event(struct xf_story *s, struct json_object *o)
         get_text(o, "guest", s->guest, sizeof(s->guest));
         get_text(o, "host", s->host, sizeof(s->host));
         s->time_us = get_u64(o, "time_us", NULL);
+        s->clock_us = get_u64(o, "clock_us", NULL);
         s->domid = (int64_t)get_u64(o, "domid", &have);
         if (!have)
             s->domid = -1;
@@ -263,6 +268,7 @@ static int take_event(struct xf_story *s, struct json_object *o)
     if (!strcmp(event, "suspend")) {
         s->suspend_us = t_us;
         s->predicted_us = get_u64(o, "predicted_downtime_us", NULL);
+        s->predicted_copy_us = get_u64(o, "predicted_copy_us", NULL);
     } else if (!strcmp(event, "done") || !strcmp(event, "failed")) {
         s->done = event[0] == 'd';
         s->failed = event[0] == 'f';
@@ -271,6 +277,8 @@ static int take_event(struct xf_story *s, struct json_object *o)
         take_totals(s, o, t_us);
     } else if (!strcmp(event, "set")) {
         take_set(s, o);
+    } else if (!strcmp(event, "started")) {
+        take_started(s, o, t_us);
     } else if (!strcmp(event, "wait")) {
         s->waits = true;
     } else if (!strcmp(event, "exit")) {

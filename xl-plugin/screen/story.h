@@ -13,6 +13,7 @@
 
 #include "transport/base/stats.h"
 #include "transport/steer.h"
+#include "downtime.h"
 #include "live.h"
 
 #define XF_STORY_ERR_BYTES 160
@@ -32,23 +33,22 @@ struct xf_story_round {
     bool suspended, over, have_zero, have_dirty; /* what only some events tell */
 };
 
-enum { XF_DOWNTIME_SUSPEND, XF_DOWNTIME_COPY, XF_DOWNTIME_VERIFY, XF_DOWNTIME_HANDOVER };
-#define XF_DOWNTIME_PARTS 4
-
 struct xf_story {
     char program[16], guest[1024], host[1024], error[1024];
     uint64_t time_us; /* of the start, since 1970 */
     struct xf_story_round *rounds;
     size_t rounds_n, rounds_cap;
-    struct xf_samples bytes;                   /* sent until then */
-    struct xf_samples remaining;               /* pages of the round still to be sent */
-    uint64_t suspend_us, predicted_us, end_us; /* 0: not told */
-    uint64_t total_us; /* of the whole move; end_us where the events do not say another one */
-    bool done, failed, have_verified, verified, have_downtime, have_status;
+    struct xf_samples bytes;     /* sent until then */
+    struct xf_samples remaining; /* pages of the round still to be sent */
+    uint64_t clock_us;           /* the source's monotonic clock when its times begin */
+    uint64_t suspend_us, end_us; /* 0: not told */
+    uint64_t predicted_us, predicted_copy_us; /* the downtime, and what the last round brings */
+    uint64_t total_us; /* of the whole move; as far as it is told where the events do not say */
+    bool done, failed, have_verified, verified, have_status;
     bool waits; /* for its turn, before its start */
     int status;
     uint64_t dropped;
-    uint64_t downtime_us[XF_DOWNTIME_PARTS];
+    struct xf_downtime downtime;
     struct xf_stats totals; /* its counters, as far as the last event has them */
     uint64_t memory_us, payload_bps;
     struct xf_steer set;                    /* by the newest event of it */

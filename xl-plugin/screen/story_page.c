@@ -45,7 +45,8 @@ static const char style[] =
     ".wide { grid-column: 1 / -1; }\n"
     "svg { display: block; width: 100%; height: auto; }\n"
     ".p0 { --part: var(--p0); } .p1 { --part: var(--p1); } .p2 { --part: var(--p2); }\n"
-    ".p3 { --part: var(--p3); } rect[class^=p] { fill: var(--part); }\n"
+    ".p3 { --part: var(--p3); } .p4 { --part: var(--p4); } .p5 { --part: var(--p5); }\n"
+    "rect[class^=p] { fill: var(--part); }\n"
     "ul { list-style: none; margin: .5rem 0 0; padding: 0; }\n"
     "li::before { content: \"\"; display: inline-block; width: .75em; height: .75em;\n"
     "  margin-right: .5em; border-radius: 2px; background: var(--part); }\n"
@@ -96,15 +97,6 @@ static const char *show_rate(char out[32], double bps)
     else
         snprintf(out, 32, bps >= 1e7 ? "%.0f Mbit/s" : "%.2f Mbit/s", bps / 1e6);
     return out;
-}
-
-static uint64_t downtime_us(const struct xf_story *s)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
-        sum += s->downtime_us[i];
-    return sum;
 }
 
 /* ---- head --------------------------------------------------------------------------------- */
@@ -171,8 +163,8 @@ static void put_facts(const struct xf_story *s, FILE *to)
     fputs("<dl class=\"facts\">\n", to);
     if (t->pages_total)
         put_fact("Memory", show_pages(text, t->pages_total), to);
-    if (s->have_downtime)
-        put_fact("Downtime", show_time(text, downtime_us(s)), to);
+    if (s->downtime.whole)
+        put_fact("Downtime", show_time(text, s->downtime.us), to);
     if (s->total_us)
         put_fact("Total", show_time(text, s->total_us), to);
     if (s->memory_us)
@@ -333,39 +325,43 @@ out:
 static void put_downtime(const struct xf_story *s, FILE *to)
 {
     static const char *const names[XF_DOWNTIME_PARTS] = {
-        "Suspending the guest", "Sending the last round", "Comparing both ends",
-        "Handing over to the toolstack"};
-    uint64_t sum = downtime_us(s);
+        "Freeze: suspending the guest",      "Copy: the last round",
+        "Verify: comparing both ends",       "Context: the guest&#39;s state is sent",
+        "Devices: the target attaches them", "Go: the target starts the guest"};
+    const struct xf_downtime *d = &s->downtime;
+    uint64_t sum = xf_downtime_sum_us(d);
     double x = 0;
     char text[32];
 
     fputs("<section class=\"wide\">\n<h2>Downtime</h2>\n", to);
-    if (!s->have_downtime || !sum) {
+    if (!sum) {
         fprintf(to, "<p class=\"soft\">%s</p>\n</section>\n",
                 s->suspend_us ? "The guest was suspended, but its last round did not end."
                               : "The guest was not suspended.");
         return;
     }
-    fprintf(to, "<p>%s", show_time(text, sum));
+    fprintf(to, "<p>%s%s", d->whole ? "" : "At least ", show_time(text, d->whole ? d->us : sum));
     if (s->predicted_us)
-        fprintf(to, "; suspending and the last round were predicted to take %s",
-                show_time(text, s->predicted_us));
+        fprintf(to, "; predicted were %s", show_time(text, s->predicted_us));
+    else if (s->predicted_copy_us)
+        fprintf(to, "; the last round was predicted to take %s",
+                show_time(text, s->predicted_copy_us));
     fputs("</p>\n<svg viewBox=\"0 0 960 28\" preserveAspectRatio=\"none\" style=\"height:1.75rem\" "
           "role=\"img\" aria-label=\"Parts of the downtime\">\n",
           to);
     for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++) {
-        double width = 960.0 * (double)s->downtime_us[i] / (double)sum;
+        double width = 960.0 * (double)d->part_us[i] / (double)sum;
 
-        if (s->downtime_us[i])
+        if (d->part_us[i])
             fprintf(to, "<rect class=\"p%u\" x=\"%.2f\" width=\"%.2f\" height=\"28\"/>\n", i, x,
                     width);
         x += width;
     }
     fputs("</svg>\n<ul>\n", to);
     for (unsigned i = 0; i < XF_DOWNTIME_PARTS; i++)
-        if (s->downtime_us[i])
+        if (d->have[i])
             fprintf(to, "<li class=\"p%u\">%s: %s</li>\n", i, names[i],
-                    show_time(text, s->downtime_us[i]));
+                    show_time(text, d->part_us[i]));
     fputs("</ul>\n</section>\n", to);
 }
 

@@ -51,6 +51,20 @@ static void rounds_shrink(void **state)
     assert_int_equal(f.downtime_us, 500000);
 }
 
+/* What comes besides the pages is taken off first: 200 ms more, and the 250 ms of the second round
+   are too many. If it alone is too long, it changes nothing but the sum. */
+static void what_comes_besides_counts(void **state)
+{
+    struct xf_forecast f = forecast(RATE / 2, 300000, 200000);
+
+    (void)state;
+    assert_int_equal(f.rounds, 5);
+    assert_int_equal(f.downtime_us, 262000);
+    f = forecast(RATE / 2, 300000, 7000000);
+    assert_int_equal(f.rounds, 3);
+    assert_int_equal(f.downtime_us, 7250000);
+}
+
 /* The first round, three more without progress, then all of it once more while it stands. */
 static void a_restless_guest_is_stopped(void **state)
 {
@@ -81,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quiet_guest_goes_once),
         cmocka_unit_test(rounds_shrink),
+        cmocka_unit_test(what_comes_besides_counts),
         cmocka_unit_test(a_restless_guest_is_stopped),
         cmocka_unit_test(a_guest_without_memory_takes_no_time),
     };

@@ -56,9 +56,11 @@ static struct xf_history_move a_move(unsigned n)
                                 .time_us = 1700000000000000 + n,
                                 .began = true,
                                 .done = true,
-                                .have_downtime = true,
                                 .total_us = 3600000,
-                                .downtime_us = {2000, 30000, 8000, 60000},
+                                .downtime = {.have = {true, true, false, true, true, true},
+                                             .part_us = {2000, 30000, 0, 8000, 50000, 10000},
+                                             .whole = true,
+                                             .us = 100000},
                                 .rounds = 3,
                                 .bytes = 1000 + n,
                                 .pages = 10,
@@ -129,7 +131,7 @@ static void test_added_is_read(void **unused)
     strcpy(m.from, s.newest.from);
     m.this_boot = true;
     assert_memory_equal(&s.newest, &m, sizeof(m));
-    assert_int_equal(xf_history_downtime_us(&s.newest), 100000);
+    assert_int_equal(s.newest.downtime.us, 100000);
 
     /* One whose memory never began to move has no figures. */
     m = (struct xf_history_move){.guest = "web8", .to = "hostb", .status = 130, .state = "here"};
@@ -323,6 +325,29 @@ static void test_boot(void **unused)
     assert_int_equal(sums.bytes, 1009);
 }
 
+/* Nobody heard that it was started, or an older version wrote it: parts, and no downtime. */
+static void test_parts_alone(void **unused)
+{
+    struct xf_history_move m = a_move(7);
+    struct seen s;
+
+    (void)unused;
+    m.downtime.whole = false;
+    m.downtime.us = 0;
+    assert_int_equal(xf_history_add(&m), 0);
+    s = all();
+    assert_false(s.newest.downtime.whole);
+    assert_int_equal(xf_downtime_sum_us(&s.newest.downtime), 100000);
+    append_text(
+        "{\"version\":1,\"guest\":\"web9\",\"status\":0,\"done\":true,\"downtime_us\":92000,"
+        "\"downtime\":{\"suspend_us\":2000,\"copy_us\":30000,\"verify_us\":0,"
+        "\"handover_us\":60000}}\n");
+    s = all();
+    assert_int_equal(s.n, 2);
+    assert_false(s.newest.downtime.whole);
+    assert_int_equal(xf_downtime_sum_us(&s.newest.downtime), 30000);
+}
+
 static void test_from_events(void **unused)
 {
     struct xf_history_move m = {.guest = "web1", .time_us = 5};
@@ -334,12 +359,12 @@ static void test_from_events(void **unused)
     assert_int_equal(mkdir(dir, 0700), 0);
     append_text(
         "what was there before\n"
-        "{\"version\":1,\"event\":\"start\",\"t_us\":0,\"time_us\":77,\"program\":\"migrate\"}\n"
-        "{\"version\":1,\"event\":\"failed\",\"t_us\":900,\"error\":\"no luck\",\"rounds\":2,"
+        "{\"version\":2,\"event\":\"start\",\"t_us\":0,\"time_us\":77,\"program\":\"migrate\"}\n"
+        "{\"version\":2,\"event\":\"failed\",\"t_us\":900,\"error\":\"no luck\",\"rounds\":2,"
         "\"bytes\":5,\"pages_sent\":6,\"rejects\":{}}\n"
-        "{\"version\":1,\"event\":\"ex");
+        "{\"version\":2,\"event\":\"ex");
     xf_history_take_events(&m, file, 22);
-    assert_true(m.began && !m.done && !m.have_downtime);
+    assert_true(m.began && !m.done && !m.downtime.whole && !xf_downtime_any(&m.downtime));
     assert_int_equal(m.time_us, 77);
     assert_int_equal(m.total_us, 900);
     assert_int_equal(m.rounds, 2);
@@ -429,9 +454,11 @@ static void test_log_is_sent(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_added_is_read), TEST(test_bounded),  TEST(test_torn_line),   TEST(test_writers),
-        TEST(test_full),          TEST(test_no_place), TEST(test_stuck_lock),  TEST(test_boot),
-        TEST(test_from_events),   TEST(test_log_text), TEST(test_log_is_sent),
+        TEST(test_added_is_read), TEST(test_bounded),     TEST(test_torn_line),
+        TEST(test_writers),       TEST(test_full),        TEST(test_no_place),
+        TEST(test_stuck_lock),    TEST(test_boot),        TEST(test_parts_alone),
+        TEST(test_log_text),      TEST(test_log_is_sent), TEST(test_from_events),
+        TEST(test_log_text),      TEST(test_log_is_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,10 +11,10 @@
 
 /* What the lines say. */
 struct seen {
-    unsigned starts, connects, begun, over, suspends, progress, ends, exits;
+    unsigned starts, connects, begun, over, suspends, progress, ends, started, exits;
     unsigned long long repaired, parts[4];
     bool suspended_before_last;
-    char end[4200], start[4200];
+    char end[4200], start[4200], suspend[4200], running[4200];
 };
 
 static unsigned long long number(const char *line, const char *key)
@@ -31,7 +31,7 @@ static bool is(const char *line, const char *event)
 {
     char text[60];
 
-    snprintf(text, sizeof(text), "{\"version\":1,\"event\":\"%s\"", event);
+    snprintf(text, sizeof(text), "{\"version\":2,\"event\":\"%s\"", event);
     return !strncmp(line, text, strlen(text));
 }
 
@@ -65,15 +65,20 @@ static void look(FILE *file, struct seen *s)
             snprintf(s->start, sizeof(s->start), "%s", line);
         } else {
             s->connects += is(line, "connected");
+            if (is(line, "suspend"))
+                snprintf(s->suspend, sizeof(s->suspend), "%s", line);
+            if (is(line, "started"))
+                snprintf(s->running, sizeof(s->running), "%s", line);
             s->suspends += is(line, "suspend");
+            s->started += is(line, "started");
             s->progress += is(line, "progress");
             s->exits += is(line, "exit");
         }
     }
-    s->parts[0] = number(s->end, "suspend_us");
+    s->parts[0] = number(s->end, "freeze_us");
     s->parts[1] = number(s->end, "copy_us");
     s->parts[2] = number(s->end, "verify_us");
-    s->parts[3] = number(s->end, "handover_us");
+    s->parts[3] = number(s->end, "context_us");
 }
 
 static void progress(void *arg, const struct xf_progress *p)
@@ -116,25 +121,60 @@ static void sessions_tell_what_they_do(void **state)
         pair_run(&p, 20000000);
         pair_assert_same(&p);
         const struct xf_stats *stats = xf_source_stats(p.source);
-        xf_events_end(&e,
-                      &(struct xf_events_end){.stats = stats, .verified = -1, .handover_us = 7});
+        xf_events_end(&e, &(struct xf_events_end){.stats = stats, .verified = -1, .context_us = 7});
+        xf_events_started(&e, &(struct xf_events_started){.downtime_us = 9}, 99000000);
         xf_events_exit(&e, 0);
 
         look(file, &s);
         if (s.begun != stats->rounds || s.over != s.begun)
             fail_msg("seed %llu: %u rounds, %u begun, %u over", (unsigned long long)seed,
                      stats->rounds, s.begun, s.over);
-        assert_int_equal(s.starts + s.connects + s.suspends + s.ends + s.exits, 5);
+        assert_int_equal(s.starts + s.connects + s.suspends + s.ends + s.started + s.exits, 6);
         assert_true(is(s.end, "done"));
         assert_true(s.suspended_before_last);
         assert_int_equal(s.repaired, stats->pages_repaired);
         assert_int_equal(s.parts[0] + s.parts[1] + s.parts[2], stats->done_us - stats->suspend_us);
         assert_true(s.parts[0] > 0 && (s.parts[1] > 0 || !c.writes_per_ms));
         assert_int_equal(s.parts[2] > 0, seed % 2);
+        assert_int_equal(!!strstr(s.end, "verify_us"), seed % 2);
         assert_int_equal(s.parts[3], 7);
         assert_in_range(s.progress, 1, stats->done_us / 200000 + 1);
         xf_events_close(&e);
         pair_close(&p);
+        fclose(file);
+    }
+}
+
+/* What is not known is not there; what comes besides the copy is added only where it is known. */
+static void only_what_is_known_is_told(void **state)
+{
+    struct xf_stats stats = {.suspend_us = 10, .suspended_us = 30, .copied_us = 80, .done_us = 80};
+    struct seen s;
+
+    (void)state;
+    for (unsigned known = 0; known < 2; known++) {
+        struct xf_events e;
+        FILE *file = open_events(&e);
+
+        if (known)
+            e.fixed_us = 1000;
+        xf_events_start(&e, &(struct xf_events_start){.program = "migrate", .domid = -1});
+        xf_events_suspend(&e, 10, 50);
+        xf_events_end(
+            &e, &(struct xf_events_end){.stats = &stats, .verified = -1, .context_us = known * 7});
+        xf_events_started(&e,
+                          &(struct xf_events_started){
+                              .downtime_us = 77, .devices_us = known * 600, .go_us = known * 50},
+                          UINT64_C(1) << 60);
+        look(file, &s);
+        assert_int_equal(number(s.suspend, "predicted_copy_us"), 50);
+        assert_int_equal(number(s.suspend, "predicted_downtime_us"), known * 1050);
+        assert_non_null(strstr(s.end, known ? "{\"freeze_us\":20,\"copy_us\":50,\"context_us\":7}"
+                                            : "{\"freeze_us\":20,\"copy_us\":50}"));
+        assert_int_equal(number(s.running, "downtime_us"), 77);
+        assert_int_equal(number(s.running, "devices_us"), known * 600);
+        assert_int_equal(!strstr(s.running, "go_us"), !known);
+        xf_events_close(&e);
         fclose(file);
     }
 }
@@ -226,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_tell_what_they_do),
+        cmocka_unit_test(only_what_is_known_is_told),
         cmocka_unit_test(texts_of_any_length_fit),
         cmocka_unit_test(what_is_set_is_told),
         cmocka_unit_test(what_nobody_reads_is_counted),

@@ -337,7 +337,7 @@ static void events_tell_the_saves_rounds(void **state)
     assert_int_equal(count_events(file, "done", line, sizeof(line)), 1);
     snprintf(rounds, sizeof(rounds), "\"rounds\":%u,", begun);
     assert_non_null(strstr(line, rounds));
-    assert_non_null(strstr(line, "\"downtime\":{\"suspend_us\":"));
+    assert_non_null(strstr(line, "\"downtime\":{\"freeze_us\":"));
     move_free(&m);
 
     /* A file that cannot be is said, and moves all the same; one that failed says why. */

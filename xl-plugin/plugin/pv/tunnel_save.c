@@ -38,6 +38,7 @@
 #include "xl-plugin/plugin/fault_points.h"
 #include "transport/source.h"
 #include "xl-plugin/plugin/begun.h"
+#include "xl-plugin/plugin/fixed.h"
 #include "transport/base/idle.h"
 #include "xl-plugin/plugin/orders.h"
 #include "xl-plugin/plugin/ports.h"
@@ -339,7 +340,8 @@ static int save(struct xf_pv_save *s)
     diverted = !rc;
     if (!rc && xf_tunnel_source_failed(s->tunnel))
         rc = -ECANCELED;
-    s->plan.policy.max_downtime_us = s->config.max_downtime_us;
+    s->plan.policy.max_downtime_us =
+        xf_fixed_copy_us(s->config.max_downtime_us, s->report.events.fixed_us);
     s->plan.policy.on_busy = s->config.on_busy;
     s->plan.policy.throttle = s->config.throttle;
     set_deadline(s);
