@@ -314,6 +314,7 @@ void xf_crew_collect(const struct xf_crew *crew, struct xf_stats *to)
 {
     struct xf_laps *laps = &to->laps;
 
+    to->threads = crew->workers_n;
     for (unsigned i = 0; i < crew->workers_n; i++) {
         const struct xf_worker *w = &crew->workers[i];
         uint64_t began = xf_count_of(&w->began), ended = xf_count_of(&w->ended);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "transport/base/clock.h"
+#include "transport/base/spent.h"
 #include "guest.h"
 
 #define PROGRESS_EVERY_US 200000u
@@ -405,6 +406,17 @@ void xf_events_set(struct xf_events *e, const struct xf_steer *steer, uint64_t n
     pthread_mutex_unlock(&e->lock);
 }
 
+static void add_time(struct line *l, const struct xf_stats *s)
+{
+    struct xf_spent spent;
+
+    xf_spent_of(&spent, s);
+    add(l, ",\"time_pct\":{");
+    for (unsigned i = 0; i < XF_SPENT_COUNT; i++)
+        add(l, "%s\"%s\":%u", i ? "," : "", xf_spent_names[i], spent.pct[i]);
+    add(l, "}");
+}
+
 /* Its parts follow each other without gaps; those of started follow them. */
 static void add_downtime(struct line *l, const struct xf_events_end *x)
 {
@@ -464,6 +476,8 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *x)
                            8e6 / (double)memory_us));
     if (s->throttle_pct)
         add_u64(&l, "throttle_pct", s->throttle_pct);
+    add_u64(&l, "lanes", s->lanes);
+    add_time(&l, s);
     add_downtime(&l, x);
     add(&l, ",\"rejects\":{");
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
@@ -489,6 +503,7 @@ void xf_events_started(struct xf_events *e, const struct xf_events_started *x, u
         add_u64(&l, "devices_us", x->devices_us);
         add_u64(&l, "go_us", x->go_us);
     }
+    add_text(&l, "limited_by", x->limited_by && *x->limited_by ? x->limited_by : NULL);
     end(e, &l);
     pthread_mutex_unlock(&e->lock);
 }

@@ -67,6 +67,7 @@ struct xf_events_end {
 struct xf_events_started {
     uint64_t downtime_us;       /* since it was asked to suspend */
     uint64_t devices_us, go_us; /* of it, what follows the parts that done has; both 0: not known */
+    const char *limited_by;     /* what kept the move from going faster; NULL or "": not known */
 };
 
 /* Not open, so that the others may be called; fixed_us is not known. */

@@ -75,6 +75,8 @@ static void collect(const struct xf_lane *l, struct xf_stats *to)
 #undef ADD
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         to->rejects[i] += xf_count_of(&c->rejects[i]);
+    for (unsigned i = 0; i < XF_WAIT_COUNT; i++)
+        to->waits[i] += xf_count_of(&c->waits[i]);
 }
 
 void xf_lanes_collect(const struct xf_session *s, struct xf_stats *to)

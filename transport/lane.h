@@ -45,6 +45,7 @@ struct xf_counts {
     XF_LANE_COUNTS(XF_COUNT_FIELD)
 #undef XF_COUNT_FIELD
     xf_count rejects[XF_REJECT_COUNT];
+    xf_count waits[XF_WAIT_COUNT];
     xf_count heard_us; /* last authentic packet */
 };
 

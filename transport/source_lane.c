@@ -133,6 +133,9 @@ void xf_source_lane_work(struct xf_source_lane *l, struct xf_worker *w, uint64_t
 
         int rc = l->sends ? xf_source_send_pages(l, w, now_us) : 0;
 
+        if (!l->sends && l->round)
+            xf_count_add(&l->lane.counts.waits[XF_WAIT_pages], 1);
+
         if (rc)
             fail(l, rc);
         else

@@ -100,6 +100,12 @@ static unsigned allowance(struct xf_source_lane *l, int64_t *drawn)
     return most < n ? (unsigned)most : n;
 }
 
+/* In this step no page is sent. */
+static void waited(struct xf_source_lane *l, enum xf_wait what)
+{
+    xf_count_add(&l->lane.counts.waits[what], 1);
+}
+
 int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t now_us)
 {
     struct xf_link *link = l->lane.session->link;
@@ -116,12 +122,19 @@ int xf_source_send_pages(struct xf_source_lane *l, struct xf_worker *w, uint64_t
     xf_lap(laps, XF_STAGE_bookkeeping);
     flush(l, w);
     xf_lap(laps, XF_STAGE_transmit);
-    if (l->pending_n || !xf_encoder_has(&l->encoder))
+    if (l->pending_n || !xf_encoder_has(&l->encoder)) {
+        waited(l, l->pending_n ? XF_WAIT_port : XF_WAIT_pages);
         return 0;
+    }
     n = allowance(l, &drawn);
+    if (!n)
+        waited(l, room(l) ? XF_WAIT_path : XF_WAIT_credit);
     xf_lap(laps, XF_STAGE_bookkeeping);
-    if (n)
+    if (n) {
         n = link->ops->tx_alloc(link, l->lane.queue, l->pending, n);
+        if (!n)
+            waited(l, XF_WAIT_port);
+    }
     xf_lap(laps, XF_STAGE_transmit);
     timed = n && l->encoder.kind == XF_ROUND_PAGES && xf_compress_wants_time(compress);
     /* A packet of hashes takes half a batch of pages; on a host a burst of them would map for

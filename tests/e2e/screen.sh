@@ -41,6 +41,7 @@ helper --save-domain 5 &
 wait $! || { echo "libxl: error: the helper has failed" >&2; exit 1; }
 [ -z "${FAKE_LATE:-}" ] || { touch "$DIR/held"; until [ -e "$DIR/go" ]; do sleep 0.05; done; }
 [ "${FAKE_STATUS:-0}" = 0 ] || { echo "libxl: error: no luck" >&2; exit "$FAKE_STATUS"; }
+echo 'xl-fast: result {"end":"target","lanes":1,"port_rx_missed":0,"time_pct":{"open":41,"write":50,"receive":3}}' >&2
 echo "migration sender: Target has acknowledged transfer." >&2
 sleep 0.2
 echo "migration sender: Target reports successful startup." >&2
@@ -79,7 +80,7 @@ hold
 {"version":2,"event":"suspend","t_us":3500000,"dirty_pages":50,"predicted_copy_us":42000}
 {"version":2,"event":"round_begin","t_us":3500000,"round":3,"pages":50,"suspended":true}
 {"version":2,"event":"round_end","t_us":3530000,"round":3,"pages":50,"duration_us":30000,"suspended":true,"bytes":42200000}
-{"version":2,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"throttle_pct":25,"downtime":{"freeze_us":2000,"copy_us":30000,"verify_us":8000,"context_us":60000},"rejects":{}}
+{"version":2,"event":"done","t_us":3600000,"verified":true,"rounds":3,"pages_total":10000,"pages_sent":10550,"pages_zero":10,"pages_repaired":7,"pages_verified":10000,"bytes":42200000,"packets_sent":12345,"packets_lost":7,"path_bps":1,"rtt_us":1,"memory_us":3230000,"payload_bps":1290000000,"throttle_pct":25,"lanes":1,"time_pct":{"seal":50,"wait_path":49},"downtime":{"freeze_us":2000,"copy_us":30000,"verify_us":8000,"context_us":60000},"rejects":{}}
 END_EVENTS
 grep -v hold "$dir/all" >"$dir/events"
 
@@ -122,7 +123,8 @@ ends 0
 [ ! -s "$work/out" ] || fail "something on stdout"
 has err 'live  round 1  100 %  0.13 Gbit/s' 'live  round 2  100 %' 'suspended  round 3  100 %' \
     'web1 has moved to hostb' 'rounds     3' 'data       40.2 MiB in 12345 packets, for a guest of 39.1 MiB' \
-    'predicted  copy 42 ms; the rest is known after a first move to that host' "throttled  to 25 % of the guest's CPU time" 'rate       1.29 Gbit/s' 'repaired   7 pages' \
+    'predicted  copy 42 ms; the rest is known after a first move to that host' "throttled  to 25 % of the guest's CPU time" 'rate       1.29 Gbit/s' \
+    "limited by the target's core: 94 % busy, open and write 91 %;" '             a second lane may help' 'repaired   7 pages' \
     'verified   all 10000 pages'
 grep -qE '^  downtime   [0-9]{3,5} ms$' "$work/err" && grep -qE '^             freeze 2.0, copy 30, verify 8.0, context 60, devices [0-9.]+, go [0-9]{3,5}$' "$work/err" ||
     fail "no downtime: $(grep downtime "$work/err")"
@@ -150,7 +152,7 @@ has err Ready
 lacks err 'has moved'
 
 run --json
-has out '"event":"done"' '"status":0'
+has out '"event":"done"' '"status":0' "\"limited_by\":\"the target's core: 94 % busy"
 [ "$(wc -l <"$work/err")" = 1 ] || fail "--json: more than one line on stderr"
 
 # ---- a helper that was killed while it had slowed the guest down -----------------------------------------

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "laps.h"
+#include "waits.h"
 
 /* X(name, meaning): why a packet was dropped. */
 #define XF_REJECTS(X)                                                                              \
@@ -62,6 +63,7 @@ struct xf_stats {
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
     uint32_t rounds;         /* rounds of pages, the final one included */
     uint32_t lanes;          /* of the session */
+    uint32_t threads;        /* that run them */
     uint32_t throttle_pct; /* CPU time that was left to the guest, at the least; 0 = all (source) */
     uint64_t bytes_wire;   /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;
@@ -77,7 +79,8 @@ struct xf_stats {
     uint64_t copied_us;         /* the last round of pages was counted (source) */
     uint64_t done_us; /* last page landed (target) or known to have (source); 0 = not yet */
     uint64_t rejects[XF_REJECT_COUNT];
-    struct xf_laps laps; /* where the cycles went */
+    uint64_t waits[XF_WAIT_COUNT]; /* a lane's steps that sent no page, by why (source) */
+    struct xf_laps laps;           /* where the cycles went */
 };
 
 struct xf_progress {

@@ -11,6 +11,7 @@
 
 #include "transport/base/clock.h"
 #include "xl-plugin/cli/number.h"
+#include "xl-plugin/screen/limiter.h"
 #include "xl-plugin/screen/timing.h"
 
 bool xf_demo_verified(const struct xf_demo_outcome *o)
@@ -79,6 +80,38 @@ static uint64_t rejects(const struct xf_demo_outcome *o, unsigned i)
     return o->source.stats.rejects[i] + o->target.stats.rejects[i];
 }
 
+/* In a sentence, what kept it from going faster. */
+static const char *limited_by(char to[XF_LIMITER_BYTES], const struct xf_demo_outcome *o)
+{
+    const struct xf_stats *s = &o->source.stats;
+    struct xf_limiter l = {
+        .source = {.known = o->have_source, .lanes = s->lanes},
+        .target = {.known = o->have_target, .lanes = o->target.stats.lanes},
+        .memory_us = between(s->live_us, s->done_us),
+        .wire_bps = wire_bps(o),
+        .bandwidth_bps = s->limit_bytes_per_s * 8,
+        .path_bps = s->path_bytes_per_s * 8,
+        .packets_sent = s->packets_sent,
+        .packets_lost = s->packets_lost,
+        .target_dropped = o->target.link.rx_port_missed,
+    };
+
+    xf_spent_of(&l.source.spent, s);
+    xf_spent_of(&l.target.spent, &o->target.stats);
+    return xf_limiter_say(to, &l);
+}
+
+static struct json_object *time_json(const struct xf_stats *s)
+{
+    struct json_object *j = json_object_new_object();
+    struct xf_spent spent;
+
+    xf_spent_of(&spent, s);
+    for (unsigned i = 0; i < XF_SPENT_COUNT; i++)
+        json_object_object_add(j, xf_spent_names[i], json_object_new_int((int)spent.pct[i]));
+    return j;
+}
+
 /* ---- JSON --------------------------------------------------------------------------------- */
 
 static void put_u64(struct json_object *to, const char *key, uint64_t v)
@@ -119,6 +152,8 @@ static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
     const struct xf_stats *s = &o->source.stats;
     struct json_object *injected = json_object_new_object();
     struct json_object *rejected = json_object_new_object();
+    struct json_object *time = json_object_new_object();
+    char limit[XF_LIMITER_BYTES];
 
     put_u64(to, "pages_total", s->pages_total);
     put_u64(to, "pages_sent", s->pages_sent);
@@ -153,6 +188,10 @@ static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
     json_object_object_add(to, "rejects", rejected);
     json_object_object_add(to, "cycles_per_page",
                            xf_timing_json(&o->source.stats, &o->target.stats));
+    json_object_object_add(time, "source", time_json(&o->source.stats));
+    json_object_object_add(time, "target", time_json(&o->target.stats));
+    json_object_object_add(to, "time_pct", time);
+    json_object_object_add(to, "limited_by", json_object_new_string(limited_by(limit, o)));
     put_hash(to, "hash_source", o->source.hash);
     put_hash(to, "hash_target", o->target.hash);
 }
@@ -171,7 +210,8 @@ void xf_demo_report_json(const struct xf_demo_outcome *o)
     if (o->have_source && o->have_target)
         put_results(j, o);
     put_settings(j, o->options);
-    puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
+    puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                               JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(j);
 }
 
@@ -179,6 +219,7 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
 {
     struct xf_stats stats = o->source.stats;
     uint64_t all[XF_REJECT_COUNT];
+    char limit[XF_LIMITER_BYTES];
     bool compared = o->have_source && o->have_target;
     struct xf_events_end end = {
         .error = o->error[0] ? o->error : NULL,
@@ -197,7 +238,9 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
         all[i] = rejects(o, i);
     xf_events_end(events, &end);
     if (!end.error && compared)
-        xf_events_started(events, &(struct xf_events_started){.downtime_us = downtime_us(o)},
+        xf_events_started(events,
+                          &(struct xf_events_started){.downtime_us = downtime_us(o),
+                                                      .limited_by = limited_by(limit, o)},
                           xf_now_us());
 }
 
@@ -262,7 +305,8 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
 {
     const struct xf_demo_options *opt = o->options;
     const struct xf_stats *s = &o->source.stats;
-    char size[32], rate[32], wire[32], saved[32];
+    char size[32], rate[32], wire[32], saved[32], limit[XF_LIMITER_BYTES];
+    const char *half;
 
     if (o->stayed)
         printf("\n  STAYED: the guest keeps running at the source, where it wrote %" PRIu64
@@ -299,6 +343,11 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
     printf("  downtime    %.3f ms, predicted %.3f ms\n", (double)downtime_us(o) / 1e3,
            (double)s->predicted_us / 1e3);
     printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
+    limited_by(limit, o);
+    half = xf_limiter_split(limit);
+    printf("  limited by  %s\n", limit);
+    if (half)
+        printf("              %s\n", half);
     if (s->throttle_pct)
         printf("  throttled   to %" PRIu32 " %% of the guest's speed until it was suspended\n",
                s->throttle_pct);

@@ -22,16 +22,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <json-c/json.h>
+
 #include "say.h"
 #include "steps.h"
 #include "transport/base/clock.h"
 #include "transport/events.h"
 #include "xl-plugin/screen/story.h"
 
-#define LINE_BYTES 512 /* of a longer line, the beginning counts */
-#define LOOK_MS    500 /* where the file's changes cannot be watched */
+#define LINE_BYTES 4096 /* of a longer line, the beginning counts */
+#define LOOK_MS    500  /* where the file's changes cannot be watched */
 
 static const char ready[] = "migration sender: Target has acknowledged transfer.";
+static const char result[] = "xl-fast: result {\"end\":\"target\"";
 static const char started[] = "migration sender: Target reports successful startup.";
 
 struct listener {
@@ -40,19 +43,26 @@ struct listener {
     char line[LINE_BYTES];
     size_t len;
     uint64_t ready_us; /* 0: not yet */
-    bool over;         /* all is heard */
+    struct xf_limiter_end target;
+    uint64_t target_dropped;
+    bool over; /* all is heard */
 };
 
 /* Only into the file that was begun: nobody reads another that has taken its place. */
-static void tell(const struct xf_migrate *m, const struct xf_story *s, uint64_t ready_us,
-                 uint64_t now_us)
+static void tell(const struct listener *l, const struct xf_story *s, uint64_t now_us)
 {
+    const struct xf_migrate *m = l->m;
     const uint64_t done_us = s->clock_us + s->end_us;
-    struct xf_events_started x = {.devices_us = ready_us > done_us ? ready_us - done_us : 0,
-                                  .go_us = now_us - ready_us};
+    char limit[XF_LIMITER_BYTES];
+    struct xf_limiter limiter = xf_story_limiter(s);
+    struct xf_events_started x = {.devices_us = l->ready_us > done_us ? l->ready_us - done_us : 0,
+                                  .go_us = now_us - l->ready_us};
     struct xf_events events;
     struct stat st;
 
+    limiter.target = l->target;
+    limiter.target_dropped = l->target_dropped;
+    x.limited_by = xf_limiter_say(limit, &limiter);
     x.downtime_us = xf_downtime_sum_us(&s->downtime) + x.devices_us + x.go_us;
     if (stat(m->events, &st) || st.st_dev != m->events_dev || st.st_ino != m->events_ino)
         return;
@@ -87,18 +97,36 @@ static void take_started(struct listener *l)
 
     l->over = true;
     if (read_story(l->m, &s) && s.clock_us)
-        tell(l->m, &s, l->ready_us, now_us);
+        tell(l, &s, now_us);
     xf_story_free(&s);
+}
+
+/* The target's own words of where its time went. */
+static void take_result(struct listener *l, const char *json)
+{
+    struct json_object *o = json_tokener_parse(json), *v;
+
+    if (json_object_object_get_ex(o, "time_pct", &v))
+        xf_limiter_take_time(&l->target, v);
+    if (json_object_object_get_ex(o, "lanes", &v))
+        l->target.lanes = (unsigned)json_object_get_int(v);
+    if (json_object_object_get_ex(o, "port_rx_missed", &v))
+        l->target_dropped = json_object_get_uint64(v);
+    json_object_put(o);
 }
 
 static void take_line(struct listener *l)
 {
+    const char *told;
+
     l->line[l->len] = 0;
     l->len = 0;
     /* With -p the guest is paused there. */
     if (l->over || l->m->o.pause)
         return;
-    if (!l->ready_us && strstr(l->line, ready))
+    if ((told = strstr(l->line, result)))
+        take_result(l, strchr(told, '{'));
+    else if (!l->ready_us && strstr(l->line, ready))
         l->ready_us = xf_now_us();
     else if (l->ready_us && strstr(l->line, started))
         take_started(l);

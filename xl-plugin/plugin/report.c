@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "transport/base/clock.h"
+#include "transport/base/spent.h"
 #include "transport/guest.h"
 #include "fixed.h"
 #include "say.h"
@@ -113,6 +114,18 @@ static void add_cycles(char *out, size_t size, const struct xf_stats *stats)
             stats->pages_sent ? (double)cycles[i] / (double)stats->pages_sent : 0);
 }
 
+/* "stage":percent and "wait_...":percent, where the time went. */
+static void add_time(char *out, size_t size, const struct xf_stats *stats)
+{
+    struct xf_spent spent;
+    size_t len = 0;
+
+    xf_spent_of(&spent, stats);
+    for (unsigned i = 0; i < XF_SPENT_COUNT && len < size; i++)
+        len += (size_t)snprintf(out + len, size - len, "%s\"%s\":%u", i ? "," : "",
+                                xf_spent_names[i], spent.pct[i]);
+}
+
 /* For a JSON string: what would end or break it becomes a blank. */
 static void plain(char *out, size_t size, const char *text)
 {
@@ -141,7 +154,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
 {
     const struct xf_link_stats *port = &r->port;
     struct rusage used = {0};
-    char rejects[1024], cycles[512], reason[256];
+    char rejects[1024], cycles[512], time[512], reason[256];
     uint64_t now = xf_now_us();
     uint64_t memory_us = s->live_us && s->done_us ? s->done_us - s->live_us : 0;
     uint64_t moved_us = s->suspend_us && s->done_us ? s->done_us - s->suspend_us : 0;
@@ -162,6 +175,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
     say_round(r);
     add_rejects(rejects, sizeof(rejects), s);
     add_cycles(cycles, sizeof(cycles), s);
+    add_time(time, sizeof(time), s);
     plain(reason, sizeof(reason), error);
 
     if (ok)
@@ -202,7 +216,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
         "\"cpu_user_us\":%llu,\"cpu_system_us\":%llu,"
         "\"port_tx_packets\":%llu,\"port_tx_bytes\":%llu,\"port_rx_packets\":%llu,"
         "\"port_rx_bytes\":%llu,\"port_rx_missed\":%llu,"
-        "\"cycles_per_page\":{%s},\"rejects\":{%s}}",
+        "\"cycles_per_page\":{%s},\"time_pct\":{%s},\"rejects\":{%s}}",
         r->end, r->domid, ok ? "true" : "false", reason, s->lanes, s->rounds,
         (unsigned long long)s->pages_total, (unsigned long long)s->pages_sent,
         (unsigned long long)s->pages_zero, (unsigned long long)s->pages_repaired,
@@ -217,6 +231,6 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
         (unsigned long long)suspended_us, (unsigned long long)(now - r->start_us),
         us_of(used.ru_utime), us_of(used.ru_stime), (unsigned long long)port->tx_packets,
         (unsigned long long)port->tx_bytes, (unsigned long long)port->rx_packets,
-        (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, cycles,
+        (unsigned long long)port->rx_bytes, (unsigned long long)port->rx_port_missed, cycles, time,
         rejects);
 }

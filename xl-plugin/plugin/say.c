@@ -14,7 +14,7 @@ void xf_say(const char *format, ...)
 {
     static const char prefix[] = "xl-fast: ";
     int saved = errno;
-    char line[2048];
+    char line[4096]; /* a result is long; one write takes it (PIPE_BUF) */
     va_list args;
 
     memcpy(line, prefix, sizeof(prefix));

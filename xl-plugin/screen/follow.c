@@ -83,7 +83,8 @@ static void print_downtime(const struct xf_story *s)
 static void print_table(const struct xf_story *s)
 {
     const struct xf_stats *t = &s->totals;
-    char text[40];
+    char text[40], limit[sizeof(s->limited_by)];
+    const char *half;
 
     fprintf(stderr, "  rounds     %" PRIu32 ", the last one with the guest suspended\n", t->rounds);
     fprintf(stderr, "  time       %s", xf_live_time(text, sizeof(text), s->total_us));
@@ -98,6 +99,12 @@ static void print_table(const struct xf_story *s)
                 t->throttle_pct);
     if (s->payload_bps)
         fprintf(stderr, "  rate       %.2f Gbit/s of pages\n", (double)s->payload_bps / 1e9);
+    xf_live_plain(limit, sizeof(limit), s->limited_by);
+    half = xf_limiter_split(limit);
+    if (limit[0])
+        fprintf(stderr, "  limited by %s\n", limit);
+    if (half)
+        fprintf(stderr, "             %s\n", half);
     fprintf(stderr, "  repaired   %" PRIu64 " pages\n", t->pages_repaired);
     if (t->pages_deferred)
         fprintf(stderr, "  deferred   %" PRIu64 " pages, which the guest had given back\n",

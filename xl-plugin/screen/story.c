@@ -148,6 +148,9 @@ static void take_totals(struct xf_story *s, struct json_object *o, uint64_t t_us
     if (json_object_object_get_ex(o, "downtime", &inner) &&
         json_object_is_type(inner, json_type_object))
         xf_downtime_take(&s->downtime, inner);
+    s->source.lanes = t->lanes = (uint32_t)get_u64(o, "lanes", NULL);
+    if (json_object_object_get_ex(o, "time_pct", &inner))
+        xf_limiter_take_time(&s->source, inner);
     if (json_object_object_get_ex(o, "rejects", &inner) &&
         json_object_is_type(inner, json_type_object))
         for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
@@ -158,6 +161,7 @@ static void take_started(struct xf_story *s, struct json_object *o, uint64_t t_u
 {
     s->downtime.us = get_u64(o, "downtime_us", &s->downtime.whole);
     xf_downtime_take(&s->downtime, o);
+    get_text(o, "limited_by", s->limited_by, sizeof(s->limited_by));
     if (s->total_us == s->end_us)
         s->total_us = t_us;
 }
@@ -331,6 +335,22 @@ int xf_story_read(struct xf_story *s, FILE *events, char why[XF_STORY_ERR_BYTES]
     }
     free(line);
     return rc;
+}
+
+struct xf_limiter xf_story_limiter(const struct xf_story *s)
+{
+    const struct xf_stats *t = &s->totals;
+
+    return (struct xf_limiter){
+        .source = s->source,
+        .memory_us = s->memory_us,
+        .wire_bps =
+            s->memory_us ? (uint64_t)((double)t->bytes_wire * 8e6 / (double)s->memory_us) : 0,
+        .bandwidth_bps = t->limit_bytes_per_s * 8,
+        .path_bps = t->path_bytes_per_s * 8,
+        .packets_sent = t->packets_sent,
+        .packets_lost = t->packets_lost,
+    };
 }
 
 void xf_story_free(struct xf_story *s)

@@ -14,6 +14,7 @@
 #include "transport/base/stats.h"
 #include "transport/steer.h"
 #include "downtime.h"
+#include "limiter.h"
 #include "live.h"
 
 #define XF_STORY_ERR_BYTES 160
@@ -49,7 +50,9 @@ struct xf_story {
     int status;
     uint64_t dropped;
     struct xf_downtime downtime;
-    struct xf_stats totals; /* its counters, as far as the last event has them */
+    struct xf_limiter_end source;      /* where its time went */
+    char limited_by[XF_LIMITER_BYTES]; /* "": not told */
+    struct xf_stats totals;            /* its counters, as far as the last event has them */
     uint64_t memory_us, payload_bps;
     struct xf_steer set;                    /* by the newest event of it */
     unsigned sets;                          /* such events */
@@ -65,6 +68,9 @@ int xf_story_take(struct xf_story *s, const char *line);
 /* The last migration in the file. -EBADMSG or another -errno, with why. Free it in any case. */
 int xf_story_read(struct xf_story *s, FILE *events, char why[XF_STORY_ERR_BYTES]);
 void xf_story_free(struct xf_story *s);
+
+/* What is known of what limited the move, but for the target. */
+struct xf_limiter xf_story_limiter(const struct xf_story *s);
 
 /* One page that needs nothing else. The caller looks for ferror(). */
 void xf_story_write_html(const struct xf_story *s, FILE *to);

@@ -179,6 +179,11 @@ static void put_facts(const struct xf_story *s, FILE *to)
     if (t->rtt_us)
         put_fact("Shortest round trip", show_time(text, t->rtt_us), to);
     fputs("</dl>\n", to);
+    if (s->limited_by[0]) {
+        fputs("<p>Limited by ", to);
+        put_text(s->limited_by, to);
+        fputs(".</p>\n", to);
+    }
 }
 
 /* ---- plots -------------------------------------------------------------------------------- */

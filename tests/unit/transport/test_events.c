@@ -163,8 +163,10 @@ static void only_what_is_known_is_told(void **state)
         xf_events_end(
             &e, &(struct xf_events_end){.stats = &stats, .verified = -1, .context_us = known * 7});
         xf_events_started(&e,
-                          &(struct xf_events_started){
-                              .downtime_us = 77, .devices_us = known * 600, .go_us = known * 50},
+                          &(struct xf_events_started){.downtime_us = 77,
+                                                      .devices_us = known * 600,
+                                                      .go_us = known * 50,
+                                                      .limited_by = known ? "the \"link\"" : ""},
                           UINT64_C(1) << 60);
         look(file, &s);
         assert_int_equal(number(s.suspend, "predicted_copy_us"), 50);
@@ -174,6 +176,8 @@ static void only_what_is_known_is_told(void **state)
         assert_int_equal(number(s.running, "downtime_us"), 77);
         assert_int_equal(number(s.running, "devices_us"), known * 600);
         assert_int_equal(!strstr(s.running, "go_us"), !known);
+        assert_int_equal(!strstr(s.running, "\"limited_by\":\"the \\\"link\\\"\""), !known);
+        assert_non_null(strstr(s.end, "\"time_pct\":{\"guest\":0,"));
         xf_events_close(&e);
         fclose(file);
     }
