@@ -54,6 +54,7 @@ static void say(const struct xf_demo_message *m)
         printf("failed %s\n", m->reason);
         break;
     case DEMO_PROGRESS:
+    case DEMO_SET:
         break;
     }
     fflush(stdout);
