@@ -98,6 +98,7 @@ static int look_after(pid_t pid, int child)
 int main(int argc, char **argv)
 {
     struct xf_demo_end end = {.options = &options};
+    struct xf_control control;
     bool source = argc > 1 && !strcmp(argv[1], "source");
     int talk[2];
     pid_t pid;
@@ -105,6 +106,8 @@ int main(int argc, char **argv)
     if (argc != 5 || (!source && strcmp(argv[1], "target") != 0) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET, 0, talk))
         return 2;
+    xf_control_init(&control); /* which nobody opens */
+    end.control = &control;
     end.memif_socket = argv[2];
     end.peer = atoi(argv[3]);
     options.memory_bytes = strtoull(argv[4], NULL, 10);

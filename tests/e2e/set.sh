@@ -106,7 +106,7 @@ cat >"$dir/mover" <<'END_MOVER'
 import os, socket, struct, time
 def event(text):
     with open(os.environ["XL_FAST_EVENTS"], "a") as f:
-        f.write('{"version":1,' + text + '}\n')
+        f.write('{"version":2,' + text + '}\n')
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(os.environ["XL_FAST_CONTROL"])
 event('"event":"start","t_us":0,"time_us":1700000000000000,"program":"migrate","guest":"web1","host":"hostb","domid":5')

@@ -92,7 +92,7 @@ static char *remote_words(const struct xf_migrate *m)
 
 /* ---- xl's environment, for the helper (xl-plugin/cli/environment.h) -------------------------- */
 
-#define SETTINGS_MAX 9
+#define SETTINGS_MAX 12u
 
 struct settings {
     char *set[SETTINGS_MAX + 1];
@@ -102,7 +102,9 @@ struct settings {
 
 static void set(struct settings *s, const char *name, const char *value)
 {
-    if (value[0] && asprintf(&s->set[s->n], "%s=%s", name, value) < 0)
+    if (s->n == SETTINGS_MAX)
+        s->whole = false;
+    else if (value[0] && asprintf(&s->set[s->n], "%s=%s", name, value) < 0)
         s->whole = false;
     else if (value[0])
         s->n++;

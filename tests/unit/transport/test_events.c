@@ -211,8 +211,8 @@ static void texts_of_any_length_fit(void **state)
 static void what_is_set_is_told(void **state)
 {
     static const char *const lines[] = {
-        "{\"version\":1,\"event\":\"set\",\"t_us\":5,\"max_downtime_us\":50000}\n",
-        "{\"version\":1,\"event\":\"set\",\"t_us\":7,\"bandwidth_bps\":0,\"throttle\":false,"
+        "{\"version\":2,\"event\":\"set\",\"t_us\":5,\"max_downtime_us\":50000}\n",
+        "{\"version\":2,\"event\":\"set\",\"t_us\":7,\"bandwidth_bps\":0,\"throttle\":false,"
         "\"now\":true}\n",
     };
     struct xf_steer s = {.what = XF_STEER_MAX_DOWNTIME, .max_downtime_us = 50000};
