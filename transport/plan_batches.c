@@ -19,5 +19,5 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
 
 void xf_plan_batches_init(struct xf_plan_batches *batches)
 {
-    *batches = (struct xf_plan_batches){.plan = {next}};
+    *batches = (struct xf_plan_batches){.plan = {.next = next}};
 }

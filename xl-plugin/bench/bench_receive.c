@@ -74,7 +74,7 @@ static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ende
 static int send_all(struct bench *b, struct xf_reflector *reflector, struct xf_simguest *guest)
 {
     const struct xf_guest_source from = xf_simguest_source(guest);
-    struct once once = {.plan = {next}};
+    struct once once = {.plan = {.next = next}};
     struct xf_source_config config;
     struct xf_source *source;
     int rc;

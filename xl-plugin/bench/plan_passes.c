@@ -35,5 +35,5 @@ void xf_plan_passes_init(struct xf_plan_passes *p, uint64_t wanted, uint64_t wan
                          uint64_t omit_us)
 {
     *p = (struct xf_plan_passes){
-        .plan = {next}, .wanted = wanted, .wanted_us = wanted_us, .omit_us = omit_us};
+        .plan = {.next = next}, .wanted = wanted, .wanted_us = wanted_us, .omit_us = omit_us};
 }
