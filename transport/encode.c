@@ -108,11 +108,16 @@ void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_
     e->cursor = populated ? 0 : next_of_round(e, 0, known(e));
 }
 
+static struct xf_memory_wait *wait_at(struct xf_encoder *e, unsigned i)
+{
+    return &e->waits[(e->waits_at + i) % XF_MEMORY_PACKETS];
+}
+
 int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records, unsigned n)
 {
     if (n && records[0].kind == XF_RECORD_POPULATE) {
         for (unsigned i = 0; i < e->waits_n; i++) {
-            struct xf_memory_wait *w = &e->waits[(e->waits_at + i) % XF_MEMORY_PACKETS];
+            struct xf_memory_wait *w = wait_at(e, i);
 
             if (w->records[0].index == records[0].index && w->sequence != UINT64_MAX) {
                 w->sequence = UINT64_MAX;
@@ -174,11 +179,6 @@ static uint64_t end_of_lacking(const struct xf_encoder *e, uint64_t gfn, uint64_
         gfn += has ? (unsigned)__builtin_ctzll(has) : 64 - gfn % 64;
     }
     return gfn < limit ? gfn : limit;
-}
-
-static struct xf_memory_wait *wait_at(struct xf_encoder *e, unsigned i)
-{
-    return &e->waits[(e->waits_at + i) % XF_MEMORY_PACKETS];
 }
 
 static bool wants_memory(const struct xf_encoder *e)

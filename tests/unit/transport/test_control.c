@@ -9,24 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/common/control_dir.h"
 #include "transport/control.h"
-
-static char dir[] = "/tmp/xf-control-XXXXXX", path[64];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(path, sizeof(path), "%s/control", dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    return rmdir(dir); /* nothing is left in it */
-}
 
 struct asker {
     struct xf_steer steer;

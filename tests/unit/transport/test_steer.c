@@ -32,6 +32,16 @@ static void run_until(struct pair *p, uint64_t us)
     assert_int_equal(p->source_rc, 0);
 }
 
+/* Under way, and it would stay if it were not told otherwise. */
+static void open_busy(struct pair *p)
+{
+    struct pair_config c = busy();
+
+    c.policy.on_busy = XF_ON_BUSY_ABORT;
+    pair_open(p, &c);
+    run_until(p, 300000);
+}
+
 static int steer(struct pair *p, uint32_t what, uint64_t value)
 {
     struct xf_steer s = {
@@ -91,13 +101,10 @@ static void test_bandwidth_is_predicted_by(void **state)
 
 static void test_now(void **state)
 {
-    struct pair_config c = busy();
     struct pair p;
 
     (void)state;
-    c.policy.on_busy = XF_ON_BUSY_ABORT;
-    pair_open(&p, &c);
-    run_until(&p, 300000);
+    open_busy(&p);
     assert_int_equal(steer(&p, XF_STEER_NOW, 0), 0);
     pair_run(&p, LIMIT_US);
     pair_assert_same(&p);
@@ -108,13 +115,10 @@ static void test_now(void **state)
 
 static void test_downtime_and_throttle(void **state)
 {
-    struct pair_config c = busy();
     struct pair p;
 
     (void)state;
-    c.policy.on_busy = XF_ON_BUSY_ABORT;
-    pair_open(&p, &c);
-    run_until(&p, 300000);
+    open_busy(&p);
     assert_int_equal(steer(&p, XF_STEER_THROTTLE | XF_STEER_MAX_DOWNTIME, 100000), 0);
     pair_run(&p, LIMIT_US);
     pair_assert_same(&p);

@@ -10,12 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/common/control_dir.h"
 #include "tests/unit/common/xen_move.h"
 
 #include "transport/base/clock.h"
 #include "transport/control.h"
-
-static char dir[] = "/tmp/xf-orders-XXXXXX", path[64];
 
 /* 14 MB that take 0.7 s, of a guest that writes to all of them meanwhile, and is to stay then. */
 static struct xen_move restless(void)
@@ -113,21 +112,6 @@ static void without_a_place_none_are_taken(void **state)
     unsetenv("XL_FAST_CONTROL");
     xen_move_assert_moved(&m);
     assert_true(standin_said("xl-fast set will not reach this move: /nowhere/control"));
-}
-
-static int make_dir(void **state)
-{
-    (void)state;
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(path, sizeof(path), "%s/control", dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    return rmdir(dir);
 }
 
 int main(void)
