@@ -52,14 +52,21 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c) $(XXHASH_LIBS)
 
 # Each room is a static library, and a program is linked with those it may use, from the top down: what includes
 # upwards does not link (`make lint` checks the includes, too).
-ROOMS := transport/base transport transport/sim dpdk $(addprefix xl-plugin/,cli screen recover doctor demo bench \
-	migrate evacuate plugin plugin/pv preflight)
+ROOMS := transport/base transport transport/sim transport/disk dpdk $(addprefix xl-plugin/,cli screen recover doctor demo bench \
+	migrate evacuate plugin plugin/pv handover preflight arrival)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # The files that hold a main(), and the plug-in's door: no room's.
-MAINS := cli/main preflight/preflight preflight/domain migrate/gate plugin/entry
+MAINS := cli/main preflight/preflight preflight/domain migrate/gate handover/pump plugin/entry arrival/main
+# The tracker of disks takes clang, for its program in the kernel, and libbpf; without them it says that it is not there.
+TRACK ?= $(if $(and $(shell command -v clang),$(shell $(PKG_CONFIG) --exists libbpf && echo 1)),1,0)
+TRACK := $(TRACK)
+BPF_LIBS = $(if $(filter 1,$(TRACK)),$(shell $(PKG_CONFIG) --libs libbpf) -lelf -lz)
+# What other builds have, and what is no program of this machine.
+other_track := %.bpf.o $(if $(filter 1,$(TRACK)),%/disk/track_none.o,%/disk/track.o)
 # What only a test build has.
 test_build_only := $(if $(filter 1,$(FAULTS)),,%/base/fault.o %/cli/faults.o)
-room_objects = $(filter-out $(test_build_only) $(MAINS:%=$(BUILD)/obj/xl-plugin/%.o),$(call objects,$(1)))
+room_objects = $(filter-out $(test_build_only) $(other_track) $(MAINS:%=$(BUILD)/obj/xl-plugin/%.o),$(call objects,$(1))) \
+	$(if $(filter 1$(1),$(TRACK)transport/disk),$(BUILD)/obj/transport/disk/track_program.o)
 room = $(patsubst %,$(BUILD)/lib/%.a,$(subst /,-,$(1)))
 
 # Of a test build, the fault points of all rooms.
@@ -73,13 +80,14 @@ PLUGIN := $(call room,xl-plugin/plugin/pv xl-plugin/plugin dpdk $(if $(filter 1,
 
 PROGRAMS := $(BUILD)/xl-fast
 ifeq ($(XEN),1)
-PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate
+PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate \
+	$(BUILD)/xl-fast-pump $(BUILD)/xl-fast-arrival
 endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/test_*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Those that need Xen's headers and libraries.
-FUZZ_XEN := config restore tunnel_restore tunnel_save
+FUZZ_XEN := config handover restore tunnel_restore tunnel_save
 ifneq ($(XEN),1)
 FUZZ_NAMES := $(filter-out $(FUZZ_XEN),$(FUZZ_NAMES))
 endif
@@ -115,7 +123,7 @@ help:
 	@echo 'make bench-xen  xl migrate --fast beside stock xl migrate in the lab; $(BUILD)/bench/xen.json and xen.md'
 	@echo 'make bench-net  goodput and fairness at a bottleneck, BENCH="--rate 1gbit ..." (root)'
 	@echo 'make lint format install clean'
-	@echo 'variables: XEN=0 (without Xen), CC, BUILD, V=1, DESTDIR, PREFIX'
+	@echo 'variables: XEN=0 (without Xen), TRACK=0 (without the tracker of disks), CC, BUILD, V=1, DESTDIR, PREFIX'
 
 setup:
 	@scripts/setup build $(if $(filter 1,$(XEN)),xen)
@@ -136,6 +144,7 @@ wanted = $(if $(TESTS),$(foreach test,$(1),$(if $(strip $(foreach word,$(TESTS),
 tests: $(addprefix $(BUILD)/tests/,$(call wanted,$(UNIT_TESTS:$(BUILD)/tests/%=%))) \
 	$(if $(strip $(call wanted,e2e/fuzz-corpus)),$(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)) \
 	$(if $(strip $(call wanted,e2e/versions)),$(BUILD)/compat-end) \
+	$(if $(strip $(call wanted,e2e/arrival)),$(BUILD)/arrival-guest) \
 	$(if $(strip $(call wanted,e2e/faults e2e/soak)),test-build)
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
@@ -229,8 +238,9 @@ install: all
 	install -m 644 xl-plugin/events.schema.json $(DESTDIR)$(DATADIR)
 	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
-	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate xl-plugin/migrate/xl-fast-helper \
-		xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate $(BUILD)/xl-fast-pump \
+		$(BUILD)/xl-fast-arrival xl-plugin/migrate/xl-fast-helper xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl \
+		$(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/libxlfast.so $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR)
 	install -m 644 xl-plugin/conf/xl-fast.conf $(DESTDIR)$(SYSCONFDIR)/xen/xl-fast.conf.example
@@ -269,7 +279,19 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@$(call say,CC)
 	$(Q)$(CC) $(CFLAGS_ALL) $(ROOM_CFLAGS) -c -o $@ $<
 
-$(BUILD)/xl-fast: $(BUILD)/obj/xl-plugin/cli/main.o $(COMMANDS) $(call room,transport/sim) $(DPDK)
+# What the kernel runs, as two symbols around its bytes.
+$(BUILD)/obj/transport/disk/track.bpf.o: transport/disk/track.bpf.c transport/disk/track_shape.h Makefile
+	@mkdir -p $(@D)
+	@$(call say,BPF)
+	$(Q)clang -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. -I/usr/include/x86_64-linux-gnu -c -o $@ $<
+
+$(BUILD)/obj/transport/disk/track_program.o: $(BUILD)/obj/transport/disk/track.bpf.o
+	@$(call say,LD)
+	$(Q)cd $(@D) && ld -r -b binary -z noexecstack -o track_program.o track.bpf.o
+	$(Q)objcopy --redefine-sym _binary_track_bpf_o_start=xf_track_program \
+		--redefine-sym _binary_track_bpf_o_end=xf_track_program_end --strip-symbol _binary_track_bpf_o_size $@
+
+$(BUILD)/xl-fast: $(BUILD)/obj/xl-plugin/cli/main.o $(COMMANDS) $(call room,transport/sim transport/disk) $(DPDK)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
 
@@ -281,9 +303,9 @@ $(BUILD)/libxlfast.so: $(BUILD)/obj/xl-plugin/plugin/entry.o $(PLUGIN) xl-plugin
 
 # Asks what can be known before a migration; needs no DPDK to run.
 $(BUILD)/xl-fast-preflight: $(BUILD)/obj/xl-plugin/preflight/preflight.o \
-		$(call room,$(addprefix xl-plugin/,preflight doctor recover cli plugin)) $(DPDK)
+		$(call room,$(addprefix xl-plugin/,preflight screen doctor recover cli handover plugin)) $(DPDK)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(XXHASH_LIBS) -lxenlight -lxlutil -lxentoollog -lxenctrl -lxenguest
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxlutil -lxentoollog -lxenctrl -lxenguest
 
 # What recover needs of Xen at one end, and what it shares with xl-fast.
 $(BUILD)/xl-fast-domain: $(BUILD)/obj/xl-plugin/preflight/domain.o $(call room,xl-plugin/recover xl-plugin/cli)
@@ -295,6 +317,17 @@ $(BUILD)/xl-fast-gate: $(BUILD)/obj/xl-plugin/migrate/gate.o $(call room,xl-plug
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 
+# The target's end between ssh and xl.
+$(BUILD)/xl-fast-pump: $(BUILD)/obj/xl-plugin/handover/pump.o $(call room,xl-plugin/handover xl-plugin/plugin dpdk \
+		$(if $(filter 1,$(FAULTS)),transport/sim)) $(BASE)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) $(CLI_LIBS)
+
+# Beside the receiver at the target: watches and announces the guest's network interfaces.
+$(BUILD)/xl-fast-arrival: $(BUILD)/obj/xl-plugin/arrival/main.o $(call room,$(addprefix xl-plugin/,arrival plugin)) $(DPDK)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(XXHASH_LIBS) -lxlutil -lxenctrl -lxenstore
+
 # What the tests of several rooms use.
 COMMON_XEN := $(if $(filter 1,$(XEN)),,tunnel_pair xen_move)
 TESTS_COMMON := $(BUILD)/lib/tests-common.a
@@ -303,15 +336,18 @@ $(TESTS_COMMON): $(filter-out $(COMMON_XEN:%=$(BUILD)/obj/tests/unit/common/%.o)
 	@$(call say,AR)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(COMMANDS) $(DPDK)
+$(BUILD)/tests/cli/%: $(BUILD)/obj/tests/unit/cli/%.o $(COMMANDS) $(call room,xl-plugin/arrival transport/disk) $(DPDK)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lcmocka -lm
 
-$(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TESTS_COMMON) $(SIM)
+$(BUILD)/tests/transport/%: $(BUILD)/obj/tests/unit/transport/%.o $(TESTS_COMMON) $(call room,transport/disk) $(SIM)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) -lcmocka
+
+$(BUILD)/obj/tests/unit/transport/test_track.o: private ROOM_CFLAGS = -DXF_TRACK=$(TRACK)
+$(BUILD)/tests/transport/test_track: private TRANSPORT_LIBS += $(BPF_LIBS)
 
 $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(call room,transport/sim) $(DPDK)
 	@mkdir -p $(@D)
@@ -324,11 +360,11 @@ XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))
 $(XEN_TESTS): $(BUILD)/obj/xl-plugin/plugin/entry.o $(call objects,tests/unit/standins)
 $(XEN_TESTS): private LDFLAGS_ALL += $(STANDIN_WRAPS:%=-Wl,--wrap=%)
 
-$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(TESTS_COMMON) $(call room,xl-plugin/preflight) $(PLUGIN) $(call room,transport/sim)
+$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(TESTS_COMMON) $(call room,xl-plugin/preflight xl-plugin/handover) $(PLUGIN) $(call room,transport/sim)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) -ldl -lcmocka
+		$(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) $(CLI_LIBS) -ldl -lcmocka
 
 HEAP_WRAPS = malloc calloc realloc aligned_alloc free mmap munmap
 
@@ -342,9 +378,14 @@ $(BUILD)/compat-end: $(BUILD)/obj/tests/compat/end.o $(call room,$(addprefix xl-
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS)
 
-FUZZ_ROOMS = $(call room,xl-plugin/plugin/pv xl-plugin/plugin dpdk) $(SIM)
+# What watches a guest's arrival, with a guest that is made of files.
+$(BUILD)/arrival-guest: $(BUILD)/obj/tests/e2e/arrival-guest.o $(call room,xl-plugin/arrival) $(BASE)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+FUZZ_ROOMS = $(call room,xl-plugin/handover xl-plugin/plugin/pv xl-plugin/plugin dpdk) $(SIM)
 FUZZ_LIBS = $(TRANSPORT_LIBS)
-$(foreach n,$(FUZZ_XEN),$(BUILD)/fuzz/fuzz_$(n) $(BUILD)/fuzz/replay_$(n)): private FUZZ_LIBS += $(DPDK_LIBS) $(XEN_LIBS) -ldl
+$(foreach n,$(FUZZ_XEN),$(BUILD)/fuzz/fuzz_$(n) $(BUILD)/fuzz/replay_$(n)): private FUZZ_LIBS += $(DPDK_LIBS) $(XEN_LIBS) -ldl -ljson-c
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_ROOMS)
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "portdev.h"
+#include "rss.h"
 #include "spec.h"
 #include "transport/base/clock.h"
 
@@ -199,6 +200,9 @@ static void port_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
     for (unsigned q = 0; q < link->queues; q++)
         xf_frame_template_init(&p->queues[q].frame, &link->self,
                                (uint16_t)(link->self.udp_port + q), peer, p->offload);
+    /* Where the NIC cannot, who receives a lane's packets hands them on. */
+    if (p->rss)
+        (void)xf_rss_steer(p->id, link->queues, &link->self, peer);
     p->has_peer = true;
 }
 

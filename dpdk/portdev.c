@@ -112,7 +112,8 @@ static int configure(struct xf_port *p, const struct rte_eth_dev_info *info, str
     if (p->offload.udp)
         p->tx_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
 
-    if (queues > 1 && info->flow_type_rss_offloads) {
+    p->rss = queues > 1 && info->flow_type_rss_offloads;
+    if (p->rss) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf =
             info->flow_type_rss_offloads & (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_UDP);

@@ -36,6 +36,7 @@ struct xf_port {
     struct xf_port_spec spec;
     uint16_t id;
     bool started, has_peer, has_callback;
+    bool rss; /* the NIC spreads packets over the queues */
     struct xf_frame_offload offload;
     uint64_t tx_flags; /* RTE_MBUF_F_TX_* of each packet */
     struct rte_mempool *pool;

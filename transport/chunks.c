@@ -47,8 +47,11 @@ int xf_chunks_init(struct xf_chunks *c, const struct xf_guest_sink *guest,
     c->passing = calloc(most / PASSING_SHARE + 1, sizeof(c->passing[0]));
     if (guest->gives_zeros && guest->parts)
         c->seen_parts = xf_bitmap_new((c->count + 1) * (XF_CHUNK_PAGES / XF_PART_PAGES));
+    if (guest->wants_written)
+        c->written = xf_bitmap_new((c->count + 1) * XF_CHUNK_PAGES);
     return c->table && c->kept && c->passing &&
-                   (c->seen_parts || !guest->gives_zeros || !guest->parts)
+                   (c->seen_parts || !guest->gives_zeros || !guest->parts) &&
+                   (c->written || !guest->wants_written)
                ? 0
                : -ENOMEM;
 }
@@ -57,11 +60,27 @@ void xf_chunks_fini(struct xf_chunks *c)
 {
     if (c->table && c->kept && c->passing)
         xf_chunks_unmap_all(c);
+    free(c->written);
     free(c->seen_parts);
     free(c->passing);
     free(c->kept);
     free(c->table);
     memset(c, 0, sizeof(*c));
+}
+
+/* Of what is mapped there, what was written to. */
+static void tell_written(struct xf_chunks *c, uint64_t first, const struct xf_chunk *k)
+{
+    const uint64_t end = first + k->pages;
+
+    for (uint64_t own = xf_bitmap_next(c->written, end, first); own < end;) {
+        uint64_t behind = xf_bitmap_next_clear(c->written, end, own);
+
+        c->guest.ops->wrote(c->guest.ctx, c->stripe.lane, xf_stripe_gfn(&c->stripe, own),
+                            behind - own, k->base);
+        own = xf_bitmap_next(c->written, end, behind);
+    }
+    xf_bitmap_clear_range(c->written, first, k->pages);
 }
 
 static void unmap(struct xf_chunks *c, uint32_t chunk)
@@ -70,6 +89,8 @@ static void unmap(struct xf_chunks *c, uint32_t chunk)
     const unsigned lane = c->stripe.lane;
     uint64_t gfn = xf_stripe_gfn(&c->stripe, (uint64_t)chunk * XF_CHUNK_PAGES);
 
+    if (c->written)
+        tell_written(c, (uint64_t)chunk * XF_CHUNK_PAGES + k->first, k);
     if (k->pages == XF_CHUNK_PAGES)
         c->guest.ops->unmap_chunk(c->guest.ctx, lane, gfn / XF_CHUNK_PAGES, k->base);
     else

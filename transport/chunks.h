@@ -24,6 +24,7 @@
 
 #include "guest.h"
 #include "stripe.h"
+#include "transport/base/bitmap.h"
 
 struct xf_chunk {
     uint8_t *base;  /* of what is mapped of it: `pages` from `first` on; 0: nothing is */
@@ -40,8 +41,10 @@ struct xf_chunks {
     struct xf_chunk *table; /* of all chunks of the lane */
     uint64_t count;
     uint32_t round;
-    bool whole;                             /* all pages come: no parts */
-    uint64_t *seen_parts;                   /* of a sink that gives zeros: a bit each; else NULL */
+    bool whole;           /* all pages come: no parts */
+    uint64_t *seen_parts; /* of a sink that gives zeros: a bit each; else NULL */
+    uint64_t *written; /* of a sink that wants to be told: a bit a page that was written to since it
+                          was mapped; else NULL */
     uint32_t *kept, kept_n, kept_max, hand; /* chunk numbers */
     uint32_t *passing, passing_at, passing_n, passing_max;
     uint32_t mapped, mapped_most; /* now, and ever at once */
@@ -62,6 +65,13 @@ static inline uint8_t *xf_chunks_at(struct xf_chunks *c, uint64_t own)
 
     k->round = c->round;
     return page < k->pages ? k->base + page * XF_PAGE_BYTES : NULL;
+}
+
+/* A page that is mapped is written to. */
+static inline void xf_chunks_wrote(struct xf_chunks *c, uint64_t own)
+{
+    if (c->written)
+        xf_bitmap_set(c->written, own);
 }
 
 /* Of a sink that gives zeros: from own to below end, the first page that somebody may have seen. */

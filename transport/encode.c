@@ -10,9 +10,9 @@
 #include "transport/fault_points.h"
 #include "page.h"
 
-/* How far ahead guest pages are fetched, and how much of each. */
+/* How far ahead guest pages are fetched, whole: where the CPU is left to fetch the rest by itself,
+   sealing waits for each page's (on an EPYC 1081 cycles a page, and 893 so). */
 #define PREFETCH_PAGES 2u
-#define PREFETCH_LINES 8u
 
 int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest, struct xf_lane *lane,
                     enum xf_compress_mode compress, uint64_t features, uint64_t (*clock_ns)(void))
@@ -30,10 +30,10 @@ static const struct xf_wire_shape *shape_of(const struct xf_encoder *e)
 
 static void drop_batch(struct xf_encoder *e)
 {
-    if (e->batch_n)
+    if (e->batch_n && !e->awaited)
         e->guest->ops->unmap(e->guest->ctx, e->lane->stripe.lane);
     e->batch_n = e->batch_pos = 0;
-    e->tried = false;
+    e->tried = e->awaited = false;
 }
 
 void xf_encoder_fini(struct xf_encoder *e)
@@ -106,6 +106,14 @@ void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_
     e->repairs_n = 0;
     e->stripe_end = 0;
     e->cursor = populated ? 0 : next_of_round(e, 0, known(e));
+    e->held = NULL;
+    e->held_cursor = e->guest->page_count;
+}
+
+void xf_encoder_hold(struct xf_encoder *e, const uint64_t *held)
+{
+    e->held = held;
+    e->held_cursor = xf_stripe_next(&e->lane->stripe, 0);
 }
 
 static struct xf_memory_wait *wait_at(struct xf_encoder *e, unsigned i)
@@ -142,7 +150,8 @@ int xf_encoder_repair(struct xf_encoder *e, const struct xf_wire_record *records
 
 bool xf_encoder_empty(const struct xf_encoder *e)
 {
-    return e->batch_pos == e->batch_n && e->repairs_n == 0 && e->cursor >= e->guest->page_count;
+    return e->batch_pos == e->batch_n && e->repairs_n == 0 && e->cursor >= e->guest->page_count &&
+           e->held_cursor >= e->guest->page_count;
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -257,7 +266,8 @@ void xf_encoder_acknowledge(struct xf_encoder *e, uint64_t una)
 
 bool xf_encoder_has(const struct xf_encoder *e)
 {
-    if (e->batch_pos < e->batch_n || e->repairs_n || e->cursor < ready(e))
+    if (e->batch_pos < e->batch_n || e->repairs_n || e->cursor < ready(e) ||
+        e->held_cursor < e->guest->page_count)
         return true;
     if (!e->populated)
         return false;
@@ -303,24 +313,29 @@ static void collect(struct xf_encoder *e)
     e->batch_pos = 0;
 }
 
-/* Makes sure that a page is at hand: 1; 0: none is left; or -errno. */
+/* Makes sure that a page is at hand: 1; 0: none is, now; or -errno. */
 static int load(struct xf_encoder *e)
 {
-    if (e->batch_pos < e->batch_n)
+    if (e->batch_pos < e->batch_n && !e->awaited)
         return 1;
     /* Rare, and on a host what costs most: measured in every step. */
     xf_lap_packets(e->lane->laps, XF_STAGE_read);
-    drop_batch(e);
-    xf_lap(e->lane->laps, XF_STAGE_guest);
-    collect(e);
-    if (!e->batch_n)
-        return 0;
-    xf_lap_packets(e->lane->laps, XF_STAGE_read);
+    if (!e->awaited) {
+        drop_batch(e);
+        xf_lap(e->lane->laps, XF_STAGE_guest);
+        collect(e);
+        if (!e->batch_n)
+            return 0;
+        xf_lap_packets(e->lane->laps, XF_STAGE_read);
+    }
     int rc = XF_FAULT(source_map)
                  ?: e->guest->ops->map(e->guest->ctx, e->lane->stripe.lane, e->gfns, e->batch_n,
                                        e->pages);
 
     xf_lap(e->lane->laps, XF_STAGE_guest);
+    e->awaited = rc == -EAGAIN;
+    if (e->awaited)
+        return 0;
     if (rc) {
         e->batch_n = 0;
         return rc;
@@ -434,7 +449,7 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
     const uint8_t *page = e->pages[i];
 
     if (i + PREFETCH_PAGES < e->batch_n)
-        xf_page_prefetch(e->pages[i + PREFETCH_PAGES], PREFETCH_LINES);
+        xf_page_prefetch(e->pages[i + PREFETCH_PAGES], XF_PAGE_LINES);
     if (!page) {
         /* Gone since the round began: the target must not wait for it. */
         if (!add(e, p, gfn, XF_RECORD_DEFER, 0, NULL, 0))
@@ -507,6 +522,42 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
     return p->records_n > 0;
 }
 
+static bool next_held_run(struct xf_encoder *e, struct xf_wire_record *r)
+{
+    const uint64_t pages = e->guest->page_count;
+    const struct xf_stripe *stripe = &e->lane->stripe;
+    uint64_t first = xf_stripe_next(stripe, e->held_cursor), end = first;
+
+    for (; first < pages; first = xf_stripe_next(stripe, end)) {
+        end = xf_stripe_end(stripe, first, pages);
+        first = xf_bitmap_next(e->held, end, first);
+        if (first < end)
+            break;
+    }
+    e->held_cursor = pages;
+    if (first >= pages)
+        return false;
+    if (end > first + XF_RUN_PAGES_MAX)
+        end = first + XF_RUN_PAGES_MAX;
+    end = xf_bitmap_next_clear(e->held, end, first);
+    *r = (struct xf_wire_record){
+        .index = first, .count = (uint32_t)(end - first), .kind = XF_RECORD_HELD};
+    e->held_cursor = end;
+    return true;
+}
+
+/* Runs of pages whose hashes hold. What was lost of them goes as it was: nothing is hashed anew. */
+static bool next_held(struct xf_encoder *e, struct xf_packet *p)
+{
+    while (p->records_n < XF_RECORDS_MAX && e->repairs_n &&
+           e->repairs[e->repairs_n - 1].kind == XF_RECORD_HELD)
+        p->records[p->records_n++] = e->repairs[--e->repairs_n];
+    while (p->records_n < XF_RECORDS_MAX && e->held_cursor < e->guest->page_count &&
+           next_held_run(e, &p->records[p->records_n]))
+        p->records_n++;
+    return p->records_n > 0;
+}
+
 int xf_encoder_next(struct xf_encoder *e, struct xf_packet *p)
 {
     p->records_n = p->parts_n = p->whole_pages = 0;
@@ -514,5 +565,7 @@ int xf_encoder_next(struct xf_encoder *e, struct xf_packet *p)
     p->memory = false;
     if (next_memory(e, p))
         return 1;
-    return e->kind == XF_ROUND_HASHES ? next_hashes(e, p) : next_pages(e, p);
+    if (e->kind == XF_ROUND_PAGES)
+        return next_pages(e, p);
+    return next_held(e, p) ? 1 : next_hashes(e, p);
 }

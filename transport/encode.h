@@ -66,9 +66,11 @@ struct xf_encoder {
     uint64_t memory_cursor;                         /* below it none of todo is without */
     struct xf_memory_wait waits[XF_MEMORY_PACKETS]; /* in the order of their pages, a ring */
     unsigned waits_at, waits_n, unsent_n;           /* of those, without a number */
-    uint64_t *deferred;  /* pages that map() gave nothing for in this round; the caller's; the
-                            lane's own bits mean something only if deferred_n */
-    xf_count deferred_n; /* how often that was in this round */
+    const uint64_t *held; /* HASHES: pages whose hashes were sent in an earlier round; or NULL */
+    uint64_t held_cursor; /* as cursor, of them */
+    uint64_t *deferred;   /* pages that map() gave nothing for in this round; the caller's; the
+                             lane's own bits mean something only if deferred_n */
+    xf_count deferred_n;  /* how often that was in this round */
 
     struct xf_wire_record *repairs; /* what was lost, to be sent again; last in, first out */
     size_t repairs_n, repairs_cap;
@@ -80,6 +82,7 @@ struct xf_encoder {
         frags_left[XF_MAP_BATCH_PAGES]; /* fragments of each page still to be sent, a bit each */
     unsigned batch_n, batch_pos;
     bool batch_repairs;
+    bool awaited;    /* the batch is not mapped yet: the guest is to be asked for it again */
     uint64_t mapped; /* pages of all batches */
 
     uint8_t made[XF_PAYLOAD_MAX]; /* hashes or compressed pages of the packet that is being made */
@@ -104,6 +107,8 @@ void xf_encoder_fini(struct xf_encoder *e);
    todo, to be written to while pages go; as populated is, if it is not NULL. */
 void xf_encoder_round(struct xf_encoder *e, const uint64_t *todo, enum xf_round_kind kind,
                       uint64_t *populated, uint64_t *deferred);
+/* After it, in a round of hashes: these pages too, without their hashes. The caller's. */
+void xf_encoder_hold(struct xf_encoder *e, const uint64_t *held);
 
 /* Clears the bits of the lane's pages. */
 void xf_encoder_clear(const struct xf_encoder *e, uint64_t *bitmap);

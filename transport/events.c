@@ -208,6 +208,12 @@ void xf_events_start(struct xf_events *e, const struct xf_events_start *start)
         add_u64(&l, "domid", (uint64_t)start->domid);
     if (start->max_downtime_us)
         add_u64(&l, "max_downtime_us", start->max_downtime_us);
+    if (start->hand_over) {
+        const bool early = !strcmp(start->hand_over, "early");
+
+        add_text(&l, "hand_over", early ? "early" : "late");
+        add_text(&l, "late_because", early ? NULL : start->hand_over);
+    }
     end(e, &l);
     pthread_mutex_unlock(&e->lock);
 }
@@ -504,6 +510,26 @@ void xf_events_started(struct xf_events *e, const struct xf_events_started *x, u
         add_u64(&l, "go_us", x->go_us);
     }
     add_text(&l, "limited_by", x->limited_by && *x->limited_by ? x->limited_by : NULL);
+    if (x->vifs)
+        add_u64(&l, "vifs", x->vifs);
+    end(e, &l);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void xf_events_reachable(struct xf_events *e, const struct xf_events_reachable *x, uint64_t now_us)
+{
+    struct line l;
+
+    if (e->fd < 0)
+        return;
+    pthread_mutex_lock(&e->lock);
+    begin_at(&l, e, "reachable", now_us);
+    add_u64(&l, "vif", x->vif);
+    add_text(&l, "mac", x->mac);
+    if (x->seen)
+        add_u64(&l, "reachable_after_us", x->after_us);
+    else
+        add(&l, ",\"reachable_after_us\":null");
     end(e, &l);
     pthread_mutex_unlock(&e->lock);
 }

@@ -5,7 +5,7 @@
  * changes XF_EVENTS_VERSION):
  *
  *     start  connected  { round_begin  progress...  round_end }...  suspend  { last round }
- *     done  started | failed
+ *     done  started  reachable... | failed
  *     exit
  *
  * and `set` wherever the user has set something of the move under way.
@@ -49,6 +49,7 @@ struct xf_events_start {
     const char *guest, *host; /* NULL: not known */
     int64_t domid;            /* -1: none */
     uint64_t max_downtime_us; /* 0: not known */
+    const char *hand_over;    /* "early", or why it is late; NULL: not known */
 };
 
 /* Of the end of a migration's memory. */
@@ -68,6 +69,15 @@ struct xf_events_started {
     uint64_t downtime_us;       /* since it was asked to suspend */
     uint64_t devices_us, go_us; /* of it, what follows the parts that done has; both 0: not known */
     const char *limited_by;     /* what kept the move from going faster; NULL or "": not known */
+    unsigned vifs;              /* of its network interfaces so many are waited for to speak */
+};
+
+/* One of its network interfaces has spoken at the target, or not in time. */
+struct xf_events_reachable {
+    unsigned vif;
+    const char *mac; /* NULL: not known */
+    bool seen;
+    uint64_t after_us; /* since the guest was asked to suspend */
 };
 
 /* Not open, so that the others may be called; fixed_us is not known. */
@@ -100,6 +110,9 @@ void xf_events_end(struct xf_events *e, const struct xf_events_end *end);
 
 /* After done. */
 void xf_events_started(struct xf_events *e, const struct xf_events_started *x, uint64_t now_us);
+
+/* After started. */
+void xf_events_reachable(struct xf_events *e, const struct xf_events_reachable *x, uint64_t now_us);
 
 /* The program's exit status: the last event. */
 void xf_events_exit(struct xf_events *e, int status);

@@ -25,7 +25,7 @@ int xf_guest_present(void *ctx, uint64_t *candidates)
     return 0;
 }
 
-static int no_throttle(void *ctx, unsigned percent)
+int xf_guest_no_throttle(void *ctx, unsigned percent)
 {
     (void)ctx;
     return percent < 100 ? -EOPNOTSUPP : 0;
@@ -38,9 +38,18 @@ static int no_suspend(void *ctx)
 }
 
 const struct xf_guest_control_ops xf_guest_uncontrolled = {
-    .throttle = no_throttle,
+    .throttle = xf_guest_no_throttle,
     .suspend = no_suspend,
 };
+
+int xf_sink_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
+{
+    (void)ctx;
+    (void)lane;
+    (void)first;
+    (void)count;
+    return 0;
+}
 
 int xf_sink_map_part(void *ctx, unsigned lane, uint64_t first, void **base)
 {
@@ -56,6 +65,15 @@ void xf_sink_unmap_part(void *ctx, unsigned lane, uint64_t first, void *base)
     (void)ctx;
     (void)lane;
     (void)first;
+    (void)base;
+}
+
+void xf_sink_wrote(void *ctx, unsigned lane, uint64_t first, uint64_t count, void *base)
+{
+    (void)ctx;
+    (void)lane;
+    (void)first;
+    (void)count;
     (void)base;
 }
 
@@ -80,5 +98,5 @@ bool xf_guest_sink_whole(const struct xf_guest_sink *guest)
     const struct xf_guest_sink_ops *o = guest->ops;
 
     return o && o->lanes && o->populate && o->map_chunk && o->unmap_chunk && o->map_part &&
-           o->unmap_part && o->end_round;
+           o->unmap_part && o->wrote && o->end_round;
 }

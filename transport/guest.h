@@ -79,6 +79,7 @@ struct xf_guest_source_ops {
      * pages[i] is set to the page, or to NULL where the gfn has no content any more. Content that
      * cannot be read is an error; once the guest stands, the caller has present() confirm each
      * NULL. The pages are the guest's own: their bytes may change while they are being read.
+     * -EAGAIN: they are being fetched; the lane asks for the same ones again soon.
      */
     int (*map)(void *ctx, unsigned lane, const uint64_t *gfns, unsigned n, const void **pages);
     void (*unmap)(void *ctx, unsigned lane);
@@ -109,6 +110,7 @@ struct xf_guest_control_ops {
 int xf_guest_lanes(void *ctx, unsigned lanes); /* any number; of a sink too */
 int xf_guest_still(void *ctx, uint64_t *pages);
 int xf_guest_present(void *ctx, uint64_t *candidates); /* what is dirty is there */
+int xf_guest_no_throttle(void *ctx, unsigned percent); /* it cannot be slowed down */
 extern const struct xf_guest_control_ops xf_guest_uncontrolled;
 
 struct xf_guest_source {
@@ -142,6 +144,10 @@ struct xf_guest_sink_ops {
     int (*map_part)(void *ctx, unsigned lane, uint64_t first, void **base);
     void (*unmap_part)(void *ctx, unsigned lane, uint64_t first, void *base);
 
+    /* Before what is mapped at `base` is unmapped: its pages first .. first+count-1 were written
+       to since. Called only if the sink `wants_written`. */
+    void (*wrote)(void *ctx, unsigned lane, uint64_t first, uint64_t count, void *base);
+
     /*
      * A round of `count` pages has landed. -EAGAIN: the sink cannot take it yet; asked again at the
      * next step, and the source waits.
@@ -150,8 +156,11 @@ struct xf_guest_sink_ops {
 };
 
 /* Stubs, for what a kind of sink does not need. */
+int xf_sink_populate(void *ctx, unsigned lane, uint64_t first,
+                     uint64_t count); /* all of it is there */
 int xf_sink_map_part(void *ctx, unsigned lane, uint64_t first, void **base); /* -ENOTSUP */
 void xf_sink_unmap_part(void *ctx, unsigned lane, uint64_t first, void *base);
+void xf_sink_wrote(void *ctx, unsigned lane, uint64_t first, uint64_t count, void *base);
 int xf_sink_end_round(void *ctx, uint64_t count);
 
 struct xf_guest_sink {
@@ -161,6 +170,7 @@ struct xf_guest_sink {
     uint32_t chunks_max; /* mapped at once by all lanes; 0: XF_CHUNKS_MAX */
     bool gives_zeros; /* what populate() gives is zeros: until it is mapped, it need not be read */
     bool parts;       /* map_part() costs less than map_chunk() */
+    bool wants_written;   /* wrote() tells it what was written to: what is mapped is a copy */
     bool unmapped_rounds; /* nothing is mapped while end_round() is called */
 };
 

@@ -10,6 +10,7 @@
 #include "transport/base/bitmap.h"
 #include "transport/fault_points.h"
 #include "codecs.h"
+#include "features.h"
 #include "page.h"
 
 /* Of the next page of a run, while one is looked at. */
@@ -23,7 +24,8 @@ static void set_has_pages(struct xf_landing *l, bool has)
     atomic_store_explicit(&l->has_pages, has, memory_order_relaxed);
 }
 
-int xf_landing_init(struct xf_landing *l, struct xf_lane *lane, const struct xf_guest_sink *guest)
+int xf_landing_init(struct xf_landing *l, struct xf_lane *lane, const struct xf_guest_sink *guest,
+                    uint64_t features)
 {
     const unsigned frags = lane->session->shape.frags;
 
@@ -39,6 +41,11 @@ int xf_landing_init(struct xf_landing *l, struct xf_lane *lane, const struct xf_
     l->populated = xf_bitmap_new(l->own_pages);
     l->bits = calloc(blocks, BLOCK_WORDS * sizeof(l->bits[0]));
     l->block_round = calloc(blocks, sizeof(l->block_round[0]));
+    if (features & XF_FEATURE_VERIFY_LIVE) {
+        l->same = xf_bitmap_new(l->own_pages);
+        if (!l->same)
+            return -ENOMEM;
+    }
     int rc = xf_chunks_init(&l->chunks, guest, &lane->stripe);
 
     return rc ? rc : l->populated && l->bits && l->block_round ? 0 : -ENOMEM;
@@ -55,13 +62,19 @@ void xf_landing_fini(struct xf_landing *l)
     free(l->block_round);
     free(l->bits);
     free(l->populated);
+    free(l->same);
     memset(l, 0, sizeof(*l));
 }
 
-void xf_landing_next_round(struct xf_landing *l)
+void xf_landing_next_round(struct xf_landing *l, bool over)
 {
-    if (l->has_pages)
+    if (l->has_pages) {
         xf_chunks_next_round(&l->chunks);
+    } else if (!over) {
+        xf_count_set(&l->differ, 0);
+        xf_count_set(&l->lane->counts.pages_verified, 0);
+    }
+    l->took_pages = l->chunks.whole = false;
     xf_count_set(&l->landed, 0);
     set_has_pages(l, true);
     l->round++;
@@ -147,13 +160,18 @@ static unsigned long long gfn_of(const struct xf_landing *l, uint64_t own)
     return xf_stripe_gfn(&l->lane->stripe, own);
 }
 
+static int not_populated(struct xf_landing *l, uint64_t i)
+{
+    xf_lane_reject(l->lane, XF_REJECT_not_populated);
+    return xf_lane_fail(l->lane, -EPROTO, "the source sent page %#llx before its memory",
+                        gfn_of(l, i));
+}
+
 /* Where page i is to be written; NULL (with the lane failed) if that cannot be. */
 static uint8_t *page_at(struct xf_landing *l, uint64_t i, int *rc)
 {
     if (!xf_bitmap_test(l->populated, i)) {
-        xf_lane_reject(l->lane, XF_REJECT_not_populated);
-        *rc = xf_lane_fail(l->lane, -EPROTO, "the source sent page %#llx before its memory",
-                           gfn_of(l, i));
+        *rc = not_populated(l, i);
         return NULL;
     }
     uint8_t *page = xf_chunks_at(&l->chunks, i);
@@ -200,28 +218,84 @@ static int populate(struct xf_landing *l, uint64_t first, uint64_t count)
     return 0;
 }
 
-/* Compares pages with the source's hashes of them. */
+/* A round is of pages or of hashes: a page that came after its hash would not be compared. */
+static int mixed(struct xf_landing *l)
+{
+    xf_lane_reject(l->lane, XF_REJECT_malformed);
+    return xf_lane_fail(l->lane, -EPROTO, "the source sent pages and hashes in one round");
+}
+
+static int begin_compare(struct xf_landing *l)
+{
+    if (l->took_pages)
+        return mixed(l);
+    set_has_pages(l, false);
+    return 0;
+}
+
+/* Before pages are written: what was compared is no more. */
+static int begin_write(struct xf_landing *l, uint64_t first, uint64_t count)
+{
+    if (!l->has_pages)
+        return mixed(l);
+    l->took_pages = true;
+    if (l->same)
+        xf_bitmap_clear_range(l->same, first, count);
+    return 0;
+}
+
+static void differs(struct xf_landing *l, uint64_t i)
+{
+    uint64_t n = xf_count_of(&l->differ);
+
+    if (n < XF_DIFFERING_MAX)
+        l->differing[n] = gfn_of(l, i);
+    xf_count_set(&l->differ, n + 1);
+}
+
+/* Compares pages with the source's hashes of them. A page may be hashed again, as a lost one is; if
+   it has changed in between, it comes again too. */
 static int compare(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
 {
     uint8_t hash[XF_HASH_BYTES];
-    int rc = 0;
+    int rc = begin_compare(l);
 
-    set_has_pages(l, false);
-    l->chunks.whole = true;
+    if (rc)
+        return rc;
+    l->chunks.whole = l->chunks.whole || r->count > XF_PART_PAGES;
     for (uint64_t i = r->index; i < r->index + r->count; i++) {
         const uint8_t *page = page_at(l, i, &rc);
 
         if (!page)
             return rc;
         xf_page_hash(page, l->hash_seed, hash);
-        if (!has_landed(l, i) && memcmp(hash, *payload, sizeof(hash))) {
-            uint64_t n = xf_count_of(&l->differ);
-
-            if (n < XF_DIFFERING_MAX)
-                l->differing[n] = gfn_of(l, i);
-            xf_count_set(&l->differ, n + 1);
+        if (!memcmp(hash, *payload, sizeof(hash))) {
+            if (l->same)
+                xf_bitmap_set(l->same, i);
+        } else if (!has_landed(l, i)) {
+            differs(l, i);
         }
         *payload += sizeof(hash);
+    }
+    xf_count_add(&l->lane->counts.pages_verified, land_pages(l, r->index, r->count));
+    return 0;
+}
+
+/* Pages whose hashes were sent before and still hold, says the source: they must have been found
+   the same, and not have been written since. */
+static int hold(struct xf_landing *l, const struct xf_wire_record *r)
+{
+    const uint64_t end = r->index + r->count;
+    int rc = begin_compare(l);
+
+    if (rc)
+        return rc;
+    for (uint64_t i = xf_bitmap_next_clear(l->same, end, r->index); i < end;
+         i = xf_bitmap_next_clear(l->same, end, i + 1)) {
+        if (!xf_bitmap_test(l->populated, i))
+            return not_populated(l, i);
+        if (!has_landed(l, i))
+            differs(l, i);
     }
     xf_count_add(&l->lane->counts.pages_verified, land_pages(l, r->index, r->count));
     return 0;
@@ -259,6 +333,7 @@ static int decompress(struct xf_landing *l, const struct xf_codec *codec, uint64
     }
     *payload += bytes;
     xf_page_write(page, l->decoded);
+    xf_chunks_wrote(&l->chunks, i);
     if (land_pages(l, i, 1)) {
         xf_count_add(&counts->pages_sent, 1);
         xf_count_add(&counts->pages_compressed, 1);
@@ -267,12 +342,15 @@ static int decompress(struct xf_landing *l, const struct xf_codec *codec, uint64
     return 0;
 }
 
-/* A record whose index is an own page. */
-static int write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
+/* A record of pages. */
+static int write_pages(struct xf_landing *l, const struct xf_wire_record *r,
+                       const uint8_t **payload)
 {
     struct xf_counts *counts = &l->lane->counts;
-    int rc = 0;
+    int rc = begin_write(l, r->index, r->count);
 
+    if (rc)
+        return rc;
     switch (r->kind) {
     case XF_RECORD_RAW:
         for (uint64_t i = r->index; i < r->index + r->count; i++) {
@@ -281,6 +359,7 @@ static int write(struct xf_landing *l, const struct xf_wire_record *r, const uin
             if (!page)
                 return rc;
             xf_page_write(page, *payload);
+            xf_chunks_wrote(&l->chunks, i);
             *payload += XF_PAGE_BYTES;
         }
         xf_count_add(&counts->pages_sent, land_pages(l, r->index, r->count));
@@ -301,6 +380,7 @@ static int write(struct xf_landing *l, const struct xf_wire_record *r, const uin
             /* Reading first leaves memory that is still untouched untouched. */
             if (!xf_page_is_zero(page))
                 memset(page, 0, XF_PAGE_BYTES);
+            xf_chunks_wrote(&l->chunks, i);
         }
         uint64_t fresh = land_pages(l, r->index, r->count);
 
@@ -315,20 +395,32 @@ static int write(struct xf_landing *l, const struct xf_wire_record *r, const uin
             return rc;
         memcpy(page + r->frag * l->lane->session->shape.frag_bytes, *payload, bytes);
         *payload += bytes;
+        xf_chunks_wrote(&l->chunks, r->index);
         land_frag(l, r->index, r->frag);
         return 0;
     }
-    case XF_RECORD_HASH:
-        return compare(l, r, payload);
-    case XF_RECORD_POPULATE:
-        return populate(l, r->index, r->count);
-    case XF_RECORD_DEFER:
-        xf_count_add(&counts->pages_deferred, land_pages(l, r->index, r->count));
-        return 0;
     default: /* a codec's: xf_wire_check_data() lets no other kind through */
         for (uint64_t i = r->index; i < r->index + r->count && !rc; i++)
             rc = decompress(l, xf_codec_of(r->kind), i, payload);
         return rc;
+    }
+}
+
+/* A record whose index is an own page. */
+static int write(struct xf_landing *l, const struct xf_wire_record *r, const uint8_t **payload)
+{
+    switch (r->kind) {
+    case XF_RECORD_HASH:
+        return compare(l, r, payload);
+    case XF_RECORD_HELD:
+        return hold(l, r);
+    case XF_RECORD_POPULATE:
+        return populate(l, r->index, r->count);
+    case XF_RECORD_DEFER:
+        xf_count_add(&l->lane->counts.pages_deferred, land_pages(l, r->index, r->count));
+        return 0;
+    default:
+        return write_pages(l, r, payload);
     }
 }
 

@@ -4,6 +4,10 @@
  * the distinct pages that have landed in the current round, whole or by fragments. What it keeps is
  * of its lane's own pages (stripe.h). Private to transport/.
  *
+ * To verify, it compares pages with the source's hashes of them, and remembers those that were the
+ * same, until they are written again. While the guest runs a page that differs is one that has
+ * changed meanwhile, and comes again. In the last round none may.
+ *
  * Threads: the lane's; `landed`, `differ` and `has_pages` may be read by control.
  */
 #ifndef XF_TRANSPORT_LANDING_H
@@ -29,8 +33,10 @@ struct xf_landing {
     uint32_t *block_round;  /* of each block, the round that its bits are of */
     uint32_t round;         /* counted here */
     _Atomic bool has_pages; /* this round's records are of pages, not of hashes */
+    bool took_pages;        /* one of pages has come */
+    uint64_t *same;         /* VERIFY_LIVE, else NULL: a bit a page, as compared since written */
     uint64_t hash_seed;
-    xf_count differ;                      /* pages whose hash was another one */
+    xf_count differ;                      /* pages of this round whose hash was another one */
     uint64_t differing[XF_DIFFERING_MAX]; /* the first of them: gfns */
     unsigned stride;
     struct xf_chunks chunks;
@@ -38,12 +44,14 @@ struct xf_landing {
     _Alignas(64) uint8_t decoded[XF_PAGE_BYTES]; /* a page, before it is known to be one */
 };
 
-/* The session's shape is set. On failure too, call fini. */
-int xf_landing_init(struct xf_landing *l, struct xf_lane *lane, const struct xf_guest_sink *guest);
+/* The session's shape is set; features: the offer's. On failure too, call fini. */
+int xf_landing_init(struct xf_landing *l, struct xf_lane *lane, const struct xf_guest_sink *guest,
+                    uint64_t features);
 /* Unmaps the guest. */
 void xf_landing_fini(struct xf_landing *l);
 
-void xf_landing_next_round(struct xf_landing *l);
+/* over: it was the last; what its hashes have shown stays. */
+void xf_landing_next_round(struct xf_landing *l, bool over);
 
 /* Unmaps what is mapped; pages map again when they are touched. */
 void xf_landing_unmap(struct xf_landing *l);

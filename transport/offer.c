@@ -67,7 +67,7 @@ int xf_offer_new(struct xf_offer *offer, const struct xf_link *link, uint64_t pa
 
 uint64_t xf_offer_features(bool verify, enum xf_compress_mode compress)
 {
-    uint64_t features = verify ? XF_FEATURE_VERIFY : 0;
+    uint64_t features = verify ? XF_FEATURE_VERIFY | XF_FEATURE_VERIFY_LIVE : 0;
 
     for (unsigned i = 0; i < XF_CODECS_N; i++)
         if (compress == XF_COMPRESS_AUTO || compress == xf_codecs[i].mode)
@@ -113,6 +113,11 @@ static int check(const struct wire_offer *w, char *why)
                  "the source needs features (%#llx) that this host lacks: install the same xl-fast",
                  (unsigned long long)(w->features & ~(uint64_t)XF_FEATURES_KNOWN));
         return -EPROTONOSUPPORT;
+    }
+    if (w->features & XF_FEATURE_VERIFY_LIVE && !(w->features & XF_FEATURE_VERIFY)) {
+        snprintf(why, WHY_BYTES, "the offer has features (%#llx) that do not go together",
+                 (unsigned long long)w->features);
+        return -EBADMSG;
     }
     if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||
         w->page_count == 0 || w->page_count > XF_PAGE_COUNT_MAX || w->reserved || w->reserved1) {

@@ -25,7 +25,8 @@
 #define XF_OFFER_BYTES      96 /* on the wire */
 
 /* 16 TiB of guest addresses, more than Xen gives to a guest. It bounds what a lie can cost: 5 bits
-   of memory a page at the source, up to 6 bits and a half at the target. */
+   of memory a page at the source, 7 to verify; up to 6 bits and a half at the target, one more to
+   verify. */
 #define XF_PAGE_COUNT_MAX (UINT64_C(1) << 32)
 
 struct xf_offer {
@@ -42,8 +43,8 @@ struct xf_offer {
 /* Fills a new offer for `link`: id and secret from getrandom(2). */
 int xf_offer_new(struct xf_offer *offer, const struct xf_link *link, uint64_t page_count);
 
-/* What to offer: to compare all pages at the end; to send them compressed, by any codec if
-   `compress` is auto. */
+/* What to offer: to compare all pages, while the guest runs and at the end; to send them
+   compressed, by any codec if `compress` is auto. */
 uint64_t xf_offer_features(bool verify, enum xf_compress_mode compress);
 
 void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES]);

@@ -7,14 +7,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest.h"
 #include "wire.h"
 
 /* `page`: XF_PAGE_BYTES, aligned to 64. Its bytes may change meanwhile; the answer is then either.
  */
 bool xf_page_is_zero(const void *page);
 
+#define XF_PAGE_LINES (XF_PAGE_BYTES / 64u) /* of the cache */
+
 /* Fetches the first lines of a page into the cache, if it is there (not NULL): the CPU fetches the
-   others by itself once it sees them read in turn. */
+   others by itself once it sees them read in turn, but later. */
 static inline void xf_page_prefetch(const void *page, unsigned lines)
 {
     if (!page)

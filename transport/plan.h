@@ -3,7 +3,7 @@
  * Plan: what a source does next. After each thing that has ended, the source asks its plan, and
  * does what that orders:
  *
- *     START -> SEND pages -> LOOK -> SEND pages ... LOOK -> SUSPEND
+ *     START -> SEND pages -> LOOK -> SEND hashes -> LOOK -> SEND pages ... LOOK -> SUSPEND
  *           -> SEND pages -> SEND hashes, final -> DONE            (plan_live.h, with verify)
  *
  * At its deadline (until_us) it is asked once more, in the middle of whatever is under way: it may
@@ -55,7 +55,8 @@ enum xf_order {
 enum xf_content {
     XF_SEND_PAGES,   /* all of them, or after LOOK or SUSPEND what has changed */
     XF_SEND_NOTHING, /* a round without a page */
-    XF_SEND_HASHES,  /* of all pages that do not change any more, to compare */
+    XF_SEND_HASHES,  /* to compare: while the guest runs, of the pages that are clean and were not
+                        compared; final: of all that do not change any more */
 };
 
 struct xf_plan_order {

@@ -27,14 +27,24 @@ static struct xf_plan_order at_deadline(const struct xf_plan_live *live)
     return order;
 }
 
+static struct xf_plan_order send_hashes(struct xf_plan_live *live,
+                                        const struct xf_plan_ended *ended)
+{
+    live->compared = ended->round.clean_pages;
+    return send(live, XF_SEND_HASHES, false);
+}
+
 /* What is dirty is known: once more while the guest runs, the stop, or neither? */
 static struct xf_plan_order decide(struct xf_plan_live *live, const struct xf_plan_ended *ended)
 {
+    const bool compare = xf_rounds_compare_first(&ended->round, live->compared);
     struct xf_plan_order order;
     uint64_t predicted_us;
 
     if (ended->none_yet)
         return xf_order_just(XF_ORDER_WAIT);
+    if (compare && !live->compared)
+        return send_hashes(live, ended);
     if (ended->cannot_slow)
         live->policy.throttle = false; /* a guest that cannot be slowed down is busy */
     switch (xf_policy_next(&live->policy, &live->rounds, &ended->round, &predicted_us)) {
@@ -43,7 +53,7 @@ static struct xf_plan_order decide(struct xf_plan_live *live, const struct xf_pl
         order.throttle_pct = xf_rounds_throttle_pct(&live->rounds);
         break;
     case XF_ROUND_STOP:
-        order = xf_order_just(XF_ORDER_SUSPEND);
+        order = compare ? send_hashes(live, ended) : xf_order_just(XF_ORDER_SUSPEND);
         break;
     default:
         order = xf_order_just(XF_ORDER_GIVE_UP);
@@ -59,14 +69,10 @@ static struct xf_plan_order decide(struct xf_plan_live *live, const struct xf_pl
 
 static struct xf_plan_order after_send(struct xf_plan_live *live)
 {
-    switch (live->sent) {
-    case XF_SEND_PAGES:
-        if (!live->stopped)
-            return xf_order_just(XF_ORDER_LOOK);
-        return live->verify ? send(live, XF_SEND_HASHES, true) : xf_order_just(XF_ORDER_DONE);
-    default:
-        return xf_order_just(XF_ORDER_DONE);
-    }
+    if (!live->stopped)
+        return xf_order_just(XF_ORDER_LOOK);
+    return live->verify && live->sent == XF_SEND_PAGES ? send(live, XF_SEND_HASHES, true)
+                                                       : xf_order_just(XF_ORDER_DONE);
 }
 
 static struct xf_plan_order next(struct xf_plan *plan, const struct xf_plan_ended *ended)

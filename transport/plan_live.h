@@ -2,8 +2,12 @@
 /*
  * Plan, live: a guest moves while it runs. All of it, then what it has written meanwhile, round by
  * round, until a stop is short enough (rounds.h says when, and how slow it has to be); then it
- * stands, and the rest goes. To verify, hashes of all pages go last. The policy's deadline ends the
- * rounds: with the stop after the round under way, or at once if it is to be given up then.
+ * stands, and the rest goes. The policy's deadline ends the rounds: with the stop after the round
+ * under way, or at once if it is to be given up then.
+ *
+ * To verify, pages are compared while they are clean: after the first round, and before a stop
+ * those that were sent since, so that a stop has only those to compare that change last. That is no
+ * matter of the deadline, nor of `now`: the guest would wait for it otherwise.
  *
  * Also by itself, without a source: who is told by others what is dirty (the save of a PV guest)
  * asks with XF_ENDED_LOOK, and is ordered SEND, SUSPEND or GIVE_UP.
@@ -20,6 +24,7 @@ struct xf_plan_live {
     bool verify;
     bool stopped;         /* the guest stands */
     enum xf_content sent; /* the newest */
+    uint64_t compared;    /* pages, the last time while the guest ran; 0: not yet */
 };
 
 /* verify: the offer has XF_FEATURE_VERIFY. */

@@ -32,7 +32,8 @@
 #define XF_HALVED_MAX 6u
 
 struct xf_policy {
-    uint64_t max_downtime_us; /* the downtime to aim for */
+    uint64_t max_downtime_us; /* the downtime to aim for: all of it */
+    uint64_t fixed_us;        /* of it, what is besides the last rounds (budget.h); 0: not known */
     uint32_t max_rounds;      /* live rounds, after which a good moment is waited for */
     uint64_t until_us;        /* the deadline, by the clock of xf_round; 0: none */
     enum xf_on_busy on_busy;  /* if the downtime cannot be kept, or not until the deadline */
@@ -55,6 +56,11 @@ struct xf_round {
     uint64_t now_us;      /* when it was over */
     uint64_t bytes_per_s; /* xf_speed_bytes_per_s() */
     uint64_t fixed_us;    /* of a stop, what does not depend on pages */
+    /* To verify; else 0: */
+    uint64_t hashed_pages;     /* that were compared after it, while the guest ran */
+    uint64_t clean_pages;      /* sent, not dirty and not compared: a stop has to, and left_pages */
+    uint64_t hash_bytes_per_s; /* how fast pages are compared; 0: not known */
+    bool verify, verify_live;  /* pages are compared; while the guest runs too */
 };
 
 /* What the policy remembers from round to round; all zero before the first. */
@@ -78,8 +84,13 @@ static inline unsigned xf_rounds_throttle_pct(const struct xf_rounds *rounds)
     return 100u >> rounds->halved;
 }
 
+/* Whether the pages that are clean are to be compared before anything else: if they are more than
+   what is dirty, which a stop has to compare anyway. before: so many were, the last time; 0: there
+   was none. Half of them at the most, so that this ends. */
+bool xf_rounds_compare_first(const struct xf_round *r, uint64_t before);
+
 /* What to do after the round, with the guest as slow as *rounds then says; and in *predicted_us the
-   downtime if the guest is suspended now; UINT64_MAX: cannot be told. */
+   downtime if the guest is suspended now, without fixed_us; UINT64_MAX: cannot be told. */
 enum xf_round_next xf_policy_next(const struct xf_policy *policy, struct xf_rounds *rounds,
                                   const struct xf_round *r, uint64_t *predicted_us);
 

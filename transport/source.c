@@ -131,6 +131,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->config = *config;
     s->guest = *guest;
     s->plan = config->plan;
+    s->verify = config->offer.features & XF_FEATURE_VERIFY;
     xf_brake_init(&s->brake, xf_source_throttle, s);
     rc = xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
     rc = rc ?: init_lanes(s, now_us);
@@ -145,9 +146,15 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->fresh = xf_bitmap_new(guest->page_count);
     if (!s->populated || !s->todo || !s->fresh)
         goto fail;
+    if (config->offer.features & XF_FEATURE_VERIFY_LIVE) {
+        s->hashed = xf_bitmap_new(guest->page_count);
+        s->hashing = xf_bitmap_new(guest->page_count);
+        if (!s->hashed || !s->hashing)
+            goto fail;
+    }
     s->session.stats.limit_bytes_per_s = config->bandwidth_bytes_per_s;
     s->phase = XF_PHASE_CONNECT;
-    s->phase_us = s->round_us = s->began_us = now_us;
+    s->phase_us = s->round_us = s->sent_us = s->began_us = now_us;
     *out = s;
     return 0;
 fail:
@@ -165,6 +172,8 @@ void xf_source_free(struct xf_source *s)
         xf_source_lane_fini(&s->lanes[i]);
     free(s->lanes);
     free(s->shared);
+    free(s->hashing);
+    free(s->hashed);
     free(s->fresh);
     free(s->todo);
     free(s->populated);
@@ -377,6 +386,7 @@ static void send_barrier(struct xf_source *s, uint64_t now_us)
         .round = s->round,
         .pages = s->round_pages,
         .final = s->final,
+        .hashes = s->hashed && s->kind == XF_ROUND_HASHES,
     };
     uint64_t rtt_us = xf_count_of(&s->lanes[0].rtt_us);
 

@@ -63,6 +63,8 @@ static void obey(struct xf_source_lane *l, const struct xf_source_order *o, uint
         l->sends = true;
         l->counted = false;
         xf_encoder_round(&l->encoder, o->todo, o->kind, o->populated, o->deferred);
+        if (o->held)
+            xf_encoder_hold(&l->encoder, o->held);
         break;
     case XF_SOURCE_DO_BARRIER:
         xf_source_send_barrier(l, o, now_us);

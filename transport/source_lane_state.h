@@ -37,8 +37,9 @@ struct xf_source_order {
     enum xf_round_kind kind;
     const uint64_t *todo;
     uint64_t *populated, *deferred; /* as of encode.h */
+    const uint64_t *held;           /* likewise; NULL: none */
     uint64_t pages;                 /* BARRIER: of all lanes */
-    bool final;                     /* BARRIER */
+    bool final, hashes;             /* BARRIER */
 };
 
 /* What a lane tells of one or more steps. */

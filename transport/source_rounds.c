@@ -9,25 +9,22 @@
 #include "transport/base/bitmap.h"
 #include "transport/fault_points.h"
 
-/* count: of the round's pages. lacking: some of them have no memory at the target. */
-static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t count, bool lacking,
+#define HASHES_MIN 1024u
+
+/* round: its kind and pages, count of them. */
+static int begin_round(struct xf_source *s, const struct xf_source_order *round, uint64_t count,
                        uint64_t now_us)
 {
-    const struct xf_source_order order = {
-        .what = XF_SOURCE_DO_ROUND,
-        .round = s->round + 1,
-        .kind = kind,
-        .todo = s->todo,
-        .populated = lacking ? s->populated : NULL,
-        .deferred = s->fresh, /* which is free by now */
-    };
+    struct xf_source_order order = *round;
     const struct xf_stats *sums = xf_source_sum(s);
     int rc = XF_FAULT(source_round_begin);
 
     if (rc)
         return rc;
-    s->round++;
-    s->kind = kind;
+    order.what = XF_SOURCE_DO_ROUND;
+    order.round = ++s->round;
+    order.deferred = s->fresh; /* which is free by now */
+    s->kind = order.kind;
     s->round_us = now_us;
     s->round_full_before = xf_source_full_pages(s);
     s->round_sent_before = sums->pages_sent;
@@ -39,6 +36,16 @@ static int begin_round(struct xf_source *s, enum xf_round_kind kind, uint64_t co
     xf_source_order(s, &order, now_us);
     xf_source_progress(s, now_us);
     return 0;
+}
+
+/* The pages of todo. lacking: some of them have no memory at the target. */
+static int begin_pages_round(struct xf_source *s, uint64_t count, bool lacking, uint64_t now_us)
+{
+    const struct xf_source_order round = {
+        .kind = XF_ROUND_PAGES, .todo = s->todo, .populated = lacking ? s->populated : NULL};
+
+    s->sent_us = now_us;
+    return begin_round(s, &round, count, now_us);
 }
 
 /* Leaves in s->fresh the pages that the guest has. */
@@ -80,6 +87,8 @@ static int begin_round_of_todo(struct xf_source *s, bool joined, uint64_t now_us
             s->todo_pages += (uint64_t)__builtin_popcountll(todo);
             fresh_pages += (uint64_t)__builtin_popcountll(fresh);
             s->todo[w] = todo;
+            if (s->hashed)
+                s->hashed[w] &= ~todo;
         }
         if (s->fresh[w] != fresh)
             s->fresh[w] = fresh;
@@ -99,7 +108,7 @@ static int begin_round_of_todo(struct xf_source *s, bool joined, uint64_t now_us
         }
         passed(s);
     }
-    return begin_round(s, XF_ROUND_PAGES, s->todo_pages, fresh_pages, now_us);
+    return begin_pages_round(s, s->todo_pages, fresh_pages, now_us);
 }
 
 /* All that the guest has is known. */
@@ -205,6 +214,14 @@ bool xf_source_has_deferred(const struct xf_source *s)
     return deferred(s) != s->deferred_asked;
 }
 
+/* In s->fresh: some lanes have not written there. */
+static void clear_undeferred(struct xf_source *s)
+{
+    for (unsigned i = 0; i < s->session.queues; i++)
+        if (!xf_count_of(&s->lanes[i].encoder.deferred_n))
+            xf_encoder_clear(&s->lanes[i].encoder, s->fresh);
+}
+
 /*
  * Of the pages that map() gave nothing for in this round, leaves in s->fresh those that have
  * content all the same, *count of them.
@@ -215,10 +232,7 @@ static int ask_deferred(struct xf_source *s, uint64_t *count)
     if (!xf_source_has_deferred(s))
         return 0;
     s->deferred_asked = deferred(s);
-    /* Those lanes have not written there. */
-    for (unsigned i = 0; i < s->session.queues; i++)
-        if (!xf_count_of(&s->lanes[i].encoder.deferred_n))
-            xf_encoder_clear(&s->lanes[i].encoder, s->fresh);
+    clear_undeferred(s);
     int rc = ask_present(s);
 
     if (rc)
@@ -241,6 +255,24 @@ int xf_source_check_deferred(struct xf_source *s)
         (unsigned long long)xf_bitmap_next(s->fresh, s->guest.page_count, 0));
 }
 
+/* How fast pages are compared; rounds of few say little. */
+static void measure_hashes(struct xf_source *s, uint64_t now_us)
+{
+    uint64_t us = now_us - s->round_us, rtt_us = xf_pace_rtt_us(&s->pace);
+
+    if (s->round_pages < HASHES_MIN && s->hashes.pages)
+        return;
+    s->hashes.pages = s->round_pages;
+    s->hashes.us = us > rtt_us ? us - rtt_us : us;
+}
+
+static uint64_t hash_bytes_per_s(const struct xf_source *s)
+{
+    return s->hashes.us ? (uint64_t)((double)s->hashes.pages * (double)XF_PAGE_BYTES * 1e6 /
+                                     (double)s->hashes.us)
+                        : 0;
+}
+
 static void measure_speed(struct xf_source *s, uint64_t now_us)
 {
     uint64_t us = now_us - s->round_us, rtt_us = xf_pace_rtt_us(&s->pace);
@@ -253,43 +285,107 @@ static void measure_speed(struct xf_source *s, uint64_t now_us)
                   us > rtt_us ? us - rtt_us : us);
 }
 
+/* Pages that were found dirty are to go too. */
+static void join(struct xf_source *s, const uint64_t *found)
+{
+    for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++)
+        s->todo[w] |= found[w];
+}
+
+/* Of the pages that the target has, those that are not to go and were not compared. */
+static uint64_t clean(const struct xf_source *s, uint64_t w)
+{
+    return s->populated[w] & ~s->todo[w] & ~(s->hashed ? s->hashed[w] : 0);
+}
+
+static uint64_t clean_pages(const struct xf_source *s)
+{
+    uint64_t pages = 0;
+
+    for (uint64_t w = 0; s->verify && w < xf_bitmap_words(s->guest.page_count); w++)
+        pages += (uint64_t)__builtin_popcountll(clean(s, w));
+    return pages;
+}
+
 int xf_source_look(struct xf_source *s, struct xf_plan_ended *ended, uint64_t now_us)
 {
     struct xf_round *r = &ended->round;
     uint64_t fetching_ns = s->clock_ns(), back;
+    /* Found before hashes went, and still to go. */
+    const bool more = s->todo_is == XF_TODO_FETCHED;
 
-    if (s->todo_is == XF_TODO_JOINED)
-        return -EINVAL; /* a plan's mistake: what the stop has found would be lost */
+    if (s->todo_is == XF_TODO_JOINED || (more && !s->hashing))
+        return -EINVAL; /* a plan's mistake: what was found before would be lost */
     *r = (struct xf_round){
-        .pages = s->round_pages,
-        .us = now_us - s->round_us,
+        .pages = s->sent_pages,
+        .us = now_us - s->sent_us,
         .now_us = now_us,
         .bytes_per_s = xf_speed_bytes_per_s(&s->speed),
+        .verify = s->verify,
+        .verify_live = s->hashed,
+        .hashed_pages = more ? s->round_pages : 0,
+        .hash_bytes_per_s = hash_bytes_per_s(s),
     };
-    int rc = fetch_dirty(s, s->todo, false, &r->dirty_pages);
+    int rc = fetch_dirty(s, more ? s->hashing : s->todo, false, &r->dirty_pages);
 
-    s->todo_is = XF_TODO_FETCHED;
     ended->none_yet = rc == -EAGAIN;
     if (ended->none_yet)
         return 0;
+    s->todo_is = XF_TODO_FETCHED;
     rc = rc ?: ask_deferred(s, &back);
     if (rc)
         return rc;
-    if (back) { /* those come once more */
-        for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++)
-            s->todo[w] |= s->fresh[w];
+    if (more)
+        join(s, s->hashing);
+    if (back) /* those come once more */
+        join(s, s->fresh);
+    if (more || back)
         r->dirty_pages = xf_bitmap_count(s->todo, s->guest.page_count);
-    }
+    r->clean_pages = clean_pages(s);
     fetching_ns = s->clock_ns() - fetching_ns;
-    r->fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace);
+    /* The barrier of pages, and that of hashes. */
+    r->fixed_us = fetching_ns / 1000 + xf_pace_rtt_us(&s->pace) * (s->verify ? 2 : 1);
     s->dirty_pages = r->left_pages = r->dirty_pages;
     s->rounds_done += s->round && s->kind == XF_ROUND_PAGES;
     return 0;
 }
 
-/* The hashes of all that will not change any more. */
-static int begin_hashes(struct xf_source *s, uint64_t now_us)
+/*
+ * The hashes of what is clean: it was sent, and has not been written until the dirty bitmap was
+ * last fetched. What is written from then on, before its hash is taken or after, is in the next
+ * bitmap: it goes again, and so is hashed again.
+ */
+static int begin_live_hashes(struct xf_source *s, uint64_t now_us)
 {
+    const struct xf_source_order round = {.kind = XF_ROUND_HASHES, .todo = s->hashing};
+    uint64_t count = 0;
+
+    if (!s->hashed || s->todo_is != XF_TODO_FETCHED)
+        return -EINVAL; /* a plan's mistake: nothing is known to be clean */
+    for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++) {
+        s->hashing[w] = clean(s, w);
+        s->hashed[w] |= s->hashing[w];
+        count += (uint64_t)__builtin_popcountll(s->hashing[w]);
+    }
+    return begin_round(s, &round, count, now_us);
+}
+
+/* Pages that were not there when they were to be hashed. */
+static void drop_unhashed(struct xf_source *s)
+{
+    if (!deferred(s))
+        return;
+    clear_undeferred(s);
+    for (uint64_t w = 0; w < xf_bitmap_words(s->guest.page_count); w++)
+        s->hashed[w] &= ~s->fresh[w];
+}
+
+/* Hashes of all that will not change any more, but for those that were sent and still hold. */
+static int begin_last_hashes(struct xf_source *s, uint64_t now_us)
+{
+    struct xf_stats *st = &s->session.stats;
+    struct xf_source_order round = {.kind = XF_ROUND_HASHES, .todo = s->todo};
+    uint64_t count, held = 0;
     int rc = XF_FAULT(source_keep_still);
 
     memcpy(s->todo, s->populated, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
@@ -298,8 +394,20 @@ static int begin_hashes(struct xf_source *s, uint64_t now_us)
     if (rc)
         return xf_session_fail(&s->session, rc, "cannot tell which pages to verify: %s",
                                strerror(-rc));
-    return begin_round(s, XF_ROUND_HASHES, xf_bitmap_count(s->todo, s->guest.page_count), false,
-                       now_us);
+    count = xf_bitmap_count(s->todo, s->guest.page_count);
+    for (uint64_t w = 0; s->hashed && w < xf_bitmap_words(s->guest.page_count); w++) {
+        s->hashing[w] = s->todo[w] & ~s->hashed[w];
+        s->todo[w] &= s->hashed[w];
+        held += (uint64_t)__builtin_popcountll(s->todo[w]);
+    }
+    if (s->hashed) {
+        round.todo = s->hashing;
+        round.held = s->todo;
+    }
+    /* Until now, what lanes have hashed while the guest ran has been told as verified. */
+    st->pages_verified += held - xf_source_sum(s)->pages_verified;
+    st->pages_verified_live = held;
+    return begin_round(s, &round, count, now_us);
 }
 
 /* The pages of todo. */
@@ -308,14 +416,17 @@ static int begin_pages(struct xf_source *s, uint64_t now_us)
     const enum xf_todo_is was = s->todo_is;
 
     s->todo_is = XF_TODO_SENT;
-    return was == XF_TODO_SENT ? begin_round(s, XF_ROUND_PAGES, s->todo_pages, !s->round, now_us)
-                               : begin_round_of_todo(s, was == XF_TODO_JOINED, now_us);
+    if (was != XF_TODO_SENT)
+        return begin_round_of_todo(s, was == XF_TODO_JOINED, now_us);
+    if (s->hashed) /* all that there is goes */
+        memset(s->hashed, 0, xf_bitmap_words(s->guest.page_count) * sizeof(s->hashed[0]));
+    return begin_pages_round(s, s->todo_pages, !s->round, now_us);
 }
 
 static int begin_nothing(struct xf_source *s, uint64_t now_us)
 {
     memset(s->todo, 0, xf_bitmap_words(s->guest.page_count) * sizeof(s->todo[0]));
-    return begin_round(s, XF_ROUND_PAGES, 0, false, now_us);
+    return begin_pages_round(s, 0, false, now_us);
 }
 
 int xf_source_begin(struct xf_source *s, const struct xf_plan_order *order, uint64_t now_us)
@@ -333,7 +444,7 @@ int xf_source_begin(struct xf_source *s, const struct xf_plan_order *order, uint
     case XF_SEND_NOTHING:
         return begin_nothing(s, now_us);
     default:
-        return begin_hashes(s, now_us);
+        return s->final ? begin_last_hashes(s, now_us) : begin_live_hashes(s, now_us);
     }
 }
 
@@ -352,10 +463,14 @@ int xf_source_end_round(struct xf_source *s, uint64_t now_us)
         st->pages_total = s->round_pages;
     if (s->kind == XF_ROUND_PAGES) {
         st->rounds++;
+        s->sent_pages = s->round_pages;
         measure_speed(s, now_us);
         xf_source_progress(s, now_us);
         if (s->phase == XF_PHASE_FINAL)
             st->copied_us = now_us;
+    } else if (!s->final) {
+        drop_unhashed(s);
+        measure_hashes(s, now_us);
     }
     return 0;
 }

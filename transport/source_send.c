@@ -236,7 +236,7 @@ void xf_source_send_barrier(struct xf_source_lane *l, const struct xf_source_ord
 {
     struct xf_wire_barrier b = {
         .round = order->round,
-        .flags = order->final ? XF_BARRIER_FINAL : 0,
+        .flags = (order->final ? XF_BARRIER_FINAL : 0) | (order->hashes ? XF_BARRIER_HASHES : 0),
         .pages = order->pages,
         .floor = l->inflight.una,
     };

@@ -52,10 +52,15 @@ struct xf_source {
     bool steered;            /* in this round, so that it does not tell how fast others go */
     bool starting;           /* not all that the guest has is known yet */
     bool final;              /* the plan sends no more after this */
+    bool verify;             /* the offer's */
     bool waiting;            /* as the plan has ordered */
     uint32_t rounds_done;    /* of pages, while the guest runs */
     uint64_t deferred_asked; /* of the encoders' deferred_n, those that were asked about */
     uint64_t round_us, round_pages, round_full_before;
+    uint64_t sent_us, sent_pages; /* of the newest round of pages: its beginning, how many */
+    struct {
+        uint64_t pages, us;
+    } hashes; /* the newest round of them while the guest ran */
     uint64_t round_sent_before, round_repaired_before;
     uint64_t predicted_us, dirty_pages;
     bool round_over; /* the target has counted it, and lanes were told */
@@ -65,9 +70,12 @@ struct xf_source {
     uint64_t barrier_us, barrier_wait_us;
     uint64_t unsent_us; /* when this round last had a page or its barrier still to be sent */
 
-    uint64_t *populated;   /* pages that the target has memory for; lanes add to it */
-    uint64_t *todo;        /* pages of this round */
-    uint64_t *fresh;       /* pages that it has none for, when a round begins; then `deferred` */
+    uint64_t *populated; /* pages that the target has memory for; lanes add to it */
+    uint64_t *todo;      /* pages of this round */
+    uint64_t *fresh;     /* pages that it has none for, when a round begins; then `deferred` */
+    /* VERIFY_LIVE, else NULL: */
+    uint64_t *hashed;      /* pages whose hashes were sent, and that have not been sent since */
+    uint64_t *hashing;     /* those of this round of hashes; free in a round of pages */
     uint64_t todo_pages;   /* in todo */
     uint64_t words_passed; /* of bitmaps, at the ends of rounds */
 };

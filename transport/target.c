@@ -185,7 +185,7 @@ static uint64_t differing(const struct xf_target *t)
     return pages;
 }
 
-/* The hashes of a round were compared, and some are not the source's. */
+/* The hashes of the last round were compared, and some are not the source's. */
 static int differ(struct xf_target *t, uint64_t pages)
 {
     char list[XF_DIFFERING_MAX * 20] = "";
@@ -224,10 +224,19 @@ static int end_round(struct xf_target *t, uint64_t now_us)
 {
     struct xf_stats *st = &t->session.stats;
     uint64_t wrong = differing(t);
+    bool pages = false, hashes = t->hashes;
 
-    t->had_pages = true;
-    for (unsigned i = 0; i < t->session.queues; i++)
-        t->had_pages = t->had_pages && t->lanes[i].had_pages;
+    for (unsigned i = 0; i < t->session.queues; i++) {
+        pages = pages || t->lanes[i].had_pages;
+        hashes = hashes || t->lanes[i].had_hashes;
+    }
+    if ((pages && hashes) ||
+        (hashes && !t->hashes && t->shared->features & XF_FEATURE_VERIFY_LIVE)) {
+        st->rejects[XF_REJECT_malformed]++;
+        return xf_session_fail(&t->session, -EPROTO,
+                               "the source sent pages and hashes in one round");
+    }
+    t->had_pages = !hashes;
     if (t->had_pages) {
         int rc = XF_FAULT(target_end_batch) ?: t->guest.ops->end_round(t->guest.ctx, t->want);
 
@@ -247,7 +256,7 @@ static int end_round(struct xf_target *t, uint64_t now_us)
     /* Counted as the source counts, so that the control channel can compare. */
     if (t->had_pages)
         st->rounds++;
-    else if (wrong)
+    else if (wrong && t->final)
         return differ(t, wrong);
     if (t->round == 1)
         st->pages_total = t->want;
@@ -255,7 +264,7 @@ static int end_round(struct xf_target *t, uint64_t now_us)
         st->done_us = now_us;
     t->round++;
     t->round_us = now_us;
-    t->barrier = t->closing = false;
+    t->barrier = t->closing = t->hashes = false;
     atomic_store_explicit(&t->shared->complete, t->final, memory_order_release);
     atomic_store_explicit(&t->shared->round, t->round, memory_order_release);
     if (t->final)
@@ -346,6 +355,7 @@ static int act_on(struct xf_target *t, const struct xf_target_lane *l,
         t->barrier = true;
         t->want = news->want;
         t->final = t->final || news->final;
+        t->hashes = news->hashes;
         if (t->final && t->phase == XF_PHASE_LIVE)
             xf_target_enter(t, XF_PHASE_FINAL, now_us);
     }

@@ -18,7 +18,7 @@ int xf_target_lane_init(struct xf_target_lane *l, struct xf_target_shared *share
 {
     l->shared = shared;
     l->round = l->told_round = 1;
-    return xf_landing_init(&l->landing, &l->lane, guest);
+    return xf_landing_init(&l->landing, &l->lane, guest, shared->features);
 }
 
 void xf_target_lane_fini(struct xf_target_lane *l)
@@ -50,10 +50,11 @@ void xf_target_lane_obey(struct xf_target_lane *l, struct xf_worker *w)
     l->lane.laps = &w->laps;
     while (xf_lane_order(&l->lane, &order)) {
         w->busy = true;
-        l->had_pages = l->landing.has_pages;
+        l->had_pages = l->landing.took_pages;
+        l->had_hashes = !l->landing.has_pages;
         if (order.unmap)
             xf_landing_unmap(&l->landing);
-        xf_landing_next_round(&l->landing);
+        xf_landing_next_round(&l->landing, order.over);
         l->round = order.round;
         l->over = order.over;
         xf_page_written();

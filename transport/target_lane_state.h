@@ -36,6 +36,7 @@ struct xf_target_news {
     uint32_t barrier; /* of this round there was one; 0: there was none */
     uint64_t want;    /* BARRIER: pages of the round, of all lanes */
     bool final;       /* BARRIER */
+    bool hashes;      /* BARRIER: the round is of hashes */
 };
 
 struct xf_target_lane {
@@ -55,7 +56,7 @@ struct xf_target_lane {
     bool failed, heard, landed;
     bool has_news;
     struct xf_target_news news;
-    bool had_pages; /* the round before was of pages; for control, once the lane has obeyed */
+    bool had_pages, had_hashes; /* in the round before; for control, once the lane has obeyed */
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "features.h"
 #include "transport/fault_points.h"
 
 /* Gives up what the source gave up on this lane. */
@@ -88,7 +89,10 @@ static int receive_barrier(struct xf_target_lane *l, const struct xf_wire_header
         return xf_lane_fail(&l->lane, -EPROTO, "the source ends round %u during round %u", b.round,
                             l->round);
     }
-    if ((b.flags & ~XF_BARRIER_FINAL) || b.reserved || b.pages > l->shared->page_count)
+    const uint32_t flags =
+        XF_BARRIER_FINAL | (l->shared->features & XF_FEATURE_VERIFY_LIVE ? XF_BARRIER_HASHES : 0);
+
+    if ((b.flags & ~flags) || b.reserved || b.pages > l->shared->page_count)
         return xf_lane_malformed(&l->lane, h->type);
     xf_window_mark(&l->lane.window, h->sequence);
     rc = lower_floor(l, h->sequence, b.floor);
@@ -100,6 +104,7 @@ static int receive_barrier(struct xf_target_lane *l, const struct xf_wire_header
     l->news.barrier = b.round;
     l->news.want = b.pages;
     l->news.final = b.flags & XF_BARRIER_FINAL;
+    l->news.hashes = b.flags & XF_BARRIER_HASHES;
     l->has_news = true;
     return 0;
 }

@@ -33,6 +33,7 @@ struct xf_target {
     uint64_t progress_us;
     uint64_t want;       /* from its BARRIER */
     bool barrier, final; /* the BARRIER has been seen; it is the last */
+    bool hashes;         /* and says that the round is of hashes */
     bool closing;        /* all of it has landed, and lanes were told */
     bool had_pages;      /* it was of pages */
 };

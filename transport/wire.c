@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codecs.h"
+#include "features.h"
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
@@ -133,7 +134,11 @@ static int check_record(const struct xf_wire_shape *shape, uint64_t features,
             return -EBADMSG;
         break;
     case XF_RECORD_HASH:
-        if (r->frag != 0 || r->count > shape->hashes_max)
+        if (!(features & XF_FEATURE_VERIFY) || r->frag != 0 || r->count > shape->hashes_max)
+            return -EBADMSG;
+        break;
+    case XF_RECORD_HELD:
+        if (!(features & XF_FEATURE_VERIFY_LIVE) || r->frag != 0)
             return -EBADMSG;
         break;
     case XF_RECORD_FRAG:

@@ -98,6 +98,7 @@ enum xf_record_kind {
     XF_RECORD_POPULATE = 4, /* count pages that shall have memory, no payload; none lands */
     XF_RECORD_DEFER = 5, /* count pages that will come in a later round or not at all; no payload */
     XF_RECORD_HASH = 6,  /* the hashes of count pages, XF_HASH_BYTES each */
+    XF_RECORD_HELD = 8,  /* count pages whose hashes, sent before, still hold; no payload */
     /* Of the codecs: count pages, each a u16 length and as many bytes. */
     XF_CODECS(XF_RECORD_ENUM)
 };
@@ -116,13 +117,14 @@ static_assert(offsetof(struct xf_wire_record, kind) == 12, "wire layout");
 /* BARRIER: all of the round has been sent once; it is over when the target has counted `pages`. */
 struct xf_wire_barrier {
     uint32_t round;
-    uint32_t flags; /* XF_BARRIER_FINAL */
+    uint32_t flags; /* XF_BARRIER_* */
     uint64_t pages; /* distinct pages of the round */
     uint64_t floor; /* of the queue that this is sent on */
     uint64_t reserved;
 };
 static_assert(sizeof(struct xf_wire_barrier) == 32, "wire layout");
-#define XF_BARRIER_FINAL 1u
+#define XF_BARRIER_FINAL  1u
+#define XF_BARRIER_HASHES 2u /* the round was of hashes; where the offer has VERIFY_LIVE */
 
 /* PING: asks for FEEDBACK at once, and moves the queue's floor. */
 struct xf_wire_ping {

@@ -21,6 +21,15 @@ LINKS = {
     "iperf3_udp": "iperf3, UDP",
     "iperf3_tcp": "iperf3, TCP (its payload, handed over in pieces of up to 64 KB)",
 }
+DISKS = {
+    "medium": "the slower of what its medium reads and writes (`dd`)",
+    "ours": "`xl-fast bench disk`",
+    "ours_lanes_2": "… with two lanes",
+    "ours_verify": "… verified",
+    "nbdcopy_tls": "nbdcopy, TLS",
+    "nbdcopy_plain": "nbdcopy, in plain text",
+    "qemu_img_tls": "qemu-img convert, TLS",
+}
 STAGES = ("read", "seal", "transmit", "receive", "open", "write", "bookkeeping", "guest", "all")
 
 
@@ -128,6 +137,12 @@ def bench(r, skipped, failed, rates):
             figures.append((f"rate with {found[1]} lanes", show(value, 2, " Gbit/s")))
         elif found := re.fullmatch(r"link_(memif|veth)_(.*)_gbps", key):
             figures.append((f"frames of 1514 bytes over {found[1]}: {LINKS[found[2]]}", show(value, 2, " Gbit/s")))
+        elif found := re.fullmatch(r"disk_(random|sparse)_(.*)_gbps", key):
+            cpu = r[f"disk_{found[1]}_{found[2]}_cpu_s_per_gib"]
+            figures.append((f"a disk, {found[1]}: {DISKS[found[2]]}", show(value, 2, " Gbit/s")
+                            + (f"; CPU time {cpu:.2f} s a GiB" if cpu is not None else "")))
+        elif found := re.fullmatch(r"disk_vs_nbd_tls_(.*)", key):
+            figures.append((f"a disk, {found[1]}: the best time over NBD with TLS, divided by ours", show(value)))
         elif found := re.fullmatch(r"size_(\d+)m_payload_gbps", key):
             resident = r[f"size_{found[1]}m_resident_mib"]
             figures.append((f"rate of {found[1]} MiB", show(value, 2, " Gbit/s")
@@ -179,10 +194,13 @@ def xen(r):
     body = []
     for guest in [k[:-len("_total_ratio")] for k in r if k.endswith("_total_ratio")]:
         cells = [f"{r[f'{guest}_{what}_stock_ms']:.0f} / {r[f'{guest}_{what}_fast_ms']:.0f} ms: {r[f'{guest}_{what}_ratio']:.2f} ×"
-                 for what in ("total", "downtime", "pause")]
+                 if f"{guest}_{what}_ratio" in r else "" for what in ("total", "stream", "downtime", "pause", "client_gap")]
+        cells.append(r.get(f"{guest}_predicted_right", ""))
         body.append((guest, *cells))
     return page("make bench-xen", r, more, "Stock `xl migrate` / `xl migrate --fast`:\n\n" + rows(
-        ("guest", "in all", "suspended until the restore is over", "the guest's whole downtime, by its own clock"), body))
+        ("guest", "in all", "suspended until the restore is over", "suspended until it was started",
+         "the guest's whole downtime, by its own clock", "a TCP client hears nothing for",
+         "predicted within 25 %"), body))
 
 
 def moves(r):

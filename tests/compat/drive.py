@@ -16,14 +16,19 @@ class End:
     """One end: its process, and the lines that it has said."""
 
     def __init__(self, kind, program, memif, peer, memory):
-        self.kind, self.hash = kind, None
-        self.process = subprocess.Popen([program, kind, memif, str(peer.fileno()), str(memory)], text=True, bufsize=1,
+        self.kind, self.hash, self.rest = kind, None, b""
+        self.process = subprocess.Popen([program, kind, memif, str(peer.fileno()), str(memory)], bufsize=0,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[peer.fileno()])
         peer.close()
 
     def order(self, word):
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
+        self.process.stdin.write(word.encode() + b"\n")
+
+    def lines(self):
+        """What it has said, all of it: of what stayed in a buffer here, select() would not know. [""]: it has ended."""
+        got = os.read(self.process.stdout.fileno(), 65536)
+        *whole, self.rest = (self.rest + got).split(b"\n")
+        return [line.decode() for line in whole] if got else [""]
 
 
 def move(source_program, target_program, memory):
@@ -41,30 +46,33 @@ def move(source_program, target_program, memory):
                 end.process.wait()
 
 
-def talk(source, target):
-    lines = selectors.DefaultSelector()
+def said(source, target):
+    """The ends' lines as they come, each with its end; None: nothing for too long."""
+    selector = selectors.DefaultSelector()
     for end in (source, target):
-        lines.register(end.process.stdout, selectors.EVENT_READ, end)
-    while True:
-        ready = lines.select(PATIENCE_S)
-        if not ready:
-            return f"nothing was said for {PATIENCE_S} s"
+        selector.register(end.process.stdout, selectors.EVENT_READ, end)
+    while ready := selector.select(PATIENCE_S):
         for key, _ in ready:
-            end = key.data
-            word, _, rest = end.process.stdout.readline().strip().partition(" ")
-            if word in ("", "failed"):
-                return f"the {end.kind}: {rest or 'has ended'}"
-            if word == "result":
-                end.hash = rest
-                if end is source:
-                    target.order("seen")
-                if source.hash and target.hash:
-                    target.order("resume")
-            if word == "resumed":
-                break
-        else:
-            continue
-        break
+            for line in key.data.lines():
+                yield key.data, line
+    yield None, ""
+
+
+def talk(source, target):
+    for end, line in said(source, target):
+        if not end:
+            return f"nothing was said for {PATIENCE_S} s"
+        word, _, rest = line.partition(" ")
+        if word in ("", "failed"):
+            return f"the {end.kind}: {rest or 'has ended'}"
+        if word == "result":
+            end.hash = rest
+            if end is source:
+                target.order("seen")
+            if source.hash and target.hash:
+                target.order("resume")
+        if word == "resumed":
+            break
     for end in (source, target):  # net_memif does not like both ends of a connection to close at once
         end.order("quit")
         if end.process.wait(PATIENCE_S):

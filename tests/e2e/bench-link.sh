@@ -278,8 +278,8 @@ refused '--mtu needs a value' link --mtu
 refused 'is not a host name' link 'a;b'
 refused "unexpected 'b'" link a b
 refused '--serve takes no HOST' link --serve a
-refused "unknown command 'frobnicate': it has seal, send, receive, link, plot" frobnicate
+refused "unknown command 'frobnicate': it has seal, send, receive, link, disk, plot" frobnicate
 refused "unknown command 'lnik'; did you mean 'link'?" lnik
-refused 'which of seal, send, receive, link, plot'
+refused 'which of seal, send, receive, link, disk, plot'
 bench link --help
 [ "$status" = 0 ] || fail "--help: exit status $status"

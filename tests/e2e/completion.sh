@@ -70,7 +70,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db "dev\\'s\\ pc" "$(printf %q münchen)" 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --compress --deadline --dry-run --json --lanes --max-downtime --on-busy --quiet --report --throttle --verbose --verify)
+ours=(--bandwidth --compress --deadline --dry-run --hand-over --json --lanes --max-downtime --measure --on-busy --quiet --report --throttle --verbose --verify)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"
@@ -88,7 +88,7 @@ completes 'xl migrate --fast web1 hosta ' ''
 completes 'xl migrate -' "${all[@]}"
 completes 'xl migrate --fast -' "${all[@]}" "${ours[@]}"
 completes 'xl migrate --fast --report page.html web' web1 web2
-completes 'xl migrate --fast=auto web1 --m' --max-downtime
+completes 'xl migrate --fast=auto web1 --m' --max-downtime --measure
 completes 'xl migrate --fast=' auto
 completes 'xl migrate --fast=a' auto
 completes 'xl migrate --fast --max-downtime ' ''
@@ -96,6 +96,10 @@ completes 'xl migrate --fast --compress ' auto lz4 none
 completes 'xl migrate --fast --compress lz4 we' web1 web2
 completes 'xl migrate --fast --on-busy ' abort go
 completes 'xl migrate --fast --on-busy abort we' web1 web2
+completes 'xl migrate --fast --hand-over ' auto early late
+completes 'xl migrate --fast --hand-over late we' web1 web2
+completes 'xl migrate --fast --measure ' ''
+completes 'xl migrate --fast --dry-run --measure 5 we' web1 web2
 # Each option of our own is one that is offered, and the other way round.
 mapfile -t known < <("$XL_FAST" completion-data | sed -n 's/^option\tmigrate\t\(--[a-z-]*\).*/\1/p' | grep -vxE -- '--(help|version|debug)' | sort -u)
 [ "${#known[@]}" -ge 4 ] || fail "migrate's options are not found"
@@ -146,9 +150,10 @@ completes 'xl-fast bench -' --help --version -h
 completes 'xl-fast report CONTRIB' CONTRIBUTING.md
 completes 'xl-fast demo --compress ' auto lz4 none
 completes 'xl-fast demo --on-busy ' abort go
-completes 'xl-fast bench ' link plot receive seal send
+completes 'xl-fast bench ' disk link plot receive seal send
 completes 'xl-fast bench seal --' --help --json --memory --seconds --threads --version
 completes 'xl-fast bench send --' --fill --help --json --lanes --memory --passes --seconds --version
+completes 'xl-fast bench disk --' --bandwidth --compress --help --json --lanes --overwrite --verify --version
 completes 'xl-fast bench receive --fill ' compressible mixed random zero
 completes 'xl-fast bench link --s' --seal --search --seconds --serve --sink --size --source-port --stats-period
 completes 'xl-fast bench link --sink ' memory null

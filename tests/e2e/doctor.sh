@@ -23,7 +23,8 @@ case $1 in
 examine | fix) ;;
 guests) # one that stays, and one that the other host is to be asked about
     [ ! -e "$W/guests" ] || printf '%s\n' domain=3 name=pci "stays=it has a PCI device; fix: xl pci-detach 3 0000:01:00.0" \
-        domain=4 name=web1 ask=guest=00000000-0000-4000-8000-000000000001 ask=name=web1
+        domain=4 name=web1 ask=guest=00000000-0000-4000-8000-000000000001 ask=name=web1 hand_over=early \
+        domain=5 name=db1 'hand_over=late it is a pv guest: only those of PVH can'
     exit ;;
 *) exit 3 ;;
 esac
@@ -34,7 +35,7 @@ fi
 echo "xen=${XEN:-4.17}"
 END
 printf '#!/bin/sh\n[ "$1" = --which ]\n' >"$lib/xl-fast-helper"
-touch "$lib/libxlfast.so" "$lib/xl-fast-receive" "$lib/xl"
+touch "$lib/libxlfast.so" "$lib/xl-fast-receive" "$lib/xl-fast-pump" "$lib/xl"
 ln -s "$lib/xl" "$work/bin/xl"
 cat >"$work/bin/ssh" <<'END'
 #!/bin/sh
@@ -142,6 +143,7 @@ good
 touch "$work/guests"
 doctor hostb
 ends 0
+has '  ok    hand-over  the devices of 1 of 2 guests can be attached early at a target; late: db1 (it is a pv guest'
 has '  note  guest      pci cannot move: it has a PCI device' '        fix: xl pci-detach 3 0000:01:00.0' \
     '  note  guest      web1 cannot move there: there is a domain already' "        fix: ssh hostb 'xl rename 5 other-5'"
 rm "$work/guests"

@@ -15,10 +15,19 @@ printf '#!/bin/sh\necho "xl $*" >>"$DIR/xl"\n' >"$dir/real/xl"
 printf '#!/bin/sh\necho "ssh $*" >>"$DIR/ssh"\nwhile [ $# -gt 1 ]; do shift; done\nprintf "${FAKE_NOISE:-}"\nexec ${FAKE_SHELL:-sh} -c "$1"\n' >"$dir/tools/ssh"
 cat >"$dir/shim/xl-fast-preflight" <<'END'
 #!/bin/sh
+if [ "$1" = measure ]; then
+    echo "$*" >>"$DIR/measure"
+    # 16 MiB a second at first, of a working set of 64 MiB.
+    [ -n "${FAKE_MEASURED:-}" ] && echo "$FAKE_MEASURED" ||
+        printf '%s\n' 'dirty=1000000 4096' 'dirty=2000000 8192' 'dirty=4000000 16384' 'dirty=8000000 16384' fast=ok
+    exit
+fi
 printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=1100000 port=eth1 address=192.0.2.1/24 mtu=9000 max_downtime_us=300000 \
     uuid=00000000-0000-4000-8000-000000000001 "name=web1" "bandwidth_bps=${FAKE_BANDWIDTH:-0}"
 [ "$1" != source ] || echo "memory_kib=${FAKE_MEMORY-1048576}"
 [ "$1" != source ] || echo "speed_mbps=${FAKE_SPEED:-0}"
+[ "$1" != source ] || [ -z "${FAKE_HERE:-}" ] || echo "hand_over=$FAKE_HERE"
+[ "$1" != target ] || [ -z "${FAKE_THERE:-}" ] || echo "hand_over=$FAKE_THERE"
 [ -z "${FAKE_LANES:-}" ] || [ "$1" != source ] || echo "lanes=$FAKE_LANES"
 [ -z "${FAKE_LANES:-}" ] || [ "$1" != target ] || echo "lanes=2"
 [ "$1" != target ] || echo "speed_mbps=${FAKE_TARGET_SPEED:-0}"
@@ -97,10 +106,64 @@ FAKE_LANES=4 dry
 has 'lanes      4 here, 2 on hostb'
 FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry
 has '9.50 Gbit/s of pages, by the ports' 'quiet      904 ms, 1 GiB, 2 rounds, downtime' 'restless   4.5 s, 5 GiB, 5 rounds' \
-    'is not'
+    '--measure SECONDS'
 FAKE_SPEED=10000 FAKE_BANDWIDTH=1000000000 dry --json
 is rate_from '"bandwidth"'
 is rate_bps 950000000
+
+# When its devices are attached: early where both ends say that they can, unless it was asked for otherwise.
+FAKE_HERE=early FAKE_THERE=early dry
+ends 0
+has 'devices    attached early, while it still runs here'
+FAKE_HERE=early FAKE_THERE=early dry --hand-over=late
+ends 0
+has 'devices    attached late: as asked for'
+FAKE_HERE='late it has a sound card' FAKE_THERE=early dry
+ends 0
+has 'devices    attached late: ' 'it has a sound card'
+FAKE_HERE=early FAKE_THERE='late its scripts are odd' dry --json
+ends 0
+is hand_over '"late"'
+FAKE_HERE=early dry --hand-over=early
+ends 1
+has 'its devices cannot be attached early: ' 'does not say that it can'
+
+# What the guest writes, measured: of 16 MiB a second, 64 MiB in all, 14.5 MiB are written anew in 1 GiB's 904 ms.
+FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry --measure 8
+ends 0
+has 'Xen logs for 8 s what 7 writes' 'writes     16 MiB/s, to 64 MiB of its memory in 8.0 s' 'measured   917 ms, 1.0 GiB, 2 rounds, downtime 13 ms'
+[ "$(cat "$dir/measure")" = 'measure 7 8' ] || fail "measured: $(cat "$dir/measure")"
+FAKE_SPEED=25000 FAKE_TARGET_SPEED=10000 dry --json --measure 1m
+ends 0
+one_object
+tests/e2e/check-units "$work/out" 10 || fail "another unit"
+of measured dirty_bps 134217728
+of measured dirtied_bytes 67108864
+of measured measured_us 8000000
+of measured rounds 2
+of quiet rounds 2
+[ "$(tail -n 1 "$dir/measure")" = 'measure 7 60' ] || fail "measured: $(cat "$dir/measure")"
+dry --json
+is measured null
+dry --measure 2
+ends 0
+has 'writes     16 MiB/s' 'rate       not known'
+FAKE_MEASURED="why=A: domain '7' cannot be measured: it is being saved or migrated (process 1)" dry --measure 2
+ends 1
+has "xl-fast: A: domain '7' cannot be measured: it is being saved"
+FAKE_MEASURED=garbage dry --measure 2
+ends 1
+has 'this host: ' 'failed'
+# Not of a guest that cannot go, nor of one that does.
+rm "$dir/measure"
+FAKE_WHY='B: port eth1: down' dry --measure 2
+ends 1
+xl migrate --fast --measure 2 7 hostb >"$work/out" 2>"$work/err"
+status=$?
+ends 2
+has '--measure goes with --dry-run'
+[ ! -e "$dir/xl" ] || fail "the real xl was run"
+[ ! -e "$dir/measure" ] || fail "measured all the same"
 
 # By earlier migrations: the newest to that host that nothing held back; what the same guest's took.
 mkdir "$XL_FAST_STATEDIR/xl-fast"

@@ -23,6 +23,7 @@ net_down() {
 trap 'net_down; rm -rf "$work"' EXIT
 
 # net_up MTU SWITCH_MTU [OPTION...]: OPTIONs of ip link for the interfaces, such as numrxqueues 4.
+# Without snooping: a bridge that snoops says so itself (an IGMP report), which would be counted.
 net_up() {
     local n end mtu=$1 switch_mtu=$2
     shift 2
@@ -33,7 +34,7 @@ net_up() {
             exit 77
         fi
     done
-    if ! ip -n "$S" link add name br0 type bridge || ! ip -n "$S" link set dev br0 mtu "$switch_mtu" up; then
+    if ! ip -n "$S" link add name br0 type bridge mcast_snooping 0 || ! ip -n "$S" link set dev br0 mtu "$switch_mtu" up; then
         echo "this kernel has no bridge"
         exit 77
     fi

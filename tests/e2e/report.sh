@@ -80,9 +80,13 @@ END
 report 0
 page_says 'At least 92.0 ms' "Context: the guest's state is sent: 60.0 ms"
 ! grep -q 'Devices\|<dt>Downtime' "$page" || fail "a downtime that is not known"
-echo '{"version":2,"event":"started","t_us":8000000,"downtime_us":7092000,"devices_us":6900000,"go_us":100000,"limited_by":"<b>the link</b>"}' >>"$work/events"
+cat >>"$work/events" <<'END'
+{"version":2,"event":"started","t_us":8000000,"downtime_us":7092000,"devices_us":6900000,"go_us":100000,"limited_by":"<b>the link</b>"}
+{"version":2,"event":"reachable","t_us":8100000,"vif":0,"mac":"<b>","reachable_after_us":7192000}
+{"version":2,"event":"reachable","t_us":8100000,"vif":1,"mac":"00:16:3e:00:00:01","reachable_after_us":null}
+END
 report 0
-page_says '7.09 s; predicted were 6.54 s' 'Devices: the target attaches them: 6.90 s' 'Go: the target starts the guest: 100 ms' '8.00 s' 'Limited by' '<b>the link</b>'
+page_says 'after 7.2 s (vif 0), not seen in 30 s (vif 1)' '7.09 s; predicted were 6.54 s' 'Devices: the target attaches them: 6.90 s' 'Go: the target starts the guest: 100 ms' '8.00 s' 'Limited by' '<b>the link</b>'
 ! grep -q '<b>' "$page" || fail "markup from the events"
 ! grep -q 'At least\|Verify:' "$page" || fail "more or less than there was"
 

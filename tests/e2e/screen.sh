@@ -42,9 +42,19 @@ wait $! || { echo "libxl: error: the helper has failed" >&2; exit 1; }
 [ -z "${FAKE_LATE:-}" ] || { touch "$DIR/held"; until [ -e "$DIR/go" ]; do sleep 0.05; done; }
 [ "${FAKE_STATUS:-0}" = 0 ] || { echo "libxl: error: no luck" >&2; exit "$FAKE_STATUS"; }
 echo 'xl-fast: result {"end":"target","lanes":1,"port_rx_missed":0,"time_pct":{"open":41,"write":50,"receive":3}}' >&2
+for vif in ${FAKE_VIFS:-}; do echo "xl-fast: arrival {\"vif\":$vif,\"mac\":\"00:16:3e:00:00:0$vif\"}" >&2; done
 echo "migration sender: Target has acknowledged transfer." >&2
 sleep 0.2
 echo "migration sender: Target reports successful startup." >&2
+[ -n "${FAKE_VIFS:-}" ] || exit 0
+# What comes from the target by ssh, which outlives this xl.
+{
+    echo 'xl-fast: arrival {"vif":9,"age_us":1}'
+    echo 'xl-fast: arrival {"vif":1,"age_us":100000}'
+    touch "$DIR/held"
+    until [ -e "$DIR/go" ]; do sleep 0.05; done
+    echo 'xl-fast: arrival {"over":true}'
+} </dev/null >&2 &
 END_XL
 cat >"$dir/tools/ssh" <<'END_SSH'
 #!/bin/sh
@@ -266,6 +276,46 @@ ends 0
 has err 'xl-fast: web1 has moved to hostb'
 left_nothing
 
+# ---- the guest's first frames at the target, after xl has ended -----------------------------------------------
+
+grep -v hold "$dir/all" >"$dir/events"
+echo '+ one interface speaks, the other does not'
+XL_FAST_EVENTS=$work/kept FAKE_VIFS='1 2' start
+[ "$(xl-fast status --json | sed -n 's/.*"phase": "\(.*\)".*/\1/p')" = reachable ] || fail "status: no wait"
+touch "$dir/go"
+over
+ends 0
+has err 'the guest runs there; waiting for its first frame, 30 s at most; Ctrl-C ends the wait' 'web1 has moved to hostb'
+grep -qE '^  reachable  after [0-9.]+ m?s \(vif 1\), not seen in 30 s \(vif 2\)$' "$work/err" || fail "no frames in the table"
+tests/e2e/check-events "$work/kept" >"$work/out" || fail "events that do not fit the schema"
+has out reachable=2
+xl-fast history | tail -n 1 | grep -q ' not seen  ' || fail "history: $(xl-fast history)"
+xl-fast history --json >"$work/history"
+python3 -c 'import json, sys
+one, two = json.load(open(sys.argv[1]))["moves"][-1]["reachable"]
+assert (one["vif"], one["mac"], two["vif"], two["reachable_after_us"]) == (1, "00:16:3e:00:00:01", 2, None), (one, two)
+assert one["reachable_after_us"] > 0' "$work/history" || fail "history --json"
+xl-fast metrics >"$work/out"
+grep -qE '^xl_fast_last_reachable_after_seconds\{vif="1",mac="00:16:3e:00:00:01"\} [0-9]+\.[0-9]{6}$' "$work/out" || fail "no metrics"
+has out 'xl_fast_last_unseen_interfaces 1'
+
+echo '+ a signal ends the wait, and the guest has moved'
+for vifs in 2 '1 2'; do
+    FAKE_VIFS=$vifs start
+    kill -INT "$shim"
+    over
+    ends 0
+    has err 'web1 has moved to hostb'
+    lacks err 'not seen'
+    touch "$dir/go"
+done
+echo '+ without a wait'
+XL_FAST_WAIT=0 FAKE_VIFS=2 start
+over
+ends 0
+lacks err 'reachable' 'not seen'
+touch "$dir/go"
+
 # ---- cancelled at other moments -----------------------------------------------------------------------------
 
 echo '+ before the helper: xl itself is ended'
@@ -403,12 +453,12 @@ for line in 'migrations_total{result="moved"} 1' 'migrations_total{result="faile
     'sent_bytes_total 84400005' 'repaired_pages_total 14' 'in_progress 1' 'last_moved 0' 'last_duration_seconds 0.900000'; do
     grep -qxF "xl_fast_$line" "$work/m.prom" || fail "metrics: no $line: $(cat "$work/m.prom")"
 done
-rows=$(xl-fast history | sed -E "s/^[0-9-]{10} [0-9:]{8}  web1   $(uname -n) +/WHEN /; s/ +/ /g; s/moved [0-9.]+ m?s [0-9.]+ s/moved DOWN TOTAL/")
-[ "$rows" = "when guest from to ended downtime total bytes
-WHEN hostb moved DOWN TOTAL 40.2 MiB
-WHEN hostb suspended - 3.6 s 40.2 MiB
-WHEN hostb cancelled - 900 ms 5 B
-WHEN hostb moved DOWN TOTAL 40.2 MiB" ] || fail "history: $rows"
+rows=$(xl-fast history | sed -E "s/^[0-9-]{10} [0-9:]{8}  web1   $(uname -n) +/WHEN /; s/ +/ /g; s/moved [0-9.]+ m?s - [0-9.]+ s/moved DOWN - TOTAL/")
+[ "$rows" = "when guest from to ended downtime reachable total bytes
+WHEN hostb moved DOWN - TOTAL 40.2 MiB
+WHEN hostb suspended - - 3.6 s 40.2 MiB
+WHEN hostb cancelled - - 900 ms 5 B
+WHEN hostb moved DOWN - TOTAL 40.2 MiB" ] || fail "history: $rows"
 printf '{"version":1,"guest":"web1","to' >>"$history" # the disk was full
 grep -v hold "$dir/all" >"$dir/events"
 run

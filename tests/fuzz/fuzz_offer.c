@@ -25,6 +25,7 @@ static const struct xf_guest_sink_ops sink_ops = {
     .unmap_chunk = xf_sink_unmap_part,
     .map_part = xf_sink_map_part,
     .unmap_part = xf_sink_unmap_part,
+    .wrote = xf_sink_wrote,
     .end_round = xf_sink_end_round,
 };
 

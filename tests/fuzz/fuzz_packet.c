@@ -83,6 +83,9 @@ static void check_data(const struct harness *h, size_t len)
                 payload += 2u + bytes;
             }
             break;
+        case 8:
+            FUZZ_CHECK((h->features & XF_FEATURE_VERIFY_LIVE) && r.frag == 0);
+            break;
         default:
             FUZZ_CHECK(r.kind == 2 || r.kind == 4 || r.kind == 5);
         }
@@ -222,7 +225,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     fuzz_link_init(&link, QUEUES, payload);
     h.session.link = &link.link;
-    h.features = settings & 8 ? XF_FEATURE_LZ4 : 0;
+    h.features = settings & 8 ? XF_FEATURE_LZ4 | XF_FEATURE_VERIFY | XF_FEATURE_VERIFY_LIVE : 0;
     h.session.role = role;
     h.session.queues = QUEUES;
     h.session.seal = fuzz_keys(role);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Fuzzes the control stream of an HVM or PVH guest as the target reads it, from the headers to END:
- * the code of restore.c itself (it is included for its static functions), with files in place of
- * io_fd and of the socketpair to Xen's restore. Checked: Xen's restore gets the headers, then only
- * records that Xen knows or may skip, no page and nothing of ours; END comes to it only if all that
- * was read was in order; not a byte beyond END is read, because that is libxl's; and what fails has
- * a reason.
+ * the code of restoring.c itself (it is included, to say nothing), with files in place of io_fd and
+ * of the socketpair to Xen's restore. Checked: Xen's restore gets the headers, then only records
+ * that Xen knows or may skip, no page and nothing of ours; END comes to it only if all that was
+ * read was in order; not a byte beyond END is read, because that is libxl's; and what fails has a
+ * reason.
  */
 #include "fuzz_control.h"
 
-#define xf_say         fuzz_say
-#define xf_restore_run fuzz_restore_run
-#include "xl-plugin/plugin/restore.c"
+#define xf_say fuzz_say
+#include "xl-plugin/plugin/restoring.c"
 
 static int refuse(void *ctx, unsigned lane, uint64_t first, uint64_t count)
 {
@@ -50,6 +49,7 @@ static struct xf_target *new_target(const struct xf_offer *offer, struct fuzz_li
         .unmap_chunk = xf_sink_unmap_part,
         .map_part = xf_sink_map_part,
         .unmap_part = xf_sink_unmap_part,
+        .wrote = xf_sink_wrote,
         .end_round = xf_sink_end_round,
     };
     struct xf_guest_sink sink = {.ops = &ops, .page_count = offer->page_count};
@@ -66,29 +66,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int in = -1, out = -1;
     struct fuzz_link link;
-    struct restore r = {
-        .io_fd = fuzz_file_of(&in, data, size),
-        .pair = {fuzz_file(&out), -1},
+    struct xf_restoring a = {
+        .in = {.fd = fuzz_file_of(&in, data, size), .watch_fd = fuzz_file(&out)},
+        .given_up = "given up",
+        .lock = PTHREAD_MUTEX_INITIALIZER,
     };
 
-    int rc = read_offer(&r);
+    int rc = xf_restoring_read_offer(&a, false);
 
     /* What a larger guest needs is not what is tried here. */
-    if (!rc && r.offer.page_count <= 4096)
-        r.target = new_target(&r.offer, &link);
-    if (r.target) {
-        rc = xf_stream_write(r.pair[0], r.headers, sizeof(r.headers));
-        rc = rc ?: forward_until(&r, XF_STREAM_STATIC, XF_REC_STATIC_DATA_END);
-        rc = rc ?: take_pages_record(&r);
-        rc = rc ?: forward_until(&r, XF_STREAM_TAIL, XF_REC_END);
+    if (!rc && a.offer.page_count <= 4096)
+        a.target = new_target(&a.offer, &link);
+    if (a.target) {
+        rc = xf_stream_write(out, a.headers, sizeof(a.headers));
+        rc = rc ?: xf_restoring_forward(&a, XF_STREAM_STATIC, XF_REC_STATIC_DATA_END, out);
+        rc = rc ?: xf_restoring_take_pages(&a);
+        rc = rc ?: xf_restoring_forward(&a, XF_STREAM_TAIL, XF_REC_END, out);
         off_t taken = lseek(in, 0, SEEK_CUR);
 
-        check_output(out, r.headers, !rc);
-        xf_target_free(r.target);
+        check_output(out, a.headers, !rc);
+        xf_target_free(a.target);
         if (!rc)
             fuzz_check_end(in, taken);
     }
-    FUZZ_CHECK(!rc || r.error[0]);
-    xf_offer_wipe(&r.offer);
+    FUZZ_CHECK(!rc || a.error[0]);
+    xf_offer_wipe(&a.offer);
     return 0;
 }

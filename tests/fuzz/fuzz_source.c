@@ -434,8 +434,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     guest.ops = settings & 128 ? &tunnel_ops : &guest_ops;
     xf_source_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
-    config.offer.features =
-        (settings & 64 ? XF_FEATURE_VERIFY : 0) | (settings & 4 ? XF_FEATURE_LZ4 : 0);
+    config.offer.features = (settings & 64 ? XF_FEATURE_VERIFY : 0) |
+                            (settings & 4 ? XF_FEATURE_LZ4 : 0) |
+                            ((settings & (64 | 128 | 32)) == 64 ? XF_FEATURE_VERIFY_LIVE : 0);
     config.compress = XF_COMPRESS_LZ4;
     xf_policy_init(&policy);
     policy.on_busy = settings & 8 ? XF_ON_BUSY_ABORT : XF_ON_BUSY_GO;

@@ -98,6 +98,7 @@ static const struct xf_guest_sink_ops guest_ops = {
     .unmap_chunk = unmap_chunk,
     .map_part = map_part,
     .unmap_part = unmap_part,
+    .wrote = xf_sink_wrote,
     .end_round = xf_sink_end_round,
 };
 static const struct xf_guest_sink_ops tunnel_ops = {
@@ -107,6 +108,7 @@ static const struct xf_guest_sink_ops tunnel_ops = {
     .unmap_chunk = unmap_chunk,
     .map_part = xf_sink_map_part,
     .unmap_part = xf_sink_unmap_part,
+    .wrote = xf_sink_wrote,
     .end_round = end_round,
 };
 
@@ -379,8 +381,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     xf_target_config_init(&config);
     config.offer = fuzz_offer(&h.link.link, PAGES);
     config.offer.queues = settings & 1 ? 2 : 1;
-    config.offer.features =
-        (settings & 32 ? XF_FEATURE_VERIFY : 0) | (settings & 4 ? XF_FEATURE_LZ4 : 0);
+    config.offer.features = (settings & 32 ? XF_FEATURE_VERIFY : 0) |
+                            (settings & 4 ? XF_FEATURE_LZ4 : 0) |
+                            ((settings & (32 | 64 | 8)) == 32 ? XF_FEATURE_VERIFY_LIVE : 0);
     FUZZ_CHECK(!xf_target_new(&h.target, &config, &guest, &h.link.link, h.now_us));
     if (settings & 16)
         xf_target_ready(h.target);

@@ -3,13 +3,37 @@
  * Fuzzes the control stream of a PV guest as the target reads it: the pump itself
  * (tunnel_restore_pump.c is included for its static functions, and with it tunnel_restore.c, which
  * reads the offer, and tunnel_restore_state.c), with files in place of io_fd and of the socketpair
- * to Xen's restore, and with batches that have landed before. Checked: Xen's restore gets the
- * headers, then whole records that it knows, each PAGE_DATA with exactly the pages of its frames,
- * nothing of ours; END comes only after all landed pages were handed on and counted; not a byte
- * beyond END is read; and what fails has a reason.
+ * to Xen's restore, and with batches that land as soon as there is room. Checked: Xen's restore
+ * gets the headers, then whole records that it knows, each PAGE_DATA with exactly the pages of its
+ * frames, nothing of ours; END comes only after all landed pages were handed on and counted; not a
+ * byte beyond END is read; and what fails has a reason.
  */
 #include "fuzz_control.h"
+#include "xl-plugin/plugin/pv/tunnel_sink.h"
 
+/* The batches that the transport brings. */
+static struct {
+    struct xf_guest_sink sink;
+    unsigned n, landed;
+    uint16_t pages[2];
+    uint64_t pages_landed;
+} batches;
+
+/* One lands when the one before it has been taken. */
+static void land(void)
+{
+    while (batches.landed < batches.n &&
+           !batches.sink.ops->end_round(batches.sink.ctx, batches.pages[batches.landed]))
+        batches.pages_landed += batches.pages[batches.landed++];
+}
+
+static void fuzz_give_back(struct xf_tunnel_sink *t)
+{
+    xf_tunnel_sink_give_back(t);
+    land();
+}
+
+#define xf_tunnel_sink_give_back        fuzz_give_back
 #define xf_say                          fuzz_say
 #define xf_tunnel_restore_run           fuzz_tunnel_restore_run
 #define xf_tunnel_restore_fail          fuzz_tunnel_restore_fail
@@ -59,12 +83,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static int in = -1, out = -1;
     static struct xf_tunnel_head head;
     struct fuzz_in input = {data, size};
-    uint8_t batches = fuzz_u8(&input) % 3; /* that have landed */
-    uint16_t pages[2] = {0};
     struct xf_stats stats = {0};
 
-    for (unsigned i = 0; i < batches; i++)
-        pages[i] = 1 + fuzz_u16(&input) % 600;
+    memset(&batches, 0, sizeof(batches));
+    batches.n = fuzz_u8(&input) % 3;
+    for (unsigned i = 0; i < batches.n; i++)
+        batches.pages[i] = 1 + fuzz_u16(&input) % 600;
     stats.rounds = fuzz_u8(&input) % 4;
     const struct xf_tunnel_restore params = {
         .io_fd = fuzz_file_of(&in, input.data, input.left),
@@ -81,10 +105,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int rc = read_offer(&r);
 
     if (!rc) {
-        struct xf_guest_sink sink = xf_tunnel_sink_guest(r.tunnel);
-
-        for (unsigned i = 0; i < batches; i++)
-            FUZZ_CHECK(sink.ops->end_round(sink.ctx, pages[i]) == 0 || (i && pages[0]));
+        batches.sink = xf_tunnel_sink_guest(r.tunnel);
+        land();
+        FUZZ_CHECK(batches.landed == (batches.n > 0));
         xf_tunnel_sink_done(r.tunnel, &stats);
         rc = pump(&r, &head);
 
@@ -95,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(handed == r.pages + (r.compare == COMPARED && r.trial_pfn != UINT64_MAX) ||
                    (rc && handed < r.pages + 2));
         if (!rc) {
-            FUZZ_CHECK(r.pages == (uint64_t)pages[0] + pages[1]);
+            FUZZ_CHECK(r.pages == batches.pages_landed && batches.landed == batches.n);
             fuzz_check_end(in, taken);
         }
     }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# quick: no (72 moves and what comes after them: two hours; 15 breaks the move at three points, the unit tests walk through all of them)
-# Something fails at each point of a move, at either end, before and after the go: a PVH guest, then a PV
-# guest. After it exactly one copy of the guest runs and is right, or none, and `xl-fast recover` settles
+# quick: no (110 moves and what comes after them: three hours; 15 breaks the move at three points, the unit tests walk through all of them)
+# Something fails at each point of a move, at either end, before and after the go: a PVH guest, handed over late, then
+# early, then a PV guest. After it exactly one copy of the guest runs and is right, or none, and `xl-fast recover` settles
 # which; a table says for each point who ran and what recover found. cut.c, in the place of ssh, fails at
 # xl's own messages; processes are killed and the port's link cut in the middle; and where the hosts have a
 # build with fault points (FAULTS=1 scripts/lab install), they fail inside of xl-fast as well.
 #   XF_LAB_POINTS='after-go receiver'   only rows that match one of the words
-#   XF_LAB_TYPES=pv                     only that type of guest
+#   XF_LAB_TYPES='early pv'             only these: pvh, early (a PVH guest), pv
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
@@ -48,7 +48,8 @@ running() { copies "$1" "$2" | tr ' ' '\n' | grep -c '=running$' || true; }
 # The processes of the move, other than the one that awaits the end of a guest that has arrived.
 # shellcheck disable=SC2016  # expanded on the host
 movers='for p in $(pgrep xl); do
-    case $(readlink /proc/$p/exe) in */xl | */libxl-save-helper) ;; *) continue ;; esac
+    case $(readlink /proc/$p/exe) in */xl | */libxl-save-helper | */xl-fast-pump) ;; *) continue ;; esac
+    [ "$(cat /proc/$p/comm)" != xl-fast-linger ] || continue
     tr "\0" " " </proc/$p/cmdline | grep -Eq "migrate|-domain" || continue
     [ "$(readlink /proc/$p/fd/0)" = /dev/null ] && tr "\0" " " </proc/$p/cmdline | grep -q migrate-receive || echo $p
 done'
@@ -71,7 +72,7 @@ start() {
     local rule=$1 name=$2 options=
     shift 2
     [ -z "$rule" ] || options="-s '/lab/cut $rule'"
-    on A "rm -f /lab/out; (XL_FAST_VERBOSE=1 XL_FAST_CONNECT_TIMEOUT=60 xl migrate --fast $options $* $name B >>/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
+    on A "rm -f /lab/out; (XL_FAST_VERBOSE=1 XL_FAST_CONNECT_TIMEOUT=60 xl migrate --fast --hand-over=$HAND_OVER $options $* $name B >>/lab/out 2>&1; echo \"status \$?\" >>/lab/out) </dev/null >/dev/null 2>&1 &"
 }
 
 wait_out() { # REGEX SECONDS
@@ -120,7 +121,7 @@ judge() { # POINT END FAULT NAME BEFORE
     expect_goes_on "$ROW_AT" "$name" "$before"
     wait_pass "$ROW_AT" "$name"
     [ -z "$(all_movers)" ] || fail "$point: processes are left: $(all_movers)"
-    printf '%-4s %-26s %-7s %-28s %-5s %-6s %s\n' "$TYPE" "$point" "$end" "$fault" "$at" "$ROW_AT" "$said" >>"$TABLE"
+    printf '%-5s %-26s %-7s %-28s %-5s %-6s %s\n' "$KIND" "$point" "$end" "$fault" "$at" "$ROW_AT" "$said" >>"$TABLE"
     tail -n 1 "$TABLE"
 }
 
@@ -145,8 +146,9 @@ row() {
     local point=$1 end=$2 fault=$3 before
     shift 3
     wanted "$point" "$fault" || return 0
-    printf '== %s: %s, %s: %s\n' "$TYPE" "$point" "$end" "$fault"
+    printf '== %s: %s, %s: %s\n' "$KIND" "$point" "$end" "$fault"
     if ! (
+        wait_tick A "$NAME" 1 60 # one that has just come back has a new console
         before=$(guest_tick A "$NAME")
         "$@"
         wait_ends 60
@@ -154,7 +156,7 @@ row() {
         go_home "$NAME"
     ); then
         WRONG=$((WRONG + 1))
-        printf '%-4s %-26s %-7s %-28s WRONG\n' "$TYPE" "$point" "$end" "$fault" >>"$TABLE"
+        printf '%-5s %-26s %-7s %-28s WRONG\n' "$KIND" "$point" "$end" "$fault" >>"$TABLE"
         on A tail -n 30 /lab/out || true
         restore_links
         on A "kill -9 \$($movers)" 2>/dev/null || true
@@ -192,6 +194,8 @@ at_fault() { # HOST WORDS
 
 # shellcheck disable=SC2016
 helper='$(ps -eo pid=,args= | awk "/[l]ibxl-save-helper --/ { print \$1; exit }")'
+# shellcheck disable=SC2016
+pump='$(for p in $(pgrep xl-fast-pump); do echo $p; done)'
 migrating_xl="\$(for p in \$($movers); do case \$(readlink /proc/\$p/exe) in */xl) echo \$p ;; esac; done)"
 
 message_rows() {
@@ -224,7 +228,11 @@ message_rows() {
 
 middle_rows() {
     row "memory on its way" source "helper is killed" in_the_middle A "kill -9 $helper"
-    row "memory on its way" target "helper is killed" in_the_middle B "kill -9 $helper"
+    if [ "$HAND_OVER" = early ]; then
+        row "memory on its way" target "pump is killed" in_the_middle B "kill -9 $pump"
+    else
+        row "memory on its way" target "helper is killed" in_the_middle B "kill -9 $helper"
+    fi
     row "memory on its way" source "xl is killed" in_the_middle A "kill -9 $migrating_xl"
     row "memory on its way" target "its xl is killed" in_the_middle B "kill -9 $migrating_xl"
     row "memory on its way" network "the port's link goes down" in_the_middle B "ip link set eth1 down"
@@ -233,7 +241,7 @@ middle_rows() {
 fault_rows() {
     local word
     if ! on A 'xl-fast faults >/dev/null 2>&1'; then
-        left_out "$TYPE: fault points inside of xl-fast: the hosts' build has none (FAULTS=1 scripts/lab install)"
+        left_out "$KIND: fault points inside of xl-fast: the hosts' build has none (FAULTS=1 scripts/lab install)"
         return 0
     fi
     if [ "$TYPE" = pv ]; then
@@ -247,14 +255,17 @@ fault_rows() {
         for word in source_suspended=kill save_pages_write=error:5 save_tail_write=kill save_end_written=kill; do
             row "$word" source "fault point" at_fault A "$word"
         done
-        for word in target_populate=error:12 target_complete=kill restore_tail_forward=error:5 restore_end_forward=kill; do
+        local words=(restore_tail_forward=error:5 restore_end_forward=kill)
+        [ "$HAND_OVER" = late ] || words=(pump_early_end=kill pump_ready_held=error:5 pump_end_read=error:5 pump_finished=kill pump_go=error:5 pump_go=kill)
+        for word in target_populate=error:12 target_complete=kill "${words[@]}"; do
             row "$word" target "fault point" at_fault B "$word"
         done
     fi
 }
 
-for TYPE in ${XF_LAB_TYPES:-pvh pv}; do
-    NAME=points-$TYPE
+for KIND in ${XF_LAB_TYPES:-pvh early pv}; do
+    NAME=points-$KIND TYPE=$KIND HAND_OVER=late
+    [ "$KIND" != early ] || TYPE=pvh HAND_OVER=early
     make_guest A "$NAME" memory=128 type="$TYPE"
     message_rows
     middle_rows
@@ -262,7 +273,7 @@ for TYPE in ${XF_LAB_TYPES:-pvh pv}; do
     on A xl destroy "$NAME"
 done
 
-printf '\n%-4s %-26s %-7s %-28s %-5s %-6s %s\n' type point end fault ran 'then' recover
+printf '\n%-5s %-26s %-7s %-28s %-5s %-6s %s\n' type point end fault ran 'then' recover
 cat "$TABLE"
 [ -s "$TABLE" ] || fail "no point was tried"
 [ "$WRONG" = 0 ] || fail "$WRONG of $(wc -l <"$TABLE") points ended wrong"

@@ -25,9 +25,10 @@ try() {
 
 state() { on "$1" xl list | awk -v n="$2" '$1 == n { print $5 }'; }
 
-# The process that stays with a guest to look after its end, which -e does not want.
+# The process that stays with a guest to look after its end, which -e does not want. One that unmaps the guest's memory
+# late has the same words.
 # shellcheck disable=SC2016  # expanded on the host
-watchers() { asked "$1" 'all=$(ps -eo args=) && { printf "%s\n" "$all" | grep -c "[x]l migrate-receive" || true; }'; }
+watchers() { asked "$1" 'all=$(ps -eo comm=,args=) && { printf "%s\n" "$all" | grep -v "^xl-fast-linger" | grep -c "[x]l migrate-receive" || true; }'; }
 
 left_paused() { # HOW
     local paused

@@ -19,13 +19,13 @@ restore_hosts
 trap restore_hosts EXIT
 begin
 
-# watch_maps HOST: from now on /lab/maps has how many mappings a save helper there has, and how many of them are a
-# guest's.
+# watch_maps HOST: from now on /lab/maps has how many mappings a process that receives there has, and how many of
+# them are a guest's.
 watch_maps() {
     # shellcheck disable=SC2016  # expanded on the host
     on "$1" 'touch /lab/watch
         (while [ -e /lab/watch ]; do
-            for p in $(pgrep -x libxl-save-help); do
+            for p in $(pgrep "^(libxl-save-help|xl-fast-pump)"); do
                 awk '\''{ n++ } $6 ~ /privcmd/ { g++ } END { print n + 0, g + 0 }'\'' /proc/$p/maps 2>/dev/null
             done
             sleep 0.3

@@ -53,7 +53,7 @@ devices_begin() { # NAME
 }
 
 # After it, on host TO: both sessions stand, the disk is read and written, and all of it is right (a block that is not
-# makes the guest's verdict bad). PEERS_SAW is the longest gap of each peer, in words.
+# makes the guest's verdict bad). PEERS_SAW is the longest gap of each peer, in words, PEERS_GAP_MS that of all.
 devices_end() { # TO NAME BEFORE
     local to=$1 name=$2 before=$3 host net blocks
     if guest_has "$name" net; then
@@ -61,8 +61,10 @@ devices_end() { # TO NAME BEFORE
         net=$(($(field "$(guest_tick "$to" "$name")" net) + 40))
         wait_field "$to" "$name" net "$net" 120
         PEERS_SAW=
+        PEERS_GAP_MS=0
         for host in "${HOSTS[@]}"; do
             echo_stop "$host"
+            [ "$(echo_field gap_ms)" -le "$PEERS_GAP_MS" ] || PEERS_GAP_MS=$(echo_field gap_ms)
             PEERS_SAW+="${PEERS_SAW:+, }TCP peer on $host $(echo_field gap_ms) ms without a word"
         done
     fi

@@ -17,6 +17,47 @@ said_downtime() { # NAME
     printf '%s\n' "$MIGRATE_OUTPUT" | grep -a "^xl-fast: $1: downtime " | sed "s/^xl-fast: $1: //"
 }
 
+# The downtime of the last move from this host as its history has it, in ms: what was predicted and what was seen; "-" for
+# what is not known.
+history_downtimes() { # HOST
+    on "$1" xl-fast history --json | python3 -c 'import json, sys
+newest = max(json.load(sys.stdin)["moves"], key=lambda m: m["time_us"])
+print(*(newest[k] // 1000 if k in newest else "-" for k in ("predicted_downtime_us", "downtime_us")))'
+}
+
+# How much a host's clock is ahead of this machine's, in microseconds: by the quickest of some questions, asked
+# over one connection.
+clock_ahead() { # HOST
+    local i t0 t1 there best=
+    coproc CLOCK { on "$1" "bash -c 'while read -r; do echo \$EPOCHREALTIME; done'"; }
+    for i in {1..30}; do
+        t0=${EPOCHREALTIME/./}
+        echo >&"${CLOCK[1]}"
+        read -r -t 60 there <&"${CLOCK[0]}" || fail "host $1 does not say its time"
+        t1=${EPOCHREALTIME/./}
+        [ -n "$best" ] && [ $((t1 - t0)) -ge "$best" ] && continue
+        best=$((t1 - t0))
+        AHEAD_US=$((${there/./} - (t0 + t1) / 2))
+    done
+    eval "exec ${CLOCK[1]}>&-"
+    wait "$CLOCK_PID"
+    CLOCK_ERROR_US=$((best / 2))
+}
+
+# How much the clock of the other host is ahead of this one's, in ms.
+clocks_apart() { # HOST
+    local ahead
+    clock_ahead "$1"
+    ahead=$AHEAD_US
+    clock_ahead "$(other_host "$1")"
+    echo $(((AHEAD_US - ahead) / 1000))
+}
+
+# How long the guest has been suspended since BEFORE, by its own clock, which goes by the hosts' times of day; in ms.
+slept_ms() { # HOST NAME BEFORE
+    echo $(($(field "$(guest_tick "$1" "$2")" slept_ms) - $(field "$3" slept_ms)))
+}
+
 # The names of the guest's nodes in xenstore. What they hold differs from one start to the next.
 xenstore_names() { # HOST NAME
     # shellcheck disable=SC2029

@@ -252,13 +252,13 @@ wait_pass() { # HOST NAME
 
 # migrate FROM NAME [xl options...]: xl migrate to the other host; prints its time. MIGRATE_OUTPUT is
 # what it printed (of --fast, all that both ends said), MIGRATE_SECONDS how long it took; the exit status is
-# xl's.
+# xl's. MIGRATE_EVENTS: where the host keeps what happens.
 migrate() {
     local from=$1 name=$2 to status=0 began
     to=$(other_host "$from")
     shift 2
     began=$(date +%s%N)
-    MIGRATE_OUTPUT=$(ON_TIMEOUT=${MIGRATE_TIMEOUT:-400} on "$from" XL_FAST_VERBOSE=1 xl migrate "$@" "$name" "$to" 2>&1 | tr '\r' '\n') || status=$?
+    MIGRATE_OUTPUT=$(ON_TIMEOUT=${MIGRATE_TIMEOUT:-400} on "$from" XL_FAST_VERBOSE=1 ${MIGRATE_EVENTS:+XL_FAST_EVENTS=$MIGRATE_EVENTS} xl migrate "$@" "$name" "$to" 2>&1 | tr '\r' '\n') || status=$?
     MIGRATE_SECONDS=$((($(date +%s%N) - began) / 1000000000))
     note "xl migrate $* $name $to: status $status, $MIGRATE_SECONDS s"
     [ "$status" = 0 ] || printf '%s\n' "$MIGRATE_OUTPUT" | tail -n 30 >&2

@@ -181,6 +181,7 @@ struct xf_guest_sink soak_world_sink(struct soak_world *w)
         .unmap_chunk = sink_unmap_chunk,
         .map_part = sink_map_part,
         .unmap_part = sink_unmap_part,
+        .wrote = xf_sink_wrote,
         .end_round = xf_sink_end_round,
     };
 

@@ -49,6 +49,17 @@ static inline void xf_bitmap_set_range(uint64_t *map, uint64_t first, uint64_t c
     }
 }
 
+static inline void xf_bitmap_clear_range(uint64_t *map, uint64_t first, uint64_t count)
+{
+    for (uint64_t i = first; i < first + count;) {
+        uint64_t shift = i % 64, left = first + count - i;
+        uint64_t n = left < 64 - shift ? left : 64 - shift;
+
+        map[i / 64] &= ~((~UINT64_C(0) >> (64 - n)) << shift);
+        i += n;
+    }
+}
+
 static inline uint64_t xf_bitmap_count(const uint64_t *map, uint64_t bits)
 {
     uint64_t n = 0;

@@ -61,9 +61,10 @@ struct xf_stats {
     uint64_t pages_unverified; /* pages of the target's that no hash was sent of: given back, or
                                   written by others than the guest (source) */
     uint64_t pages_verified; /* pages whose hashes were sent (source) or found the same (target) */
-    uint32_t rounds;         /* rounds of pages, the final one included */
-    uint32_t lanes;          /* of the session */
-    uint32_t threads;        /* that run them */
+    uint64_t pages_verified_live; /* of them, those compared while the guest ran (source) */
+    uint32_t rounds;              /* rounds of pages, the final one included */
+    uint32_t lanes;               /* of the session */
+    uint32_t threads;             /* that run them */
     uint32_t throttle_pct; /* CPU time that was left to the guest, at the least; 0 = all (source) */
     uint64_t bytes_wire;   /* UDP payload of all packets sent by this end */
     uint64_t packets_sent, packets_received;

@@ -550,6 +550,7 @@ struct xf_guest_sink xf_simguest_sink(struct xf_simguest *g)
         .unmap_chunk = sink_unmap,
         .map_part = sink_map_part,
         .unmap_part = sink_unmap,
+        .wrote = xf_sink_wrote,
         .end_round = xf_sink_end_round,
     };
 

@@ -4,9 +4,13 @@
 
 #include "xl-plugin/cli/cli.h"
 
-static const struct xf_command *const commands[] = {
-    &xf_bench_seal_command, &xf_bench_send_command, &xf_bench_receive_command,
-    &xf_bench_link_command, &xf_bench_plot_command, NULL};
+static const struct xf_command *const commands[] = {&xf_bench_seal_command,
+                                                    &xf_bench_send_command,
+                                                    &xf_bench_receive_command,
+                                                    &xf_bench_link_command,
+                                                    &xf_bench_disk_command,
+                                                    &xf_bench_plot_command,
+                                                    NULL};
 
 static int run(int argc, char **argv)
 {

@@ -5,8 +5,9 @@
 
 #include "xl-plugin/cli/options.h"
 
-xf_cli_run xf_bench_seal, xf_bench_send_alone, xf_bench_receive_alone, xf_bench_link, xf_bench_plot;
+xf_cli_run xf_bench_seal, xf_bench_send_alone, xf_bench_receive_alone, xf_bench_link, xf_bench_disk,
+    xf_bench_plot;
 extern const struct xf_command xf_bench_seal_command, xf_bench_send_command,
-    xf_bench_receive_command, xf_bench_link_command, xf_bench_plot_command;
+    xf_bench_receive_command, xf_bench_link_command, xf_bench_disk_command, xf_bench_plot_command;
 
 #endif

@@ -52,15 +52,6 @@ fail(const struct far *f, int rc, const char *fmt, ...)
 
 /* ---- a sink that drops all pages: each chunk is the same one ------------------------------- */
 
-static int null_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
-{
-    (void)ctx;
-    (void)lane;
-    (void)first;
-    (void)count;
-    return 0;
-}
-
 static int null_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
     (void)lane;
@@ -79,11 +70,12 @@ static void null_unmap_chunk(void *ctx, unsigned lane, uint64_t chunk, void *bas
 
 static const struct xf_guest_sink_ops null_ops = {
     .lanes = xf_guest_lanes,
-    .populate = null_populate,
+    .populate = xf_sink_populate,
     .map_chunk = null_map_chunk,
     .unmap_chunk = null_unmap_chunk,
     .map_part = xf_sink_map_part,
     .unmap_part = xf_sink_unmap_part,
+    .wrote = xf_sink_wrote,
     .end_round = xf_sink_end_round,
 };
 

@@ -5,7 +5,9 @@
  * migrate, for the save helper at the source (xl hands its environment on), R what is run at the
  * target, T tests.
  *
- *   XL_FAST                  M R  1: xl-fast-helper preloads libxlfast.so
+ *   XL_FAST                  M R  1: xl-fast-helper preloads libxlfast.so; early: the pump does all
+ *                                 of it (xl-plugin/handover/pump.c)
+ *   XL_FAST_HAND_OVER        M    early, or why it is late
  *   XL_FAST_MARKS            T R  1: it does so in any migration, for marks of time
  *   XL_FAST_DOMAIN           R    the UUID of the guest that xl-fast-receive receives
  *   XL_FAST_EVENTS           U M  the file that events are appended to
@@ -27,6 +29,7 @@
  *   XL_FAST_CONNECT_TIMEOUT  U    seconds
  *   XL_FAST_STOCK_HELPER     U    the path of Xen's libxl-save-helper
  *   XL_FAST_CONF             U    another xl-fast.conf
+ *   XL_FAST_WAIT             U    0: a move does not wait for the guest's first frame
  *   XL_FAST_VERBOSE          U    not empty: as --verbose
  *   XL_FAST_REAL_XL          A    the real xl
  *   XL_FAST_LIBDIR           A T  the folder of what belongs together, /usr/lib/xl-fast

@@ -218,6 +218,9 @@ static void on_message(struct demo *d, unsigned which, const struct xf_demo_mess
         if (d->children[SOURCE].up && d->children[TARGET].up)
             xf_ends_dir_remove(&d->dir);
         break;
+    case DEMO_MEASURED:
+        o->measured = m->measured;
+        break;
     case DEMO_PROGRESS:
         if (which == SOURCE && !d->options.json)
             xf_demo_progress_show(&d->line, &m->progress);
@@ -273,7 +276,7 @@ static void listen_to(struct demo *d, unsigned which)
 static void check_silence(struct demo *d)
 {
     uint64_t now = xf_now_us();
-    uint64_t limit = xf_ends_patience_us(d->options.memory_bytes);
+    uint64_t limit = xf_ends_patience_us(d->options.memory_bytes) + d->options.measure_s * 1000000;
 
     for (unsigned i = 0; i < ENDS; i++) {
         struct child *c = &d->children[i];

@@ -188,7 +188,7 @@ static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
 
     if (rc)
         return fail(p->end, rc, "no offer: %s", strerror(-rc));
-    offer->features = xf_offer_features(false, p->end->options->compress);
+    offer->features = xf_offer_features(p->end->options->verify, p->end->options->compress);
     xf_offer_encode(offer, wire);
     if (send(p->end->peer, wire, sizeof(wire), MSG_NOSIGNAL) != (ssize_t)sizeof(wire))
         rc = fail(p->end, -EPIPE, "the target does not take the offer");
@@ -231,6 +231,24 @@ static void look_at_control(struct parts *p, struct xf_source *source)
     xf_control_answer(p->end->control, rc);
 }
 
+/* From now on the guest writes; and so long as it was to be, that is measured. */
+static int start_writers(struct parts *p)
+{
+    const struct xf_demo_options *o = p->end->options;
+    struct xf_demo_message m = {.kind = DEMO_MEASURED};
+    int rc = o->writers ? xf_simguest_start_writers(p->guest, o->writers, o->dirty_bytes_per_s) : 0;
+
+    if (rc)
+        return fail(p->end, rc, "no writers: %s", strerror(-rc));
+    if (!o->measure_s)
+        return 0;
+    rc = xf_demo_measure(p->guest, o->measure_s, &m.measured);
+    if (rc)
+        return fail(p->end, rc, "what the guest writes cannot be measured: %s", strerror(-rc));
+    tell(p->end, &m, 0);
+    return 0;
+}
+
 static int run_source(struct parts *p)
 {
     const struct xf_demo_options *o = p->end->options;
@@ -252,6 +270,8 @@ static int run_source(struct parts *p)
     if (rc)
         return rc;
     guest = xf_simguest_source(p->guest);
+    if (o->measure_s && (rc = start_writers(p)))
+        return rc;
 
     xf_source_config_init(&config);
     xf_policy_init(&policy);
@@ -261,7 +281,7 @@ static int run_source(struct parts *p)
     policy.throttle = o->throttle;
     p->began_us = xf_now_us();
     policy.until_us = o->deadline_s ? p->began_us + o->deadline_s * 1000000 : 0;
-    xf_plan_live_init(&plan, &policy, false);
+    xf_plan_live_init(&plan, &policy, o->verify);
     config.plan = &plan.plan;
     config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
     config.compress = o->compress;
@@ -277,13 +297,8 @@ static int run_source(struct parts *p)
         fail(p->end, rc, "no session: %s", strerror(-rc));
         goto out;
     }
-    if (o->writers) {
-        rc = xf_simguest_start_writers(p->guest, o->writers, o->dirty_bytes_per_s);
-        if (rc) {
-            fail(p->end, rc, "no writers: %s", strerror(-rc));
-            goto out;
-        }
-    }
+    if (!o->measure_s && (rc = start_writers(p)))
+        goto out;
     while ((rc = xf_source_step(source, xf_now_us())) == 0) {
         look_at_control(p, source);
         xf_ends_idle(&idle_steps, xf_source_idle(source));

@@ -21,6 +21,9 @@
 /* A guest of zeros moves faster. */
 #define SLOW_BYTES_PER_S (4.0 * (1 << 30))
 
+/* The other end waits for that. */
+#define MEASURE_MAX_S 120
+
 #define TO(member) .to = offsetof(struct xf_demo_options, member)
 #define PERCENT(name_, member, help_)                                                              \
     {                                                                                              \
@@ -64,6 +67,13 @@ const struct xf_option xf_demo_option_rows[] = {
     XF_MOVE_MAX_DOWNTIME(TO(max_downtime_us), "300"),
     XF_MOVE_ON_BUSY(TO(on_busy), "go"),
     XF_MOVE_DEADLINE(TO(deadline_s), "none"),
+    {.name = "measure",
+     .value = "SECONDS",
+     .kind = XF_OPTION_SECONDS,
+     .min = 1,
+     .max = MEASURE_MAX_S,
+     TO(measure_s),
+     .help = "measure first, for so long, what the guest writes, and show what follows from it"},
     XF_MOVE_THROTTLE(TO(throttle)),
     XF_MOVE_BANDWIDTH(TO(bandwidth_bytes_per_s), "none"),
     XF_MOVE_COMPRESS(TO(compress), "auto"),
@@ -74,6 +84,9 @@ const struct xf_option xf_demo_option_rows[] = {
      .max = XF_ENDS_QUEUES_MAX,
      TO(lanes),
      .help = "threads at each end that move the guest, a queue of the port each (1)"},
+    {.name = "verify",
+     TO(verify),
+     .help = "compare hashes of all pages, while the guest runs and once it is suspended"},
     {.name = "cpus",
      .value = "LIST",
      .kind = XF_OPTION_OWN,

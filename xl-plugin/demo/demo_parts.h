@@ -12,6 +12,7 @@
  *        |                           | <---------------- listening -- |  its port is open
  *        | <--------------------------------------------------- UP -- |
  *        | <------- UP ------------- |  guest filled, port open       |
+ *        | <---- MEASURED ---------- |  if it was to (--measure)      |
  *        |                           | -- OFFER --------------------> |
  *        | <---- PROGRESS, SET ----- | <===== the migration ========> |
  *        | <---- LANDED ------------------------------------------- - |  goes on answering
@@ -41,6 +42,7 @@
 #include "transport/base/cpu_list.h"
 #include "transport/base/on_busy.h"
 #include "transport/base/stats.h"
+#include "demo_measure.h"
 #include "ends.h"
 #include "xl-plugin/cli/options.h"
 #include "xl-plugin/screen/live.h"
@@ -55,7 +57,9 @@ struct xf_demo_options {
     uint64_t max_downtime_us; /* 0: the transport's default */
     enum xf_on_busy on_busy;
     uint64_t deadline_s;            /* 0: none */
+    uint64_t measure_s;             /* likewise */
     bool throttle;                  /* the guest may be slowed down */
+    bool verify;                    /* hashes of all pages are compared */
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned lanes;
@@ -75,6 +79,7 @@ int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o,
 
 enum xf_demo_kind {
     DEMO_UP,
+    DEMO_MEASURED,
     DEMO_PROGRESS,
     DEMO_SET,
     DEMO_LANDED,
@@ -106,6 +111,7 @@ struct xf_demo_message {
         struct xf_demo_progress progress;
         struct xf_demo_result result;
         struct xf_steer set; /* by the user, and taken */
+        struct xf_demo_measured measured;
         struct {
             uint64_t pages;   /* RESUMED, STAYED: written by the guest since */
             char reason[256]; /* STAYED, FAILED */
@@ -133,6 +139,7 @@ struct xf_demo_outcome {
     const struct xf_demo_options *options;
     struct xf_demo_result source, target;
     bool have_source, have_target;
+    struct xf_demo_measured measured;
     uint64_t resumed_pages, stayed_pages;
     bool stayed;        /* given up, and the guest goes on at the source */
     bool bandwidth_set; /* while it moved: no one limit held for all of it */

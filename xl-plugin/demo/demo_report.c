@@ -112,6 +112,27 @@ static struct json_object *time_json(const struct xf_stats *s)
     return j;
 }
 
+/* What the measurement before had foretold, at the rate that pages then left. False: nothing. */
+static bool foretell(const struct xf_demo_outcome *o, struct xf_forecast *f)
+{
+    const struct xf_demo_measured *m = &o->measured;
+    struct xf_forecast_of of = {.memory_bytes = o->source.stats.pages_total * XF_PAGE_BYTES,
+                                .rate = payload_bps(o) / 8,
+                                .written = m->looks,
+                                .written_n = m->n,
+                                .verify = o->options->verify ? XF_FORECAST_VERIFIED_LIVE
+                                                             : XF_FORECAST_NOT_VERIFIED};
+    struct xf_policy policy;
+
+    if (!m->n || !of.rate)
+        return false;
+    xf_policy_init(&policy);
+    if (o->options->max_downtime_us)
+        policy.max_downtime_us = o->options->max_downtime_us;
+    xf_forecast(&of, &policy, f);
+    return true;
+}
+
 /* ---- JSON --------------------------------------------------------------------------------- */
 
 static void put_u64(struct json_object *to, const char *key, uint64_t v)
@@ -125,6 +146,25 @@ static void put_hash(struct json_object *to, const char *key, const uint64_t has
 
     snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, hash[0], hash[1]);
     json_object_object_add(to, key, json_object_new_string(text));
+}
+
+static void put_measured(struct json_object *to, const struct xf_demo_outcome *o)
+{
+    const struct xf_demo_measured *m = &o->measured;
+    struct json_object *j;
+    struct xf_forecast f;
+
+    if (!m->n)
+        return;
+    j = json_object_new_object();
+    put_u64(j, "measured_us", m->looks[m->n - 1].us);
+    put_u64(j, "dirty_bps", xf_written_rate(m->looks, m->n) * 8);
+    put_u64(j, "dirtied_bytes", m->looks[m->n - 1].pages * XF_PAGE_BYTES);
+    if (foretell(o, &f)) {
+        put_u64(j, "rounds", f.rounds);
+        put_u64(j, "downtime_us", f.downtime_us);
+    }
+    json_object_object_add(to, "measured", j);
 }
 
 static void put_settings(struct json_object *to, const struct xf_demo_options *o)
@@ -142,9 +182,15 @@ static void put_settings(struct json_object *to, const struct xf_demo_options *o
         o->cpus.n ? json_object_new_string(xf_cpu_list_show(&o->cpus, cpus, sizeof(cpus))) : NULL);
     put_u64(to, "bandwidth_bps", o->bandwidth_bytes_per_s * 8);
     json_object_object_add(to, "throttle", json_object_new_boolean(o->throttle));
+    json_object_object_add(to, "verify", json_object_new_boolean(o->verify));
     json_object_object_add(to, "on_busy", json_object_new_string(xf_on_busy_name(o->on_busy)));
     json_object_object_add(to, "compress",
                            json_object_new_string(xf_compress_mode_name(o->compress)));
+}
+
+static uint64_t verify_us(const struct xf_stats *s)
+{
+    return s->copied_us && s->done_us > s->copied_us ? s->done_us - s->copied_us : 0;
 }
 
 static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
@@ -162,6 +208,8 @@ static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
     put_u64(to, "bytes_saved", s->bytes_saved);
     put_u64(to, "pages_repaired", s->pages_repaired);
     put_u64(to, "pages_deferred", s->pages_deferred);
+    put_u64(to, "pages_verified", s->pages_verified);
+    put_u64(to, "pages_verified_live", s->pages_verified_live);
     put_u64(to, "rounds", s->rounds);
     put_u64(to, "bytes_wire", s->bytes_wire);
     put_u64(to, "packets_sent", s->packets_sent);
@@ -171,6 +219,7 @@ static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
     put_u64(to, "path_bps", s->path_bytes_per_s * 8);
     put_u64(to, "rtt_us", s->rtt_us);
     put_u64(to, "downtime_us", downtime_us(o));
+    put_u64(to, "verify_us", verify_us(s));
     put_u64(to, "predicted_downtime_us", s->predicted_us);
     put_u64(to, "total_us", total_us(o));
     put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
@@ -209,6 +258,7 @@ void xf_demo_report_json(const struct xf_demo_outcome *o)
         put_u64(j, "stayed_pages", o->stayed_pages);
     if (o->have_source && o->have_target)
         put_results(j, o);
+    put_measured(j, o);
     put_settings(j, o->options);
     puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -301,6 +351,24 @@ static void print_faults(const struct xf_fault_stats *a, const struct xf_fault_s
     end_row(&row);
 }
 
+static void print_measured(const struct xf_demo_outcome *o)
+{
+    const struct xf_demo_measured *m = &o->measured;
+    char rate[32], size[32];
+    struct xf_forecast f;
+
+    if (!m->n)
+        return;
+    printf("  measured    %s/s written, to %s in %.1f s",
+           xf_number_show_size(rate, sizeof(rate), xf_written_rate(m->looks, m->n)),
+           xf_number_show_size(size, sizeof(size), m->looks[m->n - 1].pages * XF_PAGE_BYTES),
+           (double)m->looks[m->n - 1].us / 1e6);
+    if (foretell(o, &f))
+        printf("; at this payload %u rounds, and a downtime of %.3f ms", f.rounds,
+               (double)f.downtime_us / 1e3);
+    putchar('\n');
+}
+
 void xf_demo_report_table(const struct xf_demo_outcome *o)
 {
     const struct xf_demo_options *opt = o->options;
@@ -342,6 +410,12 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
     putchar('\n');
     printf("  downtime    %.3f ms, predicted %.3f ms\n", (double)downtime_us(o) / 1e3,
            (double)s->predicted_us / 1e3);
+    if (opt->verify)
+        printf("              of it %.3f ms to compare %" PRIu64 " of %" PRIu64
+               " pages, the others before\n",
+               (double)verify_us(s) / 1e3, s->pages_verified - s->pages_verified_live,
+               s->pages_verified);
+    print_measured(o);
     printf("  total       %.3f s\n", (double)total_us(o) / 1e6);
     limited_by(limit, o);
     half = xf_limiter_split(limit);

@@ -33,6 +33,8 @@ struct doctor {
     struct xf_peer source, target;
     FILE *asking; /* the question about this host's guests, while it is made */
     char *question, guest[256];
+    unsigned early, late_n; /* guests that could be handed over so, as far as is known here */
+    char late[300];         /* of some of these, why */
     uint64_t from_ms, until_ms;
     char answer[ANSWER_BYTES];
 };
@@ -98,6 +100,35 @@ static void add_guest(struct doctor *x, enum xf_doctor_end end, const char *name
         snprintf(f->fix, sizeof(f->fix), "%s", fix + sizeof(before) - 1);
 }
 
+#define LATE_NAMED 3u
+
+/* "early", or "late WHY", of the guest that was named last. */
+static void take_hand_over(struct doctor *x, const char *value)
+{
+    size_t n = strlen(x->late);
+
+    if (!strcmp(value, "early")) {
+        x->early++;
+        return;
+    }
+    if (x->late_n++ < LATE_NAMED)
+        snprintf(x->late + n, sizeof(x->late) - n, "%s%.40s (%.50s)", n ? ", " : "", x->guest,
+                 strncmp(value, "late ", 5) ? value : value + 5);
+}
+
+static void add_hand_over(struct doctor *x)
+{
+    struct xf_finding *f;
+
+    if (!x->early && !x->late_n)
+        return;
+    f = &add(x, XF_AT_SOURCE, "hand-over", XF_FINDING_OK)->found;
+    snprintf(f->text, sizeof(f->text),
+             "the devices of %u of %u guests can be attached early at a target%s%s%s", x->early,
+             x->early + x->late_n, x->late_n ? "; late: " : "", x->late,
+             x->late_n > LATE_NAMED ? " and others" : "");
+}
+
 static void take_guest(void *arg, const char *key, const char *value)
 {
     struct doctor *x = arg;
@@ -106,6 +137,8 @@ static void take_guest(void *arg, const char *key, const char *value)
         snprintf(x->guest, sizeof(x->guest), "%.255s", value);
     else if (!strcmp(key, "stays"))
         add_guest(x, XF_AT_SOURCE, x->guest, value);
+    else if (!strcmp(key, "hand_over"))
+        take_hand_over(x, value);
     else if (!strcmp(key, "ask") && x->asking)
         fprintf(x->asking, "%s\n", value);
 }
@@ -124,6 +157,7 @@ static void ask_guests(struct doctor *x)
     if (x->asking)
         fclose(x->asking);
     x->asking = NULL;
+    add_hand_over(x);
 }
 
 /* UUID WHY, of a guest of the question. */

@@ -105,6 +105,10 @@ void xf_peer_take(struct xf_peer *p, const char *key, const char *value)
         take_u64(value, &p->bandwidth_bps);
     else if (!strcmp(key, "max_downtime_us"))
         take_u64(value, &p->max_downtime_us);
+    else if (!strcmp(key, "verify"))
+        p->verify = !strcmp(value, "1");
+    else if (!strcmp(key, "type"))
+        p->pv = !strcmp(value, "pv");
     else if (!strcmp(key, "memory_kib"))
         take_u64(value, &p->memory_kib);
 }

@@ -26,6 +26,8 @@ struct xf_peer {
     unsigned speed_mbps;                     /* of the port's link */
     unsigned lanes;                          /* that move a guest; 0: it does not say */
     uint64_t bandwidth_bps, max_downtime_us; /* xl-fast.conf's, or what overrides it */
+    bool verify;                             /* pages are compared: likewise */
+    bool pv;                                 /* the guest's kind, at the source */
     uint64_t memory_kib;                     /* the guest's, at the source */
 };
 

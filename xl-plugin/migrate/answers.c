@@ -21,7 +21,7 @@ void xf_answers_read(struct xf_answers *a, char *text)
         {"uuid", &a->uuid},         {"name", &a->name},       {"port", &a->port},
         {"address", &a->address},   {"mtu", &a->mtu},         {"mtu_limit", &a->mtu_limit},
         {"busy", &a->busy},         {"before", &a->before},   {"yield", &a->yield},
-        {"xl_busy", &a->xl_busy},   {"version", &a->version},
+        {"xl_busy", &a->xl_busy},   {"version", &a->version}, {"hand_over", &a->hand_over},
     };
     char *rest = text, *line;
 
@@ -53,6 +53,25 @@ bool xf_answers_are_words(const struct xf_answers *a)
     return consists_of(a->protocol, digits) && consists_of(a->xen, digits) &&
            consists_of(a->need_kib, digits) && consists_of(a->address, digits) &&
            consists_of(a->uuid, "0123456789abcdef-");
+}
+
+void xf_answers_late(const struct xf_answers *source, const struct xf_answers *target,
+                     const char *host, char *why, size_t size)
+{
+    static const char late[] = "late ";
+
+    if (strcmp(source->hand_over, "early") != 0)
+        snprintf(why, size, "%s",
+                 strncmp(source->hand_over, late, sizeof(late) - 1) != 0
+                     ? "this host does not say that it can"
+                     : source->hand_over + sizeof(late) - 1);
+    else if (strcmp(target->hand_over, "early") != 0)
+        snprintf(why, size, "%s: %s", host,
+                 strncmp(target->hand_over, late, sizeof(late) - 1) != 0
+                     ? "does not say that it can"
+                     : target->hand_over + sizeof(late) - 1);
+    else
+        why[0] = 0;
 }
 
 char *xf_answers_questions(const char *text)

@@ -20,11 +20,12 @@ struct xf_answers {
     const char *version; /* of xl-fast; ends older than 0.9.0 do not say theirs */
     const char *protocol, *xen, *need_kib, *uuid, *name, *port, *address;
     const char *mtu, *mtu_limit;
-    const char *busy;    /* another migration has the target's port: its process, or 0 */
-    const char *before;  /* so many are to have it first */
-    const char *yield;   /* of two hosts that wait for each other, this one lets go */
-    const char *xl_busy; /* the process that holds the lock of the target's xl */
-    bool stock_fails;    /* plain xl migrate would fail, too */
+    const char *busy;      /* another migration has the target's port: its process, or 0 */
+    const char *before;    /* so many are to have it first */
+    const char *yield;     /* of two hosts that wait for each other, this one lets go */
+    const char *hand_over; /* "early": the devices can be attached early; "late WHY": not */
+    const char *xl_busy;   /* the process that holds the lock of the target's xl */
+    bool stock_fails;      /* plain xl migrate would fail, too */
 };
 
 /* Reads the lines, of which the text consists from then on. */
@@ -32,6 +33,10 @@ void xf_answers_read(struct xf_answers *a, char *text);
 
 /* Whether the source's own answers can be words of a command line. */
 bool xf_answers_are_words(const struct xf_answers *a);
+
+/* Why the devices cannot be attached early, in a line; "": they can. */
+void xf_answers_late(const struct xf_answers *source, const struct xf_answers *target,
+                     const char *host, char *why, size_t size);
 
 /* The lines "ask=" of the source, as the target is asked them: each after its key. To be freed;
    NULL without memory. Before xf_answers_read(). */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "say.h"
 #include "steps.h"
 #include "xl-plugin/doctor/peers.h"
 
@@ -149,6 +150,44 @@ enum xf_step xf_migrate_ask_target(struct xf_migrate *m)
         return compare_versions(m);
     return rc >= 0 && m->target.why[0] ? refuse(m, m->target.fix, "%s", m->target.why)
                                        : refuse_way(m, rc);
+}
+
+enum xf_step xf_migrate_choose_hand_over(struct xf_migrate *m)
+{
+    if (m->o.hand_over == XF_HAND_OVER_LATE)
+        snprintf(m->late, sizeof(m->late), "as asked for");
+    else if (m->o.config)
+        snprintf(m->late, sizeof(m->late), "by -C the guest has another configuration there");
+    else
+        xf_answers_late(&m->source, &m->target, m->o.host, m->late, sizeof(m->late));
+    if (m->late[0] && m->o.hand_over == XF_HAND_OVER_EARLY)
+        return refuse(m, "", "%s: its devices cannot be attached early: %s", m->o.domain, m->late);
+    return XF_STEP_ON;
+}
+
+enum xf_step xf_migrate_measure(struct xf_migrate *m)
+{
+    struct xf_answers measured = {0};
+    char seconds[24], said[XF_ANSWER_BYTES / 16], text[sizeof(said)];
+    const char *const args[] = {"measure", m->o.domain, seconds, NULL};
+    struct xf_reach reach;
+    int rc;
+
+    snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)m->o.measure_s);
+    XF_NOTE(m, "Xen logs for %s s what %s writes", seconds, m->o.domain);
+    begin(m, &reach, "xl-fast-preflight");
+    rc = xf_reach_run(&reach, false, args, said, sizeof(said));
+    if (rc == -ECANCELED || xf_signals_wait(&m->signals, 0))
+        return XF_STEP_CANCELLED;
+    if (rc < 0)
+        said[0] = 0;
+    strcpy(text, said);
+    xf_answers_read(&measured, text);
+    if (strcmp(measured.fast, "ok") != 0)
+        return measured.why[0] ? refuse(m, "", "%s", measured.why)
+                               : refuse(m, "", "this host: %s failed", reach.program);
+    snprintf(m->measured, sizeof(m->measured), "%s", said);
+    return XF_STEP_ON;
 }
 
 void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size)

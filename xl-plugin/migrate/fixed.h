@@ -7,6 +7,7 @@
 #ifndef XF_MIGRATE_FIXED_H
 #define XF_MIGRATE_FIXED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "xl-plugin/screen/history.h"
@@ -16,6 +17,7 @@
 /* Begins as {.host = ...}; xf_history_read() may call xf_fixed_take() with it. */
 struct xf_fixed {
     const char *host; /* the target, as the user names it */
+    bool early;       /* its hand-over: others took other times */
     unsigned moves;   /* that count, at most XF_FIXED_MOVES are kept */
     uint64_t us[XF_FIXED_MOVES];
 };

@@ -8,7 +8,7 @@
  * It is read as words, each of which has to be one of those that follow, and is executed as words:
  * no shell sees it.
  *
- *     [env LIBXL_SAVE_HELPER=DIR/xl-fast-helper XL_FAST=1 [XL_FAST_MARKS=1]
+ *     [env LIBXL_SAVE_HELPER=DIR/xl-fast-helper XL_FAST=1|early [XL_FAST_MARKS=1]
  *         DIR/xl-fast-receive UUID ATTEMPT] xl [-v...] migrate-receive [-e] [-d] [-p]
  *     exec sh -c 'echo xl-fast-answer; exec DIR/PROGRAM WORDS' (xl-plugin/recover/recover_reach.h)
  *
@@ -141,8 +141,9 @@ static bool take_fast(const struct command *c, const char *dir, unsigned *first)
 
     snprintf(helper, sizeof(helper), "LIBXL_SAVE_HELPER=%s/xl-fast-helper", dir);
     if (c->n < 7 || strcmp(c->words[0], "env") != 0 || strcmp(c->words[i++], helper) != 0 ||
-        strcmp(c->words[i++], "XL_FAST=1") != 0)
+        (strcmp(c->words[i], "XL_FAST=1") && strcmp(c->words[i], "XL_FAST=early")))
         return false;
+    const char *fast = strchr(c->words[i++], '=') + 1;
     bool marks = !strcmp(c->words[i], "XL_FAST_MARKS=1");
 
     i += marks;
@@ -150,7 +151,7 @@ static bool take_fast(const struct command *c, const char *dir, unsigned *first)
         !xf_uuid_ok(c->words[i + 1]) || !xf_uuid_ok(c->words[i + 2]) || !is_receiver(c, i + 3))
         return false;
     setenv("LIBXL_SAVE_HELPER", strchr(helper, '=') + 1, 1);
-    setenv("XL_FAST", "1", 1);
+    setenv("XL_FAST", fast, 1);
     if (marks)
         setenv("XL_FAST_MARKS", "1", 1);
     *first = i;

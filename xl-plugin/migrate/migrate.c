@@ -138,6 +138,10 @@ static int dry_run(struct xf_migrate *m)
 
     if (step == XF_STEP_ON)
         step = xf_migrate_ask_target(m);
+    if (step == XF_STEP_ON)
+        step = xf_migrate_choose_hand_over(m);
+    if (step == XF_STEP_ON && m->o.measure_s)
+        step = xf_migrate_measure(m);
     if (step == XF_STEP_CANCELLED)
         return cancel_early(m);
     if (!xf_migrate_record_has_room() && !xf_moving_path(dir, sizeof(dir), ""))
@@ -149,6 +153,8 @@ static int dry_run(struct xf_migrate *m)
                                               .source = m->source_said,
                                               .target = m->target_said,
                                               .refused = m->refused,
+                                              .late = m->late,
+                                              .measured = m->measured,
                                               .json = m->o.json});
 }
 
@@ -172,7 +178,8 @@ static enum xf_step meet(struct xf_migrate *m)
         xf_migrate_record_begin(m);
     if (m->turn < 0)
         step = xf_migrate_queue_here(m);
-    return step == XF_STEP_ON ? xf_migrate_queue_there(m) : step;
+    step = step == XF_STEP_ON ? xf_migrate_queue_there(m) : step;
+    return step == XF_STEP_ON ? xf_migrate_choose_hand_over(m) : step;
 }
 
 static void say_whereto(struct xf_migrate *m)

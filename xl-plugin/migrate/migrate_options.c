@@ -13,9 +13,11 @@
 #include "xl-plugin/recover/recover_reach.h"
 
 static const char *const fast_words[] = {"port", "auto", NULL};
+static const char *const hand_over_words[] = {"auto", "early", "late", NULL};
 
 #define FILE_SAYS  "xl-fast.conf's"
 #define LANES_MAX  64u /* of xl-fast.conf, too */
+#define HOUR_S     3600
 #define TO(member) .to = offsetof(struct xf_migrate_options, member)
 
 const struct xf_option xf_migrate_option_rows[] = {
@@ -43,6 +45,13 @@ const struct xf_option xf_migrate_option_rows[] = {
     {.name = "verify",
      TO(verify),
      .help = "compare all pages on both hosts before the guest starts on the target"},
+    {.name = "hand-over",
+     .value = "WHEN",
+     .kind = XF_OPTION_CHOICE,
+     .words = hand_over_words,
+     TO(hand_over),
+     .help = "early: the target attaches the guest's devices while it still runs here, or it does "
+             "not move; late: after it was suspended; auto: early where that can be (auto)"},
     {.name = "json",
      TO(json),
      .help = "what happens as lines of JSON on stdout, see xl-fast-events(5)"},
@@ -54,6 +63,13 @@ const struct xf_option xf_migrate_option_rows[] = {
     {.name = "dry-run",
      TO(dry_run),
      .help = "only ask both hosts, and say how long it would take; with --json one object"},
+    {.name = "measure",
+     .value = "SECONDS",
+     .kind = XF_OPTION_SECONDS,
+     .min = 1,
+     .max = HOUR_S,
+     TO(measure_s),
+     .help = "with --dry-run: by what the guest writes in so long, which Xen logs meanwhile"},
     {.name = "quiet", TO(quiet), .help = "only errors on stderr"},
     {.name = "verbose",
      TO(verbose),
@@ -104,7 +120,8 @@ int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_optio
     int status;
 
     *o = (struct xf_migrate_options){.on_busy = XF_MIGRATE_NOT_GIVEN,
-                                     .compress = XF_MIGRATE_NOT_GIVEN};
+                                     .compress = XF_MIGRATE_NOT_GIVEN,
+                                     .hand_over = XF_HAND_OVER_AUTO};
     status = xf_options_parse(c, o, argc, argv, &operands);
     if (status != XF_GO_ON)
         return status;
@@ -114,6 +131,8 @@ int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_optio
     o->domain = operands.words[0];
     o->host = operands.words[1];
     o->screen = screen_of(o);
+    if (o->measure_s && !o->dry_run)
+        return xf_usage_error(c, "--measure goes with --dry-run");
     return xf_reach_host_ok(o->host) ? XF_GO_ON
                                      : xf_usage_error(c, "'%s' is not a host name", o->host);
 }

@@ -12,13 +12,18 @@ enum xf_migrate_screen { XF_SCREEN_LIVE, XF_SCREEN_QUIET, XF_SCREEN_ALL };
 
 #define XF_MIGRATE_NOT_GIVEN UINT32_MAX
 
+/* When the guest's devices are attached at the target: AUTO: early where that can be. */
+enum xf_hand_over { XF_HAND_OVER_AUTO, XF_HAND_OVER_EARLY, XF_HAND_OVER_LATE };
+
 struct xf_migrate_options {
     const char *domain, *host;
     unsigned or_plain;                               /* --fast=auto */
     uint64_t max_downtime_us, bandwidth_bytes_per_s; /* 0: not given */
     uint64_t deadline_s;                             /* likewise */
+    uint64_t measure_s;                              /* likewise */
     unsigned lanes;                                  /* 0: not given */
     unsigned on_busy, compress;                      /* XF_MIGRATE_NOT_GIVEN, or as their words */
+    unsigned hand_over;                              /* enum xf_hand_over */
     bool throttle, verify, json, dry_run, quiet, verbose;
     const char *report;            /* NULL: none */
     enum xf_migrate_screen screen; /* by the last two, and by what xl is told */

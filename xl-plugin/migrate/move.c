@@ -83,9 +83,9 @@ static char *remote_words(const struct xf_migrate *m)
 
     return asprintf(
                &text,
-               "%s env LIBXL_SAVE_HELPER=%s/xl-fast-helper XL_FAST=1%s %s/xl-fast-receive %s %s",
-               m->o.host, m->lib, marks && *marks ? " XL_FAST_MARKS=1" : "", m->lib, m->source.uuid,
-               m->attempt) < 0
+               "%s env LIBXL_SAVE_HELPER=%s/xl-fast-helper XL_FAST=%s%s %s/xl-fast-receive %s %s",
+               m->o.host, m->lib, m->late[0] ? "1" : "early",
+               marks && *marks ? " XL_FAST_MARKS=1" : "", m->lib, m->source.uuid, m->attempt) < 0
                ? NULL
                : text;
 }
@@ -121,13 +121,14 @@ static int cap_path(const struct xf_migrate *m, char path[XF_PATH_BYTES])
 
 static void begin_settings(const struct xf_migrate *m, struct settings *s)
 {
-    struct xf_fixed fixed = {.host = m->o.host};
+    struct xf_fixed fixed = {.host = m->o.host, .early = !m->late[0]};
     char path[sizeof(m->lib) + 32];
 
     *s = (struct settings){.whole = true};
     snprintf(path, sizeof(path), "%s/xl-fast-helper", m->lib);
     set(s, "LIBXL_SAVE_HELPER", path);
     set(s, "XL_FAST", "1");
+    set(s, "XL_FAST_HAND_OVER", m->late[0] ? m->late : "early");
     set(s, "XL_FAST_SAID", m->said);
     set(s, "XL_FAST_UNTOUCHED", m->untouched);
     set(s, "XL_FAST_CONTROL", m->control);
@@ -317,8 +318,10 @@ int xf_migrate_move(struct xf_migrate *m)
         else
             xf_migrate_say("%s: %s", m->real, strerror(-m->xl));
         m->xl = 0;
-        xf_migrate_listen_end(m);
         undo_cap(m);
+        if (!status)
+            xf_migrate_queue_leave(m);
+        xf_migrate_listen_end(m, !status);
     } else {
         xf_migrate_say("cannot start %s: %s", m->real, strerror(ENOMEM));
     }

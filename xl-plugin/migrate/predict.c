@@ -12,17 +12,19 @@
 
 #include "xl-plugin/cli/cli.h"
 #include "fixed.h"
-#include "forecast.h"
+#include "transport/forecast.h"
 #include "predict.h"
 #include "xl-plugin/screen/history.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/cli/number.h"
 #include "xl-plugin/doctor/peers.h"
+#include "transport/guest.h"
 
 /* Of what is on the wire, what is pages; with an MTU of 1500 a little less, with 9000 more. */
 #define PAGES_SHARE 0.95
 
 #define NOT_KNOWN UINT64_MAX
+#define LOOKS_MAX 16u /* at what the guest writes; more are not taken */
 
 struct past {
     bool there;
@@ -32,13 +34,15 @@ struct past {
 struct predict {
     const char *host;
     char name[256]; /* the guest's, which may have been named by its number */
-    char refused[2048], busy[32];
+    char refused[2048], late[600], busy[32];
     struct xf_peer source, target;
     struct past last, same_host, same_guest; /* migrations that moved their guest; the newest */
     struct xf_fixed fixed;
     uint64_t rate; /* bytes of pages a second, 0: not known */
     const char *rate_from;
-    struct xf_forecast quiet, restless;
+    struct xf_forecast quiet, restless, as_measured;
+    struct xf_written written[LOOKS_MAX];
+    unsigned written_n; /* 0: not measured */
 };
 
 /* ---- what there is to go by ------------------------------------------------------------------ */
@@ -83,6 +87,31 @@ static void read_answers(struct predict *p, struct xf_peer *peer, const char *te
     free(lines);
 }
 
+static void read_measured(struct predict *p, const char *text)
+{
+    char *lines = strdup(text), *rest = lines, *line;
+
+    while ((line = strsep(&rest, "\n"))) {
+        struct xf_written w;
+
+        if (p->written_n < LOOKS_MAX &&
+            sscanf(line, "dirty=%" SCNu64 " %" SCNu64, &w.us, &w.pages) == 2)
+            p->written[p->written_n++] = w;
+    }
+    free(lines);
+}
+
+/* How long it was measured, and how many bytes of its pages were written to. */
+static uint64_t measured_us(const struct predict *p)
+{
+    return p->written_n ? p->written[p->written_n - 1].us : 0;
+}
+
+static uint64_t measured_bytes(const struct predict *p)
+{
+    return p->written_n ? p->written[p->written_n - 1].pages * XF_PAGE_BYTES : 0;
+}
+
 /* The least of what limits it. */
 static void find_rate(struct predict *p)
 {
@@ -107,7 +136,7 @@ static void find_rate(struct predict *p)
 static void predict(struct predict *p)
 {
     uint64_t memory = p->source.memory_kib <= UINT64_MAX >> 10 ? p->source.memory_kib << 10 : 0;
-    uint64_t fixed_us = xf_fixed_us(&p->fixed);
+    struct xf_forecast_of of = {.memory_bytes = memory, .fixed_us = xf_fixed_us(&p->fixed)};
     struct xf_policy policy;
 
     find_rate(p);
@@ -116,9 +145,18 @@ static void predict(struct predict *p)
     xf_policy_init(&policy);
     if (p->source.max_downtime_us)
         policy.max_downtime_us = p->source.max_downtime_us;
-    xf_forecast(memory, p->rate, 0, fixed_us, &policy, &p->quiet);
+    of.rate = p->rate;
+    if (p->source.verify)
+        of.verify = p->source.pv ? XF_FORECAST_VERIFIED_STOPPED : XF_FORECAST_VERIFIED_LIVE;
+    xf_forecast(&of, &policy, &p->quiet);
+    of.written = p->written;
+    of.written_n = p->written_n;
+    if (of.written_n)
+        xf_forecast(&of, &policy, &p->as_measured);
+    of.written_n = 0;
     /* More than leaves in the same time makes no difference: no round gets any shorter. */
-    xf_forecast(memory, p->rate, p->rate, fixed_us, &policy, &p->restless);
+    of.writes = p->rate;
+    xf_forecast(&of, &policy, &p->restless);
 }
 
 /* ---- as text ------------------------------------------------------------------------------- */
@@ -134,9 +172,19 @@ static void print_forecast(const char *what, const struct xf_forecast *f)
            xf_number_show_size(size, sizeof(size), f->bytes), f->rounds, downtime);
 }
 
+static void print_writes(const struct predict *p)
+{
+    char rate[40], size[40], time[40];
+
+    printf("  writes     %s/s, to %s of its memory in %s\n",
+           xf_number_show_size(rate, sizeof(rate), xf_written_rate(p->written, p->written_n)),
+           xf_number_show_size(size, sizeof(size), measured_bytes(p)),
+           xf_live_time(time, sizeof(time), measured_us(p)));
+}
+
 static void print_text(const struct predict *p)
 {
-    char guest[256], size[40], busy[sizeof(p->busy)];
+    char guest[256], size[40], busy[sizeof(p->busy)], late[sizeof(p->late)];
 
     printf("%s can move to %s; nothing was touched\n", xf_live_plain(guest, sizeof(guest), p->name),
            p->host);
@@ -145,8 +193,13 @@ static void print_text(const struct predict *p)
     if (p->busy[0])
         printf("  waits      another migration has the port (process %s)\n",
                xf_live_plain(busy, sizeof(busy), p->busy));
+    printf("  devices    attached %s%s%s\n", p->late[0] ? "late: " : "early",
+           xf_live_plain(late, sizeof(late), p->late),
+           p->late[0] ? "" : ", while it still runs here");
     if (p->source.lanes && p->target.lanes)
         printf("  lanes      %u here, %u on %s\n", p->source.lanes, p->target.lanes, p->host);
+    if (p->written_n)
+        print_writes(p);
     if (!p->rate) {
         printf(
             "  rate       not known: no bandwidth is set, the ports do not tell their speed, and "
@@ -161,6 +214,8 @@ static void print_text(const struct predict *p)
         printf("  fixed      %s of the downtime, as in earlier moves to %s\n",
                xf_live_time(size, sizeof(size), xf_fixed_us(&p->fixed)), p->host);
     print_forecast("quiet", &p->quiet);
+    if (p->written_n)
+        print_forecast("measured", &p->as_measured);
     print_forecast("restless", &p->restless);
     if (p->same_guest.there) {
         const struct past *l = &p->same_guest;
@@ -168,11 +223,11 @@ static void print_text(const struct predict *p)
 
         print_forecast("last time", &f);
     }
-    printf(
-        "quiet: a guest that writes nothing; restless: one that writes faster than the link; what "
-        "it writes is not\nmeasured, since Xen's log of it is not to be begun beside a migration. "
-        "Pages of zeros make it less%s.\n",
-        p->fixed.moves ? "" : ", what Xen takes to\nsuspend and start it comes to the downtime");
+    printf("quiet: a guest that writes nothing; restless: one that writes faster than the link; %s"
+           "\nPages of zeros make it less%s.\n",
+           p->written_n ? "measured: one that writes\nas this one did just now."
+                        : "--measure SECONDS\nmeasures what this one writes.",
+           p->fixed.moves ? "" : ", what Xen takes to suspend and start it comes to the downtime");
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------- */
@@ -208,6 +263,23 @@ static struct json_object *forecast_object(bool there, uint64_t time_us, uint64_
     return o;
 }
 
+/* NULL: not measured. */
+static struct json_object *measured_object(const struct predict *p)
+{
+    const struct xf_forecast *f = &p->as_measured;
+    struct json_object *o;
+
+    if (!p->written_n)
+        return NULL;
+    o = forecast_object(p->rate, f->time_us, f->bytes, f->rounds, f->downtime_us);
+    if (!o)
+        o = json_object_new_object();
+    put_u64(o, "measured_us", measured_us(p));
+    put_u64(o, "dirty_bps", xf_written_rate(p->written, p->written_n) * 8);
+    put_u64(o, "dirtied_bytes", measured_bytes(p));
+    return o;
+}
+
 static void print_json(const struct predict *p)
 {
     struct json_object *o = json_object_new_object();
@@ -218,6 +290,8 @@ static void print_json(const struct predict *p)
     put_string(o, "why", p->refused);
     put_string(o, "guest", p->name);
     put_string(o, "host", p->host);
+    put_string(o, "hand_over", p->refused[0] ? "" : p->late[0] ? "late" : "early");
+    put_string(o, "late_because", p->refused[0] ? "" : p->late);
     json_object_object_add(o, "waits", json_object_new_boolean(p->busy[0] != 0));
     json_object_object_add(o, "memory_bytes",
                            p->source.memory_kib ? json_object_new_uint64(p->source.memory_kib << 10)
@@ -231,6 +305,7 @@ static void print_json(const struct predict *p)
     json_object_object_add(o, "downtime_whole", json_object_new_boolean(p->fixed.moves != 0));
     json_object_object_add(
         o, "quiet", forecast_object(p->rate, q->time_us, q->bytes, q->rounds, q->downtime_us));
+    json_object_object_add(o, "measured", measured_object(p));
     json_object_object_add(
         o, "restless", forecast_object(p->rate, r->time_us, r->bytes, r->rounds, r->downtime_us));
     json_object_object_add(
@@ -257,8 +332,11 @@ int xf_predict(const struct xf_prediction *what)
     p->host = p->fixed.host = what->host;
     snprintf(p->name, sizeof(p->name), "%s", what->guest);
     snprintf(p->refused, sizeof(p->refused), "%s", what->refused);
+    snprintf(p->late, sizeof(p->late), "%s", what->late);
+    p->fixed.early = !p->late[0];
     read_answers(p, &p->source, what->source);
     read_answers(p, &p->target, what->target);
+    read_measured(p, what->measured);
     rc = xf_history_read(take_past, p);
     if (rc)
         fprintf(stderr, "xl-fast: continues without the earlier migrations: %s\n", strerror(-rc));

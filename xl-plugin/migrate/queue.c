@@ -90,6 +90,13 @@ enum xf_step xf_migrate_queue_here(struct xf_migrate *m)
     return step == XF_STEP_ON ? xf_migrate_ask_source(m) : step;
 }
 
+void xf_migrate_queue_leave(struct xf_migrate *m)
+{
+    if (m->turn >= 0)
+        close(m->turn);
+    m->turn = -1;
+}
+
 static void say_busy(struct xf_migrate *m)
 {
     const struct xf_answers *t = &m->target;
@@ -123,10 +130,8 @@ enum xf_step xf_migrate_queue_there(struct xf_migrate *m)
         told = true;
         /* Of two hosts whose migrations wait for each other, one lets go (preflight_here.c). */
         lets_go = m->target.yield[0] && m->turn >= 0;
-        if (lets_go) {
-            close(m->turn);
-            m->turn = -1;
-        }
+        if (lets_go)
+            xf_migrate_queue_leave(m);
         if (xf_signals_wait(&m->signals, ask_ms()))
             return XF_STEP_CANCELLED;
         step = xf_migrate_ask_source(m);

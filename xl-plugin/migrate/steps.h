@@ -50,7 +50,9 @@ struct xf_migrate {
     char noise[XF_REACH_NOISE_BYTES];
     struct xf_answers source, target;
     char refused[2 * 1024];
-    bool stock_fails; /* plain xl migrate would, too */
+    bool stock_fails;    /* plain xl migrate would, too */
+    char measured[1024]; /* by --measure: lines of xl-fast-preflight; "": nothing was */
+    char late[600];      /* why the devices are attached late; "": early */
 
     int turn; /* this host's port's queue, while it is ours; -1 */
 
@@ -80,6 +82,12 @@ struct xf_migrate {
 enum xf_step xf_migrate_ask_source(struct xf_migrate *m);
 enum xf_step xf_migrate_ask_target(struct xf_migrate *m);
 
+/* From both answers: whether the devices are attached early. */
+enum xf_step xf_migrate_choose_hand_over(struct xf_migrate *m);
+
+/* How fast the guest writes, which takes --measure's time. */
+enum xf_step xf_migrate_measure(struct xf_migrate *m);
+
 /* xl-fast-domain's word of the guest here; notes how it was left. "": it says none. */
 void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size);
 
@@ -87,6 +95,9 @@ void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size);
 
 /* Until no other migration has this host's port. */
 enum xf_step xf_migrate_queue_here(struct xf_migrate *m);
+
+/* It is the next one's. */
+void xf_migrate_queue_leave(struct xf_migrate *m);
 
 /* Until no other has the target's, after a first question there. */
 enum xf_step xf_migrate_queue_there(struct xf_migrate *m);
@@ -135,9 +146,10 @@ int xf_migrate_move_plain(struct xf_migrate *m);
 
 /* ---- listen.c ---- */
 
-/* Before xl, and after it. */
+/* Before xl, and after it. If the guest has moved, it waits for the first frames of its network
+   interfaces at the target, for about 30 s; a signal ends the wait. */
 void xf_migrate_listen_begin(struct xf_migrate *m);
-void xf_migrate_listen_end(struct xf_migrate *m);
+void xf_migrate_listen_end(struct xf_migrate *m, bool moved);
 /* The downtime and its parts, for who has no screen. */
 void xf_migrate_listen_say(const struct xf_migrate *m);
 

@@ -204,6 +204,19 @@ static int get_on_busy(struct reading *r)
     return 0;
 }
 
+static int get_hand_over(struct reading *r)
+{
+    const char *text;
+    int rc = xlu_cfg_get_string(r->cfg, "hand_over", &text, 1);
+
+    if (rc == ESRCH)
+        return 0;
+    r->config->hand_over_late = !rc && !strcmp(text, "late");
+    if (rc || (!r->config->hand_over_late && strcmp(text, "auto") != 0))
+        return refuse(r, "%s: hand_over must be \"auto\" or \"late\"", r->name);
+    return 0;
+}
+
 static int get_bandwidth(struct reading *r)
 {
     const char *text;
@@ -286,11 +299,13 @@ static void take(struct reading *r)
     c->connect_timeout_s = (unsigned)get_number(r, XF_KEY_CONNECT_TIMEOUT, 1, 3600, 30);
     c->max_downtime_us = (uint64_t)get_number(r, XF_KEY_MAX_DOWNTIME, 1, 3600000, 300) * 1000;
     get_on_busy(r);
+    get_hand_over(r);
     c->deadline_s = (unsigned)get_number(r, XF_KEY_DEADLINE, 0, 86400, 0);
     c->throttle = get_number(r, XF_KEY_THROTTLE, 0, 1, 0);
     get_bandwidth(r);
     get_compress(r);
     c->verify = get_number(r, XF_KEY_VERIFY, 0, 1, 0);
+    c->announce = get_number(r, XF_KEY_ANNOUNCE, 0, 1, 1);
     get_libvirt(r);
     get_stock_helper(r);
 }

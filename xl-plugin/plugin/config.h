@@ -46,7 +46,9 @@ struct xf_config {
     bool throttle;                  /* slow the guest down before that */
     uint64_t bandwidth_bytes_per_s; /* 0 = no limit */
     enum xf_compress_mode compress;
-    bool verify; /* compare all pages before the guest starts at the target */
+    bool verify;         /* compare all pages before the guest starts at the target */
+    bool hand_over_late; /* devices are never attached early, of guests that leave or come */
+    bool announce; /* at the target: dom0 announces a guest that has come, until it speaks itself */
     enum xf_unasked libvirt;
     char stock_helper[256]; /* "": the launcher, which reads the file itself, finds it */
     /* Bits 1 << enum xf_config_key: what the file and the environment have set; the rest is

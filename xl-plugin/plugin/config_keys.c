@@ -24,6 +24,8 @@ const char *const xf_config_key_names[XF_KEYS] = {
     [XF_KEY_BANDWIDTH] = "bandwidth",
     [XF_KEY_COMPRESS] = "compress",
     [XF_KEY_VERIFY] = "verify",
+    [XF_KEY_HAND_OVER] = "hand_over",
+    [XF_KEY_ANNOUNCE] = "announce",
     [XF_KEY_LIBVIRT] = "libvirt",
     [XF_KEY_STOCK_HELPER] = "stock_helper",
 };
@@ -47,6 +49,7 @@ bool xf_config_key_is_number(int key)
     case XF_KEY_DEADLINE:
     case XF_KEY_THROTTLE:
     case XF_KEY_VERIFY:
+    case XF_KEY_ANNOUNCE:
         return true;
     default:
         return false;

@@ -26,6 +26,8 @@ enum xf_config_key {
     XF_KEY_BANDWIDTH,
     XF_KEY_COMPRESS,
     XF_KEY_VERIFY,
+    XF_KEY_HAND_OVER,
+    XF_KEY_ANNOUNCE,
     XF_KEY_LIBVIRT,
     XF_KEY_STOCK_HELPER,
     XF_KEYS

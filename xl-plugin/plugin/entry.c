@@ -109,6 +109,9 @@ static enum choice choose(int io_fd, xc_stream_type_t stream_type)
 
     if (stream_type != XC_STREAM_PLAIN || fstat(io_fd, &st) || S_ISREG(st.st_mode))
         return STOCK;
+    /* The pump has taken what is ours from the stream. */
+    if (fast && !strcmp(fast, "early"))
+        return STOCK;
     return fast && !strcmp(fast, "1") ? OURS : unasked(io_fd);
 }
 

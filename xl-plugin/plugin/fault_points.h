@@ -15,13 +15,19 @@
     X(save_pages_write, "source: all pages have landed; before XF_PAGES is written")               \
     X(save_tail_write, "source: XF_PAGES is written; before the context is")                       \
     X(save_end_written, "source: END is written")                                                  \
-    X(restore_offer_read, "target: XF_OFFER has been read")                                        \
-    X(restore_port_open, "target: before the port is opened")                                      \
-    X(restore_static_forward, "target: the port is up; before static data is handed on")           \
-    X(restore_static_done, "target: the domain can take memory")                                   \
-    X(restore_pages_read, "target: before XF_PAGES is read")                                       \
-    X(restore_tail_forward, "target: all is counted and unmapped; before the tail is handed on")   \
-    X(restore_end_forward, "target: the tail has been handed on")                                  \
+    X(restore_offer_read, "target, early or not: XF_OFFER has been read")                          \
+    X(restore_port_open, "target, early or not: before the port is opened")                        \
+    X(restore_static_forward, "target, late: the port is up; before static data is handed on")     \
+    X(restore_static_done, "target, late: the domain can take memory")                             \
+    X(restore_pages_read, "target, early or not: before XF_PAGES is read")                         \
+    X(restore_tail_forward,                                                                        \
+      "target, late: all is counted and unmapped; before the tail is handed on")                   \
+    X(restore_end_forward, "target, late: the tail has been handed on")                            \
+    X(pump_early_end, "target, early: xl has been given its end")                                  \
+    X(pump_ready_held, "target, early: the devices are attached")                                  \
+    X(pump_end_read, "target, early: all has come; before the guest's state is set")               \
+    X(pump_finished, "target, early: it is set; before the source is told")                        \
+    X(pump_go, "target, early or not: before what the source's xl says is passed on")              \
     X(tunnel_save_port_open, "source, PV: before the port is opened")                              \
     X(tunnel_save_offer_write, "source, PV: before headers and XF_OFFER are written")              \
     X(tunnel_save_divert, "source, PV: before Xen's own save begins")                              \

@@ -15,19 +15,18 @@ uint64_t xf_fixed_from_environment(void)
     return text && *text ? strtoull(text, NULL, 10) : XF_EVENTS_NOT_KNOWN;
 }
 
-uint64_t xf_fixed_copy_us(uint64_t max_downtime_us, uint64_t fixed_us)
+uint64_t xf_fixed_say(uint64_t max_downtime_us, uint64_t fixed_us)
 {
-    uint64_t copy_us = xf_budget_copy_us(max_downtime_us, fixed_us);
-
     if (fixed_us == XF_EVENTS_NOT_KNOWN)
-        return copy_us;
+        return 0;
     if (fixed_us < max_downtime_us)
         xf_say("source: the last round may take %.0f ms of a downtime of %.0f: the rest took %.0f "
                "in earlier moves to this host",
-               (double)copy_us / 1e3, (double)max_downtime_us / 1e3, (double)fixed_us / 1e3);
+               (double)xf_budget_copy_us(max_downtime_us, fixed_us) / 1e3,
+               (double)max_downtime_us / 1e3, (double)fixed_us / 1e3);
     else
         xf_say("source: a downtime of %.0f ms cannot be kept: without the last round it was %.0f "
                "in earlier moves to this host; the last round alone is held to it",
                (double)max_downtime_us / 1e3, (double)fixed_us / 1e3);
-    return copy_us;
+    return fixed_us;
 }

@@ -11,7 +11,8 @@
 /* Microseconds; XF_EVENTS_NOT_KNOWN before the first move to a host. */
 uint64_t xf_fixed_from_environment(void);
 
-/* What the last round may take (transport/budget.h); says so if it is not all of it. */
-uint64_t xf_fixed_copy_us(uint64_t max_downtime_us, uint64_t fixed_us);
+/* For the policy, 0 if it is not known; says what it leaves for the last round
+   (transport/budget.h). */
+uint64_t xf_fixed_say(uint64_t max_downtime_us, uint64_t fixed_us);
 
 #endif

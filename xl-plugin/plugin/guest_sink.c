@@ -33,6 +33,8 @@ struct xf_xen_sink {
     uint32_t domid;
     uint64_t page_count;
     bool complete;
+    uint64_t special[XF_SPECIAL_MAX];
+    unsigned special_n;
     uint64_t *populated; /* a bit a page: what has memory by us; a lane writes its chunks' */
     struct sink_lane *lanes;
     unsigned lanes_n;
@@ -97,6 +99,15 @@ static int sink_populate(void *ctx, unsigned lane, uint64_t first, uint64_t coun
     struct xf_xen_sink *x = ctx;
     struct sink_lane *l = &x->lanes[lane];
 
+    /* Memory there a second time would hide what xenstored or xenconsoled has mapped; and what has
+       no memory of ours is never written to. */
+    for (unsigned i = 0; i < x->special_n; i++) {
+        if (x->special[i] < first || x->special[i] - first >= count)
+            continue;
+        xf_say("target: domain %u: the source sends page %#llx, which is not its to send", x->domid,
+               (unsigned long long)x->special[i]);
+        return -EBADMSG;
+    }
     while (count) {
         uint64_t to_chunk = -first % XF_CHUNK_PAGES;
         uint64_t n = to_chunk ? to_chunk : XF_CHUNK_PAGES;
@@ -230,6 +241,7 @@ struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x)
         .unmap_chunk = sink_unmap_chunk,
         .map_part = sink_map_part,
         .unmap_part = sink_unmap_part,
+        .wrote = xf_sink_wrote,
         .end_round = xf_sink_end_round,
     };
 
@@ -250,6 +262,13 @@ struct xf_xen_sink_stats xf_xen_sink_stats(const struct xf_xen_sink *x)
     return (struct xf_xen_sink_stats){.superpages = x->superpages,
                                       .small_pages = x->small_pages,
                                       .superpages_refused = x->superpages_refused};
+}
+
+void xf_xen_sink_keep_out(struct xf_xen_sink *x, const uint64_t *gfns, unsigned n)
+{
+    x->special_n = n < XF_SPECIAL_MAX ? n : XF_SPECIAL_MAX;
+    for (unsigned i = 0; i < x->special_n; i++)
+        x->special[i] = gfns[i];
 }
 
 void xf_xen_sink_complete(struct xf_xen_sink *x)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "transport/guest.h"
+#include "special.h"
 
 struct xf_xen_sink;
 
@@ -22,6 +23,10 @@ struct xf_xen_sink_stats {
 int xf_xen_sink_new(struct xf_xen_sink **out, uint32_t domid, uint64_t page_count);
 struct xf_guest_sink xf_xen_sink_guest(struct xf_xen_sink *x);
 struct xf_xen_sink_stats xf_xen_sink_stats(const struct xf_xen_sink *x);
+
+/* Pages that libxl and its daemons have at the target: whoever sends one is refused. The first
+   XF_SPECIAL_MAX count; copied. */
+void xf_xen_sink_keep_out(struct xf_xen_sink *x, const uint64_t *gfns, unsigned n);
 
 /* The memory is complete: what is unmapped from now on may stay mapped until after the process's
    end (linger.h). */

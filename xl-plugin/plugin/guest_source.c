@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <xenforeignmemory.h>
 
@@ -65,11 +64,19 @@ static int look_at(struct xf_xen_source *x, uint64_t *candidates, uint64_t first
     return rc;
 }
 
+static void drop_special(const struct xf_xen_source *x, uint64_t *bitmap)
+{
+    for (unsigned i = 0; i < x->special_n; i++)
+        xf_bitmap_clear(bitmap, x->special[i]);
+}
+
 static int source_present(void *ctx, uint64_t *candidates)
 {
     struct xf_xen_source *x = ctx;
+    int rc = look_at(x, candidates, 0, x->page_count);
 
-    return look_at(x, candidates, 0, x->page_count);
+    drop_special(x, candidates);
+    return rc;
 }
 
 static int source_start(void *ctx, uint64_t *present, uint64_t *known)
@@ -98,6 +105,9 @@ static int source_start(void *ctx, uint64_t *present, uint64_t *known)
     x->asked = end;
     *known = end < x->page_count ? end / XF_CHUNK_PAGES * XF_CHUNK_PAGES : end;
     xf_xen_late_begin(x, present, before, *known);
+    /* They are there all the same: nobody is to look for them. */
+    drop_special(x, x->empty);
+    drop_special(x, present);
     return end < x->page_count ? -EAGAIN : 0;
 }
 
@@ -112,6 +122,7 @@ static int source_dirty(void *ctx, uint64_t *dirty, bool final, uint64_t *count)
         return rc;
     if (x->page_count % 64)
         dirty[x->page_count / 64] &= (UINT64_C(1) << (x->page_count % 64)) - 1;
+    drop_special(x, dirty);
     *count = xf_bitmap_count(dirty, x->page_count);
     return 0;
 }
@@ -242,8 +253,6 @@ static int source_suspend(void *ctx)
                domain.shutdown, domain.shutdown_reason);
         return -EIO;
     }
-    if (x->verify)
-        usleep(XF_UNSTEADY_SETTLE_US);
     return 0;
 }
 
@@ -282,9 +291,8 @@ static int source_keep_still(void *ctx, uint64_t *pages)
 }
 
 int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,
-                      const struct save_callbacks *callbacks, bool verify)
+                      const struct save_callbacks *callbacks, bool early)
 {
-    DECLARE_HYPERCALL_BUFFER(uint64_t, bits);
     struct xf_xen_source *x = calloc(1, sizeof(*x));
     xen_pfn_t count;
     int version, rc;
@@ -294,8 +302,6 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
     x->xch = xch;
     x->domid = domid;
     x->callbacks = callbacks;
-    x->verify = verify;
-    x->canary = NO_CANARY;
     pthread_mutex_init(&x->late, NULL);
     x->cap = (struct xf_cap){.xch = xch, .domid = domid};
     version = xc_version(xch, XENVER_version, NULL);
@@ -314,6 +320,15 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
         goto out;
     }
     x->page_count = count;
+    if (early) {
+        rc = xf_special_of(xch, domid, count, x->special);
+        if (rc < 0) {
+            errno = -rc;
+            rc = xf_xen_source_fail(x, "cannot tell its special pages");
+            goto out;
+        }
+        x->special_n = (unsigned)rc;
+    }
     x->counts = version < XEN_MARKS_POPULATED;
     x->empty = xf_bitmap_new(count);
     if (!x->empty) {
@@ -321,15 +336,10 @@ int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t do
         rc = xf_xen_source_fail(x, "no memory for its dirty bitmap");
         goto out;
     }
-    x->dirty_xen_pages =
-        (int)((xf_bitmap_words(count) * sizeof(uint64_t) + XF_PAGE_BYTES - 1) / XF_PAGE_BYTES);
-    bits = xc_hypercall_buffer_alloc_pages(xch, bits, x->dirty_xen_pages);
-    if (!bits) {
-        errno = ENOMEM;
+    if (xf_dirty_log_new(&x->log, xch, domid, count)) {
         rc = xf_xen_source_fail(x, "no memory for its dirty bitmap");
         goto out;
     }
-    x->dirty_hbuf = *HYPERCALL_BUFFER(bits);
     rc = 0;
     *out = x;
     x = NULL;
@@ -374,8 +384,7 @@ void xf_xen_source_free(struct xf_xen_source *x)
     }
     free(x->lanes);
     xf_xen_log_stop(x);
-    if (x->dirty_hbuf.hbuf)
-        xc__hypercall_buffer_free_pages(x->xch, &x->dirty_hbuf, x->dirty_xen_pages);
+    xf_dirty_log_free(&x->log);
     free(x->empty);
     pthread_mutex_destroy(&x->late);
     free(x);

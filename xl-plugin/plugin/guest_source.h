@@ -19,10 +19,10 @@
 
 struct xf_xen_source;
 
-/* Touches nothing of the guest yet. All arguments stay the caller's. verify: pages will be
-   compared, so what dom0 does with a suspended guest has to settle first. */
+/* Touches nothing of the guest yet. All arguments stay the caller's. early: its special pages do
+   not travel (special.h). */
 int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,
-                      const struct save_callbacks *callbacks, bool verify);
+                      const struct save_callbacks *callbacks, bool early);
 
 struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x);
 

@@ -1,83 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The dirty log of a guest source, and whether somebody else reads it too (readers.h). After each
- * read one page of the guest's is marked dirty, as a device model marks what it has written: a page
- * that the guest itself has no use for. If it is not dirty any more at the next read, another has
- * read the log in between, or has turned it off. Before we read, which would take from the other
- * what is its own, we look without clearing.
+ * The dirty log of a guest source, and whether somebody else reads it too (dirty_log.h). The canary
+ * is marked after each read. Before the next, which would take from the other what is its own, we
+ * look without clearing.
  */
-#define XC_WANT_COMPAT_DEVICEMODEL_API
-#include <xenctrl.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <xen/hvm/params.h>
 
 #include "transport/base/bitmap.h"
 #include "guest_source_log.h"
 #include "readers.h"
 #include "say.h"
 
-static long long control(struct xf_xen_source *x, unsigned op, uint64_t pages, unsigned mode)
+static int cannot_read(const struct xf_xen_source *x)
 {
-    xc_shadow_op_stats_t stats = {0};
-
-    return xc_logdirty_control(x->xch, x->domid, op, &x->dirty_hbuf, pages, mode, &stats);
-}
-
-static const uint64_t *log_bits(struct xf_xen_source *x)
-{
-    DECLARE_HYPERCALL_BUFFER_SHADOW(uint64_t, bits, &x->dirty_hbuf);
-
-    return bits;
-}
-
-/* ---- the canary --------------------------------------------------------------------------------
- */
-
-static bool mark(struct xf_xen_source *x)
-{
-    x->marked = !xc_hvm_modified_memory(x->xch, x->domid, x->canary, 1);
-    return x->marked;
-}
-
-/* 1: it is there; 0: gone; -errno. */
-static int look(struct xf_xen_source *x)
-{
-    long long n = control(x, XEN_DOMCTL_SHADOW_OP_PEEK, x->canary + 1, 0);
-
-    if (n < 0)
-        return xf_xen_source_fail(x, "cannot read its dirty bitmap");
-    return xf_bitmap_test(log_bits(x), x->canary);
-}
-
-/* Rings that no guest but one that is paged, shared or watched uses. */
-static int choose_canary(struct xf_xen_source *x)
-{
-    static const uint32_t params[] = {HVM_PARAM_SHARING_RING_PFN, HVM_PARAM_MONITOR_RING_PFN,
-                                      HVM_PARAM_PAGING_RING_PFN};
-
-    for (unsigned i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
-        uint64_t gfn;
-
-        if (xc_hvm_param_get(x->xch, x->domid, params[i], &gfn))
-            return xf_xen_source_fail(x, "cannot tell its special pages");
-        if (!gfn || gfn >= x->page_count)
-            continue;
-        x->canary = gfn;
-        int rc = mark(x) ? look(x) : 0;
-
-        if (rc > 0)
-            return 0;
-        x->canary = NO_CANARY;
-        x->marked = false;
-        if (rc)
-            return rc;
-    }
-    return 0;
+    return xf_xen_source_fail(x, "cannot read its dirty bitmap");
 }
 
 static int stolen(struct xf_xen_source *x)
@@ -148,32 +87,32 @@ int xf_xen_log_start(struct xf_xen_source *x)
          xc_shadow_control(x->xch, x->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0))
         return xf_xen_source_fail(x, "cannot start to log dirty pages");
     x->logdirty = true;
-    return choose_canary(x);
+    return xf_canary_choose(&x->log) ? cannot_read(x) : 0;
 }
 
 int xf_xen_log_read(struct xf_xen_source *x, uint64_t *dirty, bool final)
 {
-    const bool canary = x->canary != NO_CANARY;
-    int rc = canary ? look(x) : check_alone(x);
+    const bool canary = x->log.canary != XF_NO_CANARY;
+    int rc = canary ? xf_canary_look(&x->log) : check_alone(x);
 
     if (rc < 0)
-        return rc;
+        return canary ? cannot_read(x) : rc;
     if (canary && !rc)
         return stolen(x);
-    long long n = control(x, XEN_DOMCTL_SHADOW_OP_CLEAN, x->page_count,
-                          final ? XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL : 0);
+    long long n = xf_dirty_log_op(&x->log, XEN_DOMCTL_SHADOW_OP_CLEAN, x->page_count,
+                                  final ? XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL : 0);
 
     if (n < 0 || (uint64_t)n != x->page_count)
-        return xf_xen_source_fail(x, "cannot read its dirty bitmap");
-    memcpy(dirty, log_bits(x), xf_bitmap_words(x->page_count) * sizeof(uint64_t));
-    x->marked = false;
-    if (canary && !xf_bitmap_test(dirty, x->canary))
+        return cannot_read(x);
+    memcpy(dirty, xf_dirty_log_bits(&x->log), xf_bitmap_words(x->page_count) * sizeof(uint64_t));
+    x->log.marked = false;
+    if (canary && !xf_bitmap_test(dirty, x->log.canary))
         return stolen(x);
     if (!canary || final)
         return 0;
     /* It comes with the last round, whatever wrote to it. */
-    xf_bitmap_clear(dirty, x->canary);
-    if (!mark(x))
+    xf_bitmap_clear(dirty, x->log.canary);
+    if (!xf_canary_mark(&x->log))
         return xf_xen_source_fail(x, "cannot mark a page of its dirty");
     return 0;
 }
@@ -181,7 +120,7 @@ int xf_xen_log_read(struct xf_xen_source *x, uint64_t *dirty, bool final)
 void xf_xen_log_stop(struct xf_xen_source *x)
 {
     /* Who has begun since the last read goes on with it. */
-    if (x->logdirty && x->marked && !xf_reader_log_is_left() && !look(x))
+    if (x->logdirty && x->log.marked && !xf_reader_log_is_left() && !xf_canary_look(&x->log))
         xf_reader_leave_log(true);
     if (xf_reader_log_is_left())
         return;

@@ -17,6 +17,8 @@
 
 #include "transport/guest.h"
 #include "cap.h"
+#include "dirty_log.h"
+#include "special.h"
 
 /* libxenctrl exports it for libxenguest; its prototype is private. Xen takes 1024 at a time, but
    libxencall keeps buffers of one page, with a header of 16 bytes, for the next call; more than fit
@@ -26,8 +28,6 @@ int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen
 
 /* From 4.22 on, Xen marks pages dirty that a guest takes into its memory. */
 #define XEN_MARKS_POPULATED (4 << 16 | 22)
-
-#define NO_CANARY UINT64_MAX
 
 /* What a lane maps, and asks Xen by. */
 struct xf_xen_source_lane {
@@ -47,14 +47,12 @@ struct xf_xen_source {
     uint32_t domid;
     const struct save_callbacks *callbacks;
     uint64_t page_count;
-    xc_hypercall_buffer_t dirty_hbuf; /* the bitmap that Xen fills */
-    int dirty_xen_pages;
-    bool verify;
+    struct xf_dirty_log log;
+    uint64_t special[XF_SPECIAL_MAX]; /* gfns that do not travel (early hand-over) */
+    unsigned special_n;
     struct xf_cap cap;
     bool logdirty, qemu_logdirty;
-    uint64_t canary; /* guest_source_log.c: a gfn, or NO_CANARY */
-    bool marked;     /* it is dirty, unless another has read the log */
-    uint64_t asked;  /* gfns below have been, by start() */
+    uint64_t asked; /* gfns below have been, by start() */
 
     /* guest_source_late.c: lane 0 counts while it maps, and control, under this */
     pthread_mutex_t late;

@@ -10,7 +10,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "transport/base/clock.h"
 
 #define STACK_BYTES 65536
 
@@ -19,10 +22,21 @@ struct mapping {
     size_t bytes;
 };
 
+/* Of the time, so much is left to others: the pause after a piece, in times of what it took. */
+#define REST 3
+
 static bool lingers;
+static unsigned wait_s;
 static pid_t helper;
 static struct mapping *left;
 static size_t left_count, left_room;
+
+static void pause_us(uint64_t us)
+{
+    struct timespec t = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
 
 /* In the second process. It shares the thread's errno as well: the helper waits while this makes
    calls that could fail, and then it waits for the helper's end. */
@@ -42,8 +56,14 @@ static int linger_main(void *arg)
         sigwaitinfo(all, NULL);
     /* Piece by piece: in between, who has more to do gets the CPU. At the exit, a PV dom0's kernel
        would have Xen look through all of it in one hypercall. */
-    for (size_t i = 0; i < left_count; i++)
+    pause_us((uint64_t)wait_s * 1000000);
+    for (size_t i = 0; i < left_count; i++) {
+        uint64_t before = xf_now_us();
+
         munmap(left[i].base, left[i].bytes);
+        if (wait_s)
+            pause_us((xf_now_us() - before) * REST);
+    }
     _exit(0);
 }
 
@@ -73,6 +93,18 @@ void xf_linger_start(void)
 bool xf_lingers(void)
 {
     return lingers;
+}
+
+void xf_linger_wait(unsigned seconds)
+{
+    wait_s = seconds;
+}
+
+void xf_linger_give_back(void)
+{
+    for (size_t i = 0; i < left_count; i++)
+        munmap(left[i].base, left[i].bytes);
+    left_count = 0;
 }
 
 bool xf_linger_unmap(void *base, size_t bytes)

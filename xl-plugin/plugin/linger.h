@@ -23,11 +23,20 @@
    false, and nothing else changes. */
 void xf_linger_start(void);
 
+/* For so many seconds after the end it does nothing yet, and then leaves the CPU to others most of
+   the time: a guest that has just been started has its devices to connect. Not before it has: a
+   domain that is destroyed stays as a dying one until it is unmapped. */
+void xf_linger_wait(unsigned seconds);
+
 /* True: memory can be left to the exit. */
 bool xf_lingers(void);
 
 /* What was mapped at base, of so many bytes, is unmapped after the exit. False: it is not, and is
    the caller's still. */
 bool xf_linger_unmap(void *base, size_t bytes);
+
+/* Unmaps now what was left to the exit: the domain is being destroyed after all, and would stay as
+   a dying one until then. */
+void xf_linger_give_back(void);
 
 #endif

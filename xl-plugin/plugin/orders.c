@@ -28,11 +28,9 @@ void xf_orders_look(struct xf_control *control, struct xf_report *report,
 
     if (!xf_control_take(control, &to))
         return;
-    struct xf_steer of_memory = to; /* the downtime has other parts, too */
-
     if (to.what & XF_STEER_MAX_DOWNTIME)
-        of_memory.max_downtime_us = xf_fixed_copy_us(to.max_downtime_us, report->events.fixed_us);
-    int rc = steer(arg, &of_memory);
+        xf_fixed_say(to.max_downtime_us, report->events.fixed_us);
+    int rc = steer(arg, &to);
 
     if (!rc)
         xf_report_set(report, &to);

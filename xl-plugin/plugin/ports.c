@@ -169,17 +169,27 @@ out:
     return rc;
 }
 
-void xf_ports_close(struct xf_link *link)
+static void close_port(struct xf_link *link, bool leave)
 {
     if (link)
         link = unwrap(link);
-    if (link && !(xf_lingers() && xf_dpdk_port_goes_with_memory()))
+    if (link && !(leave && xf_dpdk_port_goes_with_memory()))
         link->ops->close(link);
-    if (xf_lingers())
+    if (leave)
         xf_dpdk_leave();
     else
         xf_dpdk_stop();
     unlock();
+}
+
+void xf_ports_close(struct xf_link *link)
+{
+    close_port(link, xf_lingers());
+}
+
+void xf_ports_close_whole(struct xf_link *link)
+{
+    close_port(link, false);
 }
 
 static pthread_t closer;

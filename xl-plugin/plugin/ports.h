@@ -20,6 +20,8 @@ struct xf_threads xf_ports_threads(void);
 
 /* link may be NULL. */
 void xf_ports_close(struct xf_link *link);
+/* Leaves nothing to the process that outlives this one (linger.h). */
+void xf_ports_close_whole(struct xf_link *link);
 
 /* The same beside what the caller does next, for the kernel takes its time to let go of a packet
    socket, and the guest is suspended. */

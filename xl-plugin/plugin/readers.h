@@ -8,7 +8,7 @@
  *
  * So we begin only where no other save helper works on the domain, and notice one that begins
  * later: for HVM and PVH by a page that is marked dirty after each read and has to be found so by
- * the next (guest_source_log.c); for PV by the helper's process, and by the log, which is off when
+ * the next (dirty_log.h); for PV by the helper's process, and by the log, which is off when
  * it has ended. Then ours fails, and leaves the log on, as it is the other's now.
  */
 #ifndef XF_PLUGIN_READERS_H

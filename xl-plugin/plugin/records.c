@@ -109,7 +109,7 @@ out:
     return rc;
 }
 
-static int write_params(xc_interface *xch, int fd, uint32_t domid)
+static int write_params(xc_interface *xch, int fd, uint32_t domid, uint32_t type)
 {
     /* The ones that libxenguest sends, in its order. */
     static const uint32_t indices[] = {
@@ -152,8 +152,13 @@ static int write_params(xc_interface *xch, int fd, uint32_t domid)
     }
     if (!params.count)
         return 0;
-    return put(fd, XF_REC_HVM_PARAMS, &params,
+    return put(fd, type, &params,
                offsetof(__typeof__(params), entry) + params.count * sizeof(params.entry[0]));
+}
+
+int xf_records_write_early(xc_interface *xch, int fd, uint32_t domid)
+{
+    return write_params(xch, fd, domid, XF_REC_EARLY);
 }
 
 int xf_records_write_tail(xc_interface *xch, int fd, uint32_t domid)
@@ -161,6 +166,6 @@ int xf_records_write_tail(xc_interface *xch, int fd, uint32_t domid)
     int rc = write_tsc(xch, fd, domid);
 
     rc = rc ?: write_context(xch, fd, domid);
-    rc = rc ?: write_params(xch, fd, domid);
+    rc = rc ?: write_params(xch, fd, domid, XF_REC_HVM_PARAMS);
     return rc ?: put(fd, XF_REC_END, NULL, 0);
 }

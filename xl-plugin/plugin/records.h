@@ -14,6 +14,9 @@
 /* X86_CPUID_POLICY, X86_MSR_POLICY, STATIC_DATA_END. */
 int xf_records_write_static(xc_interface *xch, int fd, uint32_t domid);
 
+/* XF_EARLY, behind these: where the guest's special pages are (special.h). */
+int xf_records_write_early(xc_interface *xch, int fd, uint32_t domid);
+
 /* X86_TSC_INFO, HVM_CONTEXT, HVM_PARAMS, END. The guest is suspended. */
 int xf_records_write_tail(xc_interface *xch, int fd, uint32_t domid);
 

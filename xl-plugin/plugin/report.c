@@ -36,6 +36,7 @@ static void start_events(struct xf_report *r)
         .guest = getenv("XL_FAST_GUEST"),
         .host = getenv("XL_FAST_HOST"),
         .domid = r->domid,
+        .hand_over = getenv("XL_FAST_HAND_OVER"),
     };
 
     xf_events_init(&r->events);

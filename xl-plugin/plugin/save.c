@@ -4,6 +4,7 @@
  *
  *   port up                                    nothing of the guest is touched yet
  *   io_fd  <- headers, XF_OFFER, static data   and the target brings its port up
+ *             (XF_EARLY: and attaches the guest's devices, if the hand-over is early)
  *   link   <> answer, ready, rounds            log-dirty, map, send; suspend; the last round
  *   io_fd  <- XF_PAGES, context, END           only if the target has counted every page
  *   log-dirty off, port down                   always
@@ -39,6 +40,9 @@
 
 #define LOOK_EVERY_US  20000  /* at io_fd */
 #define ENDED_EVERY_US 500000 /* at the guest */
+/* libxl gives each of the scripts that attach a device 40 s (LIBXL_HOTPLUG_TIMEOUT), one after the
+   other. If its xl dies, the pump ends, and nothing waits so long. */
+#define EARLY_READY_US 600000000
 
 struct save {
     xc_interface *xch;
@@ -52,6 +56,7 @@ struct save {
     struct xf_offer offer;
     struct xf_source *source;
     struct xf_control control;
+    bool early;            /* the hand-over (special.h) */
     struct xf_stats stats; /* its last */
     char error[256];
 };
@@ -81,7 +86,8 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
     rc = xf_offer_new(&s->offer, s->link, page_count);
     if (rc)
         return rc;
-    s->offer.features = xf_offer_features(verify, s->config.compress);
+    s->offer.features =
+        xf_offer_features(verify, s->config.compress) | (s->early ? XF_FEATURE_EARLY : 0);
     xf_stream_make_headers(headers, XF_STREAM_HVM, (uint32_t)version >> 16,
                            (uint32_t)version & 0xffff);
     xf_offer_encode(&s->offer, offer);
@@ -93,7 +99,8 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
         xf_say("source: cannot write to the target's xl: %s", strerror(-rc));
         return rc;
     }
-    return xf_records_write_static(s->xch, s->io_fd, s->domid);
+    rc = xf_records_write_static(s->xch, s->io_fd, s->domid);
+    return rc || !s->early ? rc : xf_records_write_early(s->xch, s->io_fd, s->domid);
 }
 
 /* Why to stop, or NULL. */
@@ -212,9 +219,11 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     struct xf_policy policy;
     struct xf_plan_live plan;
     struct xf_begun begun;
+    const char *hand_over = getenv("XL_FAST_HAND_OVER");
     bool ended;
     int rc;
 
+    s.early = hand_over && !strcmp(hand_over, "early");
     xf_report_start(&s.report, "source", domid);
     if (fstat(io_fd, &s.io_stat)) {
         rc = -errno;
@@ -224,7 +233,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     if (rc)
         goto out;
     verify = verify || s.config.verify;
-    rc = xf_xen_source_new(&s.guest, xch, domid, callbacks, verify);
+    rc = xf_xen_source_new(&s.guest, xch, domid, callbacks, s.early);
     if (rc)
         goto out;
     struct xf_guest_source guest = xf_xen_source_guest(s.guest);
@@ -235,7 +244,8 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     xf_source_config_init(&config);
     config.offer = s.offer;
     xf_policy_init(&policy);
-    policy.max_downtime_us = xf_fixed_copy_us(s.config.max_downtime_us, s.report.events.fixed_us);
+    policy.max_downtime_us = s.config.max_downtime_us;
+    policy.fixed_us = xf_fixed_say(s.config.max_downtime_us, s.report.events.fixed_us);
     policy.on_busy = s.config.on_busy;
     policy.throttle = s.config.throttle;
     policy.until_us =
@@ -244,6 +254,8 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     config.plan = &plan.plan;
     config.answer_timeout_us = config.ready_timeout_us =
         (uint64_t)s.config.connect_timeout_s * 1000000;
+    if (s.early && config.ready_timeout_us < EARLY_READY_US)
+        config.ready_timeout_us = EARLY_READY_US;
     config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;
     config.compress = s.config.compress;
     xf_begun_ask(&begun, &config);

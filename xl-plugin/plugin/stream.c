@@ -32,7 +32,7 @@ static int wait_readable(const struct xf_stream *s)
      */
     struct pollfd fds[2] = {
         {.fd = s->fd, .events = POLLIN},
-        {.fd = s->watch_fd, .events = POLLRDHUP},
+        {.fd = s->watch_fd, .events = s->process ? POLLIN : POLLRDHUP},
     };
 
     for (;;) {
@@ -252,7 +252,7 @@ int xf_stream_judge(const struct xf_record *rec, bool here, uint32_t max, const 
     return -EBADMSG;
 }
 
-int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest,
+int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest, bool early,
                          uint8_t headers[XF_HEADERS_BYTES], struct xf_offer *offer,
                          char why[XF_STREAM_ERR_BYTES])
 {
@@ -287,6 +287,14 @@ int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest,
     if (!rc)
         rc = xf_offer_decode(offer, body, sizeof(body), why);
     explicit_bzero(body, sizeof(body));
+    if (!rc && early != !!(offer->features & XF_FEATURE_EARLY)) {
+        snprintf(why, XF_STREAM_ERR_BYTES,
+                 "the source hands the guest over %s, but the target was asked to take it %s: "
+                 "install the same xl-fast at both ends",
+                 early ? "late" : "early", early ? "early" : "late");
+        xf_offer_wipe(offer);
+        rc = -EPROTONOSUPPORT;
+    }
     return rc;
 }
 

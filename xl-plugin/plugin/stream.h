@@ -6,6 +6,7 @@
  *     image header, domain header
  *     XF_OFFER             ours, mandatory: a receiver that does not know it must refuse
  *     X86_CPUID_POLICY, X86_MSR_POLICY, STATIC_DATA_END         as stock
+ *     XF_EARLY             ours, mandatory, where the hand-over is early (special.h)
  *         ... memory goes over the link; nothing is written here meanwhile ...
  *     XF_PAGES             ours, mandatory: every page has landed and the guest is suspended
  *     X86_TSC_INFO, HVM_CONTEXT, HVM_PARAMS, END                as stock
@@ -29,6 +30,7 @@
 #define XF_STREAM_ERR_BYTES 200
 
 #define XF_REC_END              0x00000000u
+#define XF_REC_PAGE_DATA        0x00000001u
 #define XF_REC_X86_TSC_INFO     0x00000008u
 #define XF_REC_HVM_CONTEXT      0x00000009u
 #define XF_REC_HVM_PARAMS       0x0000000au
@@ -40,6 +42,7 @@
 /* Ours: 0x5846 is "XF". Never reused. */
 #define XF_REC_OFFER 0x58460001u /* body: an OFFER as in transport/PROTOCOL.md */
 #define XF_REC_PAGES 0x58460002u /* body: struct xf_pages_record */
+#define XF_REC_EARLY 0x58460005u /* body: that of HVM_PARAMS */
 
 #define XF_IMAGE_HEADER_BYTES  24
 #define XF_DOMAIN_HEADER_BYTES 16
@@ -63,6 +66,7 @@ struct xf_pages_record {
 struct xf_stream {
     int fd;
     int watch_fd;   /* stop when this one's peer is gone; -1 = none */
+    bool process;   /* watch_fd is one of pidfd_open(2)'s: stop when that process has ended */
     int timeout_ms; /* longest wait for the next bytes; -1 = no limit */
 };
 
@@ -88,10 +92,11 @@ int xf_stream_write_record(int fd, uint32_t type, const void *body, uint32_t len
 int xf_stream_read_record(const struct xf_stream *s, struct xf_record *rec);
 
 /*
- * What both kinds of fast stream begin with: the headers of such a guest, then the OFFER. An error
- * with an empty why is one of reading.
+ * What both kinds of fast stream begin with: the headers of such a guest, then the OFFER, which
+ * must hand over early or must not (XF_FEATURE_EARLY). An error with an empty why is one of
+ * reading.
  */
-int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest,
+int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest, bool early,
                          uint8_t headers[XF_HEADERS_BYTES], struct xf_offer *offer,
                          char why[XF_STREAM_ERR_BYTES]);
 

@@ -18,8 +18,9 @@
  * 256. */
 #define XF_UNSTEADY_MAX 8192u
 
-/* What a daemon had begun when the guest stopped is done after so long; verified pages are read
-   later. */
+/* Of a PV guest alone: what a daemon had begun when the guest stopped is done after so long, and
+   verified pages are read later. Of an HVM or PVH guest the device model stands when libxl says
+   that the guest does, and what others may still write to is left out, however long it takes. */
 #define XF_UNSTEADY_SETTLE_US 200000u
 
 /* An HVM or PVH guest's gfns; a PV guest's pfns, once it is suspended, in ascending order. How

@@ -30,6 +30,12 @@ xf_check xf_check_guest;
 int xf_preflight_asks(struct xf_preflight *p, const libxl_dominfo *info,
                       const libxl_domain_config *config);
 
+/* measure.c: for measure_s seconds. */
+xf_check xf_check_measure;
+
+/* Whether xl-fast.conf rules an early hand-over out; the check of it need not have been. */
+bool xf_preflight_is_late(void);
+
 /* preflight_guests.c */
 xf_check xf_check_guests;
 /* What the guest needs at a target, with what Xen itself needs for it. 0 or an error of libxl's.

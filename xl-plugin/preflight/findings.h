@@ -19,6 +19,7 @@ struct xf_preflight {
     const char *sysfs;  /* "/sys", or a test's own */
     char lib[512];      /* the folder that this program is in, as our other files are */
     const char *domain; /* at the source */
+    unsigned measure_s;
     struct {
         const char *protocol, *xen, *need_kib, *address;
     } peer;         /* at the target: what is known of the source */

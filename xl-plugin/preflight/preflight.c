@@ -6,6 +6,7 @@
  *     xl-fast-preflight host                 for `xl-fast probe`: all but a guest and a peer
  *     xl-fast-preflight source DOMAIN
  *     xl-fast-preflight target PROTOCOL XEN_VERSION NEED_KIB ADDRESS/PREFIX
+ *     xl-fast-preflight measure DOMAIN SECONDS   for --dry-run --measure (measure.c)
  *     xl-fast-preflight examine              for `xl-fast doctor`
  *     xl-fast-preflight fix                  the same, with --fix
  *     xl-fast-preflight config [FILE]        for `xl-fast config` (preflight_config.h)
@@ -42,7 +43,7 @@
 
 #define FIXES_MAX 3 /* of one check: a driver, then hugepages for it */
 
-enum { HOST = 1, SOURCE = 2, TARGET = 4, EXAMINE = 8, GUESTS = 16 };
+enum { HOST = 1, SOURCE = 2, TARGET = 4, EXAMINE = 8, GUESTS = 16, MEASURE = 32 };
 
 static const struct check {
     const char *name;
@@ -50,7 +51,8 @@ static const struct check {
     unsigned calls;
     bool needs_xen, needs_config;
 } checks[] = {
-    {"xen", xf_check_xen, HOST | SOURCE | TARGET | EXAMINE | GUESTS, false, false},
+    {"xen", xf_check_xen, HOST | SOURCE | TARGET | EXAMINE | GUESTS | MEASURE, false, false},
+    {"measure", xf_check_measure, MEASURE, true, false},
     {"guests", xf_check_guests, GUESTS, true, false},
     {"memory", xf_check_memory, HOST | EXAMINE, true, false},
     {"cpu", xf_check_cpu, EXAMINE, true, false},
@@ -148,6 +150,7 @@ static int usage(void)
     fprintf(stderr, "usage: xl-fast-preflight host | examine | fix\n"
                     "       xl-fast-preflight source DOMAIN\n"
                     "       xl-fast-preflight target PROTOCOL XEN NEED_KIB ADDRESS/PREFIX\n"
+                    "       xl-fast-preflight measure DOMAIN SECONDS\n"
                     "       xl-fast-preflight config [FILE]\n"
                     "       xl-fast-preflight guests\n"
                     "       xl-fast-preflight queue\n");
@@ -184,6 +187,10 @@ int main(int argc, char **argv)
         p.peer.need_kib = argv[4];
         p.peer.address = argv[5];
         p.question = xf_question_read(0);
+    } else if (argc == 4 && !strcmp(verb, "measure")) {
+        p.domain = argv[2];
+        p.measure_s = (unsigned)strtoul(argv[3], NULL, 10);
+        call = p.measure_s ? MEASURE : 0;
     } else if (argc == 2 && !strcmp(verb, "queue")) {
         return print_queue(&p);
     }

@@ -15,6 +15,8 @@
 #include <xen/hvm/params.h>
 #include <xenguest.h> /* wants xenctrl.h before it */
 
+#include "xl-plugin/handover/fits.h"
+
 static void put_line(const char *key, const char *before, const char *text)
 {
     printf("ask=%s=%s", key, before);
@@ -135,6 +137,24 @@ static int find_what_stays(struct xf_preflight *p, xc_interface *xch, const libx
     return 0;
 }
 
+/* Whether its devices can be attached early, as far as its configuration says (fits.h); the target
+   is asked about itself. */
+static void ask_hand_over(struct xf_preflight *p, const libxl_domain_config *config)
+{
+    libxl_domain_config copy = *config;
+    char *json = libxl_domain_config_to_json(p->ctx, &copy);
+    struct xf_fits f = {.why = "its configuration cannot be read"};
+
+    if (xf_preflight_is_late())
+        printf("hand_over=late this host's xl-fast.conf says so\n");
+    else if (json && !xf_fits_config(&f, json))
+        printf("hand_over=early\nask=hand_over=early\n");
+    else
+        printf("hand_over=late %s\n", f.why);
+    xf_fits_free(&f);
+    free(json);
+}
+
 int xf_preflight_asks(struct xf_preflight *p, const libxl_dominfo *info,
                       const libxl_domain_config *config)
 {
@@ -154,6 +174,7 @@ int xf_preflight_asks(struct xf_preflight *p, const libxl_dominfo *info,
         for (int i = 0; i < config->num_nics; i++)
             ask_nic(&config->nics[i]);
         ask_cpu(xch, info->domid, info->domain_type == LIBXL_DOMAIN_TYPE_PV);
+        ask_hand_over(p, config);
     }
     xc_interface_close(xch);
     return rc;

@@ -122,6 +122,12 @@ static void value_of(const struct xf_config *c, enum xf_config_key key, char val
     case XF_KEY_VERIFY:
         put(value, c->verify);
         break;
+    case XF_KEY_HAND_OVER:
+        quote(value, c->hand_over_late ? "late" : "auto");
+        break;
+    case XF_KEY_ANNOUNCE:
+        put(value, c->announce);
+        break;
     case XF_KEY_LIBVIRT:
         quote(value, xf_config_unasked_name(c->libvirt));
         break;

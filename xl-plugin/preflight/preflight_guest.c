@@ -12,6 +12,7 @@
 #include <xen/sysctl.h>
 #include <xenguest.h> /* wants xenctrl.h before it */
 
+#include "xl-plugin/handover/fits.h"
 #include "preflight_question.h"
 
 #define LEAVES_MAX 1024u
@@ -83,6 +84,30 @@ static int judge_cpu(xc_interface *xch, const char *guest, char why[XF_QUESTION_
     return rc;
 }
 
+/* ---- its hand-over --------------------------------------------------------------------------- */
+
+/* Of a guest whose source says that it can be early. */
+static void say_hand_over(const char *guest)
+{
+    char key[16], value[1024], why[XF_FITS_WHY];
+    const char *at = guest, *path;
+    bool asked = false;
+    int rc = xf_fits_hooks("", why);
+
+    if (!rc && xf_preflight_is_late()) {
+        snprintf(why, sizeof(why), "its xl-fast.conf says so");
+        rc = -1;
+    }
+    while (xf_question_line(&at, true, key, value, sizeof(value))) {
+        asked |= !strcmp(key, "hand_over") && !strcmp(value, "early");
+        path = strcmp(key, "disk") ? NULL : strchr(value, ' ');
+        if (!rc && path)
+            rc = xf_fits_disk("", path + 1, why);
+    }
+    if (asked)
+        printf("hand_over=%s%s\n", rc ? "late " : "early", rc ? why : "");
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static struct xf_question_domain *list_domains(libxl_ctx *ctx, unsigned *count)
@@ -127,8 +152,11 @@ int xf_check_guest(struct xf_preflight *p)
     xf_question_value(p->question, "list", all, sizeof(all));
     while (list && xch && !rc && (at = xf_question_guest(at, uuid))) {
         asked++;
-        if (!xf_question_judge(at, uuid, &host, why, fix) && !judge_cpu(xch, at, why))
+        if (!xf_question_judge(at, uuid, &host, why, fix) && !judge_cpu(xch, at, why)) {
+            if (!all[0])
+                say_hand_over(at);
             continue;
+        }
         if (all[0]) {
             cannot++;
             printf("cannot=%s %s%s%s\n", uuid, why, fix[0] ? "; fix: " : "", fix);

@@ -25,7 +25,10 @@ int xf_check_installation(struct xf_preflight *p)
     static const struct {
         const char *name;
         int mode;
-    } files[] = {{"libxlfast.so", R_OK}, {"xl-fast-receive", X_OK}, {"xl-fast-helper", X_OK}};
+    } files[] = {{"libxlfast.so", R_OK},
+                 {"xl-fast-pump", X_OK},
+                 {"xl-fast-receive", X_OK},
+                 {"xl-fast-helper", X_OK}};
     char path[600], command[640];
 
     if (!p->lib[0])
@@ -44,6 +47,14 @@ int xf_check_installation(struct xf_preflight *p)
             p, "Xen's libxl-save-helper cannot be found: set stock_helper in " XF_CONFIG_PATH);
     }
     return xf_pass(p, "%s", p->lib);
+}
+
+bool xf_preflight_is_late(void)
+{
+    struct xf_config config;
+    char err[XF_CONFIG_ERR_BYTES];
+
+    return !xf_config_load(&config, NULL, err) && config.hand_over_late;
 }
 
 /* The file, beside xl-fast.conf, with which Debian's package leaves Xen's xl in its place
@@ -96,6 +107,8 @@ int xf_check_config(struct xf_preflight *p)
     printf("configured=%s\naddress=%s/%u\nbandwidth_bps=%" PRIu64 "\nmax_downtime_us=%" PRIu64 "\n",
            p->config.port, inet_ntoa(in), p->config.prefix, p->config.bandwidth_bytes_per_s * 8,
            p->config.max_downtime_us);
+    if (p->config.verify)
+        printf("verify=1\n");
     p->configured = true;
     return xf_pass(p, "%s: port %s, address %s/%u", xf_config_path(), p->config.port, inet_ntoa(in),
                    p->config.prefix);

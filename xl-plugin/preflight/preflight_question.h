@@ -9,8 +9,9 @@
  *     guest=UUID           a guest; until the next such line, what it needs:
  *     name=NAME
  *     disk=VDEV PATH       of each disk that dom0 has by a path
- *     bridge=NAME          of each network card on a bridge
- *     cpu=pv|hvm HEX HEX   its CPU policy: CPUID leaves and MSRs, as Xen has them in memory
+ *     hand_over=early      its devices can be attached early (xl-plugin/handover/fits.h), if here,
+ * too bridge=NAME          of each network card on a bridge cpu=pv|hvm HEX HEX   its CPU policy:
+ * CPUID leaves and MSRs, as Xen has them in memory
  *
  * It may be empty. Nothing of it is trusted: a line that is none of these is passed over. The
  * source prints such lines after "ask=" (preflight_asks.c). Pure, but for xf_question_read().

@@ -125,6 +125,9 @@ static enum part part_of(const char *program, char *const *words, unsigned n, in
 {
     unsigned verb = 1;
 
+    /* It may hold a go that xl has not read yet. */
+    if (!strcmp(program, XF_ACTORS_PUMP))
+        return PART_RECEIVES;
     if (!strcmp(program, "libxl-save-helper")) {
         if (n > 1 && !strcmp(words[1], "--save-domain") && names_domain(words + 2, n - 2, wanted))
             return PART_MOVES;
@@ -153,9 +156,10 @@ static int look_at(int dir, uint32_t pid, const char *name, char *buffer, struct
 
     if (rc)
         return rc;
-    if (strcmp(program, "xl") && strcmp(program, "libxl-save-helper"))
+    if (strcmp(program, "xl") && strcmp(program, "libxl-save-helper") &&
+        strcmp(program, XF_ACTORS_PUMP))
         return 0;
-    if (!strcmp(program, "libxl-save-helper") && lingers(dir))
+    if (strcmp(program, "xl") && lingers(dir))
         return 0;
 
     ssize_t bytes = read_words(dir, "cmdline", buffer);

@@ -332,7 +332,9 @@ static void find_there(const char *name, const struct xf_look_domain *guest,
             continue;
         }
         same++;
-        e->target.place = xf_look_place(name, d->name);
+        /* One that is being destroyed loses its name first. */
+        e->target.place = d->state == XF_STATE_DYING && !d->name[0] ? XF_PLACE_INCOMING
+                                                                    : xf_look_place(name, d->name);
         e->target.state = d->state;
         e->target.ran = d->cpu_time_ns > 0;
     }

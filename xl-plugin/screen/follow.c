@@ -80,10 +80,18 @@ static void print_downtime(const struct xf_story *s)
                 copy);
 }
 
+static void print_reachable(const struct xf_reachable *r)
+{
+    char text[XF_REACHABLE_BYTES];
+
+    if (r->n)
+        fprintf(stderr, "  reachable  %s\n", xf_reachable_show(text, r));
+}
+
 static void print_table(const struct xf_story *s)
 {
     const struct xf_stats *t = &s->totals;
-    char text[40], limit[sizeof(s->limited_by)];
+    char text[40], limit[sizeof(s->limited_by)], late[sizeof(s->late_because)];
     const char *half;
 
     fprintf(stderr, "  rounds     %" PRIu32 ", the last one with the guest suspended\n", t->rounds);
@@ -94,11 +102,16 @@ static void print_table(const struct xf_story *s)
     fprintf(stderr, " in %" PRIu64 " packets, for a guest of %s\n", t->packets_sent,
             xf_number_show_size(text, sizeof(text), t->pages_total << 12));
     print_downtime(s);
+    print_reachable(&s->reachable);
     if (t->throttle_pct)
         fprintf(stderr, "  throttled  to %" PRIu32 " %% of the guest's CPU time\n",
                 t->throttle_pct);
     if (s->payload_bps)
         fprintf(stderr, "  rate       %.2f Gbit/s of pages\n", (double)s->payload_bps / 1e9);
+    if (s->hand_over[0])
+        fprintf(stderr, "  devices    attached %s%s%s\n",
+                xf_live_plain(limit, sizeof(limit), s->hand_over), s->late_because[0] ? ": " : "",
+                xf_live_plain(late, sizeof(late), s->late_because));
     xf_live_plain(limit, sizeof(limit), s->limited_by);
     half = xf_limiter_split(limit);
     if (limit[0])
@@ -154,7 +167,7 @@ static void show_set(struct follow *f)
 
 static void take_line(struct follow *f)
 {
-    const unsigned sets = f->story.sets;
+    const unsigned sets = f->story.sets, waited = f->story.vifs;
 
     f->line[f->len] = 0;
     f->len = 0;
@@ -163,6 +176,9 @@ static void take_line(struct follow *f)
         return;
     if (f->story.sets != sets)
         show_set(f);
+    if (!f->live.rewrites && !waited && f->story.vifs)
+        xf_live_note(&f->live, "the guest runs there; waiting for its first frame, 30 s at most; "
+                               "Ctrl-C ends the wait");
     xf_live_show(&f->live, &f->story.now);
 }
 
@@ -195,7 +211,7 @@ static int follow(struct follow *f)
     while (!rc && !f->story.have_status && !gone) {
         gone = over || is_gone(f->pid); /* first: what it wrote before is then there */
         rc = take_new(f);
-        if (cancelling && !f->live.cancelling) {
+        if (cancelling && !f->live.cancelling && !f->story.downtime.whole) {
             f->live.cancelling = true;
             if (f->story.program[0] && f->live.rewrites)
                 xf_live_show(&f->live, &f->story.now);

@@ -50,9 +50,12 @@ void xf_history_take_events(struct xf_history_move *m, const char *path, uint64_
     if (s.program[0]) {
         m->began = true;
         m->done = s.done;
+        m->early = !strcmp(s.hand_over, "early");
         m->time_us = s.time_us;
         m->total_us = s.total_us ? s.total_us : s.now_us;
         m->downtime = s.downtime;
+        m->predicted_us = s.predicted_us;
+        m->reachable = s.reachable;
         m->rounds = s.totals.rounds;
         m->bytes = s.totals.bytes_wire;
         m->pages = s.totals.pages_sent;
@@ -132,6 +135,8 @@ void xf_history_put(struct json_object *o, const struct xf_history_move *m)
     if (!m->began)
         return;
     json_object_object_add(o, "done", json_object_new_boolean(m->done));
+    if (m->early)
+        put_text(o, "hand_over", "early");
     put_u64(o, "total_us", m->total_us);
     if (m->downtime.whole)
         put_u64(o, "downtime_us", m->downtime.us);
@@ -140,6 +145,10 @@ void xf_history_put(struct json_object *o, const struct xf_history_move *m)
         xf_downtime_put(downtime, &m->downtime);
         json_object_object_add(o, "downtime", downtime);
     }
+    if (m->predicted_us)
+        put_u64(o, "predicted_downtime_us", m->predicted_us);
+    if (m->reachable.n)
+        json_object_object_add(o, "reachable", xf_reachable_json(&m->reachable));
     put_u64(o, "rounds", m->rounds);
     put_u64(o, "bytes", m->bytes);
     put_u64(o, "pages_sent", m->pages);
@@ -212,6 +221,9 @@ static void parse_move(struct xf_history_move *m, struct json_object *o)
     m->status = (int)(get_u64(o, "status") & 0xff);
     m->began = json_object_object_get_ex(o, "done", &v);
     m->done = m->began && json_object_get_boolean(v);
+    m->early = json_object_object_get_ex(o, "hand_over", &v) &&
+               json_object_is_type(v, json_type_string) &&
+               !strcmp(json_object_get_string(v), "early");
     m->total_us = get_u64(o, "total_us");
     if (json_object_object_get_ex(o, "downtime", &v) && json_object_is_type(v, json_type_object))
         xf_downtime_take(&m->downtime, v);
@@ -219,6 +231,9 @@ static void parse_move(struct xf_history_move *m, struct json_object *o)
     m->downtime.whole =
         m->downtime.have[XF_DOWNTIME_FREEZE] && json_object_object_get_ex(o, "downtime_us", &v);
     m->downtime.us = m->downtime.whole ? get_u64(o, "downtime_us") : 0;
+    m->predicted_us = get_u64(o, "predicted_downtime_us");
+    if (json_object_object_get_ex(o, "reachable", &v))
+        xf_reachable_take_all(&m->reachable, v);
     m->rounds = get_u64(o, "rounds");
     m->bytes = get_u64(o, "bytes");
     m->pages = get_u64(o, "pages_sent");

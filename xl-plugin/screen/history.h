@@ -45,7 +45,10 @@ struct xf_history_move {
     bool this_boot;   /* of what was read */
     bool began;       /* its memory began to move, and so what follows is known */
     bool done;        /* all of it came */
+    bool early;       /* the devices were attached while it still ran here */
     struct xf_downtime downtime;
+    uint64_t predicted_us; /* the downtime, when the guest was suspended; 0: it was not predicted */
+    struct xf_reachable reachable;
     uint64_t total_us; /* until the guest runs at the target, or the memory's end */
     uint64_t rounds, bytes, pages, repaired, deferred, lost, payload_bps, bandwidth_bps;
 };

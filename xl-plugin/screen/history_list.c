@@ -43,7 +43,7 @@ static void take(void *arg, const struct xf_history_move *m)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-enum { WHEN, GUEST, FROM, TO, ENDED, DOWNTIME, TOTAL, BYTES, COLUMNS };
+enum { WHEN, GUEST, FROM, TO, ENDED, DOWNTIME, REACHABLE, TOTAL, BYTES, COLUMNS };
 
 struct row {
     char cell[COLUMNS][256];
@@ -63,6 +63,7 @@ static void make_row(struct row *r, const struct xf_history_move *m)
 {
     time_t when = (time_t)(m->time_us / 1000000);
     struct tm t;
+    uint64_t us;
 
     memset(r, 0, sizeof(*r));
     if (!localtime_r(&when, &t) || !strftime(r->cell[WHEN], sizeof(r->cell[WHEN]), "%F %T", &t))
@@ -76,10 +77,15 @@ static void make_row(struct row *r, const struct xf_history_move *m)
     else if (m->status && !strcmp(m->state, "unknown"))
         strcat(r->cell[ENDED], ", unknown");
     strcpy(r->cell[DOWNTIME], "-");
+    strcpy(r->cell[REACHABLE], "-");
     strcpy(r->cell[TOTAL], "-");
     strcpy(r->cell[BYTES], "-");
     if (m->downtime.whole)
         xf_live_time(r->cell[DOWNTIME], sizeof(r->cell[DOWNTIME]), m->downtime.us);
+    if (xf_reachable_all(&m->reachable, &us))
+        xf_live_time(r->cell[REACHABLE], sizeof(r->cell[REACHABLE]), us);
+    else if (m->reachable.n)
+        strcpy(r->cell[REACHABLE], "not seen");
     if (m->began) {
         xf_live_time(r->cell[TOTAL], sizeof(r->cell[TOTAL]), m->total_us);
         xf_number_show_size(r->cell[BYTES], sizeof(r->cell[BYTES]), m->bytes);
@@ -97,7 +103,7 @@ static void print_row(const struct row *r, const int width[COLUMNS])
 static void print_table(const struct list *l)
 {
     static const struct row head = {
-        {"when", "guest", "from", "to", "ended", "downtime", "total", "bytes"}};
+        {"when", "guest", "from", "to", "ended", "downtime", "reachable", "total", "bytes"}};
     int width[COLUMNS];
     struct row row;
 

@@ -96,8 +96,12 @@ uint64_t xf_live_eta_us(const struct xf_live_now *now)
 static const char *phase_words(const char *phase)
 {
     static const char *const words[][2] = {
-        {"connect", "connecting"}, {"ready", "target prepares"}, {"final", "suspended"},
-        {"verify", "verifying"},   {"handover", "starts there"},
+        {"connect", "connecting"},
+        {"ready", "target prepares"},
+        {"final", "suspended"},
+        {"verify", "verifying"},
+        {"handover", "starts there"},
+        {"reachable", "runs there; waits for its first frame (Ctrl-C: no more)"},
     };
 
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)

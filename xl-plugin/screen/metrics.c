@@ -64,6 +64,27 @@ static void put_seconds(FILE *to, const char *name, const char *text, uint64_t u
     fprintf(to, "xl_fast_%s %" PRIu64 ".%06" PRIu64 "\n", name, us / 1000000, us % 1000000);
 }
 
+static void put_reachable(FILE *to, const struct xf_reachable *r)
+{
+    uint64_t not_seen = 0;
+
+    if (!r->n)
+        return;
+    head(to, "last_reachable_after_seconds", "gauge",
+         "From the last migration's suspend request to the first frame of an interface.");
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct xf_reachable_vif *v = &r->at[i];
+
+        not_seen += !v->seen;
+        if (v->seen)
+            fprintf(to,
+                    "xl_fast_last_reachable_after_seconds{vif=\"%u\",mac=\"%s\"} %" PRIu64
+                    ".%06" PRIu64 "\n",
+                    v->vif, v->mac, v->after_us / 1000000, v->after_us % 1000000);
+    }
+    put(to, "last_unseen_interfaces", "gauge", "Those that sent nothing in time.", not_seen);
+}
+
 static void put_last(FILE *to, const struct xf_history_move *last)
 {
     put(to, "last_moved", "gauge", "Whether the last migration's guest has moved.", !last->status);
@@ -78,6 +99,7 @@ static void put_last(FILE *to, const struct xf_history_move *last)
     if (last->downtime.whole)
         put_seconds(to, "last_downtime_seconds", "The last migration's downtime.",
                     last->downtime.us);
+    put_reachable(to, &last->reachable);
     if (!xf_downtime_any(&last->downtime))
         return;
     head(to, "last_downtime_part_seconds", "gauge", "Parts of it, those that were measured.");

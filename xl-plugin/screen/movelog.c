@@ -82,6 +82,7 @@ int xf_movelog_text(char text[XF_MOVELOG_BYTES], const struct xf_history_move *m
     enum xf_history_result result = xf_history_result(m);
     char guest[sizeof(m->guest)], to[sizeof(m->to)], error[sizeof(m->error)], time[40], size[40];
     char word[XF_QUOTE_BYTES(sizeof(m->guest))], ssh[XF_QUOTE_BYTES(sizeof(m->ssh))];
+    char reachable[XF_REACHABLE_BYTES];
     const char *state = m->state;
 
     xf_live_plain(to, sizeof(to), m->to);
@@ -91,6 +92,8 @@ int xf_movelog_text(char text[XF_MOVELOG_BYTES], const struct xf_history_move *m
     if (result == XF_HISTORY_MOVED) {
         if (m->downtime.whole)
             add(text, ": downtime %s", xf_live_time(time, sizeof(time), m->downtime.us));
+        if (m->downtime.whole && m->reachable.n)
+            add(text, ", reachable %s", xf_reachable_show(reachable, &m->reachable));
         if (m->began)
             add(text, "%s total %s, %s", m->downtime.whole ? "," : ":",
                 xf_live_time(time, sizeof(time), m->total_us),

@@ -162,6 +162,9 @@ static void take_started(struct xf_story *s, struct json_object *o, uint64_t t_u
     s->downtime.us = get_u64(o, "downtime_us", &s->downtime.whole);
     xf_downtime_take(&s->downtime, o);
     get_text(o, "limited_by", s->limited_by, sizeof(s->limited_by));
+    s->vifs = (unsigned)get_u64(o, "vifs", NULL);
+    if (s->vifs)
+        snprintf(s->now.phase, sizeof(s->now.phase), "reachable");
     if (s->total_us == s->end_us)
         s->total_us = t_us;
 }
@@ -248,6 +251,8 @@ static int take_event(struct xf_story *s, struct json_object *o)
         get_text(o, "program", s->program, sizeof(s->program));
         get_text(o, "guest", s->guest, sizeof(s->guest));
         get_text(o, "host", s->host, sizeof(s->host));
+        get_text(o, "hand_over", s->hand_over, sizeof(s->hand_over));
+        get_text(o, "late_because", s->late_because, sizeof(s->late_because));
         s->time_us = get_u64(o, "time_us", NULL);
         s->clock_us = get_u64(o, "clock_us", NULL);
         s->domid = (int64_t)get_u64(o, "domid", &have);
@@ -283,6 +288,8 @@ static int take_event(struct xf_story *s, struct json_object *o)
         take_set(s, o);
     } else if (!strcmp(event, "started")) {
         take_started(s, o, t_us);
+    } else if (!strcmp(event, "reachable")) {
+        xf_reachable_take(&s->reachable, o);
     } else if (!strcmp(event, "wait")) {
         s->waits = true;
     } else if (!strcmp(event, "exit")) {

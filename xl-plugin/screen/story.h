@@ -16,6 +16,7 @@
 #include "downtime.h"
 #include "limiter.h"
 #include "live.h"
+#include "reachable.h"
 
 #define XF_STORY_ERR_BYTES 160
 
@@ -50,9 +51,12 @@ struct xf_story {
     int status;
     uint64_t dropped;
     struct xf_downtime downtime;
-    struct xf_limiter_end source;      /* where its time went */
-    char limited_by[XF_LIMITER_BYTES]; /* "": not told */
-    struct xf_stats totals;            /* its counters, as far as the last event has them */
+    struct xf_reachable reachable;        /* the interfaces that were waited for */
+    unsigned vifs;                        /* how many are, as far as it is told */
+    struct xf_limiter_end source;         /* where its time went */
+    char limited_by[XF_LIMITER_BYTES];    /* "": not told */
+    char hand_over[8], late_because[600]; /* "": not told */
+    struct xf_stats totals;               /* its counters, as far as the last event has them */
     uint64_t memory_us, payload_bps;
     struct xf_steer set;                    /* by the newest event of it */
     unsigned sets;                          /* such events */

@@ -158,13 +158,15 @@ static void put_fact(const char *name, const char *value, FILE *to)
 static void put_facts(const struct xf_story *s, FILE *to)
 {
     const struct xf_stats *t = &s->totals;
-    char text[40];
+    char text[40], reachable[XF_REACHABLE_BYTES];
 
     fputs("<dl class=\"facts\">\n", to);
     if (t->pages_total)
         put_fact("Memory", show_pages(text, t->pages_total), to);
     if (s->downtime.whole)
         put_fact("Downtime", show_time(text, s->downtime.us), to);
+    if (s->reachable.n)
+        put_fact("Reachable", xf_reachable_show(reachable, &s->reachable), to);
     if (s->total_us)
         put_fact("Total", show_time(text, s->total_us), to);
     if (s->memory_us)

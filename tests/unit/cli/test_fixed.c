@@ -46,6 +46,9 @@ static void nothing_is_known_before_the_first_move(void **state)
     m = a_move(7);
     m.downtime.us = 37999; /* less than its parts */
     xf_fixed_take(&f, &m);
+    m = a_move(7);
+    m.early = true; /* this one would be late */
+    xf_fixed_take(&f, &m);
     assert_int_equal(f.moves, 0);
     assert_int_equal(xf_fixed_us(&f), 0);
 }
@@ -61,6 +64,17 @@ static void the_median_of_the_newest_counts(void **state)
     assert_int_equal(xf_fixed_us(&f), 400000);
     take(&f, 90000000); /* one bad moment */
     assert_int_equal(xf_fixed_us(&f), 500000);
+    /* One of the other kind does not count. */
+    struct xf_fixed early = f;
+    struct xf_history_move m = a_move(1000);
+
+    early.early = true;
+    early.moves = 0;
+    xf_fixed_take(&early, &m);
+    assert_int_equal(early.moves, 0);
+    m.early = true;
+    xf_fixed_take(&early, &m);
+    assert_int_equal(xf_fixed_us(&early), 1000);
     /* The host became faster: after XF_FIXED_MOVES the old ones are forgotten. */
     for (uint64_t i = 0; i < XF_FIXED_MOVES; i++)
         take(&f, 10000 + i);

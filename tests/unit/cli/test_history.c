@@ -61,6 +61,7 @@ static struct xf_history_move a_move(unsigned n)
                                              .part_us = {2000, 30000, 0, 8000, 50000, 10000},
                                              .whole = true,
                                              .us = 100000},
+                                .predicted_us = 110000,
                                 .rounds = 3,
                                 .bytes = 1000 + n,
                                 .pages = 10,
@@ -360,6 +361,7 @@ static void test_from_events(void **unused)
     append_text(
         "what was there before\n"
         "{\"version\":2,\"event\":\"start\",\"t_us\":0,\"time_us\":77,\"program\":\"migrate\"}\n"
+        "{\"version\":2,\"event\":\"suspend\",\"t_us\":800,\"predicted_downtime_us\":250}\n"
         "{\"version\":2,\"event\":\"failed\",\"t_us\":900,\"error\":\"no luck\",\"rounds\":2,"
         "\"bytes\":5,\"pages_sent\":6,\"rejects\":{}}\n"
         "{\"version\":2,\"event\":\"ex");
@@ -367,6 +369,7 @@ static void test_from_events(void **unused)
     assert_true(m.began && !m.done && !m.downtime.whole && !xf_downtime_any(&m.downtime));
     assert_int_equal(m.time_us, 77);
     assert_int_equal(m.total_us, 900);
+    assert_int_equal(m.predicted_us, 250);
     assert_int_equal(m.rounds, 2);
     assert_int_equal(m.bytes, 5);
     assert_int_equal(m.pages, 6);

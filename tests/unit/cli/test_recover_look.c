@@ -194,6 +194,17 @@ static void test_evidence(void **state)
     assert_true(e.target.ran);
     assert_int_equal(e.target.place, XF_PLACE_NAME);
 
+    /* It was destroyed, and what mapped it has not ended: nothing is known by its name. */
+    there.domains[0] = (struct xf_look_domain){.domid = 7, .state = XF_STATE_DYING};
+    strcpy(there.domains[0].uuid, GUEST);
+    xf_look_reduce("web1", &here, &there, &e);
+    assert_int_equal(e.target.place, XF_PLACE_INCOMING);
+    assert_int_equal(e.target.state, XF_STATE_DYING);
+    here.processes_n = 0;
+    xf_look_reduce("web1", &here, &there, &e);
+    assert_int_equal(xf_recover_decide(&e).verdict, XF_VERDICT_IN_PROGRESS);
+    here.processes_n = 1;
+
     xf_look_reduce("web1", &here, NULL, &e);
     assert_false(e.target.answers);
     add(&here, "web1", OTHER, XF_STATE_RUNNING, 5);
@@ -436,6 +447,12 @@ static void test_processes(void **state)
     process("25", "libxl-save-helper", "pipe:[1]"); /* they give memory back */
     WORDS(25, "cmdline", "libxl-save-helper\0--save-domain\0009\0-1\0005\0001");
     put("25/comm", "xl-fast-linger\n", 15);
+    process("27", "xl-fast-pump", "pipe:[1]"); /* one of them gives memory back, too */
+    WORDS(27, "cmdline", "xl-fast-pump\0xl\0migrate-receive");
+    WORDS(27, "environ", "XL_FAST=early\0XL_FAST_DOMAIN=" GUEST);
+    process("28", "xl-fast-pump", "pipe:[1]");
+    WORDS(28, "cmdline", "xl-fast-pump\0xl\0migrate-receive");
+    put("28/comm", "xl-fast-linger\n", 15);
     process("26", "libxl-save-helper", "pipe:[1]");
     WORDS(26, "cmdline", "libxl-save-helper\0--restore-domain\0000");
     WORDS(26, "environ", "XL_FAST_DOMAIN=" GUEST);
@@ -449,8 +466,8 @@ static void test_processes(void **state)
         uint32_t pid;
         bool receives;
         const char *uuid;
-    } expected[] = {{10, false, ""},   {12, false, ""}, {14, false, ""},
-                    {20, true, GUEST}, {22, true, ""},  {23, true, GUEST}};
+    } expected[] = {{10, false, ""}, {12, false, ""},   {14, false, ""},  {20, true, GUEST},
+                    {22, true, ""},  {23, true, GUEST}, {27, true, GUEST}};
     unsigned n = sizeof(expected) / sizeof(expected[0]);
 
     assert_int_equal(l.processes_n, n);

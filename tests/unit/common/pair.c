@@ -75,7 +75,7 @@ void pair_open(struct pair *p, const struct pair_config *config)
     xf_source_config_init(&sc);
     xf_plan_live_init(&p->live, &config->policy, config->features & XF_FEATURE_VERIFY);
     xf_plan_batches_init(&p->batches);
-    sc.plan = config->batches ? &p->batches.plan : &p->live.plan;
+    sc.plan = config->plan ?: config->batches ? &p->batches.plan : &p->live.plan;
     sc.bandwidth_bytes_per_s = config->bandwidth_bytes_per_s;
     sc.compress = config->compress;
     sc.cpu_ns = config->cpu_ns;
@@ -123,6 +123,16 @@ void pair_run(struct pair *p, uint64_t limit_us)
 {
     while (p->now_us < limit_us && (p->source_rc == 0 || p->target_rc == 0))
         pair_step(p);
+}
+
+void pair_leaves_out(struct pair *p, uint64_t gfn, uint64_t limit_us)
+{
+    xf_simguest_flip_bit(p->to, gfn);
+    pair_run(p, limit_us);
+    assert_int_equal(p->source_rc, XF_SESSION_DONE);
+    assert_int_equal(p->target_rc, XF_SESSION_DONE);
+    assert_int_equal(xf_target_stats(p->target)->pages_verified,
+                     xf_source_stats(p->source)->pages_total - 1);
 }
 
 void pair_assert_same(struct pair *p)

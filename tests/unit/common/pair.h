@@ -38,6 +38,7 @@ struct pair_config {
         const struct xf_guest_sink *to;
     } ends;                                          /* in place of simulated guests, if set */
     bool batches;                                    /* the plan */
+    struct xf_plan *plan;                            /* in place of those, if set */
     const struct xf_guest_source_ops *from_ops;      /* in place of the simulated guest's, if set */
     const struct xf_guest_control_ops *from_control; /* likewise */
     void (*progress)(void *arg, const struct xf_progress *progress); /* the source's */
@@ -81,6 +82,10 @@ int pair_no_throttle(void *ctx, unsigned percent);
 void pair_run(struct pair *p, uint64_t limit_us);
 
 void pair_assert_same(struct pair *p);
+
+/* To its end, with a bit of that page wrong at the target: a page that others may write to, which
+   is not compared (xf_simguest_unsteady()). */
+void pair_leaves_out(struct pair *p, uint64_t gfn, uint64_t limit_us);
 
 void pair_close(struct pair *p);
 

@@ -237,7 +237,9 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain, unsigned int
         info->domain = (domid_t)domid;
         info->tot_pages = d->tot_pages;
         info->flags = (d->pv ? 0 : XEN_DOMINF_hvm_guest) | (d->shutdown ? XEN_DOMINF_shutdown : 0) |
+                      (d->paused ? XEN_DOMINF_paused : 0) | (d->dying ? XEN_DOMINF_dying : 0) |
                       d->reason << XEN_DOMINF_shutdownshift;
+        memcpy(info->handle, d->uuid, sizeof(info->handle));
         return done(1);
     }
     return done(0);
@@ -373,6 +375,27 @@ void xc__hypercall_buffer_free_pages(xc_interface *xch, xc_hypercall_buffer_t *b
     free(b->hbuf);
 }
 
+void standin_second_begins(uint32_t domid)
+{
+    if (xc_shadow_control(NULL, domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0)) {
+        standin_second_ends(domid);
+        xc_shadow_control(NULL, domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
+    }
+}
+
+void standin_second_reads(uint32_t domid)
+{
+    xc_hypercall_buffer_t nowhere = {.hbuf = NULL};
+
+    xc_logdirty_control(NULL, domid, XEN_DOMCTL_SHADOW_OP_CLEAN, &nowhere,
+                        standin.domains[domid].page_count, 0, NULL);
+}
+
+void standin_second_ends(uint32_t domid)
+{
+    xc_shadow_control(NULL, domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+}
+
 int xc_hvm_param_get(xc_interface *handle, uint32_t dom, uint32_t param, uint64_t *value)
 {
     (void)handle;
@@ -408,6 +431,45 @@ int xc_hvm_modified_memory(xc_interface *xch, uint32_t domid, uint64_t first_pfn
     return done(0);
 }
 
+int xc_domain_hvm_setcontext(xc_interface *xch, uint32_t domid, uint8_t *hvm_ctxt, uint32_t size)
+{
+    (void)xch;
+    (void)hvm_ctxt;
+    if (fails("xc_domain_hvm_setcontext"))
+        return -1;
+    if (!domain(domid))
+        return refuse(ESRCH);
+    domain(domid)->contexts_set++;
+    domain(domid)->context_set_bytes = size;
+    return done(0);
+}
+
+int xc_domain_set_tsc_info(xc_interface *xch, uint32_t domid, uint32_t tsc_mode,
+                           uint64_t elapsed_nsec, uint32_t gtsc_khz, uint32_t incarnation)
+{
+    (void)xch;
+    (void)tsc_mode;
+    (void)elapsed_nsec;
+    (void)gtsc_khz;
+    (void)incarnation;
+    if (fails("xc_domain_set_tsc_info"))
+        return -1;
+    return domain(domid) ? done(0) : refuse(ESRCH);
+}
+
+int xc_hvm_param_set(xc_interface *handle, uint32_t dom, uint32_t param, uint64_t value)
+{
+    (void)handle;
+    (void)param;
+    (void)value;
+    if (fails("xc_hvm_param_set"))
+        return -1;
+    if (!domain(dom))
+        return refuse(ESRCH);
+    domain(dom)->params_set++;
+    return done(0);
+}
+
 int xc_domain_hvm_getcontext(xc_interface *xch, uint32_t domid, uint8_t *ctxt_buf, uint32_t size)
 {
     (void)xch;
@@ -415,6 +477,11 @@ int xc_domain_hvm_getcontext(xc_interface *xch, uint32_t domid, uint8_t *ctxt_bu
         return -1;
     if (!domain(domid))
         return refuse(ESRCH);
+    if (domain(domid)->context[0]) {
+        if (ctxt_buf)
+            memcpy(ctxt_buf, domain(domid)->context, sizeof(domain(domid)->context));
+        return done(sizeof(domain(domid)->context));
+    }
     if (ctxt_buf)
         memset(ctxt_buf, 0x5a, size);
     return done(CONTEXT_SIZE);

@@ -29,7 +29,11 @@
 #define STANDIN_CALLS   48u
 
 struct standin_domain {
-    bool exists, pv, shutdown;
+    bool exists, pv, shutdown, paused, dying;
+    uint8_t uuid[16];
+    unsigned contexts_set, params_set; /* calls that gave it a context, a parameter */
+    uint8_t context[64];               /* that it has; all zero: one of bytes that mean nothing */
+    uint32_t context_set_bytes;
     unsigned reason;
     bool marks_populated; /* as Xen from 4.22 on */
     uint64_t page_count;
@@ -86,6 +90,12 @@ struct standin_domain *standin_domain_new(uint32_t domid, uint64_t page_count);
 void standin_populate(struct standin_domain *d, uint64_t gfn);
 void standin_give_back(struct standin_domain *d, uint64_t gfn);
 void standin_write(struct standin_domain *d, uint64_t gfn, uint64_t value);
+
+/* As another save of the domain does it, of its dirty log: Xen's own turns one that is on off and
+   on again. */
+void standin_second_begins(uint32_t domid);
+void standin_second_reads(uint32_t domid);
+void standin_second_ends(uint32_t domid);
 
 /* How often a function was called. */
 unsigned standin_calls(const char *call);

@@ -14,7 +14,7 @@ struct seen {
     unsigned starts, connects, begun, over, suspends, progress, ends, started, exits;
     unsigned long long repaired, parts[4];
     bool suspended_before_last;
-    char end[4200], start[4200], suspend[4200], running[4200];
+    char end[4200], start[4200], suspend[4200], running[4200], reachable[4200];
 };
 
 static unsigned long long number(const char *line, const char *key)
@@ -69,6 +69,8 @@ static void look(FILE *file, struct seen *s)
                 snprintf(s->suspend, sizeof(s->suspend), "%s", line);
             if (is(line, "started"))
                 snprintf(s->running, sizeof(s->running), "%s", line);
+            if (is(line, "reachable"))
+                snprintf(s->reachable, sizeof(s->reachable), "%s", line);
             s->suspends += is(line, "suspend");
             s->started += is(line, "started");
             s->progress += is(line, "progress");
@@ -166,8 +168,13 @@ static void only_what_is_known_is_told(void **state)
                           &(struct xf_events_started){.downtime_us = 77,
                                                       .devices_us = known * 600,
                                                       .go_us = known * 50,
-                                                      .limited_by = known ? "the \"link\"" : ""},
+                                                      .limited_by = known ? "the \"link\"" : "",
+                                                      .vifs = known * 2},
                           UINT64_C(1) << 60);
+        xf_events_reachable(&e,
+                            &(struct xf_events_reachable){
+                                .vif = 3, .mac = "00:16:3e:00:00:03", .seen = known, .after_us = 9},
+                            UINT64_C(1) << 60);
         look(file, &s);
         assert_int_equal(number(s.suspend, "predicted_copy_us"), 50);
         assert_int_equal(number(s.suspend, "predicted_downtime_us"), known * 1050);
@@ -176,6 +183,10 @@ static void only_what_is_known_is_told(void **state)
         assert_int_equal(number(s.running, "downtime_us"), 77);
         assert_int_equal(number(s.running, "devices_us"), known * 600);
         assert_int_equal(!strstr(s.running, "go_us"), !known);
+        assert_int_equal(!strstr(s.running, "\"vifs\":2"), !known);
+        assert_non_null(strstr(s.reachable, "\"vif\":3,\"mac\":\"00:16:3e:00:00:03\","));
+        assert_non_null(strstr(s.reachable, known ? "\"reachable_after_us\":9}"
+                                                  : "\"reachable_after_us\":null}"));
         assert_int_equal(!strstr(s.running, "\"limited_by\":\"the \\\"link\\\"\""), !known);
         assert_non_null(strstr(s.end, "\"time_pct\":{\"guest\":0,"));
         xf_events_close(&e);

@@ -178,6 +178,13 @@ static void test_hash(void **state)
     (void)state;
     pattern(body + n, 48, 3);
     check("data_hash", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 13, body, n + 48);
+
+    n = data_body(
+        body, 6, 1,
+        (struct xf_wire_record[]){{.index = 0, .count = XF_RUN_PAGES_MAX, .kind = XF_RECORD_HELD},
+                                  {.index = 0x9000, .count = 7, .kind = XF_RECORD_HELD}},
+        2);
+    check("data_held", XF_ROLE_SOURCE, XF_PACKET_DATA, 0, 15, body, n);
 }
 
 /* The second implementation makes blocks of its own: what has to hold is that they are pages. */
@@ -246,6 +253,9 @@ static void test_control(void **state)
 
     (void)state;
     check("barrier", XF_ROLE_SOURCE, XF_PACKET_BARRIER, 0, 10, &barrier, sizeof(barrier));
+    barrier = (struct xf_wire_barrier){
+        .round = 4, .flags = XF_BARRIER_FINAL | XF_BARRIER_HASHES, .pages = 1234, .floor = 16};
+    check("barrier_hashes", XF_ROLE_SOURCE, XF_PACKET_BARRIER, 0, 16, &barrier, sizeof(barrier));
     check("ping", XF_ROLE_SOURCE, XF_PACKET_PING, 1, 11, &ping, sizeof(ping));
     check("abort", XF_ROLE_SOURCE, XF_PACKET_ABORT, 0, 12, &abort_, sizeof(abort_));
     check("answer", XF_ROLE_TARGET, XF_PACKET_ANSWER, 0, 0, &answer, sizeof(answer));

@@ -10,6 +10,7 @@
 
 #include "transport/plan_live.h"
 #include "transport/lane.h"
+#include "transport/page.h"
 #include "transport/sim/simguest.h"
 #include "transport/sim/simlink.h"
 #include "transport/source.h"
@@ -426,6 +427,125 @@ static void test_lying_compression(void **state)
     }
 }
 
+/* Hashes that were not offered, or beside pages; pages that are said to hold and never did. */
+static void test_lying_hashes(void **state)
+{
+    enum { V = XF_FEATURE_VERIFY, L = V | XF_FEATURE_VERIFY_LIVE };
+    const struct xf_wire_record raw = {.count = 1, .kind = XF_RECORD_RAW},
+                                hash = {.count = 1, .kind = XF_RECORD_HASH},
+                                held = {.count = 1, .kind = XF_RECORD_HELD}, none = {.count = 0};
+    const struct {
+        const char *what;
+        uint64_t features;
+        struct xf_wire_record first, second;
+        uint64_t pages; /* BARRIER, with these flags; 0: there is none */
+        uint32_t flags;
+        int rc;
+        enum xf_reject why;
+    } rows[] = {
+        {"hashes not offered", 0, hash, none, 0, 0, -EPROTO, XF_REJECT_malformed},
+        {"held not offered", V, held, none, 0, 0, -EPROTO, XF_REJECT_malformed},
+        {"held as a fragment",
+         L,
+         {.count = 1, .kind = XF_RECORD_HELD, .frag = 1},
+         none,
+         0,
+         0,
+         -EPROTO,
+         XF_REJECT_malformed},
+        {"held beyond",
+         L,
+         {.index = PAGES - 1, .count = 2, .kind = XF_RECORD_HELD},
+         none,
+         0,
+         0,
+         -EPROTO,
+         XF_REJECT_outside_guest},
+        {"held without memory",
+         L,
+         {.index = 999, .count = 2, .kind = XF_RECORD_HELD},
+         none,
+         0,
+         0,
+         -EPROTO,
+         XF_REJECT_not_populated},
+        {"a page after its hash", L, hash, raw, 0, 0, -EPROTO, XF_REJECT_malformed},
+        {"a hash after its page", V, raw, hash, 0, 0, -EPROTO, XF_REJECT_malformed},
+        {"held after its page", L, raw, held, 0, 0, -EPROTO, XF_REJECT_malformed},
+        {"a flag not offered", V, hash, none, 1, XF_BARRIER_HASHES, -EPROTO, XF_REJECT_malformed},
+        {"hashes that end as pages", L, hash, none, 1, 0, -EPROTO, XF_REJECT_malformed},
+        {"pages that end as hashes", L, raw, none, 1, XF_BARRIER_HASHES, -EPROTO,
+         XF_REJECT_malformed},
+        {"held without a hash", L, held, none, 1, XF_BARRIER_HASHES | XF_BARRIER_FINAL, -EILSEQ,
+         XF_REJECT_COUNT},
+        {"a wrong hash, while the guest runs", L, hash, none, 1, XF_BARRIER_HASHES, 0,
+         XF_REJECT_COUNT},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct xf_wire_barrier b = {
+            .round = 2, .pages = rows[i].pages, .flags = rows[i].flags};
+        struct stage st;
+
+        open_stage_with(&st, XF_ROLE_TARGET, rows[i].features, 1, 8972);
+        populate_1000(&st);
+        for (unsigned j = 0; j < 2; j++) {
+            const struct xf_wire_record *r = j ? &rows[i].second : &rows[i].first;
+
+            if (r->count)
+                send_data(&st, 2, *r,
+                          r->kind == XF_RECORD_RAW    ? XF_PAGE_BYTES
+                          : r->kind == XF_RECORD_HASH ? XF_HASH_BYTES
+                                                      : 0);
+        }
+        if (b.pages)
+            send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+        if (st.rc != rows[i].rc ||
+            (rows[i].why != XF_REJECT_COUNT && rejected(&st, rows[i].why) != 1))
+            fail_msg("%s: rc %d, error '%s'", rows[i].what, st.rc, xf_target_error(st.target));
+        close_stage(&st);
+    }
+}
+
+/* What was wrong while the guest ran and is said to hold, and what held and was written since. */
+static void test_held_after_all(void **state)
+{
+    uint8_t zeros[XF_PAGE_BYTES] = {0};
+
+    (void)state;
+    for (unsigned written = 0; written < 2; written++) {
+        struct xf_wire_data head = {.round = 2, .records = 1};
+        struct xf_wire_record r = {.index = 5, .count = 1, .kind = XF_RECORD_HASH};
+        uint8_t body[sizeof(head) + sizeof(r) + XF_HASH_BYTES];
+        struct xf_wire_barrier b = {.round = 2, .pages = 1, .flags = XF_BARRIER_HASHES};
+        struct stage st;
+
+        open_stage_with(&st, XF_ROLE_TARGET, XF_FEATURE_VERIFY | XF_FEATURE_VERIFY_LIVE, 1, 8972);
+        populate_1000(&st);
+        memcpy(body, &head, sizeof(head));
+        memcpy(body + sizeof(head), &r, sizeof(r));
+        xf_page_hash(zeros, xf_page_hash_seed(st.offer.session_id) ^ !written,
+                     body + sizeof(head) + sizeof(r));
+        send_body(&st, XF_PACKET_DATA, body, sizeof(body));
+        send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+        b = (struct xf_wire_barrier){.round = 3, .pages = written};
+        if (written) /* the same once more, even */
+            send_data(&st, 3,
+                      (struct xf_wire_record){.index = 5, .count = 1, .kind = XF_RECORD_ZERO}, 0);
+        send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+        assert_int_equal(st.rc, 0);
+        b = (struct xf_wire_barrier){
+            .round = 4, .pages = 1, .flags = XF_BARRIER_HASHES | XF_BARRIER_FINAL};
+        send_data(&st, 4, (struct xf_wire_record){.index = 5, .count = 1, .kind = XF_RECORD_HELD},
+                  0);
+        send_body(&st, XF_PACKET_BARRIER, &b, sizeof(b));
+        assert_int_equal(st.rc, -EILSEQ);
+        assert_string_equal(xf_target_error(st.target), "verify: 1 pages differ: 0x5");
+        close_stage(&st);
+    }
+}
+
 static void expect_refused(struct stage *st, const char *what)
 {
     if (st->rc != -EPROTO)
@@ -632,6 +752,8 @@ int main(void)
         cmocka_unit_test(test_another_lane),
         cmocka_unit_test(test_no_page_of_two_lanes),
         cmocka_unit_test(test_lying_compression),
+        cmocka_unit_test(test_lying_hashes),
+        cmocka_unit_test(test_held_after_all),
         cmocka_unit_test(test_lying_barriers_and_pings),
         cmocka_unit_test(test_barrier_waits_for_every_page),
         cmocka_unit_test(test_lying_target),

@@ -79,6 +79,50 @@ static void test_live(void **state)
     }
 }
 
+static struct xf_plan_order look_clean(struct xf_plan *plan, uint64_t dirty, uint64_t clean)
+{
+    const struct xf_round r = {.pages = 100000,
+                               .us = 100000,
+                               .dirty_pages = dirty,
+                               .left_pages = dirty,
+                               .bytes_per_s = GBYTE,
+                               .verify = true,
+                               .verify_live = true,
+                               .clean_pages = clean};
+
+    return plan->next(plan, &(struct xf_plan_ended){.what = XF_ENDED_LOOK, .round = r});
+}
+
+/* Hashes go after the first round, and before a stop as long as they become fewer. */
+static void test_live_hashes(void **state)
+{
+    struct xf_plan_live l;
+
+    (void)state;
+    live(&l, false, XF_ON_BUSY_GO, true);
+    first_round(&l.plan);
+    sends(look_clean(&l.plan, 10000, 90000), XF_SEND_HASHES, false);
+    assert_int_equal(after(&l.plan, XF_ENDED_SEND).what, XF_ORDER_LOOK);
+    sends(look_clean(&l.plan, 20000, 0), XF_SEND_PAGES, false);
+    assert_int_equal(after(&l.plan, XF_ENDED_SEND).what, XF_ORDER_LOOK);
+    sends(look_clean(&l.plan, 3000, 17000), XF_SEND_PAGES, false); /* no stop is near */
+    sends(look_clean(&l.plan, 10, 30000), XF_SEND_HASHES, false);
+    assert_int_equal(after(&l.plan, XF_ENDED_SEND).what, XF_ORDER_LOOK);
+    sends(look_clean(&l.plan, 10, 15000), XF_SEND_HASHES, false);
+    assert_int_equal(after(&l.plan, XF_ENDED_SEND).what, XF_ORDER_LOOK);
+    assert_int_equal(look_clean(&l.plan, 10, 7501).what, XF_ORDER_SUSPEND); /* hardly fewer */
+    sends(after(&l.plan, XF_ENDED_SUSPEND), XF_SEND_PAGES, false);
+    sends(after(&l.plan, XF_ENDED_SEND), XF_SEND_HASHES, true);
+    assert_int_equal(after(&l.plan, XF_ENDED_SEND).what, XF_ORDER_DONE);
+
+    /* What is to go now is compared first all the same: the guest would wait for it. */
+    live(&l, false, XF_ON_BUSY_GO, true);
+    l.policy.now = true;
+    first_round(&l.plan);
+    sends(look_clean(&l.plan, 50000, 60000), XF_SEND_HASHES, false);
+    assert_int_equal(look_clean(&l.plan, 80000, 0).what, XF_ORDER_SUSPEND);
+}
+
 /* Rounds that do not shrink: slowed down by halves, then what was asked for. */
 static void test_busy(void **state)
 {
@@ -246,9 +290,10 @@ static void test_brake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_live),    cmocka_unit_test(test_busy),
-        cmocka_unit_test(test_steer),   cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_batches), cmocka_unit_test(test_brake),
+        cmocka_unit_test(test_live),     cmocka_unit_test(test_live_hashes),
+        cmocka_unit_test(test_busy),     cmocka_unit_test(test_steer),
+        cmocka_unit_test(test_deadline), cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_brake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,27 @@ static void test_renewed(void **state)
     assert_int_equal(xf_policy_next(&p, &rounds, &r, &us), XF_ROUND_STOP);
 }
 
+/* What a stop takes besides its rounds leaves less for them; if it takes all, they are held to it
+   by themselves. */
+static void test_fixed_part(void **state)
+{
+    struct xf_policy p;
+    struct xf_round r = a_round(10000, 5000);
+    uint64_t us, alone_us;
+
+    (void)state;
+    xf_policy_init(&p);
+    xf_policy_next(&p, &(struct xf_rounds){0}, &r, &alone_us);
+    p.max_downtime_us = alone_us + 1000;
+    p.fixed_us = 1000;
+    assert_int_equal(xf_policy_next(&p, &(struct xf_rounds){0}, &r, &us), XF_ROUND_STOP);
+    assert_int_equal(us, alone_us);
+    p.fixed_us = 1001;
+    assert_int_equal(xf_policy_next(&p, &(struct xf_rounds){0}, &r, &us), XF_ROUND_AGAIN);
+    p.fixed_us = p.max_downtime_us;
+    assert_int_equal(xf_policy_next(&p, &(struct xf_rounds){0}, &r, &us), XF_ROUND_STOP);
+}
+
 static void test_what_is_said_of_it(void **state)
 {
     struct xf_policy p;
@@ -216,7 +237,11 @@ static void test_what_is_said_of_it(void **state)
         if (!strstr(line, words[i]))
             fail_msg("no '%s' in '%s'", words[i], line);
     }
-    /* All of it, whatever the figures. */
+    /* All of the downtime, and all that is allowed. */
+    p.fixed_us = 250000;
+    xf_policy_say_busy(line, &p, &r, 2000000);
+    assert_non_null(strstr(line, "would be 2250 ms, not 300:"));
+    /* Whatever the figures. */
     r.us = 1;
     p.max_downtime_us = 3600000000;
     xf_policy_say_busy(line, &p, &r, UINT64_MAX - 1);
@@ -257,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_waits_for_a_good_moment),
         cmocka_unit_test(test_deadline_and_now),
         cmocka_unit_test(test_renewed),
+        cmocka_unit_test(test_fixed_part),
         cmocka_unit_test(test_what_is_said_of_it),
         cmocka_unit_test(test_speed),
     };

@@ -389,6 +389,7 @@ static const struct xf_guest_sink_ops to_ops = {
     .unmap_chunk = to_unmap_chunk,
     .map_part = to_map_part,
     .unmap_part = to_unmap_part,
+    .wrote = xf_sink_wrote,
     .end_round = xf_sink_end_round,
 };
 

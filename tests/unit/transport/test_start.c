@@ -134,6 +134,7 @@ static double move(unsigned lanes, unsigned types, double loss_pct)
                                                     .unmap_chunk = no_chunk,
                                                     .map_part = xf_sink_map_part,
                                                     .unmap_part = xf_sink_unmap_part,
+                                                    .wrote = xf_sink_wrote,
                                                     .end_round = xf_sink_end_round};
     const struct xf_guest_source from = {
         .ops = &from_ops, .control = &control, .page_count = PAGES};

@@ -130,6 +130,7 @@ static void run(uint64_t seed)
                                                     .unmap_chunk = to_unmap_chunk,
                                                     .map_part = xf_sink_map_part,
                                                     .unmap_part = xf_sink_unmap_part,
+                                                    .wrote = xf_sink_wrote,
                                                     .end_round = to_end_round};
     struct tunnel t = {.from_random.state = seed, .to_random.state = seed, .whims.state = ~seed};
     struct xf_guest_source from = {

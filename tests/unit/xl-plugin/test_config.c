@@ -77,7 +77,7 @@ static void every_key_is_taken(void **state)
               "\"2-3,8\"\nmtu=1500\n"
               "connect_timeout = 5\nmax_downtime = 50\nbandwidth = \"8G\"\n"
               "compress = \"lz4\"\non_busy = \"abort\"\ndeadline = 600\nthrottle = 1\nverify = 1\n"
-              "libvirt = \"tunnelled\"\n"
+              "hand_over = \"late\"\nannounce = 0\nlibvirt = \"tunnelled\"\n"
               "stock_helper = \"/x/libxl-save-helper\"\n",
               &c, err),
         0);
@@ -97,6 +97,8 @@ static void every_key_is_taken(void **state)
     assert_int_equal(c.deadline_s, 600);
     assert_true(c.throttle);
     assert_true(c.verify);
+    assert_true(c.hand_over_late);
+    assert_false(c.announce);
     assert_int_equal(c.libvirt, XF_UNASKED_TUNNELLED);
     assert_string_equal(c.stock_helper, "/x/libxl-save-helper");
     assert_int_equal(c.from_file, (1u << XF_KEYS) - 1);
@@ -164,6 +166,9 @@ static void what_cannot_be_is_refused(void **state)
         {REQUIRED "cpus = 2-5\n", "line 3: a string needs quotes: cpus = \"2-5\""},
         {REQUIRED "connect_timeout = 0\n", "connect_timeout"},
         {REQUIRED "verify = 2\n", "verify must be"},
+        {REQUIRED "announce = 2\n", "announce must be"},
+        {REQUIRED "hand_over = \"early\"\n", "hand_over must be"},
+        {REQUIRED "hand_over = 1\n", "hand_over must be"},
         {REQUIRED "libvirt = \"yes\"\n", "libvirt must be"},
         {REQUIRED "libvirt = 1\n", "libvirt must be"},
         {REQUIRED "bandwidth = \"8 G\"\n", "bandwidth must be"},

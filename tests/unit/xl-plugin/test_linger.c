@@ -203,6 +203,29 @@ static void test_not_started(void **state)
     assert_false(xf_linger_unmap(state, 4096));
 }
 
+static void what_has_failed_leaves_nothing(void **state)
+{
+    pid_t pid = fork();
+    int status;
+
+    (void)state;
+    assert_true(pid >= 0);
+    if (!pid) {
+        xf_linger_start();
+        xf_linger_wait(60);
+        int fd = memfd_create(MAPPED, 0);
+        void *base = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+        if (!xf_linger_unmap(base, 4096) || !has_mapped(getpid()))
+            _exit(1);
+        xf_linger_give_back();
+        kill(lingerer_of(getpid()), SIGKILL); /* in a minute it would end by itself */
+        _exit(has_mapped(getpid()) ? 2 : 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_outlives_kill),
         cmocka_unit_test(test_has_no_file),
         cmocka_unit_test(test_not_started),
+        cmocka_unit_test(what_has_failed_leaves_nothing),
     };
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -163,6 +166,52 @@ static void a_body_of_another_length_is_refused(void **state)
     assert_int_equal(xf_stream_read_body(&w->s, &rec, body, sizeof(body)), -EBADMSG);
 }
 
+static void an_offer_says_when_it_hands_over(void **state)
+{
+    struct wire *w = *state;
+    struct xf_offer offer = {
+        .version = XF_PROTOCOL_VERSION, .queues = 1, .payload_bytes = 8972, .page_count = 512};
+
+    for (unsigned i = 0; i < 4; i++) {
+        const bool sent = i & 1, wanted = i & 2;
+        uint8_t headers[XF_HEADERS_BYTES], body[XF_OFFER_BYTES];
+        char why[XF_STREAM_ERR_BYTES];
+        struct xf_offer got;
+
+        xf_stream_make_headers(headers, XF_STREAM_HVM, 4, 17);
+        offer.features = XF_FEATURE_VERIFY | (sent ? XF_FEATURE_EARLY : 0);
+        xf_offer_encode(&offer, body);
+        assert_int_equal(xf_stream_write(w->in[0], headers, sizeof(headers)), 0);
+        assert_int_equal(xf_stream_write_record(w->in[0], XF_REC_OFFER, body, sizeof(body)), 0);
+        assert_int_equal(xf_stream_read_offer(&w->s, XF_STREAM_HVM, wanted, headers, &got, why),
+                         sent == wanted ? 0 : -EPROTONOSUPPORT);
+        assert_true(sent == wanted || strstr(why, wanted ? "late, but" : "early, but"));
+    }
+}
+
+static void a_process_that_ends_ends_the_wait(void **state)
+{
+    struct wire *w = *state;
+    pid_t pid = fork();
+    uint8_t buf[8];
+
+    if (!pid) {
+        pause();
+        _exit(0);
+    }
+    w->s.watch_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    w->s.process = true;
+    assert_true(w->s.watch_fd >= 0);
+    assert_int_equal(xf_stream_read(&w->s, buf, 8), -ETIMEDOUT);
+    kill(pid, SIGKILL);
+    w->s.timeout_ms = 10000;
+    assert_int_equal(xf_stream_read(&w->s, buf, 8), -ECANCELED);
+    waitpid(pid, NULL, 0);
+    close(w->s.watch_fd);
+    w->s.watch_fd = -1;
+    w->s.process = false;
+}
+
 static void waits_end(void **state)
 {
     struct wire *w = *state;
@@ -245,6 +294,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_read_beyond_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_record_passes_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_of_another_length_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_offer_says_when_it_hands_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_process_that_ends_ends_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_end, setup, teardown),
         cmocka_unit_test(records_stand_where_they_belong),
         cmocka_unit_test(the_count_of_pages_passes),

@@ -144,10 +144,19 @@ static bool twice(struct move *m, unsigned n, struct xf_record *rec, struct byte
     return true;
 }
 
+static bool while_it_runs(struct move *m, unsigned n, struct xf_record *rec, struct bytes *body)
+{
+    (void)m;
+    (void)n;
+    if (rec->type == XF_REC_OFFER)
+        body->data[24] |= XF_FEATURE_VERIFY_LIVE;
+    return true;
+}
+
 static void a_changed_stream_is_refused(void **state)
 {
-    static bool (*const ways[])(struct move *, unsigned, struct xf_record *,
-                                struct bytes *) = {without_compare, with_wrong_count, huge, twice};
+    static bool (*const ways[])(struct move *, unsigned, struct xf_record *, struct bytes *) = {
+        without_compare, with_wrong_count, huge, twice, while_it_runs};
 
     (void)state;
     for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {

@@ -14,37 +14,24 @@
 
 #define PAGES (9 * 512u)
 
-static xc_interface *const xch = (xc_interface *)&standin;
 static unsigned maps; /* of the source, while the guest runs */
 
 /* ---- what the second does ------------------------------------------------------------------- */
 
 static void begins(void)
 {
-    if (xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0)) {
-        xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
-        xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
-    }
+    standin_second_begins(OWN_DOMID);
 }
 
 static void reads(void)
 {
-    uint64_t bits[PAGES / 64 + 1];
-    xc_hypercall_buffer_t buffer = {.hbuf = bits};
-    xc_shadow_op_stats_t stats;
-
-    xc_logdirty_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_CLEAN, &buffer, PAGES, 0, &stats);
-}
-
-static void ends(void)
-{
-    xc_shadow_control(xch, OWN_DOMID, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+    standin_second_reads(OWN_DOMID);
 }
 
 static void begins_and_ends(void)
 {
-    begins();
-    ends();
+    standin_second_begins(OWN_DOMID);
+    standin_second_ends(OWN_DOMID);
 }
 
 static void (*second)(void);

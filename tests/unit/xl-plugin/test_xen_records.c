@@ -12,6 +12,7 @@
 #include <xenctrl.h>
 
 #include "xl-plugin/plugin/records.h"
+#include "xl-plugin/plugin/special.h"
 #include "xl-plugin/plugin/stream.h"
 #include "tests/unit/standins/plugin.h"
 #include "tests/unit/standins/xen.h"
@@ -80,6 +81,24 @@ static void the_tail(void **state)
     close_stream();
 }
 
+/* What the pump makes of it. */
+static void the_early_part(void **state)
+{
+    uint64_t gfns[XF_SPECIAL_MAX];
+    char why[XF_SPECIAL_WHY];
+    struct xf_params p;
+    uint8_t body[8 + 6 * 16];
+
+    (void)state;
+    open_stream();
+    assert_int_equal(xf_records_write_early(xch, fds[1], DOMID), 0);
+    assert_int_equal(next_record(body, sizeof(body)), XF_REC_EARLY);
+    assert_int_equal(xf_params_decode(&p, body, sizeof(body), 64, why), 0);
+    assert_int_equal(xf_params_special(&p, gfns), 2);
+    assert_true(gfns[0] == 3 && gfns[1] == 4);
+    close_stream();
+}
+
 /* Whatever call fails, at whatever place: -errno, in words, and END is not written. */
 static void every_call_fails_once(void **state)
 {
@@ -143,9 +162,8 @@ static void nobody_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_static_part),
-        cmocka_unit_test(the_tail),
-        cmocka_unit_test(every_call_fails_once),
+        cmocka_unit_test(the_static_part), cmocka_unit_test(the_tail),
+        cmocka_unit_test(the_early_part),  cmocka_unit_test(every_call_fails_once),
         cmocka_unit_test(nobody_reads),
     };
 

@@ -84,6 +84,26 @@ static void memory_may_end_anywhere(void **state)
     }
 }
 
+/* Where the hand-over is early, four pages are there before the memory comes. */
+static void pages_that_are_not_the_sources_to_send(void **state)
+{
+    static const uint64_t special[] = {3, CHUNK, 2 * CHUNK - 1, 3 * CHUNK};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        open_guest(4 * CHUNK);
+        xf_xen_sink_keep_out(sink, special, 4);
+        assert_int_equal(populate(special[i], 1), -EBADMSG);
+        assert_true(standin_said("which is not its to send"));
+        assert_int_equal(populate(special[i] - 3, 4), -EBADMSG);
+        assert_int_equal(populate(0, 4 * CHUNK), -EBADMSG);
+        assert_int_equal(guest->tot_pages, 0);
+        assert_int_equal(populate(special[i] - 3, 3), 0);
+        assert_int_equal(populate(special[i] + 1, 2), 0);
+        close_guest();
+    }
+}
+
 static void a_call_that_fails_is_not_taken_for_no_memory(void **state)
 {
     (void)state;
@@ -169,6 +189,7 @@ int main(void)
         cmocka_unit_test(whole_chunks_are_superpages),
         cmocka_unit_test(small_pages_where_there_are_no_superpages),
         cmocka_unit_test(memory_may_end_anywhere),
+        cmocka_unit_test(pages_that_are_not_the_sources_to_send),
         cmocka_unit_test(a_call_that_fails_is_not_taken_for_no_memory),
         cmocka_unit_test(any_populated_frame_may_refuse),
         cmocka_unit_test(holes_do_not_matter),

@@ -231,6 +231,47 @@ static void starts_in_small_steps(void **state)
     close_guest();
 }
 
+/* Where the hand-over is early: not in the first round, nor dirty, and nobody takes them for pages
+   that the guest has just got. */
+static void special_pages_do_not_travel(void **state)
+{
+    const uint64_t count = 5000;
+    uint64_t known = 0, n, *dirty = xf_bitmap_new(count);
+    int rc;
+
+    (void)state;
+    open_guest(count, 3000);
+    xf_xen_source_free(source);
+    assert_int_equal(xf_xen_source_new(&source, (xc_interface *)&standin, DOMID, &callbacks, true),
+                     0);
+    ops = xf_xen_source_guest(source);
+    assert_int_equal(ops.ops->lanes(ops.ctx, 1), 0);
+    memset(present, 0, xf_bitmap_words(count) * sizeof(*present));
+    standin.hook = dear_types;
+    do
+        rc = ops.ops->start(ops.ctx, present, &known);
+    while (rc == -EAGAIN);
+    assert_int_equal(rc, 0);
+    standin.hook = NULL;
+    assert_int_equal(xf_bitmap_count(present, count), 2998);
+    assert_false(xf_bitmap_test(present, 3)); /* xenstore's, and the console's */
+    assert_false(xf_bitmap_test(present, 4));
+
+    for (uint64_t gfn = 2; gfn < 6; gfn++)
+        standin_write(guest, gfn, 77);
+    standin_populate(guest, 4000);
+    assert_int_equal(ops.ops->dirty(ops.ctx, dirty, false, &n), 0);
+    assert_int_equal(n, 3);
+    assert_true(xf_bitmap_test(dirty, 2) && xf_bitmap_test(dirty, 5));
+    assert_true(xf_bitmap_test(dirty, 4000));
+    xf_bitmap_set_range(dirty, 0, 10);
+    assert_int_equal(ops.ops->present(ops.ctx, dirty), 0);
+    assert_false(xf_bitmap_test(dirty, 3) || xf_bitmap_test(dirty, 4));
+    assert_true(xf_bitmap_test(dirty, 2) && xf_bitmap_test(dirty, 9));
+    free(dirty);
+    close_guest();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +281,7 @@ int main(void)
         cmocka_unit_test(all_frames_may_be_given_back),
         cmocka_unit_test(more_gfns_than_a_million),
         cmocka_unit_test(starts_in_small_steps),
+        cmocka_unit_test(special_pages_do_not_travel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,12 +161,17 @@ static int read_offer(struct xf_pv_restore *r)
 {
     struct xf_stream s = {.fd = r->p->io_fd, .watch_fd = -1, .timeout_ms = HEAD_WAIT_MS};
     char why[XF_STREAM_ERR_BYTES];
-    int rc = xf_stream_read_offer(&s, XF_STREAM_PV, r->headers, &r->offer, why);
+    int rc = xf_stream_read_offer(&s, XF_STREAM_PV, false, r->headers, &r->offer, why);
 
     if (rc && !why[0])
         return xf_tunnel_restore_stream_failed(r, rc);
     if (rc)
         return xf_tunnel_restore_fail(r, rc, "%s", why);
+    if (r->offer.features & XF_FEATURE_VERIFY_LIVE)
+        return xf_tunnel_restore_fail(
+            r, -EBADMSG,
+            "the source offers to compare a PV guest while it runs, which "
+            "Xen's restore cannot do");
     struct xf_tunnel_sink *tunnel = NULL;
     rc = XF_FAULT(tunnel_restore_offer_read) ?: xf_tunnel_sink_new(&tunnel, r->offer.page_count);
     if (!rc)

@@ -71,7 +71,9 @@ static int write_offer(struct xf_pv_save *s, uint64_t page_count)
     if (rc)
         return xf_tunnel_save_fail(s, rc, "cannot make an offer: %s", strerror(-rc));
     s->verify = s->p->verify || s->config.verify;
-    s->offer.features = xf_offer_features(s->verify, s->config.compress);
+    /* Xen's own save and restore compare, and only while the guest stands. */
+    s->offer.features =
+        xf_offer_features(s->verify, s->config.compress) & ~(uint64_t)XF_FEATURE_VERIFY_LIVE;
     xf_offer_encode(&s->offer, offer);
     rc = xf_tunnel_save_write(s, s->headers, sizeof(s->headers));
     if (!rc)
@@ -340,8 +342,8 @@ static int save(struct xf_pv_save *s)
     diverted = !rc;
     if (!rc && xf_tunnel_source_failed(s->tunnel))
         rc = -ECANCELED;
-    s->plan.policy.max_downtime_us =
-        xf_fixed_copy_us(s->config.max_downtime_us, s->report.events.fixed_us);
+    s->plan.policy.max_downtime_us = s->config.max_downtime_us;
+    s->plan.policy.fixed_us = xf_fixed_say(s->config.max_downtime_us, s->report.events.fixed_us);
     s->plan.policy.on_busy = s->config.on_busy;
     s->plan.policy.throttle = s->config.throttle;
     set_deadline(s);

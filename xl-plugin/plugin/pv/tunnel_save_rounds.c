@@ -99,6 +99,7 @@ static int next_round(struct xf_pv_save *s, long dirty)
         .dirty_pages = (uint64_t)dirty,
         .us = s->round.us,
         .now_us = xf_now_us(),
+        .verify = s->verify,
     };
 
     s->round.dirty = dirty;
@@ -108,6 +109,7 @@ static int next_round(struct xf_pv_save *s, long dirty)
     take_orders(s);
     r.bytes_per_s = xf_speed_bytes_per_s(&s->speed);
     r.left_pages = left_pages(&r);
+    r.clean_pages = s->round.all - r.left_pages; /* all pages come once more to be compared */
     struct xf_plan_order order =
         s->plan.plan.next(&s->plan.plan, &(struct xf_plan_ended){.what = XF_ENDED_LOOK,
                                                                  .cannot_slow = s->brake.refused,
@@ -158,6 +160,7 @@ static int precopy_policy(struct precopy_stats stats, void *data)
         return XGS_POLICY_ABORT;
     if (stats.iteration > 0)
         return next_round(s, stats.dirty_count);
+    s->round.all = (uint64_t)stats.dirty_count;
     s->round.dirty = stats.dirty_count;
     s->round.began_us = xf_now_us();
     tell_round_begins(s);

@@ -64,6 +64,7 @@ struct xf_pv_save {
         uint64_t began_us;
         struct xf_tunnel_counts before;
         long dirty;        /* pages that it is to send */
+        uint64_t all;      /* that the first sends: the guest's */
         uint64_t sent, us; /* pages that it has sent, and how long that took */
     } round;
     struct xf_speed speed;

@@ -65,15 +65,6 @@ void xf_tunnel_sink_free(struct xf_tunnel_sink *t)
 
 /* ---- the guest that the transport sees ------------------------------------------------------ */
 
-static int tunnel_populate(void *ctx, unsigned lane, uint64_t first, uint64_t count)
-{
-    (void)ctx;
-    (void)lane;
-    (void)first;
-    (void)count;
-    return 0;
-}
-
 static int tunnel_map_chunk(void *ctx, unsigned lane, uint64_t chunk, void **base)
 {
     struct xf_tunnel_sink *t = ctx;
@@ -126,11 +117,12 @@ struct xf_guest_sink xf_tunnel_sink_guest(struct xf_tunnel_sink *t)
 {
     static const struct xf_guest_sink_ops ops = {
         .lanes = xf_guest_lanes,
-        .populate = tunnel_populate,
+        .populate = xf_sink_populate,
         .map_chunk = tunnel_map_chunk,
         .unmap_chunk = tunnel_unmap_chunk,
         .map_part = xf_sink_map_part,
         .unmap_part = xf_sink_unmap_part,
+        .wrote = xf_sink_wrote,
         .end_round = tunnel_end_round,
     };
 
