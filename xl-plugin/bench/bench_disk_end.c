@@ -14,11 +14,7 @@
 
 #include "dpdk/thread.h"
 #include "transport/base/clock.h"
-#include "transport/disk/disk_sink.h"
-#include "transport/disk/disk_source.h"
-#include "transport/plan_live.h"
-#include "transport/source.h"
-#include "transport/target.h"
+#include "transport/disk/disk_copy.h"
 #include "bench_talk.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/demo/ends.h"
@@ -149,37 +145,28 @@ static int send_offer(struct parts *p, struct xf_offer *offer)
 static int send_disk(struct parts *p, struct xf_disk_source *disk)
 {
     const struct xf_bench_disk_options *o = p->end->options;
-    const struct xf_guest_source guest = xf_disk_source_guest(disk);
-    struct xf_source_config config;
-    struct xf_source *source = NULL;
-    struct xf_policy policy;
-    struct xf_plan_live plan;
-    unsigned idle_steps = 0;
-    int rc;
+    const struct xf_disk_copy copy = {
+        .link = p->link,
+        .threads = xf_dpdk_threads(o->lanes, NULL),
+        .bandwidth_bytes_per_s = o->bandwidth_bytes_per_s,
+        .compress = o->compress,
+        .verify = o->verify,
+        .progress = on_progress,
+        .arg = p,
+    };
+    char why[XF_DISK_ERR_BYTES];
+    struct xf_offer offer;
+    struct xf_stats stats;
+    int rc = send_offer(p, &offer);
 
-    xf_policy_init(&policy);
-    xf_plan_live_init(&plan, &policy, o->verify);
-    xf_source_config_init(&config);
-    config.plan = &plan.plan;
-    config.bandwidth_bytes_per_s = o->bandwidth_bytes_per_s;
-    config.compress = o->compress;
-    config.threads = xf_dpdk_threads(o->lanes, NULL);
-    config.progress = on_progress;
-    config.progress_arg = p;
-    rc = send_offer(p, &config.offer);
-    if (!rc && (rc = xf_source_new(&source, &config, &guest, p->link, xf_now_us())))
-        fail(p->end, rc, "no session: %s", strerror(-rc));
-    xf_offer_wipe(&config.offer);
-    while (!rc && (rc = xf_source_step(source, xf_now_us())) == 0)
-        xf_ends_idle(&idle_steps, xf_source_idle(source));
-    if (rc == XF_SESSION_DONE) {
-        tell_done(p, xf_source_stats(source));
-        rc = send(p->end->peer, "", 1, MSG_NOSIGNAL) == 1 ? 0 : -EPIPE;
-    } else if (source) {
-        fail(p->end, rc, "%s", xf_source_error(source));
-    }
-    xf_source_free(source);
-    return rc;
+    if (rc)
+        return rc;
+    rc = xf_disk_copy_send(&copy, disk, &offer, &stats, why);
+    xf_offer_wipe(&offer);
+    if (rc)
+        return fail(p->end, rc, "%s", why);
+    tell_done(p, &stats);
+    return send(p->end->peer, "", 1, MSG_NOSIGNAL) == 1 ? 0 : -EPIPE;
 }
 
 static int run_source(struct parts *p)
@@ -215,50 +202,41 @@ static int receive_offer(struct parts *p, struct xf_offer *offer)
     return rc ? fail(p->end, rc, "%s", why) : 0;
 }
 
-/* Until the source has seen that all has landed: its copy of our word may be lost, and it asks. */
-static int step_until_seen(struct parts *p, struct xf_target *target)
+static void on_landed(void *arg, const struct xf_stats *stats)
 {
-    unsigned idle_steps = 0, look = 0;
-    bool landed = false;
-    char seen;
-    int rc;
+    tell_done(arg, stats);
+}
 
-    while ((rc = xf_target_step(target, xf_now_us())) >= 0) {
-        if (rc == XF_SESSION_DONE && !landed)
-            tell_done(p, xf_target_stats(target));
-        landed = landed || rc == XF_SESSION_DONE;
-        if (landed && ++look % XF_ENDS_LOOK_EVERY == 0 &&
-            recv(p->end->peer, &seen, 1, MSG_DONTWAIT) >= 0)
-            return 0;
-        xf_ends_idle(&idle_steps, xf_target_idle(target));
-    }
-    /* What the source breaks off, it says itself. */
-    return rc == -ECONNABORTED ? rc : fail(p->end, rc, "%s", xf_target_error(target));
+/* The source's word, or that it has gone. */
+static bool was_seen(void *arg)
+{
+    const struct parts *p = arg;
+    char seen;
+
+    return recv(p->end->peer, &seen, 1, MSG_DONTWAIT) >= 0;
 }
 
 static int receive_disk(struct parts *p, struct xf_disk_sink *disk)
 {
-    const struct xf_guest_sink guest = xf_disk_sink_guest(disk);
-    struct xf_target_config config;
-    struct xf_target *target = NULL;
-    char gone;
-    int rc;
+    const struct xf_disk_copy copy = {
+        .link = p->link,
+        .threads = xf_dpdk_threads(p->end->options->lanes, NULL),
+        .landed = on_landed,
+        .seen = was_seen,
+        .arg = p,
+    };
+    char why[XF_DISK_ERR_BYTES], gone;
+    struct xf_offer offer;
+    int rc = receive_offer(p, &offer);
 
-    xf_target_config_init(&config);
-    rc = receive_offer(p, &config.offer);
     if (rc)
         return rc;
-    config.threads = xf_dpdk_threads(p->end->options->lanes, NULL);
-    rc = xf_target_new(&target, &config, &guest, p->link, xf_now_us());
-    xf_offer_wipe(&config.offer);
-    if (rc)
-        return fail(p->end, rc, "no session: %s", strerror(-rc));
-    xf_target_ready(target);
-    rc = step_until_seen(p, target);
+    rc = xf_disk_copy_receive(&copy, disk, &offer, why);
+    xf_offer_wipe(&offer);
     if (!rc) /* the source closes its port first (memif.h) */
         hear(p->end, &gone, 1);
-    xf_target_free(target);
-    return rc;
+    /* What the source breaks off, it says itself. */
+    return !rc || rc == -ECONNABORTED ? rc : fail(p->end, rc, "%s", why);
 }
 
 static int run_target(struct parts *p)
