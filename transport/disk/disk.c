@@ -38,10 +38,8 @@ static int look(struct xf_disk *disk, const char *path, char err[XF_DISK_ERR_BYT
         return xf_disk_fail(err, -ENOTBLK, "%s is neither a block device nor a file", path);
     if (!disk->device)
         disk->bytes = (uint64_t)st.st_size;
-    if (!disk->bytes || disk->bytes % XF_DISK_SECTOR_BYTES)
-        return xf_disk_fail(err, -EINVAL,
-                            "%s has %llu bytes: a disk has whole sectors of %u, and one at least",
-                            path, (unsigned long long)disk->bytes, XF_DISK_SECTOR_BYTES);
+    if (!disk->bytes)
+        return xf_disk_fail(err, -EINVAL, "%s is empty", path);
     disk->pages = (disk->bytes + XF_PAGE_BYTES - 1) / XF_PAGE_BYTES;
     return 0;
 }
@@ -58,8 +56,14 @@ int xf_disk_open(struct xf_disk *disk, const char *path, enum xf_disk_use use,
     }
     if (disk->fd < 0)
         return xf_disk_fail(err, -errno, "%s: %s", path, strerror(errno));
-    int rc = look(disk, path, err);
+    int rc = look(disk, path, err), now = fcntl(disk->fd, F_GETFL);
 
+    /* Past the cache, only whole sectors can be written. */
+    if (!rc && disk->direct && disk->bytes % XF_DISK_SECTOR_BYTES) {
+        disk->direct = false;
+        if (now < 0 || fcntl(disk->fd, F_SETFL, now & ~O_DIRECT))
+            rc = xf_disk_fail(err, -errno, "%s: %s", path, strerror(errno));
+    }
     if (rc)
         xf_disk_close(disk);
     return rc;

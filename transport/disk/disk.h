@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Disk: a block device or a regular file whose bytes are a disk, as disk_source.h reads and
- * disk_sink.h writes it, in pages of XF_PAGE_BYTES. Its size is whole sectors; of the last page the
- * bytes beyond it read as zeros and are never written.
+ * disk_sink.h writes it, in pages of XF_PAGE_BYTES. Of the last page the bytes beyond its end
+ * read as zeros and are never written.
  *
  * It is opened past the page cache (O_DIRECT) where that can be: a disk is read or written once,
  * and what others have in the cache stays there; of a block device, a guest's backend does not go
