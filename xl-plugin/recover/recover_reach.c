@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -189,6 +191,51 @@ static int take_output(int fd, const struct xf_reach *reach, char *out, size_t s
     }
 }
 
+/* ssh's, as words of sh: SSH HOST COMMAND. *command and *script are to be freed, also after an
+   error. */
+static int words_by_ssh(const struct xf_reach *reach, const char *const *args, char **command,
+                        char **script, const char *argv[ARGS_MAX + 2])
+{
+    *command = command_for(reach, args);
+    if (!*command || asprintf(script, "exec %s \"$@\"", reach->ssh) < 0) {
+        *script = NULL;
+        return -ENOMEM;
+    }
+    const char *by_ssh[] = {"sh", "-c", *script, "sh", reach->host, *command, NULL};
+
+    memcpy(argv, by_ssh, sizeof(by_ssh));
+    return 0;
+}
+
+pid_t xf_reach_start(const struct xf_reach *reach, const char *const *args, int *fd)
+{
+    const char *argv[ARGS_MAX + 2];
+    char *command = NULL, *script = NULL;
+    int ends[2] = {-1, -1}, rc = words_by_ssh(reach, args, &command, &script, argv);
+    pid_t pid = -1;
+
+    if (!rc && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+        rc = -errno;
+    pid = rc ? -1 : fork();
+    if (!pid) {
+        signal(SIGINT, SIG_IGN); /* a terminal sends it to all; it is the caller's to act on */
+        if (dup2(ends[1], 0) < 0 || dup2(ends[1], 1) < 0)
+            _exit(126);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    if (!rc && pid < 0)
+        rc = -errno;
+    if (ends[1] >= 0)
+        close(ends[1]);
+    if (rc && ends[0] >= 0)
+        close(ends[0]);
+    *fd = rc ? -1 : ends[0];
+    free(command);
+    free(script);
+    return rc ? rc : pid;
+}
+
 int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *args, char *out,
                  size_t size)
 {
@@ -203,11 +250,8 @@ int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *ar
     if (reach->noise)
         reach->noise[0] = 0;
     if (there) {
-        command = command_for(reach, args);
-        if (!command || asprintf(&script, "exec %s \"$@\"", reach->ssh) < 0)
+        if (words_by_ssh(reach, args, &command, &script, argv))
             goto out;
-        const char *by_ssh[] = {"sh", "-c", script, "sh", reach->host, command, NULL};
-        memcpy(argv, by_ssh, sizeof(by_ssh));
     } else {
         for (unsigned i = 0; i < ARGS_MAX && args[i]; i++)
             argv[i + 1] = args[i];

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* As xl does it, but never with a question to somebody who may not be there. */
 #define XF_REACH_SSH      "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15"
@@ -64,5 +65,9 @@ bool xf_reach_host_ok(const char *host);
    (by stop), -errno; then it has been killed, and what it has begun at the target may go on. */
 int xf_reach_run(const struct xf_reach *reach, bool there, const char *const *args, char *out,
                  size_t size);
+
+/* Starts it there, and does not wait for its end: *fd is its stdin and stdout, which begins as said
+   above. Returns ssh's process, or -errno. */
+pid_t xf_reach_start(const struct xf_reach *reach, const char *const *args, int *fd);
 
 #endif
