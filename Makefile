@@ -53,10 +53,10 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c) $(XXHASH_LIBS)
 # Each room is a static library, and a program is linked with those it may use, from the top down: what includes
 # upwards does not link (`make lint` checks the includes, too).
 ROOMS := transport/base transport transport/sim transport/disk dpdk $(addprefix xl-plugin/,cli screen recover doctor demo bench \
-	migrate evacuate plugin plugin/pv handover preflight arrival)
+	migrate evacuate plugin plugin/pv handover preflight arrival disks)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # The files that hold a main(), and the plug-in's door: no room's.
-MAINS := cli/main preflight/preflight preflight/domain migrate/gate handover/pump plugin/entry arrival/main
+MAINS := cli/main preflight/preflight preflight/domain migrate/gate handover/pump plugin/entry arrival/main disks/main
 # The tracker of disks takes clang, for its program in the kernel, and libbpf; without them it says that it is not there.
 TRACK ?= $(if $(and $(shell command -v clang),$(shell $(PKG_CONFIG) --exists libbpf && echo 1)),1,0)
 TRACK := $(TRACK)
@@ -81,7 +81,7 @@ PLUGIN := $(call room,xl-plugin/plugin/pv xl-plugin/plugin dpdk $(if $(filter 1,
 PROGRAMS := $(BUILD)/xl-fast
 ifeq ($(XEN),1)
 PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate \
-	$(BUILD)/xl-fast-pump $(BUILD)/xl-fast-arrival
+	$(BUILD)/xl-fast-pump $(BUILD)/xl-fast-arrival $(BUILD)/xl-fast-disks
 endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/test_*.c))
@@ -145,7 +145,7 @@ tests: $(addprefix $(BUILD)/tests/,$(call wanted,$(UNIT_TESTS:$(BUILD)/tests/%=%
 	$(if $(strip $(call wanted,e2e/fuzz-corpus)),$(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)) \
 	$(if $(strip $(call wanted,e2e/versions)),$(BUILD)/compat-end) \
 	$(if $(strip $(call wanted,e2e/arrival)),$(BUILD)/arrival-guest) \
-	$(if $(strip $(call wanted,e2e/faults e2e/soak)),test-build)
+	$(if $(strip $(call wanted,e2e/faults e2e/move-off e2e/soak)),test-build)
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
 # The test build with fault points, whole, as the lab installs it (of a sanitizer's, what is run), and the soak,
@@ -239,7 +239,7 @@ install: all
 	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate $(BUILD)/xl-fast-pump \
-		$(BUILD)/xl-fast-arrival xl-plugin/migrate/xl-fast-helper xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl \
+		$(BUILD)/xl-fast-arrival $(BUILD)/xl-fast-disks xl-plugin/migrate/xl-fast-helper xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl \
 		$(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/libxlfast.so $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR)
@@ -328,6 +328,12 @@ $(BUILD)/xl-fast-arrival: $(BUILD)/obj/xl-plugin/arrival/main.o $(call room,$(ad
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(XXHASH_LIBS) -lxlutil -lxenctrl -lxenstore
 
+# Guests with their disks, at both ends.
+$(BUILD)/xl-fast-disks: $(BUILD)/obj/xl-plugin/disks/main.o $(call room,$(addprefix xl-plugin/,disks migrate screen recover cli plugin) \
+		transport/disk dpdk $(if $(filter 1,$(FAULTS)),transport/sim)) $(BASE)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS) -lxenlight -lxlutil -lxentoollog -lxenctrl
+
 # What the tests of several rooms use.
 COMMON_XEN := $(if $(filter 1,$(XEN)),,tunnel_pair xen_move)
 TESTS_COMMON := $(BUILD)/lib/tests-common.a
@@ -360,7 +366,7 @@ XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))
 $(XEN_TESTS): $(BUILD)/obj/xl-plugin/plugin/entry.o $(call objects,tests/unit/standins)
 $(XEN_TESTS): private LDFLAGS_ALL += $(STANDIN_WRAPS:%=-Wl,--wrap=%)
 
-$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(TESTS_COMMON) $(call room,xl-plugin/preflight xl-plugin/handover) $(PLUGIN) $(call room,transport/sim)
+$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(TESTS_COMMON) $(call room,$(addprefix xl-plugin/,preflight handover disks screen recover cli)) $(PLUGIN) $(call room,transport/sim)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \

@@ -5,7 +5,7 @@
 
 image_packages() {
     echo linux-image-amd64 systemd-sysv udev kmod initramfs-tools xen-utils-common xenstore-utils \
-        qemu-system-xen openssh-server iproute2 ethtool procps tcsh dmsetup liblz4-1 libxxhash0 libjson-c5
+        qemu-system-xen openssh-server iproute2 ethtool procps tcsh dmsetup lvm2 qemu-utils liblz4-1 libxxhash0 libjson-c5
     release_packages "$1"
 }
 

@@ -10,7 +10,7 @@ XL_FAST=$build/faults/xl-fast
 
 "$XL_FAST" faults >"$work/out" || fail "no list of points"
 awk '$1 == "point" { print $2 }' "$work/out" | sort >"$work/listed"
-grep -rhoE 'XF_FAULT\([a-z_]+\)' transport/*.c transport/*/*.c xl-plugin/plugin/*.c xl-plugin/plugin/*/*.c xl-plugin/handover/*.c tests/soak/*.c | sed 's/.*(\(.*\))/\1/' | sort >"$work/placed"
+grep -rhoE 'XF_FAULT\([a-z_]+\)' transport/*.c transport/*/*.c xl-plugin/plugin/*.c xl-plugin/plugin/*/*.c xl-plugin/handover/*.c xl-plugin/disks/*.c tests/soak/*.c | sed 's/.*(\(.*\))/\1/' | sort >"$work/placed"
 diff "$work/listed" "$work/placed" >"$work/out" || fail "listed and placed points are not the same, once each"
 [ "$(wc -l <"$work/listed")" -ge 50 ] || fail "only $(wc -l <"$work/listed") points"
 

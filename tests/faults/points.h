@@ -5,11 +5,13 @@
 
 #include "tests/soak/fault_points.h"
 #include "transport/fault_points.h"
+#include "xl-plugin/disks/fault_points.h"
 #include "xl-plugin/plugin/fault_points.h"
 
 #define XF_FAULT_POINTS(X)                                                                         \
     XF_FAULT_POINTS_TRANSPORT(X)                                                                   \
     XF_FAULT_POINTS_PLUGIN(X)                                                                      \
+    XF_FAULT_POINTS_DISKS(X)                                                                       \
     XF_FAULT_POINTS_OWNER(X)
 
 #define XF_FAULT_ENUM(name, when) XF_FAULT_##name,

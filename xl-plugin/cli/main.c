@@ -12,7 +12,8 @@ static const struct xf_command *const commands[] = {
     &xf_command_migrate, &xf_command_demo,    &xf_command_bench,   &xf_command_probe,
     &xf_command_doctor,  &xf_command_config,  &xf_command_recover, &xf_command_evacuate,
     &xf_command_report,  &xf_command_status,  &xf_command_set,     &xf_command_cancel,
-    &xf_command_history, &xf_command_metrics, &xf_command_follow,
+    &xf_command_history, &xf_command_metrics, &xf_command_follow,  &xf_command_move_off,
+    &xf_command_disks,
 #ifdef XF_FAULTS
     &xf_command_faults,
 #endif

@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A guest that is shut off moves from host A to host B and back, with a raw disk, a qcow2 image and an ISO image: two
+# network namespaces, each with files of its own under /mnt, and a libxl without Xen. Then all that must be refused, and
+# each end killed or failing at each step: at most one host ever has a configuration, the disk beside it is whole, and the next
+# command settles what was broken off.
+# shellcheck source=tests/e2e/netns.bash
+. "$(dirname "$0")/netns.bash"
+
+disks=$(realpath "${XF_BUILD:-build}")/xl-fast-disks
+[ -x "$disks" ] || { echo "xl-fast was built without its Xen part"; exit 77; }
+unshare -m true 2>/dev/null || { echo "mount namespaces cannot be made here"; exit 77; }
+read -ra cc <<<"${CC:-gcc}"
+"${cc[@]}" -shared -fPIC -O1 -o "$work/no-xen.so" tests/e2e/no-xen.c || fail "it does not build"
+
+net_up 9000 9000
+# at HOST COMMAND...: as if on that host, whose files are in $work/HOST.
+cat >"$work/at" <<AT
+#!/usr/bin/env bash
+host=\$1; shift
+[ "\$host" = A ] && ns=$A || ns=$B
+export XL_FAST_STATEDIR=$work/\$host/state XL_FAST_RUNDIR=$work/\$host/run XL_FAST_CONF=$work/\$host/conf
+export XF_TEST_DOMAINS=$work/\$host/domains
+exec ip netns exec "\$ns" unshare -m bash -c 'mount --bind "\$1" /mnt && shift && exec "\$@"' at $work/\$host/files "\$@"
+AT
+# ssh HOST COMMAND: what the other host's login shell does with it.
+cat >"$work/ssh" <<SSH
+#!/usr/bin/env bash
+[ ! -e $work/no-ssh ] || { echo "ssh: no route to host" >&2; exit 255; }
+exec $work/at "\$1" sh -c "\$2"
+SSH
+chmod +x "$work/at" "$work/ssh"
+
+hosts() {
+    local n=0 host
+    for host in A B; do
+        n=$((n + 1))
+        rm -rf "${work:?}/$host"
+        mkdir -p "$work/$host/files" "$work/$host/state" "$work/$host/run"
+        : >"$work/$host/domains"
+        printf 'port = "af_packet:mig"\naddress = "192.0.2.%d/24"\n' $n >"$work/$host/conf"
+        head -c 70000 /dev/zero | tr '\0' i >"$work/$host/files/cd.iso"
+    done
+    cat >"$work/A/files/web.cfg" <<CFG
+name = "web"
+memory = 64
+disk = [ "/mnt/web.img,raw,xvda,w", "format=qcow2,vdev=xvdb,access=rw,target=/mnt/data.qcow2",
+         "file:/mnt/cd.iso,hdc:cdrom,r" ]
+CFG
+    head -c 3000001 /dev/urandom >"$work/web.img"
+    truncate -s 16M "$work/web.img"
+    # A header, data that is none, and an end that is in no sector.
+    { printf 'QFI\xfb\0\0\0\3'; head -c 100 /dev/zero; head -c 150000 /dev/urandom; } >"$work/data.qcow2"
+    cp "$work/web.img" "$work/data.qcow2" "$work/A/files/"
+}
+
+# move FROM TO [OPTION...]
+move() {
+    local from=$1 to=$2
+    shift 2
+    echo "+ $from: xl-fast move-off $* /mnt/web.cfg $to"
+    # The sanitizers want to come first; what is preloaded has nothing of theirs.
+    LD_PRELOAD=${XF_SANITIZER:+$XF_SANITIZER:}$work/no-xen.so "$work/at" "$from" "$disks" move-off -s "$work/ssh" "$@" \
+        /mnt/web.cfg "$to" >"$work/out" 2>"$work/err"
+    status=$?
+}
+
+list() { LD_PRELOAD=$work/no-xen.so "$work/at" "$1" "$disks" disks "${@:2}"; }
+
+# The guest is on that host, whole, and nothing of it can be started on the other.
+is_at() {
+    local here=$1 there=A file
+    [ "$here" != A ] || there=B
+    for file in web.img data.qcow2; do
+        cmp "$work/$file" "$work/$here/files/$file" || fail "$file of $here differs"
+    done
+    [ -e "$work/$here/files/web.cfg" ] || fail "no configuration on $here"
+    [ ! -e "$work/$there/files/web.cfg" ] || fail "a configuration on $there, too"
+}
+
+refused() { # WORDS
+    [ "$status" = 1 ] || fail "exit status $status"
+    grep -q -e "$1" "$work/err" || fail "the reason does not say $1"
+    is_at A
+    [ "$(ls "$work/B/files" "$work/B/state")" = "$files_at_b" ] || fail "something is left on B: $(ls -R "$work/B")"
+}
+
+hosts
+move A B --dry-run
+[ "$status" = 0 ] || fail "dry run: exit status $status"
+is_at A
+[ "$(ls "$work/B/files")" = cd.iso ] || fail "a dry run makes something"
+
+move A B --verify
+[ "$status" = 0 ] || fail "exit status $status"
+is_at B
+grep -q '^web is on B now$' "$work/out" || fail "it does not say so"
+[ "$(stat -c %b "$work/B/files/web.img")" -lt 8000 ] || fail "its holes are filled"
+cmp "$work/web.img" "$work/A/files/web.img.xlfast-left" || fail "nothing was left at A"
+list A >"$work/out" || fail "xl-fast disks"
+grep -q '^web has gone to B$' "$work/out" || fail "A does not say where it went"
+
+echo 'other contents' | dd of="$work/B/files/web.img" conv=notrunc status=none
+cp "$work/B/files/web.img" "$work/web.img"
+move B A --json
+[ "$status" = 0 ] || fail "back: exit status $status"
+is_at A
+python3 -c 'import json, sys; o = json.load(sys.stdin); assert o["moved"] and o["guest"] == "web" and len(o["disks"]) == 2' <"$work/out" ||
+    fail "JSON"
+[ ! -e "$work/A/files/web.img.xlfast-left" ] || fail "what it had left at A is there still"
+list B --drop web || fail "xl-fast disks --drop"
+[ "$(ls "$work/B/files")" = cd.iso ] || fail "something is left on B: $(ls "$work/B/files")"
+list A --drop web 2>"$work/err" && fail "the guest's own disks can be dropped"
+is_at A
+
+# ---- what is refused, with nothing touched ----
+files_at_b=$(ls "$work/B/files" "$work/B/state")
+echo "web" >"$work/A/domains"
+move A B
+refused "guest 'web' is there"
+echo "other /mnt/web.img" >"$work/A/domains"
+move A B
+refused "guest 'other' has /mnt/web.img"
+: >"$work/A/domains"
+echo "web--incoming" >"$work/B/domains"
+move A B
+refused "B: guest 'web--incoming' is there"
+: >"$work/B/domains"
+mv "$work/B/files/cd.iso" "$work/cd.iso"
+files_at_b=$(ls "$work/B/files" "$work/B/state")
+move A B
+refused "/mnt/cd.iso is not there"
+echo >"$work/B/files/cd.iso"
+files_at_b=$(ls "$work/B/files" "$work/B/state")
+move A B
+refused "it is another one"
+mv "$work/cd.iso" "$work/B/files/"
+for file in web.cfg web.img; do
+    echo mine >"$work/B/files/$file"
+    files_at_b=$(ls "$work/B/files" "$work/B/state")
+    if [ $file = web.cfg ]; then
+        move A B
+        [ "$status" = 1 ] || fail "it goes over another configuration"
+    else
+        move A B
+        refused "is there already"
+    fi
+    [ "$(cat "$work/B/files/$file")" = mine ] || fail "it has written over another's file"
+    rm "$work/B/files/$file"
+done
+files_at_b=$(ls "$work/B/files" "$work/B/state")
+touch "$work/no-ssh"
+move A B
+refused "cannot be started there by ssh"
+rm "$work/no-ssh"
+cp "$work/data.qcow2" "$work/A/files/data.qcow2"
+printf '\1' | dd of="$work/A/files/data.qcow2" bs=1 seek=15 conv=notrunc status=none
+cp "$work/A/files/data.qcow2" "$work/data.whole"
+move A B
+if [ "$status" != 1 ] || ! grep -q "has a backing file" "$work/err"; then fail "a backing file is not refused"; fi
+cp "$work/data.qcow2" "$work/A/files/data.qcow2"
+
+# ---- each end fails, or is killed, at each step: the next command settles that ----
+disks=$(realpath "${XF_BUILD:-build}")/faults/xl-fast-disks
+[ -x "$disks" ] || fail "$disks is not built: make tests"
+here=A there=B rows=0
+row() { # POINT ACTION
+    local n=0 host where=none
+    XF_FAULT=$1=$2 move "$here" "$there" 2>/dev/null
+    grep -q "fault: $1" "$work/err" || fail "$1 was not passed"
+    for host in A B; do
+        [ -e "$work/$host/files/web.cfg" ] || continue
+        n=$((n + 1))
+        [ "$host" = "$here" ] && where="the source" || where="the target"
+        is_at "$host"
+    done
+    printf '  %-20s %-8s exit status %3d, the guest is at %s\n' "$1" "$2" "$status" "$where"
+    [ "$n" -le 1 ] || fail "two configurations"
+    move "$here" "$there"
+    [ "$status" = 0 ] || fail "the next move: exit status $status"
+    is_at "$there"
+    host=$here here=$there there=$host rows=$((rows + 1))
+}
+for point in $("${disks%-disks}" faults | awk '$2 ~ /^off_/ { print $2 }'); do
+    row "$point" kill
+    case $point in *_aside | *_commit | *_here | *_named | *_settled) row "$point" error ;; esac
+done
+[ "$rows" -ge 20 ] || fail "only $rows rows"

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast-disks: guests with their disks, at both ends (move_off.h):
+ *
+ *     xl-fast-disks move-off ...     what `xl-fast move-off` becomes
+ *     xl-fast-disks disks ...        what `xl-fast disks` becomes
+ *     xl-fast-disks receive          the target's end, started by ssh
+ *     xl-fast-disks state GUEST      what the target's journal says of it, asked by ssh
+ *
+ * Exit status: xl-fast(1)'s.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "move_off.h"
+#include "xl-plugin/cli/exits.h"
+#include "xl-plugin/cli/options.h"
+
+int main(int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "";
+    struct xf_move_off_options move;
+    struct xf_disks_options disks;
+    int status;
+
+    if (!strcmp(verb, "move-off")) {
+        status = xf_move_off_parse(&move, argc - 1, argv + 1);
+        return status == XF_GO_ON ? xf_move_off_source(&move) : status;
+    }
+    if (!strcmp(verb, "disks")) {
+        status = xf_disks_parse(&disks, argc - 1, argv + 1);
+        return status == XF_GO_ON ? xf_disks_list(&disks) : status;
+    }
+    if (!strcmp(verb, "receive") && argc == 2)
+        return xf_move_off_target(STDIN_FILENO, STDOUT_FILENO);
+    if (!strcmp(verb, "state") && argc == 3)
+        return xf_disks_say_state(argv[2]);
+    fprintf(stderr, "usage: xl-fast-disks move-off | disks | receive | state GUEST\n");
+    return XF_EXIT_USAGE;
+}

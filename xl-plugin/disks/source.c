@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Source of a guest that is shut off: looks at it, sends its disks, and gives it away. What a try
+ * that was broken off has left, the next one settles first.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "domains.h"
+#include "fault_points.h"
+#include "journal.h"
+#include "move_off.h"
+#include "settle.h"
+#include "source_config.h"
+#include "talk.h"
+#include "transport/base/clock.h"
+#include "transport/disk/disk_copy.h"
+#include "volume.h"
+#include "xl-plugin/cli/exits.h"
+#include "xl-plugin/cli/json_text.h"
+#include "xl-plugin/cli/number.h"
+#include "xl-plugin/cli/options.h"
+#include "xl-plugin/plugin/config.h"
+#include "xl-plugin/plugin/ports.h"
+#include "xl-plugin/recover/recover_reach.h"
+#include "xl-plugin/screen/live.h"
+
+#define START_LIMIT_MS 60000u
+#define BLAME_LIMIT_MS 2000u
+#define ASK_AGAIN      3u /* times, when the answer to "commit" was not heard */
+#define ASK_BYTES      512
+
+struct moved {
+    uint64_t stamp; /* before it was read */
+    uint64_t us;
+    struct xf_stats stats;
+};
+
+struct source {
+    const struct xf_move_off_options *o;
+    struct xf_manifest manifest;
+    struct xf_reach reach;
+    struct xf_talk talk;
+    struct xf_config config;
+    struct xf_link *link;
+    struct xf_live live;
+    pid_t ssh;
+    bool zeros[XF_MANIFEST_DISKS_MAX];
+    struct moved moved[XF_MANIFEST_DISKS_MAX];
+    unsigned disk; /* that is under way */
+    uint64_t began_us;
+    char host[256]; /* this one */
+    char why[XF_TALK_WHY_BYTES];
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+    interrupted = sig;
+}
+
+__attribute__((format(printf, 3, 4))) static int fail(struct source *s, int rc, const char *format,
+                                                      ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(s->why, sizeof(s->why), format, ap);
+    va_end(ap);
+    return rc;
+}
+
+static void note(struct source *s, const char *text)
+{
+    if (!s->o->quiet)
+        xf_live_note(&s->live, text);
+}
+
+/* ---- before anything is touched ------------------------------------------------------------ */
+
+static int look_here(struct source *s)
+{
+    int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
+
+    rc = rc ?: xf_domains_check(&s->manifest, s->why);
+    for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++) {
+        const struct xf_manifest_disk *d = &s->manifest.disks[i];
+
+        rc = xf_volume_stamp(d, &s->moved[i].stamp, s->why);
+        if (!rc && d->kind != XF_DISK_DEVICE && xf_volume_is_there(d, XF_VOLUME_LEFT))
+            rc = fail(s, -EEXIST,
+                      "disk %s: what an earlier move has left is still there: xl-fast "
+                      "disks --drop %s",
+                      d->vdev, s->manifest.name);
+    }
+    return rc;
+}
+
+static int start_there(struct source *s)
+{
+    static const char *const args[] = {"receive", NULL};
+    int fd;
+
+    s->ssh = xf_reach_start(&s->reach, args, &fd);
+    if (s->ssh < 0)
+        return fail(s, s->ssh, "ssh cannot be started: %s", strerror(-s->ssh));
+    int rc = xf_talk_init(&s->talk, fd, fd, s->o->host);
+
+    if (rc)
+        return fail(s, rc, "%s", strerror(-rc));
+    s->talk.stop = &interrupted;
+    return xf_talk_await_start(&s->talk, START_LIMIT_MS, s->why);
+}
+
+static int send_manifest(struct source *s)
+{
+    struct json_object *message = json_object_new_object();
+
+    json_object_object_add(message, "kind", json_object_new_string("manifest"));
+    json_object_object_add(message, "host", xf_json_text(s->host));
+    json_object_object_add(message, "overwrite", json_object_new_boolean(s->o->overwrite));
+    json_object_object_add(message, "dry_run", json_object_new_boolean(s->o->dry_run));
+    json_object_object_add(message, "guest", xf_manifest_print(&s->manifest));
+    int rc = xf_talk_send(&s->talk, message);
+
+    /* It may have said why it went. */
+    return rc ? xf_talk_hear(&s->talk, NULL, BLAME_LIMIT_MS, s->why) ?: rc : 0;
+}
+
+static int receive_ready(struct source *s)
+{
+    struct json_object *message, *zeros;
+    int rc = xf_talk_receive(&s->talk, "ready", XF_MOVE_OFF_LIMIT_MS, &message, s->why);
+
+    if (rc)
+        return rc;
+    if (json_object_object_get_ex(message, "zeros", &zeros) &&
+        json_object_is_type(zeros, json_type_array))
+        for (unsigned i = 0; i < s->manifest.disks_n; i++)
+            s->zeros[i] = json_object_get_boolean(json_object_array_get_idx(zeros, i));
+    json_object_put(message);
+    return 0;
+}
+
+static int open_port(struct source *s)
+{
+    int rc = xf_ports_open(&s->link, &s->config, s->why);
+
+    if (s->o->bandwidth_bytes_per_s)
+        s->config.bandwidth_bytes_per_s = s->o->bandwidth_bytes_per_s;
+    if (s->o->compress_given)
+        s->config.compress = s->o->compress;
+    return rc;
+}
+
+/* ---- a disk -------------------------------------------------------------------------------- */
+
+static void on_progress(void *arg, const struct xf_progress *p)
+{
+    struct source *s = arg;
+    struct moved *m = &s->moved[s->disk];
+    struct xf_live_now now = {
+        .pages_total = p->stats->pages_total,
+        .pages = p->stats->pages_total,
+        .pages_done = p->stats->pages_sent,
+        .done_known = true,
+        .round_us = p->now_us - s->began_us,
+        .bytes = p->stats->bytes_wire,
+    };
+
+    if (s->o->quiet || s->o->json)
+        return;
+    snprintf(now.phase, sizeof(now.phase), "%.15s", s->manifest.disks[s->disk].vdev);
+    if (now.round_us)
+        now.bps =
+            (uint64_t)((double)(now.bytes - m->stats.bytes_wire) * 8e6 / (double)now.round_us);
+    xf_live_show(&s->live, &now);
+}
+
+static int look(void *arg)
+{
+    struct source *s = arg;
+
+    return interrupted ? -EINTR : xf_talk_pending(&s->talk) ? -ECANCELED : 0;
+}
+
+static int send_offer(struct source *s, const struct xf_disk *disk, struct xf_offer *offer)
+{
+    struct json_object *message = json_object_new_object();
+    uint8_t wire[XF_OFFER_BYTES];
+    int rc = xf_offer_new(offer, s->link, disk->pages);
+
+    json_object_object_add(message, "kind", json_object_new_string("offer"));
+    json_object_object_add(message, "disk", json_object_new_int((int)s->disk));
+    if (rc) {
+        json_object_put(message);
+        return fail(s, rc, "no offer: %s", strerror(-rc));
+    }
+    offer->features = xf_offer_features(s->o->verify, s->config.compress);
+    xf_offer_encode(offer, wire);
+    rc = xf_talk_send(&s->talk, message);
+    rc = rc ?: xf_talk_send_bytes(&s->talk, wire, sizeof(wire));
+    explicit_bzero(wire, sizeof(wire));
+    return rc ? fail(s, rc, "%s has gone", s->o->host) : 0;
+}
+
+static int send_pages(struct source *s, struct xf_disk *disk)
+{
+    const struct xf_disk_copy copy = {
+        .link = s->link,
+        .threads = xf_ports_threads(),
+        .bandwidth_bytes_per_s = s->config.bandwidth_bytes_per_s,
+        .compress = s->config.compress,
+        .verify = s->o->verify,
+        .progress = on_progress,
+        .look = look,
+        .arg = s,
+    };
+    struct xf_disk_source *source;
+    struct xf_offer offer;
+    char why[XF_TALK_WHY_BYTES];
+    int rc = xf_disk_source_new(&source, disk, s->zeros[s->disk]);
+
+    if (rc)
+        return fail(s, rc, "%s", strerror(-rc));
+    rc = send_offer(s, disk, &offer);
+    if (!rc) {
+        rc = xf_disk_copy_send(&copy, source, &offer, &s->moved[s->disk].stats, s->why);
+        xf_offer_wipe(&offer);
+        /* What the target has to say of it counts for more. */
+        if (rc && rc != -EINTR && xf_talk_hear(&s->talk, NULL, BLAME_LIMIT_MS, why) == -ECANCELED)
+            strcpy(s->why, why);
+    }
+    xf_disk_source_free(source);
+    return rc;
+}
+
+static int send_disk(struct source *s)
+{
+    struct moved *m = &s->moved[s->disk];
+    const char *path = s->manifest.disks[s->disk].path;
+    struct xf_disk disk;
+    int rc = xf_disk_open(&disk, path, XF_DISK_READ, s->why);
+
+    if (rc)
+        return rc;
+    s->began_us = xf_now_us();
+    rc = send_pages(s, &disk);
+    xf_disk_close(&disk);
+    rc = rc ?: xf_talk_say(&s->talk, "seen") ? fail(s, -EPIPE, "%s has gone", s->o->host) : 0;
+    rc = rc ?: xf_talk_hear(&s->talk, "landed", XF_MOVE_OFF_LIMIT_MS, s->why);
+    m->us = xf_now_us() - s->began_us;
+    return rc ?: XF_FAULT(off_source_landed);
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+/* Nobody may have started the guest, or written to its disks, while they were read. */
+static int check_untouched(struct source *s)
+{
+    int rc = xf_domains_check(&s->manifest, s->why);
+
+    for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++) {
+        const struct xf_manifest_disk *d = &s->manifest.disks[i];
+        uint64_t stamp;
+
+        rc = xf_volume_stamp(d, &stamp, s->why);
+        if (!rc && stamp != s->moved[i].stamp)
+            rc =
+                fail(s, -EBUSY, "disk %s: %s was written to while it was copied", d->vdev, d->path);
+    }
+    if (!rc && interrupted)
+        rc = fail(s, -EINTR, "interrupted by signal %d (%s)", interrupted, strsignal(interrupted));
+    return rc;
+}
+
+/* The target's own word, by a new connection. XF_JOURNAL_STATES: it cannot be had. */
+static enum xf_journal_state ask_there(struct source *s, const char *name)
+{
+    const char *const args[] = {"state", name, NULL};
+    char said[ASK_BYTES];
+
+    for (unsigned i = 0; i < ASK_AGAIN; i++)
+        if (!xf_reach_run(&s->reach, true, args, said, sizeof(said))) {
+            said[strcspn(said, "\n")] = 0;
+            for (unsigned state = 0; state < XF_JOURNAL_STATES; state++)
+                if (!strcmp(said, xf_journal_words[state]))
+                    return (enum xf_journal_state)state;
+        }
+    return XF_JOURNAL_STATES;
+}
+
+static int stays(const struct xf_manifest *m)
+{
+    char why[XF_MANIFEST_WHY_BYTES];
+    int rc = xf_settle_stays(m, why);
+
+    if (!rc)
+        rc = xf_journal_remove(m->name);
+    if (rc)
+        fprintf(stderr,
+                "xl-fast move-off: the guest stays here, but %s: %s%s is its configuration\n", why,
+                m->config, XF_MOVE_OFF_ASIDE);
+    return rc;
+}
+
+static int has_gone(struct source *s, const struct xf_manifest *m)
+{
+    int rc = xf_settle_left(m, s->o->delete_source, s->why) ?: XF_FAULT(off_source_left);
+
+    if (!rc && s->o->delete_source) {
+        xf_settle_forget_config(m);
+        rc = xf_journal_remove(m->name);
+    } else if (!rc) {
+        rc = xf_journal_write(XF_JOURNAL_LEFT, s->o->host, m);
+    }
+    if (rc)
+        fprintf(stderr,
+                "xl-fast move-off: the guest is on %s now, but not all here is put away: "
+                "%s; run the command again\n",
+                s->o->host, s->why[0] ? s->why : strerror(-rc));
+    return rc;
+}
+
+/* Gives it away; from the journal's "leaving" on a signal changes nothing. An exit status. */
+static int give(struct source *s)
+{
+    const struct xf_manifest *m = &s->manifest;
+    enum xf_journal_state there = XF_JOURNAL_HERE;
+    int rc = check_untouched(s);
+
+    if (rc)
+        return XF_EXIT_FAILED;
+    rc = xf_journal_write(XF_JOURNAL_LEAVING, s->o->host, m);
+    if (rc) {
+        fail(s, rc, "the journal cannot be written: %s", strerror(-rc));
+        return XF_EXIT_FAILED;
+    }
+    s->talk.stop = NULL;
+    rc = XF_FAULT(off_source_leaving) ?: xf_settle_leaving(m, s->why);
+    rc = rc ?: XF_FAULT(off_source_aside);
+    if (!rc) {
+        rc = xf_talk_say(&s->talk, "commit") ?: XF_FAULT(off_source_commit);
+        rc = rc ?: xf_talk_hear(&s->talk, "done", XF_MOVE_OFF_LIMIT_MS, s->why);
+        if (rc == -ECANCELED) /* it has said so: nothing of the guest is there */
+            there = XF_JOURNAL_NONE;
+        else if (rc)
+            there = ask_there(s, m->name);
+    } else {
+        there = XF_JOURNAL_NONE;
+    }
+    if (there == XF_JOURNAL_HERE && XF_FAULT(off_source_done))
+        there = XF_JOURNAL_STATES;
+    if (there == XF_JOURNAL_HERE) {
+        s->why[0] = 0;
+        return has_gone(s, m) ? XF_EXIT_FAILED : XF_EXIT_OK;
+    }
+    if (there == XF_JOURNAL_STATES) {
+        fail(s, -EIO,
+             "%s does not say whether it has the guest: run the command again when it can "
+             "be reached; until then start '%s' on neither host",
+             s->o->host, m->name);
+        return XF_EXIT_CANNOT_TELL;
+    }
+    stays(m);
+    return XF_EXIT_FAILED;
+}
+
+/* ---- what was broken off ------------------------------------------------------------------- */
+
+struct broken {
+    const char *config; /* its whole path */
+    struct xf_journal *found;
+};
+
+static int take_broken(void *arg, const struct xf_journal *j)
+{
+    struct broken *b = arg;
+
+    if ((j->state != XF_JOURNAL_LEAVING && j->state != XF_JOURNAL_LEFT) ||
+        strcmp(j->manifest.config, b->config) != 0)
+        return 0;
+    *b->found = *j;
+    b->found->manifest.text = strdup(j->manifest.text);
+    return 1;
+}
+
+/* XF_GO_ON: the guest is here, or was never on its way; else the exit status. */
+static int settle_broken(struct source *s)
+{
+    char aside[XF_VOLUME_PATH_BYTES], text[512], *whole;
+    struct xf_journal *j = calloc(1, sizeof(*j));
+    struct broken b = {.found = j};
+    int status = XF_GO_ON;
+
+    snprintf(aside, sizeof(aside), "%s%s", s->o->config, XF_MOVE_OFF_ASIDE);
+    whole = realpath(aside, NULL) ?: realpath(s->o->config, NULL);
+    if (j && whole) {
+        if (strlen(whole) > strlen(XF_MOVE_OFF_ASIDE) &&
+            !strcmp(whole + strlen(whole) - strlen(XF_MOVE_OFF_ASIDE), XF_MOVE_OFF_ASIDE))
+            whole[strlen(whole) - strlen(XF_MOVE_OFF_ASIDE)] = 0;
+        b.config = whole;
+        xf_journal_each(take_broken, &b);
+    }
+    if (j && j->state == XF_JOURNAL_LEAVING) {
+        s->reach.host = j->host;
+        enum xf_journal_state there = ask_there(s, j->manifest.name);
+
+        if (there == XF_JOURNAL_STATES) {
+            fail(s, -EIO,
+                 "%s does not say whether it has the guest, which was on its way there: "
+                 "start '%s' on neither host until it does",
+                 j->host, j->manifest.name);
+            status = XF_EXIT_CANNOT_TELL;
+        } else if (there == XF_JOURNAL_HERE) {
+            note(s, "an earlier move was broken off when the guest had arrived");
+            status = has_gone(s, &j->manifest) ? XF_EXIT_FAILED : XF_EXIT_OK;
+        } else if (stays(&j->manifest)) {
+            status = XF_EXIT_FAILED;
+        }
+        s->reach.host = s->o->host;
+    } else if (j && j->state == XF_JOURNAL_LEFT && access(b.config, F_OK)) {
+        snprintf(text, sizeof(text), "%s has gone to %s", j->manifest.name, j->host);
+        note(s, text);
+        status = strcmp(j->host, s->o->host) != 0 ? XF_EXIT_FAILED : XF_EXIT_OK;
+    }
+    if (j)
+        xf_manifest_fini(&j->manifest);
+    free(whole);
+    free(j);
+    return status;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
+static void show(struct source *s)
+{
+    const struct xf_manifest *m = &s->manifest;
+    struct json_object *o = json_object_new_object(), *disks = json_object_new_array();
+    char size[32], took[32], wire[32];
+
+    for (unsigned i = 0; i < m->disks_n; i++) {
+        const struct moved *moved = &s->moved[i];
+        struct json_object *disk = json_object_new_object();
+
+        json_object_object_add(disk, "vdev", xf_json_text(m->disks[i].vdev));
+        json_object_object_add(disk, "path", xf_json_text(m->disks[i].path));
+        json_object_object_add(disk, "disk_bytes", json_object_new_uint64(m->disks[i].bytes));
+        if (!s->o->dry_run) {
+            json_object_object_add(disk, "us", json_object_new_uint64(moved->us));
+            json_object_object_add(disk, "bytes_wire",
+                                   json_object_new_uint64(moved->stats.bytes_wire));
+            json_object_object_add(disk, "verified", json_object_new_boolean(s->o->verify));
+        }
+        json_object_array_add(disks, disk);
+        if (!s->o->json && !s->o->quiet && s->o->dry_run)
+            printf("%-6s %s  %s\n", m->disks[i].vdev,
+                   xf_number_show_size(size, sizeof(size), m->disks[i].bytes), m->disks[i].path);
+        else if (!s->o->json && !s->o->quiet)
+            printf("%-6s %s in %s, %s over the link%s  %s\n", m->disks[i].vdev,
+                   xf_number_show_size(size, sizeof(size), m->disks[i].bytes),
+                   xf_live_time(took, sizeof(took), moved->us),
+                   xf_number_show_size(wire, sizeof(wire), moved->stats.bytes_wire),
+                   s->o->verify ? ", verified" : "", m->disks[i].path);
+    }
+    json_object_object_add(o, "guest", xf_json_text(m->name));
+    json_object_object_add(o, "host", xf_json_text(s->o->host));
+    json_object_object_add(o, "moved", json_object_new_boolean(!s->o->dry_run));
+    json_object_object_add(o, "disks", disks);
+    if (s->o->json)
+        puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
+    else if (!s->o->quiet)
+        printf(s->o->dry_run ? "%s can move to %s\n" : "%s is on %s now\n", m->name, s->o->host);
+    json_object_put(o);
+}
+
+/* Until this process ends. */
+static int lock_guest(struct source *s)
+{
+    int fd = xf_journal_lock(s->manifest.name, 0);
+
+    return fd >= 0
+               ? 0
+               : fail(s, fd, "'%s' is being moved already: %s", s->manifest.name, strerror(-fd));
+}
+
+static int run(struct source *s)
+{
+    int status = settle_broken(s), rc;
+
+    if (status != XF_GO_ON)
+        return status;
+    rc = xf_config_load(&s->config, NULL, s->why);
+    rc = rc ?: look_here(s);
+    rc = rc ?: lock_guest(s);
+    rc = rc ?: start_there(s);
+    rc = rc ?: send_manifest(s);
+    rc = rc ?: receive_ready(s);
+    if (rc || s->o->dry_run) {
+        if (!rc)
+            show(s);
+        return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
+    }
+    rc = XF_FAULT(off_source_ready) ?: open_port(s);
+    for (s->disk = 0; s->disk < s->manifest.disks_n && !rc; s->disk++)
+        rc = send_disk(s);
+    xf_live_end(&s->live);
+    if (s->link)
+        xf_ports_close_whole(s->link);
+    s->link = NULL;
+    status = rc ? XF_EXIT_FAILED : give(s);
+    if (status == XF_EXIT_OK)
+        show(s);
+    return status;
+}
+
+static void end_there(struct source *s)
+{
+    xf_talk_fini(&s->talk);
+    if (s->ssh > 0)
+        waitpid(s->ssh, NULL, 0);
+}
+
+int xf_move_off_source(const struct xf_move_off_options *o)
+{
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    struct source *s = calloc(1, sizeof(*s));
+    int status = XF_EXIT_FAILED;
+
+    if (!s)
+        return status;
+    s->o = o;
+    s->talk = (struct xf_talk){.in = -1, .out = -1};
+    s->reach = (struct xf_reach){
+        .ssh = o->ssh ? o->ssh : XF_REACH_SSH, .host = o->host, .limit_s = XF_REACH_LIMIT_S};
+    gethostname(s->host, sizeof(s->host) - 1);
+    xf_live_init(&s->live);
+    signal(SIGPIPE, SIG_IGN);
+    for (unsigned i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+        signal(ending[i], on_signal);
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+    if (xf_reach_find(&s->reach, "xl-fast-disks"))
+        fail(s, -ENOENT, "xl-fast-disks is in a folder that cannot be named to another host");
+    else
+        status = run(s);
+    xf_live_end(&s->live);
+    end_there(s);
+    if (status && status != XF_EXIT_USAGE)
+        fprintf(stderr, "xl-fast move-off: %s\n", s->why[0] ? s->why : "it has failed");
+    xf_manifest_fini(&s->manifest);
+    free(s);
+    return status;
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Target of a guest that is shut off: makes its volumes, receives its disks, gives them their
+ * names. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "domains.h"
+#include "fault_points.h"
+#include "journal.h"
+#include "move_off.h"
+#include "settle.h"
+#include "talk.h"
+#include "transport/disk/disk_copy.h"
+#include "volume.h"
+#include "xl-plugin/cli/exits.h"
+#include "xl-plugin/plugin/config.h"
+#include "xl-plugin/plugin/ports.h"
+
+/* An earlier try, whose source has gone, takes its time to remove what it made. */
+#define LOCK_WAIT_MS 30000u
+
+struct target {
+    struct xf_talk talk;
+    struct xf_manifest manifest;
+    char host[256]; /* the source's */
+    bool overwrite, dry_run;
+    bool noted;                         /* the journal says incoming */
+    bool zeros[XF_MANIFEST_DISKS_MAX];  /* the volume reads as zeros all over */
+    bool landed[XF_MANIFEST_DISKS_MAX]; /* all of it is there */
+    struct xf_link *link;
+    char why[XF_TALK_WHY_BYTES];
+};
+
+_Static_assert(XF_TALK_WHY_BYTES >= XF_MANIFEST_WHY_BYTES && XF_TALK_WHY_BYTES >= XF_DISK_ERR_BYTES,
+               "one line serves all");
+
+__attribute__((format(printf, 3, 4))) static int fail(struct target *t, int rc, const char *format,
+                                                      ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(t->why, sizeof(t->why), format, ap);
+    va_end(ap);
+    return rc;
+}
+
+static void tell_failed(struct target *t)
+{
+    struct json_object *message = json_object_new_object();
+
+    json_object_object_add(message, "kind", json_object_new_string("failed"));
+    json_object_object_add(message, "reason", json_object_new_string(t->why));
+    if (xf_talk_send(&t->talk, message)) {
+        /* It has gone, and needs no reason. */
+    }
+}
+
+/* ---- what is asked for --------------------------------------------------------------------- */
+
+static int receive_manifest(struct target *t)
+{
+    struct json_object *message, *guest = NULL;
+    int rc = xf_talk_receive(&t->talk, "manifest", XF_MOVE_OFF_LIMIT_MS, &message, t->why);
+
+    if (rc)
+        return rc;
+    t->overwrite = xf_talk_flag(message, "overwrite");
+    t->dry_run = xf_talk_flag(message, "dry_run");
+    snprintf(t->host, sizeof(t->host), "%s", xf_talk_text(message, "host"));
+    json_object_object_get_ex(message, "guest", &guest);
+    rc = xf_manifest_read(&t->manifest, guest, t->why);
+    json_object_put(message);
+    return rc;
+}
+
+static int check_needs(struct target *t)
+{
+    for (unsigned i = 0; i < t->manifest.needs_n; i++) {
+        const struct xf_manifest_need *need = &t->manifest.needs[i];
+        struct stat st;
+
+        if (stat(need->path, &st))
+            return fail(t, -ENOENT, "%s is not there, and the guest needs it: copy it first",
+                        need->path);
+        if (need->bytes && (uint64_t)st.st_size != need->bytes)
+            return fail(t, -EINVAL, "%s has %llu bytes, and at the source %llu: it is another one",
+                        need->path, (unsigned long long)st.st_size,
+                        (unsigned long long)need->bytes);
+    }
+    return 0;
+}
+
+/* One that is neither a file nor a logical volume has to be there, as large. */
+static int check_device(struct target *t, const struct xf_manifest_disk *d)
+{
+    struct xf_manifest_disk there = {0};
+    int rc;
+
+    strcpy(there.path, d->path);
+    rc = xf_volume_look(&there, t->why);
+    if (rc)
+        return rc;
+    if (there.kind != XF_DISK_DEVICE || there.bytes != d->bytes)
+        return fail(t, -EINVAL, "disk %s: %s is not a device of %llu bytes as at the source",
+                    d->vdev, d->path, (unsigned long long)d->bytes);
+    return t->overwrite ? 0
+                        : fail(t, -EEXIST,
+                               "disk %s: %s is there: --overwrite writes over it, and "
+                               "what is on it is lost",
+                               d->vdev, d->path);
+}
+
+static int check_disks(struct target *t)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < t->manifest.disks_n && !rc; i++) {
+        const struct xf_manifest_disk *d = &t->manifest.disks[i];
+
+        if (d->kind == XF_DISK_DEVICE)
+            rc = check_device(t, d);
+        else if (xf_volume_is_there(d, XF_VOLUME_OWN))
+            rc = fail(t, -EEXIST, "disk %s: %s is there already", d->vdev, d->path);
+    }
+    return rc;
+}
+
+/* What an earlier try or an earlier stay of the same guest has left makes room. */
+static int take_over(struct target *t)
+{
+    struct xf_journal *j = calloc(1, sizeof(*j));
+    int rc = j ? xf_journal_read(t->manifest.name, j) : -ENOMEM;
+
+    if (rc)
+        rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
+    else if (j->state == XF_JOURNAL_LEAVING)
+        rc = fail(t, -EBUSY, "'%s' is itself on its way from here to %s: xl-fast disks",
+                  t->manifest.name, j->host);
+    for (unsigned i = 0; !rc && !t->dry_run && i < j->manifest.disks_n; i++) {
+        const struct xf_manifest_disk *d = &j->manifest.disks[i];
+
+        if (j->state == XF_JOURNAL_INCOMING || j->state == XF_JOURNAL_LEFT)
+            rc = xf_volume_remove(d, XF_VOLUME_INCOMING, t->why);
+        if (!rc && j->state == XF_JOURNAL_LEFT)
+            rc = xf_volume_remove(d, XF_VOLUME_LEFT, t->why);
+    }
+    if (!rc && !t->dry_run && j->state == XF_JOURNAL_LEFT)
+        xf_settle_forget_config(&j->manifest);
+    if (j)
+        xf_manifest_fini(&j->manifest);
+    free(j);
+    return rc;
+}
+
+static int check_all(struct target *t)
+{
+    const struct xf_manifest *m = &t->manifest;
+    int rc = xf_domains_check(m, t->why);
+
+    if (!rc && !access(m->config, F_OK))
+        rc = fail(t, -EEXIST, "%s is there already", m->config);
+    rc = rc ?: check_needs(t);
+    rc = rc ?: check_disks(t);
+    return rc ?: take_over(t);
+}
+
+/* ---- the volumes --------------------------------------------------------------------------- */
+
+static int make_volumes(struct target *t)
+{
+    const struct xf_manifest *m = &t->manifest;
+    int rc = xf_journal_write(XF_JOURNAL_INCOMING, t->host, m);
+
+    if (rc)
+        return fail(t, rc, "the journal cannot be written: %s", strerror(-rc));
+    t->noted = true;
+    rc = XF_FAULT(off_target_incoming);
+    for (unsigned i = 0; i < m->disks_n && !rc; i++)
+        if (m->disks[i].kind != XF_DISK_DEVICE)
+            rc = xf_volume_make(&m->disks[i], XF_VOLUME_INCOMING, &t->zeros[i], t->why);
+    return rc;
+}
+
+/* All that was made; nothing of it has got its own name. */
+static void remove_volumes(struct target *t)
+{
+    char why[XF_MANIFEST_WHY_BYTES];
+    int rc = 0;
+
+    for (unsigned i = 0; i < t->manifest.disks_n; i++)
+        rc |= xf_volume_remove(&t->manifest.disks[i], XF_VOLUME_INCOMING, why);
+    if (!rc) /* else `xl-fast disks` still names it */
+        xf_journal_remove(t->manifest.name);
+    t->noted = false;
+}
+
+static int open_port(struct target *t)
+{
+    struct xf_config config;
+    int rc = xf_config_load(&config, NULL, t->why);
+
+    return rc ?: xf_ports_open(&t->link, &config, t->why);
+}
+
+static int tell_ready(struct target *t)
+{
+    struct json_object *message = json_object_new_object(), *zeros = json_object_new_array();
+
+    for (unsigned i = 0; i < t->manifest.disks_n; i++)
+        json_object_array_add(zeros, json_object_new_boolean(t->zeros[i]));
+    json_object_object_add(message, "kind", json_object_new_string("ready"));
+    json_object_object_add(message, "zeros", zeros);
+    int rc = xf_talk_send(&t->talk, message);
+
+    return rc ? fail(t, rc, "the source has gone") : 0;
+}
+
+/* ---- a disk -------------------------------------------------------------------------------- */
+
+/* The source says nothing meanwhile but that it has failed. */
+static int look(void *arg)
+{
+    const struct target *t = arg;
+
+    return xf_talk_pending(&t->talk) ? -ECONNABORTED : 0;
+}
+
+static void on_landed(void *arg, const struct xf_stats *stats)
+{
+    (void)arg;
+    (void)stats;
+}
+
+static bool was_seen(void *arg)
+{
+    const struct target *t = arg;
+
+    return xf_talk_pending(&t->talk);
+}
+
+static int receive_pages(struct target *t, unsigned i, struct xf_disk *disk,
+                         const struct xf_offer *offer)
+{
+    const struct xf_disk_copy copy = {
+        .link = t->link,
+        .threads = xf_ports_threads(),
+        .look = look,
+        .landed = on_landed,
+        .seen = was_seen,
+        .arg = t,
+    };
+    struct xf_disk_sink *sink;
+    int rc =
+        offer->page_count == disk->pages ? xf_disk_sink_new(&sink, disk, t->zeros[i]) : -EBADMSG;
+
+    if (rc)
+        return fail(t, rc, "disk %s: %s", t->manifest.disks[i].vdev, strerror(-rc));
+    rc = xf_disk_copy_receive(&copy, sink, offer, t->why);
+    xf_disk_sink_free(sink);
+    return rc;
+}
+
+static int receive_disk(struct target *t, unsigned i)
+{
+    char path[XF_VOLUME_PATH_BYTES], why[XF_TALK_WHY_BYTES];
+    uint8_t wire[XF_OFFER_BYTES];
+    struct xf_offer offer;
+    struct xf_disk disk;
+    int rc = xf_talk_receive_bytes(&t->talk, wire, sizeof(wire), XF_MOVE_OFF_LIMIT_MS, t->why);
+
+    rc = rc ?: xf_offer_decode(&offer, wire, sizeof(wire), t->why);
+    explicit_bzero(wire, sizeof(wire));
+    if (rc)
+        return rc;
+    xf_volume_path(&t->manifest.disks[i], XF_VOLUME_INCOMING, path);
+    rc = xf_disk_open(&disk, path, XF_DISK_WRITE, t->why);
+    if (!rc) {
+        rc = receive_pages(t, i, &disk, &offer);
+        xf_disk_close(&disk);
+    }
+    xf_offer_wipe(&offer);
+    /* What the source has to say of it counts for more. */
+    if (rc && xf_talk_hear(&t->talk, "seen", 1000, why) != -ETIMEDOUT)
+        strcpy(t->why, why);
+    rc = rc ?: xf_talk_hear(&t->talk, "seen", XF_MOVE_OFF_LIMIT_MS, t->why);
+    rc = rc ?: XF_FAULT(off_target_landed);
+    t->landed[i] = !rc;
+    if (!rc && xf_talk_say(&t->talk, "landed"))
+        rc = fail(t, -EPIPE, "the source has gone");
+    return rc;
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+/* With the journal's word the guest is this host's. */
+static int commit(struct target *t)
+{
+    const struct xf_manifest *m = &t->manifest;
+    int rc = XF_FAULT(off_target_commit) ?: xf_domains_check(m, t->why);
+
+    for (unsigned i = 0; i < m->disks_n && !rc; i++)
+        if (!t->landed[i])
+            rc = fail(t, -EINVAL, "disk %s has not arrived", m->disks[i].vdev);
+    if (!rc && !access(m->config, F_OK))
+        rc = fail(t, -EEXIST, "%s is there already", m->config);
+    if (rc)
+        return rc;
+    rc = xf_journal_write(XF_JOURNAL_HERE, t->host, m);
+    if (rc)
+        return fail(t, rc, "the journal cannot be written: %s", strerror(-rc));
+    rc = XF_FAULT(off_target_here) ?: xf_settle_here(m, t->why);
+    rc = rc ?: XF_FAULT(off_target_settled);
+    if (rc) {
+        xf_settle_back(m);
+        xf_journal_write(XF_JOURNAL_INCOMING, t->host, m);
+        return rc;
+    }
+    t->noted = false;
+    return xf_talk_say(&t->talk, "done");
+}
+
+static int serve(struct target *t)
+{
+    struct json_object *message = NULL;
+    int rc = 0;
+
+    for (;;) {
+        rc = xf_talk_receive(&t->talk, NULL, XF_MOVE_OFF_LIMIT_MS, &message, t->why);
+        if (rc)
+            return rc;
+        bool last = !strcmp(xf_talk_text(message, "kind"), "commit");
+        unsigned long long i = xf_talk_number(message, "disk");
+
+        if (last)
+            rc = commit(t);
+        else if (strcmp(xf_talk_text(message, "kind"), "offer") != 0 || i >= t->manifest.disks_n)
+            rc = fail(t, -EPROTO,
+                      "what the source asks for is not known: install the same xl-fast "
+                      "at both ends");
+        else
+            rc = receive_disk(t, (unsigned)i);
+        json_object_put(message);
+        if (rc || last)
+            return rc;
+    }
+}
+
+/* Until this process ends. */
+static int lock_guest(struct target *t)
+{
+    int fd = xf_journal_lock(t->manifest.name, LOCK_WAIT_MS);
+
+    return fd >= 0
+               ? 0
+               : fail(t, fd, "'%s' is being moved already: %s", t->manifest.name, strerror(-fd));
+}
+
+static int run(struct target *t)
+{
+    int rc = receive_manifest(t);
+
+    if (!rc)
+        rc = lock_guest(t);
+    rc = rc ?: check_all(t);
+    if (t->dry_run)
+        return rc ?: tell_ready(t);
+    rc = rc ?: make_volumes(t);
+    rc = rc ?: XF_FAULT(off_target_made);
+    rc = rc ?: open_port(t);
+    rc = rc ?: tell_ready(t);
+    return rc ?: serve(t);
+}
+
+int xf_move_off_target(int in, int out)
+{
+    struct target *t = calloc(1, sizeof(*t));
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* ssh's end shows in the talk */
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+    if (!t || xf_talk_init(&t->talk, in, dup(out), "the source"))
+        return XF_EXIT_FAILED;
+    dup2(STDERR_FILENO, out); /* stdout is the talk's alone */
+    int rc = run(t);
+
+    if (rc && !t->why[0])
+        fail(t, rc, "%s", strerror(-rc));
+    if (rc)
+        tell_failed(t);
+    if (t->link)
+        xf_ports_close_whole(t->link);
+    if (t->noted)
+        remove_volumes(t);
+    xf_talk_fini(&t->talk);
+    xf_manifest_fini(&t->manifest);
+    free(t);
+    return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
+}
