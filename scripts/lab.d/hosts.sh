@@ -4,7 +4,9 @@
 # plus a temporary overlay, so every `up` after a `down` begins with a clean host.
 
 LAB_MEMORY=${LAB_MEMORY:-3072}
-LAB_BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-420}
+# Machines differ by a factor of five, and other work may be on them: as long as a host moves it is slow, not dead.
+LAB_BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-1200}
+LAB_BOOT_STILL=${LAB_BOOT_STILL:-240}
 
 # This emulator's AVX and XSAVE lose vector registers across context switches, silently; with SMAP a PV
 # dom0 dies at its first IRET; MWAIT raises #GP; RDTSCP in a PVH guest fails Xen's instruction length
@@ -176,20 +178,63 @@ write_ssh_config() {
     } >"$LAB_DIR/ssh_config"
 }
 
+# Seconds of CPU time that a process has used.
+cpu_seconds() { # PID
+    local stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    # shellcheck disable=SC2086  # words; those after the name begin with the state
+    set -- ${stat##*) }
+    echo $(((${12} + ${13}) / $(getconf CLK_TCK)))
+}
+
+# Until it answers, for LAB_BOOT_TIMEOUT seconds; less if for LAB_BOOT_STILL seconds its console says nothing and its QEMU
+# uses no CPU.
 wait_host() {
-    local host=$1 began=$SECONDS
+    local host=$1 pid cpu=0 size=0 began=$SECONDS now cpu_was=0 size_was=-1 cpu_said=0 moved=$SECONDS said=$SECONDS
     until grep -aq lab-ready "$LAB_DIR/$host.log" 2>/dev/null; do
-        host_pid "$host" >/dev/null || boot_failed "$host" "QEMU ended"
-        [ $((SECONDS - began)) -lt "$LAB_BOOT_TIMEOUT" ] || boot_failed "$host" "no answer in $LAB_BOOT_TIMEOUT s"
+        if ! pid=$(host_pid "$host") || ! cpu=$(cpu_seconds "$pid"); then
+            boot_failed "$host" "QEMU ended"
+        fi
+        size=$(stat -c %s "$LAB_DIR/$host.log" 2>/dev/null) || size=0
+        now=$SECONDS
+        [ "$size" = "$size_was" ] || { said=$now cpu_said=$cpu; }
+        [ "$size $cpu" = "$size_was $cpu_was" ] || moved=$now
+        size_was=$size cpu_was=$cpu
+        if [ $((now - began)) -ge "$LAB_BOOT_TIMEOUT" ] || [ $((now - moved)) -ge "$LAB_BOOT_STILL" ]; then
+            boot_failed "$host" "no answer in $((now - began)) s; QEMU has used $cpu s of CPU, $((cpu - cpu_said)) of them in the \
+$((now - said)) s since the console's last word"
+        fi
         sleep 1
     done
     ssh_connect "$host" 90 || ssh_connect "$host" 90 || boot_failed "$host" "no ssh"
     say "host $host is ready ($((SECONDS - began)) s of waiting)"
 }
 
+# With where its CPUs are, three times: a kernel that hangs is at one place.
 boot_failed() {
+    local i
     tail -n 40 "$LAB_DIR/$1.log" "$LAB_DIR/$1.qemu.log" >&2
+    for i in 1 2 3; do
+        ask_qemu "$1" 'info registers -a' | grep -aE '^(CPU#|[ER]IP=)' >&2 || break
+        sleep 1
+    done
     die "host $1 did not come up: $2"
+}
+
+# ask_qemu HOST COMMAND: of its monitor.
+ask_qemu() {
+    (cd "$LAB_DIR" && timeout 20 python3 - "$1.monitor" "$2" <<'END') 2>/dev/null
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.settimeout(3)
+s.sendall(sys.argv[2].encode() + b"\n")
+try:
+    while piece := s.recv(65536):
+        sys.stdout.write(piece.decode("latin-1").replace("\r", ""))
+except TimeoutError:
+    pass
+END
 }
 
 lab_down() {
