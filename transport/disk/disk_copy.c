@@ -11,12 +11,12 @@
 #include "transport/source.h"
 #include "transport/target.h"
 
-/* Steps between two looks at what others have to say. */
+/* Busy steps between two looks at what others have to say. */
 #define LOOK_EVERY 1024u
 
-static bool is_time(unsigned *steps)
+static bool is_time(unsigned *steps, bool was_idle)
 {
-    return ++*steps % LOOK_EVERY == 0;
+    return was_idle || ++*steps % LOOK_EVERY == 0;
 }
 
 /* After a step; pages are on their way all along. */
@@ -56,7 +56,7 @@ int xf_disk_copy_send(const struct xf_disk_copy *c, struct xf_disk_source *disk,
     if (rc)
         return xf_disk_fail(err, rc, "no session: %s", strerror(-rc));
     while ((rc = xf_source_step(source, xf_now_us())) == 0) {
-        if (!why && c->look && is_time(&steps) && (why = c->look(c->arg)))
+        if (!why && c->look && is_time(&steps, xf_source_idle(source)) && (why = c->look(c->arg)))
             xf_source_abort(source, "the copy was ended");
         nap(&idle, xf_source_idle(source));
     }
@@ -80,7 +80,7 @@ static int step_until_seen(const struct xf_disk_copy *c, struct xf_target *targe
         if (rc == XF_SESSION_DONE && !landed)
             c->landed(c->arg, xf_target_stats(target));
         landed = landed || rc == XF_SESSION_DONE;
-        if (is_time(&steps)) {
+        if (is_time(&steps, xf_target_idle(target))) {
             if (landed && c->seen(c->arg))
                 return 0;
             if (!why && c->look && (why = c->look(c->arg)))

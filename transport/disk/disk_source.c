@@ -38,6 +38,7 @@ struct lane {
 struct xf_disk_source {
     const struct xf_disk *disk;
     bool skip_holes;
+    const uint64_t *only;           /* pages, or NULL: all */
     struct xf_disk_writers writers; /* none: take is NULL */
     uint64_t *wanted;               /* pages of this round */
     struct lane *lanes;
@@ -242,7 +243,9 @@ static int source_start(void *ctx, uint64_t *present, uint64_t *known)
     struct xf_disk_source *s = ctx;
 
     (void)known;
-    if (!s->skip_holes || s->disk->device || find_data(s))
+    if (s->only)
+        memcpy(s->wanted, s->only, xf_bitmap_words(s->disk->pages) * sizeof(s->only[0]));
+    else if (!s->skip_holes || s->disk->device || find_data(s))
         xf_bitmap_set_range(s->wanted, 0, s->disk->pages);
     memcpy(present, s->wanted, xf_bitmap_words(s->disk->pages) * sizeof(present[0]));
     return 0;
@@ -370,6 +373,11 @@ int xf_disk_source_new(struct xf_disk_source **out, const struct xf_disk *disk, 
 void xf_disk_source_written(struct xf_disk_source *s, const struct xf_disk_writers *writers)
 {
     s->writers = *writers;
+}
+
+void xf_disk_source_only(struct xf_disk_source *s, const uint64_t *pages)
+{
+    s->only = pages;
 }
 
 void xf_disk_source_free(struct xf_disk_source *s)

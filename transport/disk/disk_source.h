@@ -32,6 +32,9 @@ struct xf_disk_writers {
 int xf_disk_source_new(struct xf_disk_source **out, const struct xf_disk *disk, bool skip_holes);
 /* Before the session. From now on they are noted: what was written before is in what is read. */
 void xf_disk_source_written(struct xf_disk_source *s, const struct xf_disk_writers *writers);
+/* Before the session: of the disk only these pages are sent, for the target has the others. The
+   bitmap stays the caller's, and outlives the source. */
+void xf_disk_source_only(struct xf_disk_source *s, const uint64_t *pages);
 void xf_disk_source_free(struct xf_disk_source *s);
 
 struct xf_guest_source xf_disk_source_guest(struct xf_disk_source *s);

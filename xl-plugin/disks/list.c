@@ -94,8 +94,10 @@ static int drop_volumes(const struct xf_journal *j, char why[XF_MANIFEST_WHY_BYT
 {
     int rc = 0;
 
+    /* Both names: a move that was to come back may have begun to take over what was left. */
     for (unsigned i = 0; i < j->manifest.disks_n && !rc; i++)
-        rc = xf_volume_remove(&j->manifest.disks[i], name_in(j->state), why);
+        rc = xf_volume_remove(&j->manifest.disks[i], XF_VOLUME_INCOMING, why)
+                 ?: xf_volume_remove(&j->manifest.disks[i], XF_VOLUME_LEFT, why);
     if (!rc && j->state == XF_JOURNAL_LEFT)
         xf_settle_forget_config(&j->manifest);
     if (!rc && (rc = xf_journal_remove(j->manifest.name)))

@@ -6,8 +6,11 @@
  *     source                                     target
  *       |  the guest is off, its disks are no one's
  *       | -- manifest (guest, overwrite) -------> |  nothing of the guest is there; journal:
- *       |                                         |  incoming; makes volumes, opens its port
- *       | <------------------ ready (zeros) ----- |
+ *       |                                         |  incoming; makes volumes, or takes those
+ *       |                                         |  that an earlier move left; opens its port
+ *       | <------------- ready (zeros, old) ----- |
+ *       | -- compare (disk, seed) --------------> |  of each old one:
+ *       | <- hashes (units), then them, again --- |
  *       | -- offer (disk), then XF_OFFER_BYTES -> |  of each disk:
  *       | <====== the disk, port to port =======> |
  *       | -- seen ------------------------------> |
@@ -18,8 +21,9 @@
  *       | <----------------------------- done --- |  the configuration is put in place
  *       |  disks put aside; journal: left         |
  *
- * At each moment at most one host has a configuration that the guest can be started with. Until
- * "commit" the target removes all again when it hears no more. When the source does not hear of
+ * At each moment at most one host has a configuration that the guest can be started with. When the
+ * target hears no more before "commit", it keeps what has come of the disks, for the next try; of
+ * one of which nothing has come, nothing stays. When the source does not hear of
  * what became of "commit", it asks the target's journal.
  */
 #ifndef XF_DISKS_MOVE_OFF_H

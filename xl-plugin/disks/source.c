@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,8 +24,10 @@
 #include "settle.h"
 #include "source_config.h"
 #include "talk.h"
+#include "transport/base/bitmap.h"
 #include "transport/base/clock.h"
 #include "transport/disk/disk_copy.h"
+#include "transport/disk/disk_units.h"
 #include "volume.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/cli/json_text.h"
@@ -43,6 +46,7 @@
 struct moved {
     uint64_t stamp; /* before it was read */
     uint64_t us;
+    uint64_t bytes_same; /* that were there */
     struct xf_stats stats;
 };
 
@@ -55,7 +59,8 @@ struct source {
     struct xf_link *link;
     struct xf_live live;
     pid_t ssh;
-    bool zeros[XF_MANIFEST_DISKS_MAX];
+    bool zeros[XF_MANIFEST_DISKS_MAX]; /* at the target it reads as zeros all over */
+    bool old[XF_MANIFEST_DISKS_MAX];   /* the target has an older copy of it */
     struct moved moved[XF_MANIFEST_DISKS_MAX];
     unsigned disk; /* that is under way */
     uint64_t began_us;
@@ -138,17 +143,25 @@ static int send_manifest(struct source *s)
     return rc ? xf_talk_hear(&s->talk, NULL, BLAME_LIMIT_MS, s->why) ?: rc : 0;
 }
 
+static void take_flags(struct json_object *message, const char *key, bool *flags, unsigned n)
+{
+    struct json_object *list;
+
+    if (json_object_object_get_ex(message, key, &list) &&
+        json_object_is_type(list, json_type_array))
+        for (unsigned i = 0; i < n; i++)
+            flags[i] = json_object_get_boolean(json_object_array_get_idx(list, i));
+}
+
 static int receive_ready(struct source *s)
 {
-    struct json_object *message, *zeros;
+    struct json_object *message;
     int rc = xf_talk_receive(&s->talk, "ready", XF_MOVE_OFF_LIMIT_MS, &message, s->why);
 
     if (rc)
         return rc;
-    if (json_object_object_get_ex(message, "zeros", &zeros) &&
-        json_object_is_type(zeros, json_type_array))
-        for (unsigned i = 0; i < s->manifest.disks_n; i++)
-            s->zeros[i] = json_object_get_boolean(json_object_array_get_idx(zeros, i));
+    take_flags(message, "zeros", s->zeros, s->manifest.disks_n);
+    take_flags(message, "old", s->old, s->manifest.disks_n);
     json_object_put(message);
     return 0;
 }
@@ -215,7 +228,75 @@ static int send_offer(struct source *s, const struct xf_disk *disk, struct xf_of
     return rc ? fail(s, rc, "%s has gone", s->o->host) : 0;
 }
 
-static int send_pages(struct source *s, struct xf_disk *disk)
+/* Sets the bits of what differs. */
+static int compare_batch(struct source *s, const struct xf_disk *disk, uint64_t seed, uint64_t at,
+                         uint64_t n, uint8_t hashes[2][XF_DISK_UNITS_BATCH * XF_HASH_BYTES],
+                         uint64_t *pages)
+{
+    struct json_object *message;
+    int rc = xf_disk_hash_units(disk, seed, at, n, hashes[0]);
+
+    if (rc)
+        return fail(s, rc, "%s: %s", s->manifest.disks[s->disk].path, strerror(-rc));
+    rc = xf_talk_receive(&s->talk, "hashes", XF_MOVE_OFF_LIMIT_MS, &message, s->why);
+    if (!rc && xf_talk_number(message, "units") != n)
+        rc = fail(s, -EBADMSG, "%s compares another disk", s->o->host);
+    json_object_put(message);
+    rc = rc
+             ?: xf_talk_receive_bytes(&s->talk, hashes[1], n * XF_HASH_BYTES, XF_MOVE_OFF_LIMIT_MS,
+                                      s->why);
+    for (uint64_t i = 0; i < n && !rc; i++) {
+        uint64_t first = (at + i) * XF_DISK_UNIT_PAGES, left = disk->pages - first;
+
+        if (memcmp(hashes[0] + i * XF_HASH_BYTES, hashes[1] + i * XF_HASH_BYTES, XF_HASH_BYTES) !=
+            0)
+            xf_bitmap_set_range(pages, first,
+                                left < XF_DISK_UNIT_PAGES ? left : XF_DISK_UNIT_PAGES);
+    }
+    return rc;
+}
+
+static void show_compare(struct source *s, uint64_t done, uint64_t all)
+{
+    const struct xf_live_now now = {.phase = "compare",
+                                    .pages = all,
+                                    .pages_total = all,
+                                    .pages_done = done,
+                                    .done_known = true};
+
+    if (!s->o->quiet && !s->o->json)
+        xf_live_show(&s->live, &now);
+}
+
+/* Of an older copy only what differs is sent: its pages. Both ends read their disk meanwhile. */
+static int compare(struct source *s, const struct xf_disk *disk, uint64_t *pages)
+{
+    const uint64_t units = xf_disk_units(disk);
+    struct json_object *message = json_object_new_object();
+    uint8_t(*hashes)[XF_DISK_UNITS_BATCH * XF_HASH_BYTES] = malloc(2 * sizeof(*hashes));
+    uint64_t seed = 0;
+    int rc = hashes && getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? 0 : -ENOMEM;
+
+    seed >>= 1; /* JSON's numbers have a sign */
+    json_object_object_add(message, "kind", json_object_new_string("compare"));
+    json_object_object_add(message, "disk", json_object_new_int((int)s->disk));
+    json_object_object_add(message, "seed", json_object_new_uint64(seed));
+    if (rc)
+        json_object_put(message);
+    else
+        rc = xf_talk_send(&s->talk, message);
+    if (rc)
+        fail(s, rc, "%s", strerror(-rc));
+    for (uint64_t at = 0, n; at < units && !rc; at += n) {
+        n = units - at < XF_DISK_UNITS_BATCH ? units - at : XF_DISK_UNITS_BATCH;
+        rc = compare_batch(s, disk, seed, at, n, hashes, pages);
+        show_compare(s, at + n, units);
+    }
+    free(hashes);
+    return rc;
+}
+
+static int send_pages(struct source *s, struct xf_disk *disk, const uint64_t *only)
 {
     const struct xf_disk_copy copy = {
         .link = s->link,
@@ -234,6 +315,7 @@ static int send_pages(struct source *s, struct xf_disk *disk)
 
     if (rc)
         return fail(s, rc, "%s", strerror(-rc));
+    xf_disk_source_only(source, only);
     rc = send_offer(s, disk, &offer);
     if (!rc) {
         rc = xf_disk_copy_send(&copy, source, &offer, &s->moved[s->disk].stats, s->why);
@@ -246,17 +328,31 @@ static int send_pages(struct source *s, struct xf_disk *disk)
     return rc;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int send_disk(struct source *s)
 {
     struct moved *m = &s->moved[s->disk];
     const char *path = s->manifest.disks[s->disk].path;
+    uint64_t *only = NULL;
     struct xf_disk disk;
     int rc = xf_disk_open(&disk, path, XF_DISK_READ, s->why);
 
     if (rc)
         return rc;
     s->began_us = xf_now_us();
-    rc = send_pages(s, &disk);
+    if (s->old[s->disk]) {
+        only = calloc(xf_bitmap_words(disk.pages), sizeof(*only));
+        rc = only ? compare(s, &disk, only) : fail(s, -ENOMEM, "%s", strerror(ENOMEM));
+        if (!rc)
+            m->bytes_same =
+                disk.bytes - min_u64(disk.bytes, xf_bitmap_count(only, disk.pages) * XF_PAGE_BYTES);
+    }
+    rc = rc ?: send_pages(s, &disk, only);
+    free(only);
     xf_disk_close(&disk);
     rc = rc ?: xf_talk_say(&s->talk, "seen") ? fail(s, -EPIPE, "%s has gone", s->o->host) : 0;
     rc = rc ?: xf_talk_hear(&s->talk, "landed", XF_MOVE_OFF_LIMIT_MS, s->why);
@@ -448,7 +544,7 @@ static void show(struct source *s)
 {
     const struct xf_manifest *m = &s->manifest;
     struct json_object *o = json_object_new_object(), *disks = json_object_new_array();
-    char size[32], took[32], wire[32];
+    char size[32], took[32], wire[32], same[32];
 
     for (unsigned i = 0; i < m->disks_n; i++) {
         const struct moved *moved = &s->moved[i];
@@ -461,6 +557,7 @@ static void show(struct source *s)
             json_object_object_add(disk, "us", json_object_new_uint64(moved->us));
             json_object_object_add(disk, "bytes_wire",
                                    json_object_new_uint64(moved->stats.bytes_wire));
+            json_object_object_add(disk, "bytes_same", json_object_new_uint64(moved->bytes_same));
             json_object_object_add(disk, "verified", json_object_new_boolean(s->o->verify));
         }
         json_object_array_add(disks, disk);
@@ -468,10 +565,13 @@ static void show(struct source *s)
             printf("%-6s %s  %s\n", m->disks[i].vdev,
                    xf_number_show_size(size, sizeof(size), m->disks[i].bytes), m->disks[i].path);
         else if (!s->o->json && !s->o->quiet)
-            printf("%-6s %s in %s, %s over the link%s  %s\n", m->disks[i].vdev,
+            printf("%-6s %s in %s, %s over the link%s%s%s  %s\n", m->disks[i].vdev,
                    xf_number_show_size(size, sizeof(size), m->disks[i].bytes),
                    xf_live_time(took, sizeof(took), moved->us),
                    xf_number_show_size(wire, sizeof(wire), moved->stats.bytes_wire),
+                   moved->bytes_same ? ", there were " : "",
+                   moved->bytes_same ? xf_number_show_size(same, sizeof(same), moved->bytes_same)
+                                     : "",
                    s->o->verify ? ", verified" : "", m->disks[i].path);
     }
     json_object_object_add(o, "guest", xf_json_text(m->name));

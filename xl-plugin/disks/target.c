@@ -21,6 +21,7 @@
 #include "settle.h"
 #include "talk.h"
 #include "transport/disk/disk_copy.h"
+#include "transport/disk/disk_units.h"
 #include "volume.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/plugin/config.h"
@@ -35,7 +36,9 @@ struct target {
     char host[256]; /* the source's */
     bool overwrite, dry_run;
     bool noted;                         /* the journal says incoming */
+    bool begun;                         /* pages have come */
     bool zeros[XF_MANIFEST_DISKS_MAX];  /* the volume reads as zeros all over */
+    bool old[XF_MANIFEST_DISKS_MAX];    /* the volume has an older copy of the disk */
     bool landed[XF_MANIFEST_DISKS_MAX]; /* all of it is there */
     struct xf_link *link;
     char why[XF_TALK_WHY_BYTES];
@@ -136,7 +139,38 @@ static int check_disks(struct target *t)
     return rc;
 }
 
-/* What an earlier try or an earlier stay of the same guest has left makes room. */
+static bool is_same(const struct xf_manifest_disk *a, const struct xf_manifest_disk *b)
+{
+    return a->kind == b->kind && a->bytes == b->bytes && !strcmp(a->path, b->path) &&
+           !strcmp(a->vg, b->vg) && !strcmp(a->lv, b->lv) && !strcmp(a->pool, b->pool);
+}
+
+/* What is there of that disk gets the name of one that arrives; *old: there is something. */
+static int keep_volume(struct target *t, const struct xf_manifest_disk *d, bool *old)
+{
+    int rc = 0;
+
+    if (d->kind != XF_DISK_DEVICE && !xf_volume_is_there(d, XF_VOLUME_INCOMING) &&
+        xf_volume_is_there(d, XF_VOLUME_LEFT))
+        rc = xf_volume_rename(d, XF_VOLUME_LEFT, XF_VOLUME_INCOMING, t->why);
+    *old = !rc && xf_volume_is_there(d, XF_VOLUME_INCOMING);
+    return rc;
+}
+
+static int take_over_disk(struct target *t, const struct xf_manifest_disk *d)
+{
+    unsigned i = 0;
+
+    while (i < t->manifest.disks_n && !is_same(d, &t->manifest.disks[i]))
+        i++;
+    int rc = i < t->manifest.disks_n ? keep_volume(t, d, &t->old[i])
+                                     : xf_volume_remove(d, XF_VOLUME_INCOMING, t->why);
+
+    return rc ?: xf_volume_remove(d, XF_VOLUME_LEFT, t->why);
+}
+
+/* What an earlier try, or an earlier stay, of the same guest has left is what only changes come to;
+   or it makes room. */
 static int take_over(struct target *t)
 {
     struct xf_journal *j = calloc(1, sizeof(*j));
@@ -147,16 +181,12 @@ static int take_over(struct target *t)
     else if (j->state == XF_JOURNAL_LEAVING)
         rc = fail(t, -EBUSY, "'%s' is itself on its way from here to %s: xl-fast disks",
                   t->manifest.name, j->host);
-    for (unsigned i = 0; !rc && !t->dry_run && i < j->manifest.disks_n; i++) {
-        const struct xf_manifest_disk *d = &j->manifest.disks[i];
-
-        if (j->state == XF_JOURNAL_INCOMING || j->state == XF_JOURNAL_LEFT)
-            rc = xf_volume_remove(d, XF_VOLUME_INCOMING, t->why);
+    if (!rc && !t->dry_run && (j->state == XF_JOURNAL_INCOMING || j->state == XF_JOURNAL_LEFT)) {
+        for (unsigned i = 0; i < j->manifest.disks_n && !rc; i++)
+            rc = take_over_disk(t, &j->manifest.disks[i]);
         if (!rc && j->state == XF_JOURNAL_LEFT)
-            rc = xf_volume_remove(d, XF_VOLUME_LEFT, t->why);
+            xf_settle_forget_config(&j->manifest);
     }
-    if (!rc && !t->dry_run && j->state == XF_JOURNAL_LEFT)
-        xf_settle_forget_config(&j->manifest);
     if (j)
         xf_manifest_fini(&j->manifest);
     free(j);
@@ -187,7 +217,7 @@ static int make_volumes(struct target *t)
     t->noted = true;
     rc = XF_FAULT(off_target_incoming);
     for (unsigned i = 0; i < m->disks_n && !rc; i++)
-        if (m->disks[i].kind != XF_DISK_DEVICE)
+        if (m->disks[i].kind != XF_DISK_DEVICE && !t->old[i])
             rc = xf_volume_make(&m->disks[i], XF_VOLUME_INCOMING, &t->zeros[i], t->why);
     return rc;
 }
@@ -215,18 +245,61 @@ static int open_port(struct target *t)
 
 static int tell_ready(struct target *t)
 {
-    struct json_object *message = json_object_new_object(), *zeros = json_object_new_array();
+    struct json_object *message = json_object_new_object(), *zeros = json_object_new_array(),
+                       *old = json_object_new_array();
 
-    for (unsigned i = 0; i < t->manifest.disks_n; i++)
+    for (unsigned i = 0; i < t->manifest.disks_n; i++) {
         json_object_array_add(zeros, json_object_new_boolean(t->zeros[i]));
+        json_object_array_add(old, json_object_new_boolean(t->old[i]));
+    }
     json_object_object_add(message, "kind", json_object_new_string("ready"));
     json_object_object_add(message, "zeros", zeros);
+    json_object_object_add(message, "old", old);
     int rc = xf_talk_send(&t->talk, message);
 
     return rc ? fail(t, rc, "the source has gone") : 0;
 }
 
 /* ---- a disk -------------------------------------------------------------------------------- */
+
+static int send_hashes(struct target *t, const struct xf_disk *disk, uint64_t seed)
+{
+    const uint64_t units = xf_disk_units(disk);
+    uint8_t *hashes = malloc(XF_DISK_UNITS_BATCH * XF_HASH_BYTES);
+    int rc = hashes ? 0 : -ENOMEM;
+
+    for (uint64_t at = 0, n; at < units && !rc; at += n) {
+        struct json_object *message = json_object_new_object();
+
+        n = units - at < XF_DISK_UNITS_BATCH ? units - at : XF_DISK_UNITS_BATCH;
+        json_object_object_add(message, "kind", json_object_new_string("hashes"));
+        json_object_object_add(message, "units", json_object_new_uint64(n));
+        rc = xf_disk_hash_units(disk, seed, at, n, hashes);
+        if (rc)
+            json_object_put(message);
+        else
+            rc = xf_talk_send(&t->talk, message)
+                     ?: xf_talk_send_bytes(&t->talk, hashes, n * XF_HASH_BYTES);
+    }
+    free(hashes);
+    return rc;
+}
+
+/* The source is told what is there of the disk, and sends what is not. */
+static int compare_disk(struct target *t, unsigned i, uint64_t seed)
+{
+    char path[XF_VOLUME_PATH_BYTES];
+    struct xf_disk disk;
+
+    xf_volume_path(&t->manifest.disks[i], XF_VOLUME_INCOMING, path);
+    int rc = xf_disk_open(&disk, path, XF_DISK_READ, t->why);
+
+    if (rc)
+        return rc;
+    rc = send_hashes(t, &disk, seed);
+    xf_disk_close(&disk);
+    return rc ? fail(t, rc, "%s: %s", path, strerror(-rc)) : 0;
+}
 
 /* The source says nothing meanwhile but that it has failed. */
 static int look(void *arg)
@@ -285,6 +358,7 @@ static int receive_disk(struct target *t, unsigned i)
         return rc;
     xf_volume_path(&t->manifest.disks[i], XF_VOLUME_INCOMING, path);
     rc = xf_disk_open(&disk, path, XF_DISK_WRITE, t->why);
+    t->begun = true;
     if (!rc) {
         rc = receive_pages(t, i, &disk, &offer);
         xf_disk_close(&disk);
@@ -339,17 +413,20 @@ static int serve(struct target *t)
         rc = xf_talk_receive(&t->talk, NULL, XF_MOVE_OFF_LIMIT_MS, &message, t->why);
         if (rc)
             return rc;
-        bool last = !strcmp(xf_talk_text(message, "kind"), "commit");
+        const char *kind = xf_talk_text(message, "kind");
         unsigned long long i = xf_talk_number(message, "disk");
+        bool last = !strcmp(kind, "commit");
 
         if (last)
             rc = commit(t);
-        else if (strcmp(xf_talk_text(message, "kind"), "offer") != 0 || i >= t->manifest.disks_n)
-            rc = fail(t, -EPROTO,
-                      "what the source asks for is not known: install the same xl-fast "
-                      "at both ends");
-        else
+        else if (!strcmp(kind, "compare") && i < t->manifest.disks_n)
+            rc = compare_disk(t, (unsigned)i, xf_talk_number(message, "seed"));
+        else if (!strcmp(kind, "offer") && i < t->manifest.disks_n)
             rc = receive_disk(t, (unsigned)i);
+        else
+            rc = fail(
+                t, -EPROTO,
+                "what the source asks for is not known: install the same xl-fast at both ends");
         json_object_put(message);
         if (rc || last)
             return rc;
@@ -400,7 +477,7 @@ int xf_move_off_target(int in, int out)
         tell_failed(t);
     if (t->link)
         xf_ports_close_whole(t->link);
-    if (t->noted)
+    if (t->noted && !t->begun) /* what has come is there for the next try */
         remove_volumes(t);
     xf_talk_fini(&t->talk);
     xf_manifest_fini(&t->manifest);

@@ -48,7 +48,8 @@ const struct xf_command xf_command_move_off = {
     .about =
         "Moves a guest that is shut off to HOST: its disks, by the port as a migration goes, and\n"
         "CONFIG, its configuration. They have the same paths there. The disks here stay, as\n"
-        "*.xlfast-left; if the guest comes back, they make room for those that come.\n",
+        "*.xlfast-left; if the guest comes back, only what has changed since is sent. So it is\n"
+        "after a move that was broken off.\n",
     .options = move_off_rows,
     .done = "the guest is the other host's",
     .exits = XF_EXIT_BIT(XF_EXIT_CANNOT_TELL),

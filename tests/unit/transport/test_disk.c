@@ -15,6 +15,7 @@
 #include "transport/base/random.h"
 #include "transport/disk/disk_sink.h"
 #include "transport/disk/disk_source.h"
+#include "transport/disk/disk_units.h"
 
 #define LIMIT_US 600000000u
 #define CHUNK    ((uint64_t)XF_CHUNK_PAGES * XF_PAGE_BYTES)
@@ -456,6 +457,35 @@ static void what_differs_is_found(void **unused)
     end(&c);
 }
 
+/* Of two disks just the units that differ have other hashes, whatever the threads do. */
+static void units_that_differ_show(void **unused)
+{
+    enum { UNITS = 2 * CHUNK / (XF_DISK_UNIT_PAGES * XF_PAGE_BYTES) + 1 };
+    static uint8_t before[UNITS][XF_HASH_BYTES], after[UNITS][XF_HASH_BYTES];
+    const uint64_t unit_bytes = XF_DISK_UNIT_PAGES * XF_PAGE_BYTES;
+    char err[XF_DISK_ERR_BYTES], path[64];
+    struct xf_disk disk;
+
+    (void)unused;
+    snprintf(path, sizeof(path), "/dev/shm/xf-disk-%d", getpid());
+    fill(path, 2 * CHUNK + 1000, 1, false);
+    assert_int_equal(xf_disk_open(&disk, path, XF_DISK_WRITE, err), 0);
+    assert_int_equal(xf_disk_units(&disk), UNITS);
+    assert_int_equal(xf_disk_hash_units(&disk, 7, 0, UNITS, before[0]), 0);
+    assert_int_equal(pwrite(disk.fd, "!", 1, (off_t)(5 * unit_bytes - 1)), 1);
+    assert_int_equal(pwrite(disk.fd, "!", 1, (off_t)(2 * CHUNK + 999)), 1);
+    /* In two calls, which do not begin where a piece does. */
+    assert_int_equal(xf_disk_hash_units(&disk, 7, 0, 3, after[0]), 0);
+    assert_int_equal(xf_disk_hash_units(&disk, 7, 3, UNITS - 3, after[3]), 0);
+    for (unsigned i = 0; i < UNITS; i++)
+        assert_int_equal(memcmp(before[i], after[i], XF_HASH_BYTES) != 0, i == 4 || i == UNITS - 1);
+    assert_int_equal(xf_disk_hash_units(&disk, 8, 0, UNITS, after[0]), 0);
+    assert_memory_not_equal(before[0], after[0], XF_HASH_BYTES); /* another seed */
+    xf_disk_close(&disk);
+    assert_int_not_equal(xf_disk_hash_units(&disk, 7, 0, UNITS, after[0]), 0);
+    unlink(path);
+}
+
 static void what_is_no_disk_is_told(void **unused)
 {
     char err[XF_DISK_ERR_BYTES], path[64];
@@ -487,6 +517,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_ends_it),
         cmocka_unit_test(what_is_not_durable_is_not_complete),
         cmocka_unit_test(what_differs_is_found),
+        cmocka_unit_test(units_that_differ_show),
         cmocka_unit_test(what_is_no_disk_is_told),
     };
 
