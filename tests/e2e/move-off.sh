@@ -19,7 +19,7 @@ for host in A B; do
     mkdir "$shm/$host"
     ln -s "$shm/$host" "$work/$host"
 done
-trap 'net_down; rm -rf "$work" "$shm"' EXIT
+trap 'net_down; umount "$shm/B/files" 2>/dev/null; rm -rf "$work" "$shm"' EXIT
 net_up 9000 9000
 # at HOST COMMAND...: as if on that host, whose files are in $work/HOST.
 cat >"$work/at" <<AT
@@ -171,6 +171,23 @@ cp "$work/A/files/data.qcow2" "$work/data.whole"
 move A B
 if [ "$status" != 1 ] || ! grep -q "has a backing file" "$work/err"; then fail "a backing file is not refused"; fi
 cp "$work/data.qcow2" "$work/A/files/data.qcow2"
+
+# ---- the target is full: each disk by itself fits, both do not ----
+mount -t tmpfs -o size=17M xf-full "$shm/B/files" || fail "no tmpfs"
+cp "$work/A/files/cd.iso" "$work/B/files/"
+cp "$work/web.img" "$work/web.sparse"
+head -c 16M /dev/urandom >"$work/web.img"
+head -c 2000000 /dev/urandom >>"$work/A/files/data.qcow2"
+cp "$work/A/files/data.qcow2" "$work/data.qcow2"
+cp "$work/web.img" "$work/A/files/"
+move A B
+[ "$status" = 1 ] || fail "exit status $status"
+grep -q "No space left on device" "$work/err" || fail "the reason is not told"
+is_at A
+umount "$shm/B/files" || fail "it is in use"
+list B --drop web >/dev/null || fail "what has not arrived cannot be dropped"
+mv "$work/web.sparse" "$work/web.img"
+cp --sparse=always "$work/web.img" "$work/A/files/"
 
 # ---- a copy that was broken off goes on where it was ----
 disks=$(realpath "${XF_BUILD:-build}")/faults/xl-fast-disks

@@ -26,6 +26,7 @@
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/plugin/config.h"
 #include "xl-plugin/plugin/ports.h"
+#include "xl-plugin/recover/recover_reach.h"
 
 /* An earlier try, whose source has gone, takes its time to remove what it made. */
 #define LOCK_WAIT_MS 30000u
@@ -80,7 +81,10 @@ static int receive_manifest(struct target *t)
         return rc;
     t->overwrite = xf_talk_flag(message, "overwrite");
     t->dry_run = xf_talk_flag(message, "dry_run");
+    /* It is shown, and may be asked later. */
     snprintf(t->host, sizeof(t->host), "%s", xf_talk_text(message, "host"));
+    if (!xf_reach_host_ok(t->host))
+        strcpy(t->host, "?");
     json_object_object_get_ex(message, "guest", &guest);
     rc = xf_manifest_read(&t->manifest, guest, t->why);
     json_object_put(message);
@@ -135,6 +139,9 @@ static int check_disks(struct target *t)
             rc = check_device(t, d);
         else if (xf_volume_is_there(d, XF_VOLUME_OWN))
             rc = fail(t, -EEXIST, "disk %s: %s is there already", d->vdev, d->path);
+        else if (!xf_volume_is_there(d, XF_VOLUME_INCOMING) &&
+                 !xf_volume_is_there(d, XF_VOLUME_LEFT))
+            rc = xf_volume_check_room(d, t->why);
     }
     return rc;
 }

@@ -162,34 +162,57 @@ int xf_volume_sync_folder(const char *path)
 
 /* ---- making -------------------------------------------------------------------------------- */
 
-/* A sparse file of that size could be made on any disk; what is to come may fill it. */
-static int check_room(const struct xf_manifest_disk *d, const char *path,
-                      char why[XF_MANIFEST_WHY_BYTES])
+static int no_room(const struct xf_manifest_disk *d, const char *where, uint64_t free_bytes,
+                   char why[XF_MANIFEST_WHY_BYTES])
 {
-    char copy[XF_VOLUME_PATH_BYTES];
+    return fail(why, -ENOSPC, "disk %s: %s has %llu MiB free, and the disk has %llu", d->vdev,
+                where, (unsigned long long)(free_bytes >> 20),
+                (unsigned long long)(d->bytes >> 20));
+}
+
+/* A sparse file of that size could be made on any disk; what is to come may fill it. */
+static int check_room_of_folder(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES])
+{
+    char copy[XF_MANIFEST_PATH_BYTES], *folder;
     struct statvfs fs;
 
-    snprintf(copy, sizeof(copy), "%s", path);
-    if (statvfs(dirname(copy), &fs)) {
-        snprintf(copy, sizeof(copy), "%s", path);
-        return fail_errno(why, dirname(copy));
-    }
+    strcpy(copy, d->path);
+    folder = dirname(copy);
+    if (statvfs(folder, &fs))
+        return fail_errno(why, folder);
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 
-    if (d->bytes <= free_bytes)
-        return 0;
-    return fail(why, -ENOSPC, "%s: %llu MiB are free there, and the disk has %llu", path,
-                (unsigned long long)(free_bytes >> 20), (unsigned long long)(d->bytes >> 20));
+    return d->bytes <= free_bytes ? 0 : no_room(d, folder, free_bytes, why);
+}
+
+static int check_room_of_group(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES])
+{
+    char out[TOOL_OUT_BYTES], pool[sizeof(d->vg) + sizeof(d->pool) + 1];
+
+    snprintf(pool, sizeof(pool), "%s/%s", d->vg, d->pool);
+    if (d->pool[0]) /* what a thin volume takes of it is known when it is written */
+        return TOOL(out, "lvs", "--noheadings", "-olv_name", pool)
+                   ? fail(why, -ENOENT, "disk %s: there is no thin pool %s", d->vdev, pool)
+                   : 0;
+    if (TOOL(out, "vgs", "--noheadings", "--units=b", "--nosuffix", "-ovg_free", d->vg))
+        return fail(why, -ENOENT, "disk %s: there is no volume group %s", d->vdev, d->vg);
+    uint64_t free_bytes = strtoull(out, NULL, 10);
+
+    return d->bytes <= free_bytes ? 0 : no_room(d, d->vg, free_bytes, why);
+}
+
+int xf_volume_check_room(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES])
+{
+    return d->kind == XF_DISK_FILE ? check_room_of_folder(d, why)
+           : d->kind == XF_DISK_LV ? check_room_of_group(d, why)
+                                   : 0;
 }
 
 static int make_file(const struct xf_manifest_disk *d, const char *path,
                      char why[XF_MANIFEST_WHY_BYTES])
 {
-    int rc = check_room(d, path, why);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), rc = 0;
 
-    if (rc)
-        return rc;
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail_errno(why, path);
     if (fchown(fd, d->uid, d->gid) || fchmod(fd, d->mode) || ftruncate(fd, (off_t)d->bytes) ||

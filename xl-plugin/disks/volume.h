@@ -29,6 +29,9 @@ int xf_volume_look(struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES]);
 /* Whether something has that name. */
 bool xf_volume_is_there(const struct xf_manifest_disk *d, enum xf_volume_name name);
 
+/* Whether there is room for one like d: -ENOSPC; -ENOENT: nor is there a folder or volume group. */
+int xf_volume_check_room(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES]);
+
 /* Makes one like d by that name. *zeros: all of it reads as zeros. -ENOSPC: there is too little
    room. */
 int xf_volume_make(const struct xf_manifest_disk *d, enum xf_volume_name name, bool *zeros,

@@ -107,13 +107,13 @@ static void what_is_another_ones_stays(void **unused)
 
 static void too_little_room(void **unused)
 {
-    bool zeros;
-
     (void)unused;
+    assert_int_equal(xf_volume_check_room(&m.disks[0], why), 0);
     m.disks[0].bytes = UINT64_C(1) << 60;
-    assert_int_equal(xf_volume_make(&m.disks[0], XF_VOLUME_INCOMING, &zeros, why), -ENOSPC);
-    assert_non_null(strstr(why, "are free there"));
-    assert_false(xf_volume_is_there(&m.disks[0], XF_VOLUME_INCOMING));
+    assert_int_equal(xf_volume_check_room(&m.disks[0], why), -ENOSPC);
+    assert_non_null(strstr(why, "MiB free, and the disk has 1099511627776"));
+    strcpy(m.disks[0].path, "/none/web.img");
+    assert_int_equal(xf_volume_check_room(&m.disks[0], why), -ENOENT);
 }
 
 static void what_is_written_shows(void **unused)
