@@ -168,7 +168,7 @@ lock_lab() {
     flock 8
 }
 
-# A guest's initramfs holds nothing but our check program, which is its init, and the drivers of its disk and
+# A guest's initramfs holds nothing but our check program, which is its init and what shuts it off, and the drivers of its disk and
 # network card for the kernel of a release. It is made where that release's image is.
 build_guest() { # RELEASE
     local source=$REPO/tests/lab/guest out=$LAB_DIR/guest-$1.cpio.gz modules=$LAB_DIR/image-$1/guest-modules dir
@@ -178,6 +178,8 @@ build_guest() { # RELEASE
     mkdir "$dir/root"
     ${CC:-gcc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -o "$dir/root/init" "$source"/*.c
     strip "$dir/root/init"
+    mkdir "$dir/root/sbin"
+    ln -s ../init "$dir/root/sbin/poweroff"
     cp -r "$modules" "$dir/root/modules"
     (cd "$dir/root" && find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet) | gzip -9 >"$out.new"
     mv "$out.new" "$out"

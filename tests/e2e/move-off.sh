@@ -36,7 +36,21 @@ cat >"$work/ssh" <<SSH
 [ ! -e $work/no-ssh ] || { echo "ssh: no route to host" >&2; exit 255; }
 exec $work/at "\$1" sh -c "\$2"
 SSH
-chmod +x "$work/at" "$work/ssh"
+# Just before it is off, the guest writes once more, and its image grows; what it holds then is what has to arrive.
+mkdir "$work/bin"
+cat >"$work/bin/xl" <<XL
+#!/usr/bin/env bash
+case \$1 in
+shutdown)
+    echo 'its last words' | dd of=/mnt/web.img bs=64K seek=7 conv=notrunc status=none
+    head -c 70000 /dev/urandom >>/mnt/data.qcow2
+    cp /mnt/web.img /mnt/data.qcow2 $work/
+    : >"\$XF_TEST_DOMAINS" ;;
+create) echo web >"\$XF_TEST_DOMAINS" ;;
+esac
+XL
+chmod +x "$work/at" "$work/ssh" "$work/bin/xl"
+PATH=$work/bin:$PATH
 
 hosts() {
     local n=0 host
@@ -204,6 +218,38 @@ assert all(d["bytes_same"] == d["disk_bytes"] and d["bytes_wire"] < 30000 for d 
 move B A
 is_at A
 [ "$status" = 0 ] || fail "exit status $status"
+
+# ---- a guest that runs, and writes to its disk while it is copied ----
+echo web >"$work/A/domains"
+{ while dd if=/dev/urandom of="$work/A/files/web.img" bs=4k seek=$((RANDOM % 700)) count=1 conv=notrunc status=none; do sleep 0.01; done; } 2>/dev/null &
+writer=$!
+cat >"$work/bin/end-writer" <<END
+kill $writer 2>/dev/null
+while kill -0 $writer 2>/dev/null; do sleep 0.01; done
+END
+sed -i "/^shutdown)/a bash $work/bin/end-writer" "$work/bin/xl"
+move A B --shutdown --start --json
+[ "$status" = 0 ] || fail "exit status $status"
+is_at B
+runs_at() {
+    [ "$(cat "$work/$1/domains")" = web ] || fail "it does not run on $1"
+    [ "$(cat "$work/A/domains" "$work/B/domains")" = web ] || fail "it runs on both"
+}
+runs_at B
+python3 -c 'import json, sys
+o = json.load(sys.stdin)
+assert o["off_us"] > 0 and all(0 < d["bytes_same"] < d["disk_bytes"] for d in o["disks"])' <"$work/out" || fail "$(cat "$work/out")"
+# It cannot move after all: it runs where it was.
+XF_FAULT=off_source_aside=error move B A --shutdown --start
+[ "$status" = 1 ] || fail "exit status $status"
+is_at B
+runs_at B
+move B A
+if [ "$status" != 1 ] || ! grep -q "it has to be shut off" "$work/err"; then fail "a guest that runs was moved off"; fi
+: >"$work/B/domains"
+move B A --shutdown # it is off already
+[ "$status" = 0 ] || fail "exit status $status"
+is_at A
 
 # ---- each end fails, or is killed, at each step: the next command settles that ----
 here=A there=B rows=0

@@ -62,16 +62,18 @@ static int check_disks(libxl_ctx *ctx, uint32_t domid, const char *called,
 }
 
 static int check_domain(libxl_ctx *ctx, const libxl_dominfo *info, const struct xf_manifest *m,
-                        char why[XF_MANIFEST_WHY_BYTES])
+                        enum xf_domains_guest guest, char why[XF_MANIFEST_WHY_BYTES])
 {
     char uuid[40], *called = libxl_domid_to_name(ctx, info->domid);
     int rc = 0;
 
     snprintf(uuid, sizeof(uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(info->uuid));
-    if (is_named(called, m->name) || (m->uuid[0] && !strcasecmp(uuid, m->uuid)))
+    bool itself = is_named(called, m->name) || (m->uuid[0] && !strcasecmp(uuid, m->uuid));
+    if (itself && guest == XF_DOMAINS_IS_OFF)
         rc = fail(why, -EEXIST, "guest '%s' is there, as domain %u: it has to be shut off", called,
                   info->domid);
-    rc = rc ?: check_disks(ctx, info->domid, called, m, why);
+    if (!itself)
+        rc = check_disks(ctx, info->domid, called, m, why);
     free(called);
     return rc;
 }
@@ -93,7 +95,8 @@ static int check_devices(const struct xf_manifest *m, char why[XF_MANIFEST_WHY_B
     return rc;
 }
 
-int xf_domains_check(const struct xf_manifest *m, char why[XF_MANIFEST_WHY_BYTES])
+int xf_domains_check(const struct xf_manifest *m, enum xf_domains_guest guest,
+                     char why[XF_MANIFEST_WHY_BYTES])
 {
     xentoollog_logger_stdiostream *logger = xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
     libxl_dominfo *all = NULL;
@@ -105,7 +108,7 @@ int xf_domains_check(const struct xf_manifest *m, char why[XF_MANIFEST_WHY_BYTES
     else if (!(all = libxl_list_domain(ctx, &n)))
         rc = fail(why, -EIO, "cannot list the domains");
     for (int i = 0; i < n && !rc; i++)
-        rc = check_domain(ctx, &all[i], m, why);
+        rc = check_domain(ctx, &all[i], m, guest, why);
     if (all)
         libxl_dominfo_list_free(all, n);
     if (ctx)

@@ -9,7 +9,13 @@
 
 #include "manifest.h"
 
-/* -EEXIST: there is a domain of the guest's name or UUID, or one that has a disk of it. */
-int xf_domains_check(const struct xf_manifest *m, char why[XF_MANIFEST_WHY_BYTES]);
+enum xf_domains_guest {
+    XF_DOMAINS_IS_OFF,
+    XF_DOMAINS_MAY_RUN, /* a domain of its name or UUID may have its disks */
+};
+
+/* -EEXIST: there is a domain of the guest's name or UUID, or another one that has a disk of it. */
+int xf_domains_check(const struct xf_manifest *m, enum xf_domains_guest guest,
+                     char why[XF_MANIFEST_WHY_BYTES]);
 
 #endif

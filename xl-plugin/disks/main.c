@@ -6,6 +6,7 @@
  *     xl-fast-disks disks ...        what `xl-fast disks` becomes
  *     xl-fast-disks receive          the target's end, started by ssh
  *     xl-fast-disks state GUEST      what the target's journal says of it, asked by ssh
+ *     xl-fast-disks start CONFIG     there, by ssh: xl create
  *
  * Exit status: xl-fast(1)'s.
  */
@@ -36,6 +37,11 @@ int main(int argc, char **argv)
         return xf_move_off_target(STDIN_FILENO, STDOUT_FILENO);
     if (!strcmp(verb, "state") && argc == 3)
         return xf_disks_say_state(argv[2]);
-    fprintf(stderr, "usage: xl-fast-disks move-off | disks | receive | state GUEST\n");
+    if (!strcmp(verb, "start") && argc == 3) {
+        execlp("xl", "xl", "create", "-q", argv[2], (char *)NULL);
+        return 127;
+    }
+    fprintf(stderr,
+            "usage: xl-fast-disks move-off | disks | receive | state GUEST | start CONFIG\n");
     return XF_EXIT_USAGE;
 }

@@ -42,6 +42,7 @@
 #define BLAME_LIMIT_MS 2000u
 #define ASK_AGAIN      3u /* times, when the answer to "commit" was not heard */
 #define ASK_BYTES      512
+#define GONE_S         60u
 
 struct moved {
     uint64_t stamp; /* before it was read */
@@ -52,6 +53,7 @@ struct moved {
 
 struct source {
     const struct xf_move_off_options *o;
+    enum xf_domains_guest guest;
     struct xf_manifest manifest;
     struct xf_reach reach;
     struct xf_talk talk;
@@ -64,7 +66,8 @@ struct source {
     struct moved moved[XF_MANIFEST_DISKS_MAX];
     unsigned disk; /* that is under way */
     uint64_t began_us;
-    char host[256]; /* this one */
+    uint64_t off_us; /* when it was shut off; at the end, how long that was ago */
+    char host[256];  /* this one */
     char why[XF_TALK_WHY_BYTES];
 };
 
@@ -94,11 +97,22 @@ static void note(struct source *s, const char *text)
 
 /* ---- before anything is touched ------------------------------------------------------------ */
 
+/* Until this process ends. */
+static int lock_guest(struct source *s)
+{
+    int fd = xf_journal_lock(s->manifest.name, 0);
+
+    return fd >= 0
+               ? 0
+               : fail(s, fd, "'%s' is being moved already: %s", s->manifest.name, strerror(-fd));
+}
+
 static int look_here(struct source *s)
 {
     int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
 
-    rc = rc ?: xf_domains_check(&s->manifest, s->why);
+    rc = rc ?: lock_guest(s);
+    rc = rc ?: xf_domains_check(&s->manifest, s->guest, s->why);
     for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++) {
         const struct xf_manifest_disk *d = &s->manifest.disks[i];
 
@@ -365,7 +379,7 @@ static int send_disk(struct source *s)
 /* Nobody may have started the guest, or written to its disks, while they were read. */
 static int check_untouched(struct source *s)
 {
-    int rc = xf_domains_check(&s->manifest, s->why);
+    int rc = xf_domains_check(&s->manifest, s->guest, s->why);
 
     for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++) {
         const struct xf_manifest_disk *d = &s->manifest.disks[i];
@@ -578,40 +592,30 @@ static void show(struct source *s)
     json_object_object_add(o, "host", xf_json_text(s->o->host));
     json_object_object_add(o, "moved", json_object_new_boolean(!s->o->dry_run));
     json_object_object_add(o, "disks", disks);
+    if (s->off_us)
+        json_object_object_add(o, "off_us", json_object_new_uint64(s->off_us));
     if (s->o->json)
         puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
     else if (!s->o->quiet)
-        printf(s->o->dry_run ? "%s can move to %s\n" : "%s is on %s now\n", m->name, s->o->host);
+        printf(s->o->dry_run ? "%s can move to %s\n"
+               : s->o->start ? "%s runs on %s now\n"
+                             : "%s is on %s now\n",
+               m->name, s->o->host);
+    if (s->off_us && !s->o->json && !s->o->quiet)
+        printf("it was off for %s\n", xf_live_time(took, sizeof(took), s->off_us));
     json_object_put(o);
 }
 
-/* Until this process ends. */
-static int lock_guest(struct source *s)
+/* All that goes before the guest is given away. */
+static int copy(struct source *s)
 {
-    int fd = xf_journal_lock(s->manifest.name, 0);
+    int rc = look_here(s);
 
-    return fd >= 0
-               ? 0
-               : fail(s, fd, "'%s' is being moved already: %s", s->manifest.name, strerror(-fd));
-}
-
-static int run(struct source *s)
-{
-    int status = settle_broken(s), rc;
-
-    if (status != XF_GO_ON)
-        return status;
-    rc = xf_config_load(&s->config, NULL, s->why);
-    rc = rc ?: look_here(s);
-    rc = rc ?: lock_guest(s);
     rc = rc ?: start_there(s);
     rc = rc ?: send_manifest(s);
     rc = rc ?: receive_ready(s);
-    if (rc || s->o->dry_run) {
-        if (!rc)
-            show(s);
-        return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
-    }
+    if (rc || s->o->dry_run)
+        return rc;
     rc = XF_FAULT(off_source_ready) ?: open_port(s);
     for (s->disk = 0; s->disk < s->manifest.disks_n && !rc; s->disk++)
         rc = send_disk(s);
@@ -619,10 +623,7 @@ static int run(struct source *s)
     if (s->link)
         xf_ports_close_whole(s->link);
     s->link = NULL;
-    status = rc ? XF_EXIT_FAILED : give(s);
-    if (status == XF_EXIT_OK)
-        show(s);
-    return status;
+    return rc;
 }
 
 static void end_there(struct source *s)
@@ -630,6 +631,131 @@ static void end_there(struct source *s)
     xf_talk_fini(&s->talk);
     if (s->ssh > 0)
         waitpid(s->ssh, NULL, 0);
+}
+
+/* By another process, for DPDK starts once in one. What has come stays there when it ends. */
+static int copy_before(struct source *s)
+{
+    int status;
+
+    note(s, "its disks are copied while it runs");
+    fflush(NULL);
+    pid_t pid = fork();
+
+    if (!pid) {
+        s->guest = XF_DOMAINS_MAY_RUN;
+        int rc = copy(s);
+
+        if (rc)
+            fprintf(stderr, "xl-fast move-off: %s\n", s->why);
+        end_there(s);
+        _exit(rc ? XF_EXIT_FAILED : XF_EXIT_OK);
+    }
+    if (pid < 0)
+        return fail(s, -errno, "no process: %s", strerror(errno));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return status ? fail(s, -ECANCELED, "the guest runs on, as before") : 0;
+}
+
+/* What xl says goes to stderr. */
+static int run_xl(const char *const *argv)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (!pid) {
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return pid < 0 ? -errno : status ? -EIO : 0;
+}
+
+/* Whoever waits for its end removes the domain a moment later. */
+static int shut_off(struct source *s)
+{
+    const char *const argv[] = {"xl", "shutdown", "-w", s->manifest.name, NULL};
+    int rc;
+
+    note(s, "it is shut off");
+    if (run_xl(argv))
+        return fail(s, -EIO, "'%s' has not shut off: see xl list", s->manifest.name);
+    for (unsigned i = 0; (rc = xf_domains_check(&s->manifest, s->guest, s->why)) && i < GONE_S; i++)
+        sleep(1);
+    if (!rc)
+        s->why[0] = 0;
+    return rc;
+}
+
+/* *off: it was shut off by us. */
+static int while_it_runs(struct source *s, bool *off)
+{
+    int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
+
+    if (rc || !s->o->shutdown || s->o->dry_run)
+        goto out;
+    if (!xf_domains_check(&s->manifest, XF_DOMAINS_IS_OFF, s->why)) /* it is off already */
+        goto out;
+    rc = xf_domains_check(&s->manifest, XF_DOMAINS_MAY_RUN, s->why);
+    s->why[0] = 0;
+    rc = rc ?: copy_before(s);
+    if (!rc) {
+        s->off_us = xf_now_us();
+        rc = shut_off(s);
+        *off = !rc;
+    }
+out:
+    xf_manifest_fini(&s->manifest);
+    return rc;
+}
+
+/* Where the guest is now. */
+static int start_again(struct source *s, bool here)
+{
+    const char *const argv[] = {"xl", "create", "-q", s->manifest.config, NULL},
+                      *const there[] = {"start", s->manifest.config, NULL};
+    char said[ASK_BYTES];
+    int rc = here ? run_xl(argv) : xf_reach_run(&s->reach, true, there, said, sizeof(said));
+
+    if (rc)
+        fprintf(stderr, "xl-fast move-off: '%s' is on %s, and does not start there: xl create %s\n",
+                s->manifest.name, here ? s->host : s->o->host, s->manifest.config);
+    return rc;
+}
+
+static int run(struct source *s)
+{
+    int status = settle_broken(s), rc;
+    bool off = false;
+
+    if (status != XF_GO_ON)
+        return status;
+    rc = xf_config_load(&s->config, NULL, s->why);
+    rc = rc ?: while_it_runs(s, &off);
+    if (rc)
+        return XF_EXIT_FAILED;
+    rc = copy(s);
+    if (s->o->dry_run) {
+        if (!rc)
+            show(s);
+        return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
+    }
+    status = rc ? XF_EXIT_FAILED : give(s);
+    if (status == XF_EXIT_OK && s->o->start && start_again(s, false))
+        status = XF_EXIT_FAILED;
+    else if (status == XF_EXIT_FAILED && off && s->o->start)
+        start_again(s, true);
+    else if (status == XF_EXIT_FAILED && off)
+        fprintf(stderr, "xl-fast move-off: '%s' is shut off: xl create %s starts it here\n",
+                s->manifest.name, s->manifest.config);
+    if (off)
+        s->off_us = xf_now_us() - s->off_us;
+    if (status == XF_EXIT_OK)
+        show(s);
+    return status;
 }
 
 int xf_move_off_source(const struct xf_move_off_options *o)

@@ -146,10 +146,12 @@ static int check_disks(struct target *t)
     return rc;
 }
 
+/* A file may have grown since, as a qcow2 image does. */
 static bool is_same(const struct xf_manifest_disk *a, const struct xf_manifest_disk *b)
 {
-    return a->kind == b->kind && a->bytes == b->bytes && !strcmp(a->path, b->path) &&
-           !strcmp(a->vg, b->vg) && !strcmp(a->lv, b->lv) && !strcmp(a->pool, b->pool);
+    return a->kind == b->kind && (a->kind == XF_DISK_FILE || a->bytes == b->bytes) &&
+           !strcmp(a->path, b->path) && !strcmp(a->vg, b->vg) && !strcmp(a->lv, b->lv) &&
+           !strcmp(a->pool, b->pool);
 }
 
 /* What is there of that disk gets the name of one that arrives; *old: there is something. */
@@ -161,7 +163,7 @@ static int keep_volume(struct target *t, const struct xf_manifest_disk *d, bool 
         xf_volume_is_there(d, XF_VOLUME_LEFT))
         rc = xf_volume_rename(d, XF_VOLUME_LEFT, XF_VOLUME_INCOMING, t->why);
     *old = !rc && xf_volume_is_there(d, XF_VOLUME_INCOMING);
-    return rc;
+    return *old ? xf_volume_resize(d, XF_VOLUME_INCOMING, t->why) : rc;
 }
 
 static int take_over_disk(struct target *t, const struct xf_manifest_disk *d)
@@ -170,7 +172,7 @@ static int take_over_disk(struct target *t, const struct xf_manifest_disk *d)
 
     while (i < t->manifest.disks_n && !is_same(d, &t->manifest.disks[i]))
         i++;
-    int rc = i < t->manifest.disks_n ? keep_volume(t, d, &t->old[i])
+    int rc = i < t->manifest.disks_n ? keep_volume(t, &t->manifest.disks[i], &t->old[i])
                                      : xf_volume_remove(d, XF_VOLUME_INCOMING, t->why);
 
     return rc ?: xf_volume_remove(d, XF_VOLUME_LEFT, t->why);
@@ -203,7 +205,7 @@ static int take_over(struct target *t)
 static int check_all(struct target *t)
 {
     const struct xf_manifest *m = &t->manifest;
-    int rc = xf_domains_check(m, t->why);
+    int rc = xf_domains_check(m, XF_DOMAINS_IS_OFF, t->why);
 
     if (!rc && !access(m->config, F_OK))
         rc = fail(t, -EEXIST, "%s is there already", m->config);
@@ -388,7 +390,7 @@ static int receive_disk(struct target *t, unsigned i)
 static int commit(struct target *t)
 {
     const struct xf_manifest *m = &t->manifest;
-    int rc = XF_FAULT(off_target_commit) ?: xf_domains_check(m, t->why);
+    int rc = XF_FAULT(off_target_commit) ?: xf_domains_check(m, XF_DOMAINS_IS_OFF, t->why);
 
     for (unsigned i = 0; i < m->disks_n && !rc; i++)
         if (!t->landed[i])

@@ -269,6 +269,15 @@ int xf_volume_make(const struct xf_manifest_disk *d, enum xf_volume_name name, b
     return rc;
 }
 
+int xf_volume_resize(const struct xf_manifest_disk *d, enum xf_volume_name name,
+                     char why[XF_MANIFEST_WHY_BYTES])
+{
+    char path[XF_VOLUME_PATH_BYTES];
+
+    xf_volume_path(d, name, path);
+    return d->kind == XF_DISK_FILE && truncate(path, (off_t)d->bytes) ? fail_errno(why, path) : 0;
+}
+
 int xf_volume_rename(const struct xf_manifest_disk *d, enum xf_volume_name from,
                      enum xf_volume_name to, char why[XF_MANIFEST_WHY_BYTES])
 {

@@ -37,6 +37,10 @@ int xf_volume_check_room(const struct xf_manifest_disk *d, char why[XF_MANIFEST_
 int xf_volume_make(const struct xf_manifest_disk *d, enum xf_volume_name name, bool *zeros,
                    char why[XF_MANIFEST_WHY_BYTES]);
 
+/* A file gets d's size; what it gains reads as zeros. */
+int xf_volume_resize(const struct xf_manifest_disk *d, enum xf_volume_name name,
+                     char why[XF_MANIFEST_WHY_BYTES]);
+
 /* As durable as its contents. -EEXIST: there is one of the new name. Of a device nothing is done.
  */
 int xf_volume_rename(const struct xf_manifest_disk *d, enum xf_volume_name from,

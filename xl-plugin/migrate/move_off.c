@@ -18,6 +18,12 @@
 #define TO(member) .to = offsetof(struct xf_move_off_options, member)
 
 static const struct xf_option move_off_rows[] = {
+    {.name = "shutdown",
+     TO(shutdown),
+     .help = "the guest runs: copy its disks meanwhile, shut it off, send what has changed"},
+    {.name = "start",
+     TO(start),
+     .help = "start it there; if it could not move after all, and was shut off for it, here"},
     {.name = "verify",
      TO(verify),
      .help = "both hosts read the disks once more, and compare hashes of them"},

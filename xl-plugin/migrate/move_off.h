@@ -17,6 +17,7 @@ struct xf_move_off_options {
     const char *ssh;                /* with its words; NULL: the usual one */
     uint64_t bandwidth_bytes_per_s; /* 0: xl-fast.conf's */
     enum xf_compress_mode compress;
+    bool shutdown, start; /* a guest that runs; and it is to run again */
     bool compress_given, verify, overwrite, delete_source, dry_run, json, quiet;
 };
 

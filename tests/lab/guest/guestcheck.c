@@ -46,6 +46,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/random.h>
+#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -677,6 +678,9 @@ int main(int argc, char **argv)
 {
     uint32_t boot = 0;
 
+    /* What the kernel runs when dom0 shuts the guest off. */
+    if (getpid() != 1 && !strcmp(argv[0], "/sbin/poweroff"))
+        return sync(), reboot(RB_POWER_OFF);
     if (argc == 2 && getpid() != 1 && !strcmp(argv[0], "churn"))
         return churn_child(strtoull(argv[1], NULL, 10));
     mkdir("/proc", 0555);
