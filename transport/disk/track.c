@@ -28,8 +28,10 @@
 #define WRITE_US 30000000u
 /* The longest that our count and the kernel's may differ, once it is asked. */
 #define AGREE_US   1000000u
-#define BASE_LOOKS 100
-#define MINOR_BITS 20 /* of the kernel's device numbers */
+#define BASE_LOOKS 2000u /* for the device at rest, */
+#define BASE_SAME  4u    /* in so many looks in a row that agree, */
+#define BASE_US    500u  /* with so long between them */
+#define MINOR_BITS 20    /* of the kernel's device numbers */
 
 /* track.bpf.c, as the compiler made it. */
 extern const char xf_track_program[], xf_track_program_end[];
@@ -47,6 +49,7 @@ struct xf_track {
     uint64_t *generation[2]; /* mapped: a word, and the bitmap */
     size_t words;
     volatile struct xf_track_counts *counts; /* mapped */
+    bool has_base;                           /* the next is known */
     uint64_t base_sectors;                   /* that the kernel had counted when our count was 0 */
     uint64_t misses;                         /* of which none was of this device */
     unsigned live;
@@ -267,8 +270,20 @@ static int attach(struct xf_track *t)
 
 /* ---- the kernel's own count ----------------------------------------------------------------- */
 
-/* What the kernel counts of the device: sectors written and discarded. 0: it is not known. */
-static uint64_t kernel_sectors(const struct xf_track *t)
+/* Whether the kernel counts at all. */
+static bool counts_are_on(dev_t device)
+{
+    FILE *f = open_sys(device, "queue/iostats");
+    int on = 0;
+    bool ok = f && fscanf(f, "%d", &on) == 1 && on;
+
+    if (f)
+        fclose(f);
+    return ok;
+}
+
+/* What the kernel counts of the device: sectors written and discarded. False: it does not. */
+static bool kernel_sectors(const struct xf_track *t, uint64_t *sectors)
 {
     const dev_t device =
         makedev(t->shape.device >> MINOR_BITS, t->shape.device & ((1u << MINOR_BITS) - 1));
@@ -280,33 +295,58 @@ static uint64_t kernel_sectors(const struct xf_track *t)
         n++;
     if (stat)
         fclose(stat);
-    return n == 14 ? v[6] + v[13] : 0;
+    *sectors = v[6] + v[13];
+    return n == 14 && counts_are_on(device);
 }
 
 /* Both counts of one moment. False: somebody wrote in between. */
 static bool look_at_counts(const struct xf_track *t, uint64_t *kernel, uint64_t *ours)
 {
-    *kernel = kernel_sectors(t);
+    uint64_t again;
+    bool known = kernel_sectors(t, kernel);
+
     *ours = t->counts->sectors;
-    return kernel_sectors(t) == *kernel;
+    return known && kernel_sectors(t, &again) && again == *kernel;
 }
 
 bool xf_track_agrees(const struct xf_track *t)
 {
     uint64_t kernel, ours;
 
-    return look_at_counts(t, &kernel, &ours) && kernel && kernel - t->base_sectors == ours;
+    return t->has_base && look_at_counts(t, &kernel, &ours) && kernel - t->base_sectors == ours;
+}
+
+/* By what the kernel's count is ahead of ours, at a moment in which nothing is on its way. Each
+   counts a write at another point of its way, so that one look does not tell. */
+static bool look_at_base(const struct xf_track *t, uint64_t *ahead)
+{
+    uint64_t kernel, ours;
+    bool quiet = !t->counts->pending[0] && !t->counts->pending[1];
+
+    quiet = look_at_counts(t, &kernel, &ours) && quiet;
+    *ahead = kernel - ours;
+    return quiet && !t->counts->pending[0] && !t->counts->pending[1];
 }
 
 static void set_base(struct xf_track *t)
 {
-    uint64_t kernel, ours;
+    uint64_t ahead;
+    unsigned same = 0;
 
-    for (unsigned i = 0; i < BASE_LOOKS; i++)
-        if (look_at_counts(t, &kernel, &ours)) {
-            t->base_sectors = kernel - ours;
-            return;
-        }
+    for (unsigned i = 0; i < BASE_LOOKS && same < BASE_SAME; i++) {
+        if (same)
+            usleep(BASE_US);
+        if (!look_at_base(t, &ahead))
+            continue;
+        same = same && ahead == t->base_sectors ? same + 1 : 1;
+        t->base_sectors = ahead;
+    }
+    t->has_base = same == BASE_SAME;
+}
+
+bool xf_track_has_witness(const struct xf_track *t)
+{
+    return t->has_base;
 }
 
 int xf_track_new(struct xf_track **out, const char *device, uint64_t bytes,

@@ -37,6 +37,9 @@ void xf_track_free(struct xf_track *t);
  */
 int xf_track_take(void *track, uint64_t *dirty, uint64_t *count);
 
+/* Whether the kernel's count can tell: not where the device was never at rest as this began. */
+bool xf_track_has_witness(const struct xf_track *t);
+
 /* Whether as many sectors were seen to be written as the kernel counts, at a moment in which nobody
    writes. False also if the kernel does not count (queue/iostats). */
 bool xf_track_agrees(const struct xf_track *t);

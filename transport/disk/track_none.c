@@ -29,6 +29,12 @@ int xf_track_take(void *track, uint64_t *dirty, uint64_t *count)
     return -EOPNOTSUPP;
 }
 
+bool xf_track_has_witness(const struct xf_track *t)
+{
+    (void)t;
+    return false;
+}
+
 bool xf_track_agrees(const struct xf_track *t)
 {
     (void)t;
