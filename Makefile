@@ -332,7 +332,8 @@ $(BUILD)/xl-fast-arrival: $(BUILD)/obj/xl-plugin/arrival/main.o $(call room,$(ad
 $(BUILD)/xl-fast-disks: $(BUILD)/obj/xl-plugin/disks/main.o $(call room,$(addprefix xl-plugin/,disks migrate screen recover cli plugin) \
 		transport/disk dpdk $(if $(filter 1,$(FAULTS)),transport/sim)) $(BASE)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS) -lxenlight -lxlutil -lxentoollog -lxenctrl
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS) $(BPF_LIBS) -lxenlight -lxlutil -lxentoollog \
+		-lxenctrl -lxenstore -lxengnttab
 
 # What the tests of several rooms use.
 COMMON_XEN := $(if $(filter 1,$(XEN)),,tunnel_pair xen_move)

@@ -70,7 +70,7 @@ offers() { # LINE WORD...: these are among what is offered
 
 guests=(db "dev\\'s\\ pc" "$(printf %q münchen)" 'my\ guest' web1 web2)
 all=(-C -D -e -h -p -s --debug --fast --fast=auto --help)
-ours=(--bandwidth --compress --deadline --dry-run --hand-over --json --lanes --max-downtime --measure --on-busy --quiet --report --throttle --verbose --verify)
+ours=(--bandwidth --compress --deadline --dry-run --hand-over --json --lanes --max-downtime --measure --on-busy --quiet --report --throttle --verbose --verify --with-disks)
 
 completes 'xl migrate ' "${guests[@]}"
 completes 'xl migrate --fast ' "${guests[@]}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# quick: no (46 moves local disks, e2e/move-off this way)
 # `xl-fast move-off`: an HVM guest that is shut off, with a logical volume, a file that is a qcow2 image and an ISO image,
 # goes to B, runs there and writes, and comes back. Each time both disks are the same, to the byte, as what was shut off,
 # and the guest starts from its configuration; on the way back only what was written goes over. LAB_QUICK: there alone, a
@@ -7,24 +8,13 @@
 # guest runs, another one has its disk.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/volumes.sh
+. "$(dirname "$0")/volumes.sh"
 
-# A volume group of its own on each host, on a file.
-volume_group() { # HOST
-    # shellcheck disable=SC2016  # expanded on the host
-    on "$1" 'vgs xflab >/dev/null 2>&1 && exit 0
-        truncate -s 200M /root/xflab.pv && vgcreate -q xflab "$(losetup --show -f /root/xflab.pv)" >/dev/null'
-}
-tidy_up() {
-    local host
-    for host in A B; do
-        on "$host" 'vgremove -qqy xflab; losetup -D; rm -rf /root/xflab.pv /root/web* /var/lib/xl-fast/disks; rm -f /root/cd.iso' >/dev/null 2>&1 || true
-    done
-}
-trap tidy_up EXIT
+trap volumes_end EXIT
 begin
-tidy_up
+volumes_begin
 for host in A B; do
-    volume_group "$host"
     on "$host" 'head -c 3M /dev/zero | tr "\0" x >/root/cd.iso'
 done
 on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && qemu-img create -q -f qcow2 /root/web.qcow2 64M

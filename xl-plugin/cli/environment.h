@@ -17,6 +17,7 @@
  *   XL_FAST_FIXED_US         M    of the downtime, microseconds besides pages, as in earlier moves
  *   XL_FAST_UNTOUCHED        M    a file that is removed before the guest is touched
  *   XL_FAST_CAP              M    the file that says how to undo a cap of the guest's CPU time
+ *   XL_FAST_DISKS            M    the socket of xl-fast-disks, which makes the guest's disks whole
  *   XL_FAST_CONTROL          M    the socket to make for xl-fast set
  *   XL_FAST_MAX_DOWNTIME     U M  milliseconds; this and the next nine override xl-fast.conf
  *   XL_FAST_BANDWIDTH        U M  bits per second

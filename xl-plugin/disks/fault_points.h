@@ -20,7 +20,13 @@
     X(off_target_commit, "target: it is asked to take the guest")                                  \
     X(off_target_here, "target: the journal says that it is here")                                 \
     X(off_target_named, "target: its volumes have their names")                                    \
-    X(off_target_settled, "target: its configuration is in place")
+    X(off_target_settled, "target: its configuration is in place")                                 \
+    X(live_source_lost, "source, live: what was seen to be written is forgotten")                  \
+    X(live_source_witness, "source, live: before the kernel's count of writes is asked for")       \
+    X(live_source_stands, "source, live: the guest is suspended")                                  \
+    X(live_source_synced, "source, live: its disks are whole at the target")                       \
+    X(live_source_told, "source, live: the journal says that the guest may go")                    \
+    X(live_target_sync, "target, live: before the disks are synced")
 
 #ifdef XF_FAULTS
 XF_FAULT_POINTS_DISKS(XF_FAULT_DECLARE)

@@ -22,8 +22,8 @@
 #define LOCK    ".lock"
 #define LOOK_MS 100u
 
-const char *const xf_journal_words[XF_JOURNAL_STATES] = {"none", "incoming", "here", "leaving",
-                                                         "left"};
+const char *const xf_journal_words[XF_JOURNAL_STATES] = {"none", "incoming", "arriving",
+                                                         "here", "leaving",  "left"};
 
 static int folder(char *to, size_t size)
 {

@@ -5,6 +5,7 @@
  * what it says is done, so it tells what is there, however a host or a process ends:
  *
  *   incoming  its volumes arrive; they have no guest, and may be removed
+ *   arriving  its volumes have their names, and its memory moves: it may have come
  *   here      it has arrived: the guest is this host's
  *   leaving   its configuration has been put aside, and the other host is asked to take the guest
  *   left      the guest is the other host's; the volumes are what it left with
@@ -19,6 +20,7 @@
 enum xf_journal_state {
     XF_JOURNAL_NONE, /* there is no entry */
     XF_JOURNAL_INCOMING,
+    XF_JOURNAL_ARRIVING,
     XF_JOURNAL_HERE,
     XF_JOURNAL_LEAVING,
     XF_JOURNAL_LEFT,

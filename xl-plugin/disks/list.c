@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 
+#include "domains.h"
 #include "journal.h"
 #include "move_off.h"
 #include "settle.h"
@@ -37,6 +38,7 @@ static int add(void *arg, const struct xf_journal *j)
 {
     static const char *const says[XF_JOURNAL_STATES] = {
         [XF_JOURNAL_INCOMING] = "has not arrived from",
+        [XF_JOURNAL_ARRIVING] = "may have come from",
         [XF_JOURNAL_HERE] = "has come from",
         [XF_JOURNAL_LEAVING] = "may have gone to",
         [XF_JOURNAL_LEFT] = "has gone to",
@@ -105,6 +107,25 @@ static int drop_volumes(const struct xf_journal *j, char why[XF_MANIFEST_WHY_BYT
     return rc;
 }
 
+/* Of a move whose end was not seen. Where the guest runs now, its disks are: xl-fast recover says
+   where that is. */
+static int drop_unless_there(const struct xf_journal *j, char why[XF_MANIFEST_WHY_BYTES])
+{
+    int rc = xf_domains_check(&j->manifest, XF_DOMAINS_IS_OFF, why);
+
+    if (rc == -EEXIST) { /* it is this host's after all */
+        rc = xf_journal_write(XF_JOURNAL_HERE, j->host, &j->manifest);
+        snprintf(why, XF_MANIFEST_WHY_BYTES, "it runs here: nothing of it is dropped");
+        return rc ?: -EEXIST;
+    }
+    if (rc)
+        return rc;
+    snprintf(why, XF_MANIFEST_WHY_BYTES,
+             "its move was not seen to end: when it runs on %s, remove by hand what is listed here",
+             j->host);
+    return -EBUSY;
+}
+
 /* Only what no guest of this host has. */
 static int drop(struct xf_journal *j, const char *name, char why[XF_MANIFEST_WHY_BYTES])
 {
@@ -116,6 +137,9 @@ static int drop(struct xf_journal *j, const char *name, char why[XF_MANIFEST_WHY
         snprintf(why, XF_MANIFEST_WHY_BYTES, "it has left nothing here");
     else if (j->state == XF_JOURNAL_HERE)
         snprintf(why, XF_MANIFEST_WHY_BYTES, "it is this host's guest: nothing of it is dropped");
+    else if (j->state == XF_JOURNAL_ARRIVING ||
+             (j->state == XF_JOURNAL_LEAVING && !j->manifest.config[0]))
+        return drop_unless_there(j, why);
     else if (j->state == XF_JOURNAL_LEAVING)
         snprintf(why, XF_MANIFEST_WHY_BYTES,
                  "it may be on %s or not: xl-fast move-off %s %s settles that", j->host,

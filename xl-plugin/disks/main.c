@@ -7,6 +7,7 @@
  *     xl-fast-disks receive          the target's end, started by ssh
  *     xl-fast-disks state GUEST      what the target's journal says of it, asked by ssh
  *     xl-fast-disks start CONFIG     there, by ssh: xl create
+ *     xl-fast-disks live UUID HOST SSH [verify]   of a guest that runs: live.h
  *
  * Exit status: xl-fast(1)'s.
  */
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "live.h"
 #include "move_off.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/cli/options.h"
@@ -41,7 +43,13 @@ int main(int argc, char **argv)
         execlp("xl", "xl", "create", "-q", argv[2], (char *)NULL);
         return 127;
     }
-    fprintf(stderr,
-            "usage: xl-fast-disks move-off | disks | receive | state GUEST | start CONFIG\n");
+    if (!strcmp(verb, "live") && (argc == 5 || argc == 6)) {
+        const struct xf_live_options live = {
+            .uuid = argv[2], .host = argv[3], .ssh = argv[4], .verify = argc == 6};
+
+        return xf_disks_live(&live);
+    }
+    fprintf(stderr, "usage: xl-fast-disks move-off | disks | receive | state GUEST | start CONFIG "
+                    "| live ...\n");
     return XF_EXIT_USAGE;
 }

@@ -85,7 +85,7 @@ int xf_manifest_check(const struct xf_manifest *m, char why[XF_MANIFEST_WHY_BYTE
 
     if (!is_name(m->name))
         return refuse(why, "'%s' is no name of a guest that can be a file's, too", m->name);
-    if (!is_path(m->config))
+    if (m->config[0] ? !is_path(m->config) : m->text && m->text[0])
         return refuse(why, "'%s' is no path of a configuration", m->config);
     for (unsigned i = 0; i < m->disks_n && !rc; i++) {
         rc = check_disk(&m->disks[i], why);

@@ -45,10 +45,10 @@ struct xf_manifest_need {
 };
 
 struct xf_manifest {
-    char name[128]; /* of the guest; also of its journal */
-    char uuid[40];  /* "": the configuration has none */
-    char config[XF_MANIFEST_PATH_BYTES];
-    char *text; /* of the configuration */
+    char name[128];                      /* of the guest; also of its journal */
+    char uuid[40];                       /* "": the configuration has none */
+    char config[XF_MANIFEST_PATH_BYTES]; /* "": it does not go with the disks */
+    char *text;                          /* of the configuration */
     mode_t config_mode;
     unsigned disks_n, needs_n;
     struct xf_manifest_disk disks[XF_MANIFEST_DISKS_MAX];

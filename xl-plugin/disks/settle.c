@@ -72,7 +72,7 @@ int xf_settle_here(const struct xf_manifest *m, char why[XF_MANIFEST_WHY_BYTES])
             rc = fail(why, m->disks[i].path);
         }
     rc = rc ?: XF_FAULT(off_target_named);
-    return rc ?: put_config(m, why);
+    return rc || !m->config[0] ? rc : put_config(m, why);
 }
 
 /* Whether the configuration that is there is the one that was to come. */
@@ -94,9 +94,10 @@ void xf_settle_back(const struct xf_manifest *m)
     char why[XF_MANIFEST_WHY_BYTES];
 
     /* First of all, for with it the guest could be started. */
-    if (config_is_ours(m) && unlink(m->config))
+    if (m->config[0] && config_is_ours(m) && unlink(m->config))
         return;
-    xf_volume_sync_folder(m->config);
+    if (m->config[0])
+        xf_volume_sync_folder(m->config);
     rename_all(m, XF_VOLUME_OWN, XF_VOLUME_INCOMING, why);
 }
 
@@ -136,5 +137,6 @@ void xf_settle_forget_config(const struct xf_manifest *m)
     char aside[XF_VOLUME_PATH_BYTES];
 
     path_aside(m, aside);
-    unlink(aside);
+    if (m->config[0])
+        unlink(aside);
 }

@@ -22,6 +22,7 @@
 #include "journal.h"
 #include "move_off.h"
 #include "settle.h"
+#include "sender.h"
 #include "source_config.h"
 #include "talk.h"
 #include "transport/base/bitmap.h"
@@ -38,58 +39,18 @@
 #include "xl-plugin/recover/recover_reach.h"
 #include "xl-plugin/screen/live.h"
 
-#define START_LIMIT_MS 60000u
-#define BLAME_LIMIT_MS 2000u
-#define ASK_AGAIN      3u /* times, when the answer to "commit" was not heard */
-#define ASK_BYTES      512
-#define GONE_S         60u
+#define ASK_AGAIN 3u /* times, when the answer to "commit" was not heard */
+#define ASK_BYTES 512
+#define GONE_S    60u
 
-struct moved {
-    uint64_t stamp; /* before it was read */
-    uint64_t us;
-    uint64_t bytes_same; /* that were there */
-    struct xf_stats stats;
-};
-
-struct source {
-    const struct xf_move_off_options *o;
-    enum xf_domains_guest guest;
-    struct xf_manifest manifest;
-    struct xf_reach reach;
-    struct xf_talk talk;
-    struct xf_config config;
-    struct xf_link *link;
-    struct xf_live live;
-    pid_t ssh;
-    bool zeros[XF_MANIFEST_DISKS_MAX]; /* at the target it reads as zeros all over */
-    bool old[XF_MANIFEST_DISKS_MAX];   /* the target has an older copy of it */
-    struct moved moved[XF_MANIFEST_DISKS_MAX];
-    unsigned disk; /* that is under way */
-    uint64_t began_us;
-    uint64_t off_us; /* when it was shut off; at the end, how long that was ago */
-    char host[256];  /* this one */
-    char why[XF_TALK_WHY_BYTES];
-};
-
-static volatile sig_atomic_t interrupted;
+#define fail xf_disks_source_fail
 
 static void on_signal(int sig)
 {
-    interrupted = sig;
+    xf_disks_interrupted = sig;
 }
 
-__attribute__((format(printf, 3, 4))) static int fail(struct source *s, int rc, const char *format,
-                                                      ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(s->why, sizeof(s->why), format, ap);
-    va_end(ap);
-    return rc;
-}
-
-static void note(struct source *s, const char *text)
+static void note(struct xf_disks_source *s, const char *text)
 {
     if (!s->o->quiet)
         xf_live_note(&s->live, text);
@@ -98,7 +59,7 @@ static void note(struct source *s, const char *text)
 /* ---- before anything is touched ------------------------------------------------------------ */
 
 /* Until this process ends. */
-static int lock_guest(struct source *s)
+static int lock_guest(struct xf_disks_source *s)
 {
     int fd = xf_journal_lock(s->manifest.name, 0);
 
@@ -107,7 +68,7 @@ static int lock_guest(struct source *s)
                : fail(s, fd, "'%s' is being moved already: %s", s->manifest.name, strerror(-fd));
 }
 
-static int look_here(struct source *s)
+static int look_here(struct xf_disks_source *s)
 {
     int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
 
@@ -126,258 +87,10 @@ static int look_here(struct source *s)
     return rc;
 }
 
-static int start_there(struct source *s)
-{
-    static const char *const args[] = {"receive", NULL};
-    int fd;
-
-    s->ssh = xf_reach_start(&s->reach, args, &fd);
-    if (s->ssh < 0)
-        return fail(s, s->ssh, "ssh cannot be started: %s", strerror(-s->ssh));
-    int rc = xf_talk_init(&s->talk, fd, fd, s->o->host);
-
-    if (rc)
-        return fail(s, rc, "%s", strerror(-rc));
-    s->talk.stop = &interrupted;
-    return xf_talk_await_start(&s->talk, START_LIMIT_MS, s->why);
-}
-
-static int send_manifest(struct source *s)
-{
-    struct json_object *message = json_object_new_object();
-
-    json_object_object_add(message, "kind", json_object_new_string("manifest"));
-    json_object_object_add(message, "host", xf_json_text(s->host));
-    json_object_object_add(message, "overwrite", json_object_new_boolean(s->o->overwrite));
-    json_object_object_add(message, "dry_run", json_object_new_boolean(s->o->dry_run));
-    json_object_object_add(message, "guest", xf_manifest_print(&s->manifest));
-    int rc = xf_talk_send(&s->talk, message);
-
-    /* It may have said why it went. */
-    return rc ? xf_talk_hear(&s->talk, NULL, BLAME_LIMIT_MS, s->why) ?: rc : 0;
-}
-
-static void take_flags(struct json_object *message, const char *key, bool *flags, unsigned n)
-{
-    struct json_object *list;
-
-    if (json_object_object_get_ex(message, key, &list) &&
-        json_object_is_type(list, json_type_array))
-        for (unsigned i = 0; i < n; i++)
-            flags[i] = json_object_get_boolean(json_object_array_get_idx(list, i));
-}
-
-static int receive_ready(struct source *s)
-{
-    struct json_object *message;
-    int rc = xf_talk_receive(&s->talk, "ready", XF_MOVE_OFF_LIMIT_MS, &message, s->why);
-
-    if (rc)
-        return rc;
-    take_flags(message, "zeros", s->zeros, s->manifest.disks_n);
-    take_flags(message, "old", s->old, s->manifest.disks_n);
-    json_object_put(message);
-    return 0;
-}
-
-static int open_port(struct source *s)
-{
-    int rc = xf_ports_open(&s->link, &s->config, s->why);
-
-    if (s->o->bandwidth_bytes_per_s)
-        s->config.bandwidth_bytes_per_s = s->o->bandwidth_bytes_per_s;
-    if (s->o->compress_given)
-        s->config.compress = s->o->compress;
-    return rc;
-}
-
-/* ---- a disk -------------------------------------------------------------------------------- */
-
-static void on_progress(void *arg, const struct xf_progress *p)
-{
-    struct source *s = arg;
-    struct moved *m = &s->moved[s->disk];
-    struct xf_live_now now = {
-        .pages_total = p->stats->pages_total,
-        .pages = p->stats->pages_total,
-        .pages_done = p->stats->pages_sent,
-        .done_known = true,
-        .round_us = p->now_us - s->began_us,
-        .bytes = p->stats->bytes_wire,
-    };
-
-    if (s->o->quiet || s->o->json)
-        return;
-    snprintf(now.phase, sizeof(now.phase), "%.15s", s->manifest.disks[s->disk].vdev);
-    if (now.round_us)
-        now.bps =
-            (uint64_t)((double)(now.bytes - m->stats.bytes_wire) * 8e6 / (double)now.round_us);
-    xf_live_show(&s->live, &now);
-}
-
-static int look(void *arg)
-{
-    struct source *s = arg;
-
-    return interrupted ? -EINTR : xf_talk_pending(&s->talk) ? -ECANCELED : 0;
-}
-
-static int send_offer(struct source *s, const struct xf_disk *disk, struct xf_offer *offer)
-{
-    struct json_object *message = json_object_new_object();
-    uint8_t wire[XF_OFFER_BYTES];
-    int rc = xf_offer_new(offer, s->link, disk->pages);
-
-    json_object_object_add(message, "kind", json_object_new_string("offer"));
-    json_object_object_add(message, "disk", json_object_new_int((int)s->disk));
-    if (rc) {
-        json_object_put(message);
-        return fail(s, rc, "no offer: %s", strerror(-rc));
-    }
-    offer->features = xf_offer_features(s->o->verify, s->config.compress);
-    xf_offer_encode(offer, wire);
-    rc = xf_talk_send(&s->talk, message);
-    rc = rc ?: xf_talk_send_bytes(&s->talk, wire, sizeof(wire));
-    explicit_bzero(wire, sizeof(wire));
-    return rc ? fail(s, rc, "%s has gone", s->o->host) : 0;
-}
-
-/* Sets the bits of what differs. */
-static int compare_batch(struct source *s, const struct xf_disk *disk, uint64_t seed, uint64_t at,
-                         uint64_t n, uint8_t hashes[2][XF_DISK_UNITS_BATCH * XF_HASH_BYTES],
-                         uint64_t *pages)
-{
-    struct json_object *message;
-    int rc = xf_disk_hash_units(disk, seed, at, n, hashes[0]);
-
-    if (rc)
-        return fail(s, rc, "%s: %s", s->manifest.disks[s->disk].path, strerror(-rc));
-    rc = xf_talk_receive(&s->talk, "hashes", XF_MOVE_OFF_LIMIT_MS, &message, s->why);
-    if (!rc && xf_talk_number(message, "units") != n)
-        rc = fail(s, -EBADMSG, "%s compares another disk", s->o->host);
-    json_object_put(message);
-    rc = rc
-             ?: xf_talk_receive_bytes(&s->talk, hashes[1], n * XF_HASH_BYTES, XF_MOVE_OFF_LIMIT_MS,
-                                      s->why);
-    for (uint64_t i = 0; i < n && !rc; i++) {
-        uint64_t first = (at + i) * XF_DISK_UNIT_PAGES, left = disk->pages - first;
-
-        if (memcmp(hashes[0] + i * XF_HASH_BYTES, hashes[1] + i * XF_HASH_BYTES, XF_HASH_BYTES) !=
-            0)
-            xf_bitmap_set_range(pages, first,
-                                left < XF_DISK_UNIT_PAGES ? left : XF_DISK_UNIT_PAGES);
-    }
-    return rc;
-}
-
-static void show_compare(struct source *s, uint64_t done, uint64_t all)
-{
-    const struct xf_live_now now = {.phase = "compare",
-                                    .pages = all,
-                                    .pages_total = all,
-                                    .pages_done = done,
-                                    .done_known = true};
-
-    if (!s->o->quiet && !s->o->json)
-        xf_live_show(&s->live, &now);
-}
-
-/* Of an older copy only what differs is sent: its pages. Both ends read their disk meanwhile. */
-static int compare(struct source *s, const struct xf_disk *disk, uint64_t *pages)
-{
-    const uint64_t units = xf_disk_units(disk);
-    struct json_object *message = json_object_new_object();
-    uint8_t(*hashes)[XF_DISK_UNITS_BATCH * XF_HASH_BYTES] = malloc(2 * sizeof(*hashes));
-    uint64_t seed = 0;
-    int rc = hashes && getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? 0 : -ENOMEM;
-
-    seed >>= 1; /* JSON's numbers have a sign */
-    json_object_object_add(message, "kind", json_object_new_string("compare"));
-    json_object_object_add(message, "disk", json_object_new_int((int)s->disk));
-    json_object_object_add(message, "seed", json_object_new_uint64(seed));
-    if (rc)
-        json_object_put(message);
-    else
-        rc = xf_talk_send(&s->talk, message);
-    if (rc)
-        fail(s, rc, "%s", strerror(-rc));
-    for (uint64_t at = 0, n; at < units && !rc; at += n) {
-        n = units - at < XF_DISK_UNITS_BATCH ? units - at : XF_DISK_UNITS_BATCH;
-        rc = compare_batch(s, disk, seed, at, n, hashes, pages);
-        show_compare(s, at + n, units);
-    }
-    free(hashes);
-    return rc;
-}
-
-static int send_pages(struct source *s, struct xf_disk *disk, const uint64_t *only)
-{
-    const struct xf_disk_copy copy = {
-        .link = s->link,
-        .threads = xf_ports_threads(),
-        .bandwidth_bytes_per_s = s->config.bandwidth_bytes_per_s,
-        .compress = s->config.compress,
-        .verify = s->o->verify,
-        .progress = on_progress,
-        .look = look,
-        .arg = s,
-    };
-    struct xf_disk_source *source;
-    struct xf_offer offer;
-    char why[XF_TALK_WHY_BYTES];
-    int rc = xf_disk_source_new(&source, disk, s->zeros[s->disk]);
-
-    if (rc)
-        return fail(s, rc, "%s", strerror(-rc));
-    xf_disk_source_only(source, only);
-    rc = send_offer(s, disk, &offer);
-    if (!rc) {
-        rc = xf_disk_copy_send(&copy, source, &offer, &s->moved[s->disk].stats, s->why);
-        xf_offer_wipe(&offer);
-        /* What the target has to say of it counts for more. */
-        if (rc && rc != -EINTR && xf_talk_hear(&s->talk, NULL, BLAME_LIMIT_MS, why) == -ECANCELED)
-            strcpy(s->why, why);
-    }
-    xf_disk_source_free(source);
-    return rc;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int send_disk(struct source *s)
-{
-    struct moved *m = &s->moved[s->disk];
-    const char *path = s->manifest.disks[s->disk].path;
-    uint64_t *only = NULL;
-    struct xf_disk disk;
-    int rc = xf_disk_open(&disk, path, XF_DISK_READ, s->why);
-
-    if (rc)
-        return rc;
-    s->began_us = xf_now_us();
-    if (s->old[s->disk]) {
-        only = calloc(xf_bitmap_words(disk.pages), sizeof(*only));
-        rc = only ? compare(s, &disk, only) : fail(s, -ENOMEM, "%s", strerror(ENOMEM));
-        if (!rc)
-            m->bytes_same =
-                disk.bytes - min_u64(disk.bytes, xf_bitmap_count(only, disk.pages) * XF_PAGE_BYTES);
-    }
-    rc = rc ?: send_pages(s, &disk, only);
-    free(only);
-    xf_disk_close(&disk);
-    rc = rc ?: xf_talk_say(&s->talk, "seen") ? fail(s, -EPIPE, "%s has gone", s->o->host) : 0;
-    rc = rc ?: xf_talk_hear(&s->talk, "landed", XF_MOVE_OFF_LIMIT_MS, s->why);
-    m->us = xf_now_us() - s->began_us;
-    return rc ?: XF_FAULT(off_source_landed);
-}
-
 /* ---- the end ------------------------------------------------------------------------------- */
 
 /* Nobody may have started the guest, or written to its disks, while they were read. */
-static int check_untouched(struct source *s)
+static int check_untouched(struct xf_disks_source *s)
 {
     int rc = xf_domains_check(&s->manifest, s->guest, s->why);
 
@@ -390,13 +103,14 @@ static int check_untouched(struct source *s)
             rc =
                 fail(s, -EBUSY, "disk %s: %s was written to while it was copied", d->vdev, d->path);
     }
-    if (!rc && interrupted)
-        rc = fail(s, -EINTR, "interrupted by signal %d (%s)", interrupted, strsignal(interrupted));
+    if (!rc && xf_disks_interrupted)
+        rc = fail(s, -EINTR, "interrupted by signal %d (%s)", xf_disks_interrupted,
+                  strsignal(xf_disks_interrupted));
     return rc;
 }
 
 /* The target's own word, by a new connection. XF_JOURNAL_STATES: it cannot be had. */
-static enum xf_journal_state ask_there(struct source *s, const char *name)
+static enum xf_journal_state ask_there(struct xf_disks_source *s, const char *name)
 {
     const char *const args[] = {"state", name, NULL};
     char said[ASK_BYTES];
@@ -425,7 +139,7 @@ static int stays(const struct xf_manifest *m)
     return rc;
 }
 
-static int has_gone(struct source *s, const struct xf_manifest *m)
+static int has_gone(struct xf_disks_source *s, const struct xf_manifest *m)
 {
     int rc = xf_settle_left(m, s->o->delete_source, s->why) ?: XF_FAULT(off_source_left);
 
@@ -444,7 +158,7 @@ static int has_gone(struct source *s, const struct xf_manifest *m)
 }
 
 /* Gives it away; from the journal's "leaving" on a signal changes nothing. An exit status. */
-static int give(struct source *s)
+static int give(struct xf_disks_source *s)
 {
     const struct xf_manifest *m = &s->manifest;
     enum xf_journal_state there = XF_JOURNAL_HERE;
@@ -507,7 +221,7 @@ static int take_broken(void *arg, const struct xf_journal *j)
 }
 
 /* XF_GO_ON: the guest is here, or was never on its way; else the exit status. */
-static int settle_broken(struct source *s)
+static int settle_broken(struct xf_disks_source *s)
 {
     char aside[XF_VOLUME_PATH_BYTES], text[512], *whole;
     struct xf_journal *j = calloc(1, sizeof(*j));
@@ -554,14 +268,14 @@ static int settle_broken(struct source *s)
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
-static void show(struct source *s)
+static void show(struct xf_disks_source *s)
 {
     const struct xf_manifest *m = &s->manifest;
     struct json_object *o = json_object_new_object(), *disks = json_object_new_array();
     char size[32], took[32], wire[32], same[32];
 
     for (unsigned i = 0; i < m->disks_n; i++) {
-        const struct moved *moved = &s->moved[i];
+        const struct xf_disks_moved *moved = &s->moved[i];
         struct json_object *disk = json_object_new_object();
 
         json_object_object_add(disk, "vdev", xf_json_text(m->disks[i].vdev));
@@ -607,18 +321,18 @@ static void show(struct source *s)
 }
 
 /* All that goes before the guest is given away. */
-static int copy(struct source *s)
+static int copy(struct xf_disks_source *s)
 {
     int rc = look_here(s);
 
-    rc = rc ?: start_there(s);
-    rc = rc ?: send_manifest(s);
-    rc = rc ?: receive_ready(s);
+    rc = rc ?: xf_disks_start_there(s);
+    rc = rc ?: xf_disks_send_manifest(s, false);
+    rc = rc ?: xf_disks_receive_ready(s);
     if (rc || s->o->dry_run)
         return rc;
-    rc = XF_FAULT(off_source_ready) ?: open_port(s);
+    rc = XF_FAULT(off_source_ready) ?: xf_disks_open_port(s);
     for (s->disk = 0; s->disk < s->manifest.disks_n && !rc; s->disk++)
-        rc = send_disk(s);
+        rc = xf_disks_send_disk(s);
     xf_live_end(&s->live);
     if (s->link)
         xf_ports_close_whole(s->link);
@@ -626,7 +340,7 @@ static int copy(struct source *s)
     return rc;
 }
 
-static void end_there(struct source *s)
+static void end_there(struct xf_disks_source *s)
 {
     xf_talk_fini(&s->talk);
     if (s->ssh > 0)
@@ -634,7 +348,7 @@ static void end_there(struct source *s)
 }
 
 /* By another process, for DPDK starts once in one. What has come stays there when it ends. */
-static int copy_before(struct source *s)
+static int copy_before(struct xf_disks_source *s)
 {
     int status;
 
@@ -675,7 +389,7 @@ static int run_xl(const char *const *argv)
 }
 
 /* Whoever waits for its end removes the domain a moment later. */
-static int shut_off(struct source *s)
+static int shut_off(struct xf_disks_source *s)
 {
     const char *const argv[] = {"xl", "shutdown", "-w", s->manifest.name, NULL};
     int rc;
@@ -691,7 +405,7 @@ static int shut_off(struct source *s)
 }
 
 /* *off: it was shut off by us. */
-static int while_it_runs(struct source *s, bool *off)
+static int while_it_runs(struct xf_disks_source *s, bool *off)
 {
     int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
 
@@ -713,7 +427,7 @@ out:
 }
 
 /* Where the guest is now. */
-static int start_again(struct source *s, bool here)
+static int start_again(struct xf_disks_source *s, bool here)
 {
     const char *const argv[] = {"xl", "create", "-q", s->manifest.config, NULL},
                       *const there[] = {"start", s->manifest.config, NULL};
@@ -726,7 +440,7 @@ static int start_again(struct source *s, bool here)
     return rc;
 }
 
-static int run(struct source *s)
+static int run(struct xf_disks_source *s)
 {
     int status = settle_broken(s), rc;
     bool off = false;
@@ -761,7 +475,7 @@ static int run(struct source *s)
 int xf_move_off_source(const struct xf_move_off_options *o)
 {
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-    struct source *s = calloc(1, sizeof(*s));
+    struct xf_disks_source *s = calloc(1, sizeof(*s));
     int status = XF_EXIT_FAILED;
 
     if (!s)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "move_off.h"
 #include "settle.h"
 #include "talk.h"
+#include "target_live.h"
 #include "transport/disk/disk_copy.h"
 #include "transport/disk/disk_units.h"
 #include "volume.h"
@@ -31,35 +31,12 @@
 /* An earlier try, whose source has gone, takes its time to remove what it made. */
 #define LOCK_WAIT_MS 30000u
 
-struct target {
-    struct xf_talk talk;
-    struct xf_manifest manifest;
-    char host[256]; /* the source's */
-    bool overwrite, dry_run;
-    bool noted;                         /* the journal says incoming */
-    bool begun;                         /* pages have come */
-    bool zeros[XF_MANIFEST_DISKS_MAX];  /* the volume reads as zeros all over */
-    bool old[XF_MANIFEST_DISKS_MAX];    /* the volume has an older copy of the disk */
-    bool landed[XF_MANIFEST_DISKS_MAX]; /* all of it is there */
-    struct xf_link *link;
-    char why[XF_TALK_WHY_BYTES];
-};
-
 _Static_assert(XF_TALK_WHY_BYTES >= XF_MANIFEST_WHY_BYTES && XF_TALK_WHY_BYTES >= XF_DISK_ERR_BYTES,
                "one line serves all");
 
-__attribute__((format(printf, 3, 4))) static int fail(struct target *t, int rc, const char *format,
-                                                      ...)
-{
-    va_list ap;
+#define fail xf_disks_target_fail
 
-    va_start(ap, format);
-    vsnprintf(t->why, sizeof(t->why), format, ap);
-    va_end(ap);
-    return rc;
-}
-
-static void tell_failed(struct target *t)
+static void tell_failed(struct xf_disks_target *t)
 {
     struct json_object *message = json_object_new_object();
 
@@ -72,7 +49,7 @@ static void tell_failed(struct target *t)
 
 /* ---- what is asked for --------------------------------------------------------------------- */
 
-static int receive_manifest(struct target *t)
+static int receive_manifest(struct xf_disks_target *t)
 {
     struct json_object *message, *guest = NULL;
     int rc = xf_talk_receive(&t->talk, "manifest", XF_MOVE_OFF_LIMIT_MS, &message, t->why);
@@ -81,6 +58,8 @@ static int receive_manifest(struct target *t)
         return rc;
     t->overwrite = xf_talk_flag(message, "overwrite");
     t->dry_run = xf_talk_flag(message, "dry_run");
+    t->live = xf_talk_flag(message, "live");
+    t->claims = xf_talk_flag(message, "claims");
     /* It is shown, and may be asked later. */
     snprintf(t->host, sizeof(t->host), "%s", xf_talk_text(message, "host"));
     if (!xf_reach_host_ok(t->host))
@@ -91,7 +70,7 @@ static int receive_manifest(struct target *t)
     return rc;
 }
 
-static int check_needs(struct target *t)
+static int check_needs(struct xf_disks_target *t)
 {
     for (unsigned i = 0; i < t->manifest.needs_n; i++) {
         const struct xf_manifest_need *need = &t->manifest.needs[i];
@@ -109,7 +88,7 @@ static int check_needs(struct target *t)
 }
 
 /* One that is neither a file nor a logical volume has to be there, as large. */
-static int check_device(struct target *t, const struct xf_manifest_disk *d)
+static int check_device(struct xf_disks_target *t, const struct xf_manifest_disk *d)
 {
     struct xf_manifest_disk there = {0};
     int rc;
@@ -128,7 +107,7 @@ static int check_device(struct target *t, const struct xf_manifest_disk *d)
                                d->vdev, d->path);
 }
 
-static int check_disks(struct target *t)
+static int check_disks(struct xf_disks_target *t)
 {
     int rc = 0;
 
@@ -155,7 +134,7 @@ static bool is_same(const struct xf_manifest_disk *a, const struct xf_manifest_d
 }
 
 /* What is there of that disk gets the name of one that arrives; *old: there is something. */
-static int keep_volume(struct target *t, const struct xf_manifest_disk *d, bool *old)
+static int keep_volume(struct xf_disks_target *t, const struct xf_manifest_disk *d, bool *old)
 {
     int rc = 0;
 
@@ -166,7 +145,7 @@ static int keep_volume(struct target *t, const struct xf_manifest_disk *d, bool 
     return *old ? xf_volume_resize(d, XF_VOLUME_INCOMING, t->why) : rc;
 }
 
-static int take_over_disk(struct target *t, const struct xf_manifest_disk *d)
+static int take_over_disk(struct xf_disks_target *t, const struct xf_manifest_disk *d)
 {
     unsigned i = 0;
 
@@ -180,16 +159,13 @@ static int take_over_disk(struct target *t, const struct xf_manifest_disk *d)
 
 /* What an earlier try, or an earlier stay, of the same guest has left is what only changes come to;
    or it makes room. */
-static int take_over(struct target *t)
+static int take_over(struct xf_disks_target *t)
 {
     struct xf_journal *j = calloc(1, sizeof(*j));
     int rc = j ? xf_journal_read(t->manifest.name, j) : -ENOMEM;
 
     if (rc)
         rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
-    else if (j->state == XF_JOURNAL_LEAVING)
-        rc = fail(t, -EBUSY, "'%s' is itself on its way from here to %s: xl-fast disks",
-                  t->manifest.name, j->host);
     if (!rc && !t->dry_run && (j->state == XF_JOURNAL_INCOMING || j->state == XF_JOURNAL_LEFT)) {
         for (unsigned i = 0; i < j->manifest.disks_n && !rc; i++)
             rc = take_over_disk(t, &j->manifest.disks[i]);
@@ -202,21 +178,45 @@ static int take_over(struct target *t)
     return rc;
 }
 
-static int check_all(struct target *t)
+/* A move of this guest that was not seen to end. Of one that was to come here the source may know
+   that it did not: then no guest has its volumes. */
+static int settle_unseen(struct xf_disks_target *t)
+{
+    struct xf_journal *j = calloc(1, sizeof(*j));
+    int rc = j ? xf_journal_read(t->manifest.name, j) : -ENOMEM;
+
+    if (rc) {
+        rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
+    } else if (j->state == XF_JOURNAL_LEAVING || (j->state == XF_JOURNAL_ARRIVING && !t->claims)) {
+        rc =
+            fail(t, -EBUSY, "a move of '%s' between here and %s was not seen to end: xl-fast disks",
+                 t->manifest.name, j->host);
+    } else if (j->state == XF_JOURNAL_ARRIVING && !t->dry_run) {
+        xf_settle_back(&j->manifest);
+        rc = xf_journal_write(XF_JOURNAL_INCOMING, j->host, &j->manifest);
+    }
+    if (j)
+        xf_manifest_fini(&j->manifest);
+    free(j);
+    return rc;
+}
+
+static int check_all(struct xf_disks_target *t)
 {
     const struct xf_manifest *m = &t->manifest;
     int rc = xf_domains_check(m, XF_DOMAINS_IS_OFF, t->why);
 
-    if (!rc && !access(m->config, F_OK))
+    if (!rc && m->config[0] && !access(m->config, F_OK))
         rc = fail(t, -EEXIST, "%s is there already", m->config);
     rc = rc ?: check_needs(t);
+    rc = rc ?: settle_unseen(t);
     rc = rc ?: check_disks(t);
     return rc ?: take_over(t);
 }
 
 /* ---- the volumes --------------------------------------------------------------------------- */
 
-static int make_volumes(struct target *t)
+static int make_volumes(struct xf_disks_target *t)
 {
     const struct xf_manifest *m = &t->manifest;
     int rc = xf_journal_write(XF_JOURNAL_INCOMING, t->host, m);
@@ -232,7 +232,7 @@ static int make_volumes(struct target *t)
 }
 
 /* All that was made; nothing of it has got its own name. */
-static void remove_volumes(struct target *t)
+static void remove_volumes(struct xf_disks_target *t)
 {
     char why[XF_MANIFEST_WHY_BYTES];
     int rc = 0;
@@ -244,7 +244,7 @@ static void remove_volumes(struct target *t)
     t->noted = false;
 }
 
-static int open_port(struct target *t)
+static int open_port(struct xf_disks_target *t)
 {
     struct xf_config config;
     int rc = xf_config_load(&config, NULL, t->why);
@@ -252,7 +252,7 @@ static int open_port(struct target *t)
     return rc ?: xf_ports_open(&t->link, &config, t->why);
 }
 
-static int tell_ready(struct target *t)
+static int tell_ready(struct xf_disks_target *t)
 {
     struct json_object *message = json_object_new_object(), *zeros = json_object_new_array(),
                        *old = json_object_new_array();
@@ -271,7 +271,7 @@ static int tell_ready(struct target *t)
 
 /* ---- a disk -------------------------------------------------------------------------------- */
 
-static int send_hashes(struct target *t, const struct xf_disk *disk, uint64_t seed)
+static int send_hashes(struct xf_disks_target *t, const struct xf_disk *disk, uint64_t seed)
 {
     const uint64_t units = xf_disk_units(disk);
     uint8_t *hashes = malloc(XF_DISK_UNITS_BATCH * XF_HASH_BYTES);
@@ -295,12 +295,12 @@ static int send_hashes(struct target *t, const struct xf_disk *disk, uint64_t se
 }
 
 /* The source is told what is there of the disk, and sends what is not. */
-static int compare_disk(struct target *t, unsigned i, uint64_t seed)
+static int compare_disk(struct xf_disks_target *t, unsigned i, uint64_t seed)
 {
     char path[XF_VOLUME_PATH_BYTES];
     struct xf_disk disk;
 
-    xf_volume_path(&t->manifest.disks[i], XF_VOLUME_INCOMING, path);
+    xf_volume_path(&t->manifest.disks[i], t->named ? XF_VOLUME_OWN : XF_VOLUME_INCOMING, path);
     int rc = xf_disk_open(&disk, path, XF_DISK_READ, t->why);
 
     if (rc)
@@ -313,7 +313,7 @@ static int compare_disk(struct target *t, unsigned i, uint64_t seed)
 /* The source says nothing meanwhile but that it has failed. */
 static int look(void *arg)
 {
-    const struct target *t = arg;
+    const struct xf_disks_target *t = arg;
 
     return xf_talk_pending(&t->talk) ? -ECONNABORTED : 0;
 }
@@ -326,12 +326,12 @@ static void on_landed(void *arg, const struct xf_stats *stats)
 
 static bool was_seen(void *arg)
 {
-    const struct target *t = arg;
+    const struct xf_disks_target *t = arg;
 
     return xf_talk_pending(&t->talk);
 }
 
-static int receive_pages(struct target *t, unsigned i, struct xf_disk *disk,
+static int receive_pages(struct xf_disks_target *t, unsigned i, struct xf_disk *disk,
                          const struct xf_offer *offer)
 {
     const struct xf_disk_copy copy = {
@@ -353,7 +353,7 @@ static int receive_pages(struct target *t, unsigned i, struct xf_disk *disk,
     return rc;
 }
 
-static int receive_disk(struct target *t, unsigned i)
+static int receive_disk(struct xf_disks_target *t, unsigned i)
 {
     char path[XF_VOLUME_PATH_BYTES], why[XF_TALK_WHY_BYTES];
     uint8_t wire[XF_OFFER_BYTES];
@@ -387,7 +387,7 @@ static int receive_disk(struct target *t, unsigned i)
 /* ---- the end ------------------------------------------------------------------------------- */
 
 /* With the journal's word the guest is this host's. */
-static int commit(struct target *t)
+static int commit(struct xf_disks_target *t)
 {
     const struct xf_manifest *m = &t->manifest;
     int rc = XF_FAULT(off_target_commit) ?: xf_domains_check(m, XF_DOMAINS_IS_OFF, t->why);
@@ -413,7 +413,7 @@ static int commit(struct target *t)
     return xf_talk_say(&t->talk, "done");
 }
 
-static int serve(struct target *t)
+static int serve(struct xf_disks_target *t)
 {
     struct json_object *message = NULL;
     int rc = 0;
@@ -421,14 +421,17 @@ static int serve(struct target *t)
     for (;;) {
         rc = xf_talk_receive(&t->talk, NULL, XF_MOVE_OFF_LIMIT_MS, &message, t->why);
         if (rc)
-            return rc;
+            break;
         const char *kind = xf_talk_text(message, "kind");
         unsigned long long i = xf_talk_number(message, "disk");
         bool last = !strcmp(kind, "commit");
 
-        if (last)
+        if (t->live && (rc = xf_disks_target_live(t, message)) != -ENOMSG) {
+            last = rc > 0;
+            rc = rc > 0 ? 0 : rc;
+        } else if (last && !t->live) {
             rc = commit(t);
-        else if (!strcmp(kind, "compare") && i < t->manifest.disks_n)
+        } else if (!strcmp(kind, "compare") && i < t->manifest.disks_n)
             rc = compare_disk(t, (unsigned)i, xf_talk_number(message, "seed"));
         else if (!strcmp(kind, "offer") && i < t->manifest.disks_n)
             rc = receive_disk(t, (unsigned)i);
@@ -438,12 +441,13 @@ static int serve(struct target *t)
                 "what the source asks for is not known: install the same xl-fast at both ends");
         json_object_put(message);
         if (rc || last)
-            return rc;
+            break;
     }
+    return rc;
 }
 
 /* Until this process ends. */
-static int lock_guest(struct target *t)
+static int lock_guest(struct xf_disks_target *t)
 {
     int fd = xf_journal_lock(t->manifest.name, LOCK_WAIT_MS);
 
@@ -452,7 +456,7 @@ static int lock_guest(struct target *t)
                : fail(t, fd, "'%s' is being moved already: %s", t->manifest.name, strerror(-fd));
 }
 
-static int run(struct target *t)
+static int run(struct xf_disks_target *t)
 {
     int rc = receive_manifest(t);
 
@@ -470,7 +474,7 @@ static int run(struct target *t)
 
 int xf_move_off_target(int in, int out)
 {
-    struct target *t = calloc(1, sizeof(*t));
+    struct xf_disks_target *t = calloc(1, sizeof(*t));
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* ssh's end shows in the talk */
@@ -486,6 +490,8 @@ int xf_move_off_target(int in, int out)
         tell_failed(t);
     if (t->link)
         xf_ports_close_whole(t->link);
+    if (t->live)
+        xf_disks_target_live_end(t);
     if (t->noted && !t->begun) /* what has come is there for the next try */
         remove_volumes(t);
     xf_talk_fini(&t->talk);

@@ -74,7 +74,7 @@ void xf_answers_late(const struct xf_answers *source, const struct xf_answers *t
         why[0] = 0;
 }
 
-char *xf_answers_questions(const char *text)
+char *xf_answers_questions(const char *text, const char *without)
 {
     static const char key[] = "ask=";
     size_t n = 0, bytes = sizeof(key) - 1;
@@ -83,7 +83,8 @@ char *xf_answers_questions(const char *text)
     for (const char *at = text; to && *at;) {
         size_t line = strcspn(at, "\n");
 
-        if (line > bytes && !strncmp(at, key, bytes)) {
+        if (line > bytes && !strncmp(at, key, bytes) &&
+            (!without || strncmp(at + bytes, without, strlen(without)) != 0)) {
             memcpy(to + n, at + bytes, line - bytes);
             n += line - bytes;
             to[n++] = '\n';

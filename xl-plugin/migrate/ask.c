@@ -59,10 +59,13 @@ enum xf_step xf_migrate_ask_source(struct xf_migrate *m)
 }
 
 /* What the target is told besides (preflight_question.h). A dry run takes no place in the queue
-   there; and by -C the guest has another name there, perhaps, and other disks. */
+   there; by -C the guest has another name there, perhaps, and other disks; and disks that come
+   along are not there yet. */
 static char *question_of(const struct xf_migrate *m)
 {
-    char *asks = m->o.config ? strdup("") : xf_answers_questions(m->source_said), *all = NULL;
+    const char *without = m->o.with_disks ? "disk=" : NULL;
+    char *asks = m->o.config ? strdup("") : xf_answers_questions(m->source_said, without),
+         *all = NULL;
 
     if (asks && asprintf(&all, "%s%s%s%s", m->o.dry_run ? "" : "attempt=",
                          m->o.dry_run ? "" : m->attempt, m->o.dry_run ? "" : "\n", asks) < 0)
@@ -156,6 +159,8 @@ enum xf_step xf_migrate_choose_hand_over(struct xf_migrate *m)
 {
     if (m->o.hand_over == XF_HAND_OVER_LATE)
         snprintf(m->late, sizeof(m->late), "as asked for");
+    else if (m->o.with_disks)
+        snprintf(m->late, sizeof(m->late), "its disks come along");
     else if (m->o.config)
         snprintf(m->late, sizeof(m->late), "by -C the guest has another configuration there");
     else

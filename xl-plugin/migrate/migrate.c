@@ -272,7 +272,7 @@ static void show_said(const struct xf_migrate *m)
     }
 }
 
-static void say_outcome(struct xf_migrate *m, bool ended)
+static enum xf_disks_outcome say_outcome(struct xf_migrate *m, bool ended)
 {
     char left[64] = "";
     struct xf_outcome outcome = {.left = left,
@@ -290,6 +290,7 @@ static void say_outcome(struct xf_migrate *m, bool ended)
     xf_migrate_say("%s", line ? line : strerror(ENOMEM));
     free(line);
     xf_migrate_record_end(m, xf_outcome_state(&outcome));
+    return !strcmp(left, "running") ? XF_DISKS_STAYS : XF_DISKS_UNKNOWN;
 }
 
 /* -------------------------------------------------------------------------------------------------
@@ -315,12 +316,17 @@ static int migrate_once(struct xf_migrate *m)
     }
     if (step == XF_STEP_ON && m->o.or_plain)
         step = make_untouched(m);
+    if (step == XF_STEP_ON)
+        step = xf_migrate_disks_begin(m);
     if (step == XF_STEP_CANCELLED || xf_signals_wait(&m->signals, 0)) {
+        xf_migrate_disks_end(m, XF_DISKS_STAYS);
         xf_migrate_events_stop(m);
         return cancel_early(m);
     }
-    if (step != XF_STEP_ON)
+    if (step != XF_STEP_ON) {
+        xf_migrate_events_stop(m);
         return XF_EXIT_FAILED;
+    }
 
     xf_migrate_record_move(m);
     status = xf_migrate_move(m);
@@ -337,11 +343,12 @@ static int migrate_once(struct xf_migrate *m)
     if (!status)
         xf_migrate_listen_say(m);
     ended = status && xf_migrate_events_guest_ended(m);
-    if (status)
-        say_outcome(m, ended);
-    else
-        xf_migrate_record_end(m, "moved");
-    return status;
+    if (status) {
+        xf_migrate_disks_end(m, say_outcome(m, ended));
+        return status;
+    }
+    xf_migrate_record_end(m, "moved");
+    return xf_migrate_disks_end(m, XF_DISKS_MOVED);
 }
 
 static int migrate(struct xf_migrate *m)

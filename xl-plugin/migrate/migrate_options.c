@@ -45,6 +45,9 @@ const struct xf_option xf_migrate_option_rows[] = {
     {.name = "verify",
      TO(verify),
      .help = "compare all pages on both hosts before the guest starts on the target"},
+    {.name = "with-disks",
+     TO(with_disks),
+     .help = "move its disks, too: files and logical volumes of this host, while the guest runs"},
     {.name = "hand-over",
      .value = "WHEN",
      .kind = XF_OPTION_CHOICE,
@@ -131,6 +134,11 @@ int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_optio
     o->domain = operands.words[0];
     o->host = operands.words[1];
     o->screen = screen_of(o);
+    if (o->with_disks && o->or_plain)
+        return xf_usage_error(c, "plain xl migrate leaves disks behind: --with-disks does not go "
+                                 "with --fast=auto");
+    if (o->with_disks && (o->config || o->pause))
+        return xf_usage_error(c, "--with-disks does not go with -C or -p");
     if (o->measure_s && !o->dry_run)
         return xf_usage_error(c, "--measure goes with --dry-run");
     return xf_reach_host_ok(o->host) ? XF_GO_ON

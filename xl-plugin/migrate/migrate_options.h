@@ -24,7 +24,7 @@ struct xf_migrate_options {
     unsigned lanes;                                  /* 0: not given */
     unsigned on_busy, compress;                      /* XF_MIGRATE_NOT_GIVEN, or as their words */
     unsigned hand_over;                              /* enum xf_hand_over */
-    bool throttle, verify, json, dry_run, quiet, verbose;
+    bool with_disks, throttle, verify, json, dry_run, quiet, verbose;
     const char *report;            /* NULL: none */
     enum xf_migrate_screen screen; /* by the last two, and by what xl is told */
 

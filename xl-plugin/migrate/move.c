@@ -92,7 +92,7 @@ static char *remote_words(const struct xf_migrate *m)
 
 /* ---- xl's environment, for the helper (xl-plugin/cli/environment.h) -------------------------- */
 
-#define SETTINGS_MAX 12u
+#define SETTINGS_MAX 13u
 
 struct settings {
     char *set[SETTINGS_MAX + 1];
@@ -132,6 +132,7 @@ static void begin_settings(const struct xf_migrate *m, struct settings *s)
     set(s, "XL_FAST_SAID", m->said);
     set(s, "XL_FAST_UNTOUCHED", m->untouched);
     set(s, "XL_FAST_CONTROL", m->control);
+    set(s, "XL_FAST_DISKS", m->disks_socket);
     if (!m->events[0])
         return;
     set(s, "XL_FAST_EVENTS", m->events);

@@ -9,6 +9,7 @@
  *   move_events.c  what the plug-in writes, and who shows it
  *   move.c      runs the real xl, and cancels it
  *   listen.c    hears from xl when the guest was started: the downtime's end
+ *   disks.c     --with-disks: xl-fast-disks before xl, and after it
  *   outcome.c   where the guest is, after a failure
  *
  * Steps return one of enum xf_step; what they refuse for is in refused, one line.
@@ -71,6 +72,10 @@ struct xf_migrate {
     pid_t follower;                /* the screen, or who copies events to stdout; 0: none */
     pid_t listener;                /* to what xl says; 0: none */
     int listener_stdin;            /* it ends when this is closed */
+
+    pid_t disks;            /* xl-fast-disks; 0: not started */
+    int disks_talk;         /* its stdin and stdout */
+    char disks_socket[108]; /* "": none */
 
     pid_t xl;            /* 0: not started */
     int cancelled;       /* the exit status that is asked for; 0: none */
@@ -152,6 +157,16 @@ void xf_migrate_listen_begin(struct xf_migrate *m);
 void xf_migrate_listen_end(struct xf_migrate *m, bool moved);
 /* The downtime and its parts, for who has no screen. */
 void xf_migrate_listen_say(const struct xf_migrate *m);
+
+/* ---- disks.c ---- */
+
+/* Copies the disks while the guest runs, until little is written; takes its time, and nothing if
+   --with-disks is not given. What xl-fast-disks does from then on: xl-plugin/disks/live.h. */
+enum xf_step xf_migrate_disks_begin(struct xf_migrate *m);
+
+/* Where the guest is: it has moved, it stays, or that is not known. 0, or an exit status. */
+enum xf_disks_outcome { XF_DISKS_MOVED, XF_DISKS_STAYS, XF_DISKS_UNKNOWN };
+int xf_migrate_disks_end(struct xf_migrate *m, enum xf_disks_outcome outcome);
 
 /* ---- real.c ---- */
 

@@ -31,6 +31,7 @@
 #include "begun.h"
 #include "cap.h"
 #include "config.h"
+#include "disks_gate.h"
 #include "guest_source.h"
 #include "linger.h"
 #include "marks.h"
@@ -59,6 +60,10 @@ typedef int save_fn(xc_interface *, int, uint32_t, uint32_t, struct save_callbac
 typedef int restore_fn(xc_interface *, int, uint32_t, unsigned int, unsigned long *, uint32_t,
                        unsigned int, unsigned long *, uint32_t, xc_stream_type_t,
                        struct restore_callbacks *, int MEMFLAGS_PARAMETER);
+
+/* Less than the silence that the target bears (PROTOCOL.md, section 8). */
+#define DISKS_LIMIT_S    80u
+#define DISKS_LIMIT_PV_S 25u
 
 static void *stock_function(const char *name)
 {
@@ -207,7 +212,7 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
                    struct save_callbacks *callbacks, xc_stream_type_t stream_type, int recv_fd)
 {
     save_fn *stock = stock_function("xc_domain_save");
-    struct save_callbacks marked;
+    struct save_callbacks marked, gated;
     struct xf_xen_domain domain;
 
     if (!stock)
@@ -232,6 +237,8 @@ int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
         return answer(-EOPNOTSUPP);
     }
     begin();
+    callbacks =
+        xf_disks_gate_wrap(&gated, callbacks, domain.hvm ? DISKS_LIMIT_S : DISKS_LIMIT_PV_S);
     if (!domain.hvm) {
         struct stock_save_arguments arguments = {
             .stock = stock,

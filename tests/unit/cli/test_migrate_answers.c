@@ -53,12 +53,15 @@ static void test_words(void **state)
 
 static void test_questions(void **state)
 {
-    char *asks = xf_answers_questions("port=eth1\nask=guest=7\nask=\nbask=x\nask=disk=a b");
+    char *asks = xf_answers_questions("port=eth1\nask=guest=7\nask=\nbask=x\nask=disk=a b", NULL);
 
     (void)state;
     assert_string_equal(asks, "guest=7\ndisk=a b\n");
     free(asks);
-    asks = xf_answers_questions("");
+    asks = xf_answers_questions("ask=guest=7\nask=disk=a b\nask=diskless=1", "disk=");
+    assert_string_equal(asks, "guest=7\ndiskless=1\n");
+    free(asks);
+    asks = xf_answers_questions("", NULL);
     assert_string_equal(asks, "");
     free(asks);
 }

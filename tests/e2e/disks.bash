@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# For the scripts whose guests have disks: hosts A and B (netns.bash), each with files of its own under /mnt, and a libxl
+# without Xen (no-xen.c).
+# shellcheck shell=bash
+# shellcheck source=tests/e2e/netns.bash
+. "$(dirname "${BASH_SOURCE[0]}")/netns.bash"
+
+disks=$(realpath "${XF_BUILD:-build}")/xl-fast-disks
+[ -x "$disks" ] || { echo "xl-fast was built without its Xen part"; exit 77; }
+unshare -m true 2>/dev/null || { echo "mount namespaces cannot be made here"; exit 77; }
+read -ra cc <<<"${CC:-gcc}"
+"${cc[@]}" -shared -fPIC -O1 -o "$work/no-xen.so" tests/e2e/no-xen.c || fail "it does not build"
+
+# In memory: a disk is synced at each of its ends, and here are many.
+shm=$(mktemp -d /dev/shm/xf-off.XXXXXX)
+for host in A B; do
+    mkdir "$shm/$host"
+    ln -s "$shm/$host" "$work/$host"
+done
+trap 'net_down; umount "$shm/B/files" 2>/dev/null; rm -rf "$work" "$shm"' EXIT
+net_up 9000 9000
+# at HOST COMMAND...: as if on that host, whose files are in $work/HOST.
+cat >"$work/at" <<AT
+#!/usr/bin/env bash
+host=\$1; shift
+[ "\$host" = A ] && ns=$A || ns=$B
+export XL_FAST_STATEDIR=$work/\$host/state XL_FAST_RUNDIR=$work/\$host/run XL_FAST_CONF=$work/\$host/conf
+export XF_TEST_DOMAINS=$work/\$host/domains
+exec ip netns exec "\$ns" unshare -m bash -c 'mount --bind "\$1" /mnt && shift && exec "\$@"' at $work/\$host/files "\$@"
+AT
+# ssh HOST COMMAND: what the other host's login shell does with it.
+cat >"$work/ssh" <<SSH
+#!/usr/bin/env bash
+[ ! -e $work/no-ssh ] || { echo "ssh: no route to host" >&2; exit 255; }
+exec $work/at "\$1" sh -c "\$2"
+SSH
+chmod +x "$work/at" "$work/ssh"
+
+make_hosts() {
+    local n=0 host
+    for host in A B; do
+        n=$((n + 1))
+        mkdir -p "$work/$host/files" "$work/$host/state" "$work/$host/run"
+        : >"$work/$host/domains"
+        printf 'port = "af_packet:mig"\naddress = "192.0.2.%d/24"\n' $n >"$work/$host/conf"
+        head -c 70000 /dev/zero | tr '\0' i >"$work/$host/files/cd.iso"
+    done
+}

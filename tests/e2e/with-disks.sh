@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A guest that runs moves with its disk from host A to host B, without Xen: a file on a loop device, which threads write to
+# all the time, tracked by the kernel's program; then the save helper's question, with a request under way at first; then
+# xl's end. with-disks.py stands for the guest, the helper and xl-fast migrate. And each step that fails, or is killed: the
+# guest goes on at A, or both disks are the same, and a next move is whole.
+# shellcheck source=tests/e2e/disks.bash
+. "$(dirname "$0")/disks.bash"
+
+[ -e /sys/kernel/btf/vmlinux ] || { echo "this kernel has no BTF: no tracker"; exit 77; }
+command -v losetup >/dev/null || { echo "there is no losetup"; exit 77; }
+faults=${disks%/*}/faults/xl-fast-disks
+[ -x "$faults" ] || fail "$faults is not built: make tests"
+
+make_hosts
+# Not in memory: the disk is read past the page cache that the loop device writes to.
+rm -rf "$shm/A/files"
+mkdir "$work/files.A"
+ln -s "$work/files.A" "$shm/A/files"
+loop=
+trap '[ -z "$loop" ] || losetup -d "$loop"; net_down; rm -rf "$work" "$shm"' EXIT
+
+# begin: A's guest has a disk that it writes to.
+begin() {
+    [ -z "$loop" ] || losetup -d "$loop"
+    rm -rf "$work"/files.A/* "$shm"/B/files/web* "$shm"/?/state/*
+    head -c 24M /dev/urandom >"$work/files.A/web.img"
+    truncate -s 48M "$work/files.A/web.img"
+    loop=$(losetup --show -f "$work/files.A/web.img") || { echo "there are no loop devices here"; exit 77; }
+    echo "web /mnt/web.img" >"$work/A/domains"
+    : >"$work/B/domains"
+    head -c 4096 /dev/zero >"$work/ring"
+}
+
+# live WHAT [FAULT]: WHAT of with-disks.py. Its output is in $work/out.
+live() {
+    local program=$disks number
+    [ -z "${2:-}" ] || program=$faults
+    number=$(stat -c '%t:%T' "$loop")
+    echo "+ $1 ${2:-}"
+    XF_FAULT=${2:-} XF_TEST_DEVICE=$number XF_TEST_RING=$work/ring LD_PRELOAD_OF_DISKS=$work/no-xen.so \
+        python3 tests/e2e/with-disks.py "$1" "$loop" "$work/ring" "$work/A/domains" \
+        "$work/at" A "$program" live 00000000-0000-0000-0000-000000000000 B "$work/ssh" verify >"$work/out" 2>"$work/err"
+    status=$?
+    grep -q "no tracker\|is not permitted" "$work/err" && { echo "this kernel or this build has no tracker"; exit 77; }
+}
+list() { LD_PRELOAD=$work/no-xen.so "$work/at" "$1" "$disks" disks "${@:2}"; }
+lists() { # HOST TEXT
+    list "$1" >"$work/listed"
+    grep -q "$2" "$work/listed" || fail "$1 does not say '$2': $(cat "$work/listed")"
+}
+same() { cmp "$1" "$2" || fail "the disks differ"; }
+stays() {
+    [ "$(cat "$work/A/domains")" = "web /mnt/web.img" ] || fail "the guest is gone from A"
+    [ -e "$work/A/files/web.img" ] || fail "its disk is gone from A"
+    [ ! -e "$work/A/files/web.img.xlfast-left" ] || fail "its disk is put aside on A"
+    [ ! -e "$work/B/files/web.img" ] || [ "${1:-}" = named ] || fail "a disk of its name is left on B"
+}
+
+begin
+live moved
+[ "$status" = 0 ] || fail "exit status $status"
+same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
+lists A "^web has gone to B$"
+lists B "^web has come from"
+
+# The helper says that it did not go: what has come stays for the next time, which sends little.
+begin
+live stays
+[ "$status" = 0 ] || fail "exit status $status"
+stays
+lists B "^web has not arrived from"
+live moved
+[ "$status" = 0 ] || fail "exit status $status"
+same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
+
+# Writes that were not seen: where the kernel's count tells, the disk is compared and mended; where it does not, --verify
+# finds it.
+begin
+live moved 'live_source_lost=error live_source_witness=error'
+[ "$status" = 0 ] || fail "exit status $status"
+grep -q "xvda is compared" "$work/err" || fail "it was not compared"
+same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
+begin
+live either live_source_lost=error
+if grep -q "xvda is compared" "$work/err"; then # the device was never at rest
+    same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
+else
+    grep -q "xvda differs at the target" "$work/err" || fail "the difference is not found"
+    stays
+fi
+
+# Cancelled before the helper asks; and a disk that does not answer is waited for in vain.
+begin
+live cancelled
+stays
+for fault in off_target_made=error live_source_stands=error live_source_stands=kill live_source_synced=error \
+    live_source_synced=kill live_target_sync=error live_target_sync=kill; do
+    begin
+    live refused "$fault"
+    [ "$status" = 0 ] || fail "exit status $status"
+    # A target that was killed, or does not know, cannot give it another name.
+    case $fault in *=kill | live_source_synced*) stays named ;; *) stays ;; esac
+done
+# The next move settles that, for the guest runs at A.
+lists B "^web may have come from"
+live moved
+[ "$status" = 0 ] || fail "exit status $status"
+same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
+
+# Nobody knows whether the helper heard that it may go: then neither host lets another move begin.
+begin
+live refused live_source_told=kill
+[ -e "$work/A/files/web.img" ] || fail "the disk is gone from A"
+lists A "^web may have gone to B"
+lists B "^web may have come from"
+live refused
+grep -q "was not seen to end" "$work/err" || fail "another move begins over it"
+list B --drop web 2>"$work/err" && fail "it can be dropped on B"
+grep -q "was not seen to end" "$work/err" || fail "B does not say why"
+# Where it runs, its disks are: asked there, that host says so from then on.
+list A --drop web 2>"$work/err" && fail "it can be dropped while it runs"
+lists A "^web has come from"
+live moved
+[ "$status" = 0 ] || fail "exit status $status"
+same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"

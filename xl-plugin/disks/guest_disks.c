@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Guest disks: the configuration by libxl, the backends' devices by xenstore. */
+#include "guest_disks.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libxl.h>
+#include <libxl_utils.h>
+#include <xenstore.h>
+
+#include "volume.h"
+
+#define CONNECTED 4 /* xen/io/xenbus.h */
+
+__attribute__((format(printf, 3, 4))) static int fail(char why[XF_MANIFEST_WHY_BYTES], int rc,
+                                                      const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(why, XF_MANIFEST_WHY_BYTES, format, ap);
+    va_end(ap);
+    return rc;
+}
+
+/* ---- xenstore ------------------------------------------------------------------------------ */
+
+/* Of FOLDER/NODE; false: there is none, or it is longer. */
+static bool read_node(struct xs_handle *xs, const char *folder, const char *node, char *to,
+                      size_t size)
+{
+    char path[256], *text;
+    unsigned n = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, node);
+    text = xs_read(xs, XBT_NULL, path, &n);
+    bool ok = text && n < size;
+
+    if (ok)
+        memcpy(to, text, n + 1);
+    free(text);
+    return ok;
+}
+
+/* As the kernel calls it: /sys/dev/block/7:0 leads to .../loop0. */
+static bool name_device(unsigned major, unsigned minor, char device[XF_GUEST_DISK_BYTES])
+{
+    char path[64], to[512];
+
+    snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
+    ssize_t n = readlink(path, to, sizeof(to) - 1);
+    to[n > 0 ? n : 0] = 0;
+    const char *name = strrchr(to, '/');
+
+    return name && snprintf(device, XF_GUEST_DISK_BYTES, "/dev/%s", name + 1) < XF_GUEST_DISK_BYTES;
+}
+
+/* The backend in the kernel that has that disk: its device, and whether both ends are connected. */
+static bool take_backend(struct xs_handle *xs, const char *folder, const char *vdev,
+                         char device[XF_GUEST_DISK_BYTES], bool *connected)
+{
+    char dev[32], number[32], state[8];
+    unsigned major, minor;
+
+    if (!read_node(xs, folder, "dev", dev, sizeof(dev)) || strcmp(dev, vdev) != 0 ||
+        !read_node(xs, folder, "physical-device", number, sizeof(number)) ||
+        sscanf(number, "%x:%x", &major, &minor) != 2)
+        return false;
+    if (!name_device(major, minor, device))
+        return false;
+    *connected = read_node(xs, folder, "state", state, sizeof(state)) && atoi(state) == CONNECTED;
+    return true;
+}
+
+static int find_device(struct xs_handle *xs, uint32_t domid, const char *vdev,
+                       char device[XF_GUEST_DISK_BYTES], char why[XF_MANIFEST_WHY_BYTES])
+{
+    char base[64], folder[128];
+    bool found = false, connected = false;
+    unsigned n = 0;
+
+    snprintf(base, sizeof(base), "/local/domain/0/backend/vbd/%u", domid);
+    char **names = xs_directory(xs, XBT_NULL, base, &n);
+
+    for (unsigned i = 0; names && i < n && !found; i++) {
+        snprintf(folder, sizeof(folder), "%s/%s", base, names[i]);
+        found = take_backend(xs, folder, vdev, device, &connected);
+    }
+    free(names);
+    if (!found)
+        return fail(why, -ENOTSUP, "disk %s: its backend is not in dom0's kernel", vdev);
+    return connected
+               ? 0
+               : fail(why, -ENOTSUP, "disk %s: the guest does not use it by a driver of Xen", vdev);
+}
+
+/* ---- libxl --------------------------------------------------------------------------------- */
+
+static int add_image(struct xf_manifest *m, const char *path, char why[XF_MANIFEST_WHY_BYTES])
+{
+    struct xf_manifest_need *need = &m->needs[m->needs_n];
+    struct stat st;
+
+    if (m->needs_n == XF_MANIFEST_NEEDS_MAX || strlen(path) >= sizeof(need->path))
+        return fail(why, -E2BIG, "it has too many images");
+    if (stat(path, &st))
+        return fail(why, -errno, "%s: %s", path, strerror(errno));
+    strcpy(need->path, path);
+    need->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    m->needs_n++;
+    return 0;
+}
+
+static int add_disk(struct xf_manifest *m, const libxl_device_disk *from,
+                    char why[XF_MANIFEST_WHY_BYTES])
+{
+    struct xf_manifest_disk *d = &m->disks[m->disks_n];
+    const char *path = from->pdev_path ? from->pdev_path : "";
+
+    if (from->is_cdrom)
+        return path[0] ? add_image(m, path, why) : 0;
+    if (m->disks_n == XF_MANIFEST_DISKS_MAX || strlen(path) >= sizeof(d->path))
+        return fail(why, -E2BIG, "it has too many disks");
+    snprintf(d->vdev, sizeof(d->vdev), "%s", from->vdev ? from->vdev : "");
+    strcpy(d->path, path);
+    if (from->format != LIBXL_DISK_FORMAT_RAW || (from->script && from->script[0]) ||
+        from->backend_domid || from->backend_domname)
+        return fail(why, -ENOTSUP, "disk %s is not raw on this host", d->vdev);
+    int rc = xf_volume_look(d, why);
+
+    if (!rc && d->kind == XF_DISK_DEVICE)
+        rc = fail(why, -ENOTSUP, "disk %s: %s is neither a file nor a logical volume", d->vdev,
+                  d->path);
+    m->disks_n += !rc;
+    return rc;
+}
+
+static int find_domain(libxl_ctx *ctx, const char *uuid, uint32_t *domid,
+                       char why[XF_MANIFEST_WHY_BYTES])
+{
+    int n = 0, rc = -ENOENT;
+    libxl_dominfo *all = libxl_list_domain(ctx, &n);
+    char text[40];
+
+    for (int i = 0; i < n && rc; i++) {
+        snprintf(text, sizeof(text), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(all[i].uuid));
+        *domid = all[i].domid;
+        rc = strcmp(text, uuid) ? -ENOENT : 0;
+    }
+    if (all)
+        libxl_dominfo_list_free(all, n);
+    return rc ? fail(why, rc, "there is no guest %s here", uuid) : 0;
+}
+
+static int read_config(struct xf_manifest *m, libxl_ctx *ctx, uint32_t domid,
+                       char why[XF_MANIFEST_WHY_BYTES])
+{
+    libxl_domain_config config;
+    int rc = 0;
+
+    libxl_domain_config_init(&config);
+    if (libxl_retrieve_domain_configuration(ctx, domid, &config, NULL)) {
+        rc = fail(why, -EIO, "libxl has no configuration of domain %u", domid);
+    } else {
+        snprintf(m->name, sizeof(m->name), "%s", config.c_info.name ? config.c_info.name : "");
+        snprintf(m->uuid, sizeof(m->uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(config.c_info.uuid));
+    }
+    for (int i = 0; i < config.num_disks && !rc; i++)
+        rc = add_disk(m, &config.disks[i], why);
+    libxl_domain_config_dispose(&config);
+    return rc;
+}
+
+int xf_guest_disks_read(struct xf_manifest *m,
+                        char devices[XF_MANIFEST_DISKS_MAX][XF_GUEST_DISK_BYTES], const char *uuid,
+                        uint32_t *domid, char why[XF_MANIFEST_WHY_BYTES])
+{
+    xentoollog_logger_stdiostream *logger = xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
+    struct xs_handle *xs = xs_open(0);
+    libxl_ctx *ctx = NULL;
+    int rc;
+
+    memset(m, 0, sizeof(*m));
+    m->text = strdup("");
+    if (!m->text || !xs || !logger ||
+        libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, (xentoollog_logger *)logger))
+        rc = fail(why, -EIO, "cannot reach Xen: not running as root in dom0?");
+    else
+        rc = find_domain(ctx, uuid, domid, why) ?: read_config(m, ctx, *domid, why);
+    for (unsigned i = 0; i < m->disks_n && !rc; i++)
+        rc = find_device(xs, *domid, m->disks[i].vdev, devices[i], why);
+    if (ctx)
+        libxl_ctx_free(ctx);
+    if (logger)
+        xtl_logger_destroy((xentoollog_logger *)logger);
+    if (xs)
+        xs_close(xs);
+    return rc ?: xf_manifest_check(m, why);
+}

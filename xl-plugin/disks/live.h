@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Live: a guest that runs moves with its disks. `xl-fast migrate --with-disks` starts this at the
+ * source before xl, and speaks with it by its stdin and stdout, in lines of JSON (talk.h); it
+ * starts the target's end by ssh, as move_off.h says. What is different:
+ *
+ *     xl-fast migrate            source                                     target
+ *       |                          |  writes are tracked (disk/track.h)       |
+ *       |                          | -- manifest (live), offers: as there --> |
+ *       |                          |    rounds, until little is written       |
+ *       |                          | -- names ------------------------------> |  closes its port;
+ * journal: | <------- ready, socket - | <---------------------------- named ---- |  arriving;
+ * volumes: names |  xl migrate: memory      | -- pages (disk, page, pages), they ----> |  are
+ * written |                          |                                          | |   the save
+ * helper, when the guest is suspended (plugin/disks_gate.h): "stands" |                          |
+ * no request is on its way (rings.h)      | |                          | -- pages: the last;
+ * compare, if asked -> | |                          | -- sync -------------------------------> | on
+ * the medium |                          | <--------------------------- synced ---- | |   the save
+ * helper: "done", or "failed" and why: then the guest goes on here | - moved | stays -------> | --
+ * here | back ------------------------> |  journal: here | incoming |                          |
+ * <---------------------------- done ----- | |                          |  volumes: put aside | - |
+ *
+ * The source's disk is written to by the source's guest alone, the target's by this until "synced"
+ * and by the guest after that. Whoever dies before "synced" leaves the guest at the source.
+ */
+#ifndef XF_DISKS_LIVE_H
+#define XF_DISKS_LIVE_H
+
+#include <stdbool.h>
+
+#define XF_LIVE_RUN_PAGES 16u /* of one message */
+
+struct xf_live_options {
+    const char *uuid;
+    const char *host, *ssh; /* with its words */
+    bool verify;            /* all of the disks is compared while the guest stands */
+};
+
+/* Returns an exit status. */
+int xf_disks_live(const struct xf_live_options *o);
+
+#endif

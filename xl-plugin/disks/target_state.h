@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Target state: what the target's parts share: target.c makes volumes and receives disks;
+ * target_live.c is what comes while a guest's memory moves, and the end of that. Private to disks/.
+ */
+#ifndef XF_DISKS_TARGET_STATE_H
+#define XF_DISKS_TARGET_STATE_H
+
+#include "manifest.h"
+#include "talk.h"
+#include "transport/disk/disk.h"
+
+struct xf_link;
+
+struct xf_disks_target {
+    struct xf_talk talk;
+    struct xf_manifest manifest;
+    char host[256]; /* the source's */
+    bool overwrite, dry_run;
+    bool live;                          /* the guest runs, and its memory follows (live.h) */
+    bool claims;                        /* the source knows that the guest has never come here */
+    bool noted;                         /* the journal says incoming */
+    bool begun;                         /* pages have come */
+    bool zeros[XF_MANIFEST_DISKS_MAX];  /* the volume reads as zeros all over */
+    bool old[XF_MANIFEST_DISKS_MAX];    /* the volume has an older copy of the disk */
+    bool landed[XF_MANIFEST_DISKS_MAX]; /* all of it is there */
+    struct xf_link *link;
+    struct xf_disk open[XF_MANIFEST_DISKS_MAX]; /* for what comes by the talk */
+    bool named;                                 /* the volumes have their own names, */
+    bool synced; /* and have been whole since, so that the guest may have come */
+    char why[XF_TALK_WHY_BYTES];
+};
+
+/* Puts a line in t->why, and returns rc. */
+__attribute__((format(printf, 3, 4))) int xf_disks_target_fail(struct xf_disks_target *t, int rc,
+                                                               const char *format, ...);
+
+#endif
