@@ -118,7 +118,8 @@ for kind in dict.fromkeys(r[0] for r in raw):
         for column, what in ((2, "total"), (3, "stream"), (4, "downtime"), (5, "pause"), (6, "client_gap")):
             of = {how: [int(r[column]) for r in raw if r[0] == kind and r[1] == how and r[column] != "-"]
                   for how in ("stock", ours)}
-            if not (of["stock"] and of[ours]):
+            # Where the devices are attached early, Xen's own restore is over before the guest is suspended.
+            if not (of["stock"] and of[ours]) or min(of[ours]) < 0:
                 continue
             median = {how: statistics.median(of[how]) for how in of}
             out[f"{prefix}_{what}_ratio"] = round(median["stock"] / max(median[ours], 1), 3)

@@ -38,8 +38,9 @@ bool xf_answers_are_words(const struct xf_answers *a);
 void xf_answers_late(const struct xf_answers *source, const struct xf_answers *target,
                      const char *host, char *why, size_t size);
 
-/* The lines "ask=" of the source, as the target is asked them: each after its key, but for those that
-   begin with `without` (NULL: none). To be freed; NULL without memory. Before xf_answers_read(). */
+/* The lines "ask=" of the source, as the target is asked them: each after its key, but for those
+   that begin with `without` (NULL: none). To be freed; NULL without memory. Before
+   xf_answers_read(). */
 char *xf_answers_questions(const char *text, const char *without);
 
 /* Of two ports with different MTUs the line that says so, and the command that fixes it: the
