@@ -61,10 +61,9 @@ int xf_disk_copy_send(const struct xf_disk_copy *c, struct xf_disk_source *disk,
         nap(&idle, xf_source_idle(source));
     }
     *stats = *xf_source_stats(source);
-    if (rc == XF_SESSION_DONE)
-        rc = 0;
-    else
-        xf_disk_fail(err, rc = why ?: rc, "%s", xf_source_error(source));
+    rc = rc == XF_SESSION_DONE ? 0 : why ? why : rc;
+    if (rc)
+        xf_disk_fail(err, rc, "%s", xf_source_error(source));
     xf_source_free(source);
     return rc;
 }
