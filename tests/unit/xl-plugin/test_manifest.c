@@ -150,8 +150,8 @@ static void nothing_else(void **unused)
         "{\"name\":\"web\",\"config\":\"/a\",\"disks\":[7],\"needs\":[]}",
         "{\"name\":\"web\",\"config\":\"/a\",\"disks\":[{\"is\":\"tape\"}],\"needs\":[]}",
         "{\"name\":7,\"config\":\"/a\",\"disks\":[],\"needs\":[]}",
-        "{\"name\":\"web\",\"config\":\"/a\",\"needs\":[],\"disks\":"
-        "[{\"is\":\"file\",\"vdev\":\"xvdaxvdaxvdaxvdaxvda\",\"path\":\"/a\",\"bytes\":1}]}",
+        ("{\"name\":\"web\",\"config\":\"/a\",\"needs\":[],\"disks\":"
+         "[{\"is\":\"file\",\"vdev\":\"xvdaxvdaxvdaxvdaxvda\",\"path\":\"/a\",\"bytes\":1}]}"),
     };
     char many[4096] = "{\"name\":\"web\",\"config\":\"/a\",\"needs\":[],\"disks\":[0";
     struct json_object *o;
