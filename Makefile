@@ -57,8 +57,8 @@ ROOMS := transport/base transport transport/sim transport/disk dpdk $(addprefix 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # The files that hold a main(), and the plug-in's door: no room's.
 MAINS := cli/main preflight/preflight preflight/domain migrate/gate handover/pump plugin/entry arrival/main disks/main
-# The tracker of disks takes clang, for its program in the kernel, and libbpf; without them it says that it is not there.
-TRACK ?= $(if $(and $(shell command -v clang),$(shell $(PKG_CONFIG) --exists libbpf && echo 1)),1,0)
+# The tracker of disks takes clang and llvm, for its program in the kernel, and libbpf; without them it says that it is not there.
+TRACK ?= $(if $(and $(shell command -v clang),$(shell command -v llvm-strip),$(shell $(PKG_CONFIG) --exists libbpf && echo 1)),1,0)
 TRACK := $(TRACK)
 BPF_LIBS = $(if $(filter 1,$(TRACK)),$(shell $(PKG_CONFIG) --libs libbpf) -lelf -lz)
 # What other builds have, and what is no program of this machine.
@@ -188,7 +188,7 @@ check-xen: lab
 	LAB_QUICK=$(QUICK) scripts/lab run
 
 deb: setup
-	@scripts/setup deb
+	@scripts/setup track deb
 	@scripts/deb/build $(BUILD)/deb
 
 # No override is needed; one that is goes to scripts/deb/xl-fast.lintian-overrides, with the reason.
@@ -279,11 +279,13 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@$(call say,CC)
 	$(Q)$(CC) $(CFLAGS_ALL) $(ROOM_CFLAGS) -c -o $@ $<
 
-# What the kernel runs, as two symbols around its bytes.
+# What the kernel runs, as two symbols around its bytes: with its types (BTF), which -g makes, and no debugger's, which
+# name the folder that it was built in.
 $(BUILD)/obj/transport/disk/track.bpf.o: transport/disk/track.bpf.c transport/disk/track_shape.h Makefile
 	@mkdir -p $(@D)
 	@$(call say,BPF)
-	$(Q)clang -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. -I/usr/include/x86_64-linux-gnu -c -o $@ $<
+	$(Q)clang -O2 -g -fdebug-compilation-dir=. -Wall -Werror -target bpf -mcpu=v3 -I. -I/usr/include/x86_64-linux-gnu -c -o $@ $<
+	$(Q)llvm-strip -g $@
 
 $(BUILD)/obj/transport/disk/track_program.o: $(BUILD)/obj/transport/disk/track.bpf.o
 	@$(call say,LD)

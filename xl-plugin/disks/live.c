@@ -349,7 +349,10 @@ static int follow(struct live *l, bool *moved)
             *moved = !rc && !strcmp(xf_talk_text(message, "kind"), "moved");
             bool stays = !rc && !strcmp(xf_talk_text(message, "kind"), "stays");
             json_object_put(message);
-            return rc ?: *moved || stays ? 0 : -ECANCELED;
+            if (!rc && !*moved && !stays)
+                rc = fail(s, -ECANCELED,
+                          "where the guest is, is not known: both hosts keep its disks");
+            return rc;
         }
         if (in[2].revents) /* it says something only when it has failed */
             rc = xf_talk_hear(&s->talk, NULL, 1000, s->why) ?: -EPROTO;
