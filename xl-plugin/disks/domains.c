@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +14,7 @@
 #include <libxl.h>
 #include <libxl_utils.h>
 
-__attribute__((format(printf, 3, 4))) static int fail(char why[XF_MANIFEST_WHY_BYTES], int rc,
-                                                      const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(why, XF_MANIFEST_WHY_BYTES, format, ap);
-    va_end(ap);
-    return rc;
-}
+#define fail xf_manifest_fail
 
 static bool is_same(const char *a, const char *b)
 {

@@ -3,11 +3,9 @@
 #include "guest_disks.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libxl.h>
@@ -16,18 +14,9 @@
 
 #include "volume.h"
 
+#define fail xf_manifest_fail
+
 #define CONNECTED 4 /* xen/io/xenbus.h */
-
-__attribute__((format(printf, 3, 4))) static int fail(char why[XF_MANIFEST_WHY_BYTES], int rc,
-                                                      const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(why, XF_MANIFEST_WHY_BYTES, format, ap);
-    va_end(ap);
-    return rc;
-}
 
 /* ---- xenstore ------------------------------------------------------------------------------ */
 
@@ -102,21 +91,6 @@ static int find_device(struct xs_handle *xs, uint32_t domid, const char *vdev,
 
 /* ---- libxl --------------------------------------------------------------------------------- */
 
-static int add_image(struct xf_manifest *m, const char *path, char why[XF_MANIFEST_WHY_BYTES])
-{
-    struct xf_manifest_need *need = &m->needs[m->needs_n];
-    struct stat st;
-
-    if (m->needs_n == XF_MANIFEST_NEEDS_MAX || strlen(path) >= sizeof(need->path))
-        return fail(why, -E2BIG, "it has too many images");
-    if (stat(path, &st))
-        return fail(why, -errno, "%s: %s", path, strerror(errno));
-    strcpy(need->path, path);
-    need->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-    m->needs_n++;
-    return 0;
-}
-
 static int add_disk(struct xf_manifest *m, const libxl_device_disk *from,
                     char why[XF_MANIFEST_WHY_BYTES])
 {
@@ -124,7 +98,7 @@ static int add_disk(struct xf_manifest *m, const libxl_device_disk *from,
     const char *path = from->pdev_path ? from->pdev_path : "";
 
     if (from->is_cdrom)
-        return path[0] ? add_image(m, path, why) : 0;
+        return path[0] ? xf_manifest_need(m, path, why) : 0;
     if (m->disks_n == XF_MANIFEST_DISKS_MAX || strlen(path) >= sizeof(d->path))
         return fail(why, -E2BIG, "it has too many disks");
     snprintf(d->vdev, sizeof(d->vdev), "%s", from->vdev ? from->vdev : "");

@@ -79,20 +79,6 @@ static int open_disks(struct live *l)
     return rc;
 }
 
-static int send_base(struct live *l)
-{
-    struct xf_disks_source *s = &l->s;
-    int rc = xf_disks_open_port(s);
-
-    for (s->disk = 0; s->disk < s->manifest.disks_n && !rc; s->disk++)
-        rc = xf_disks_send_disk(s);
-    xf_live_end(&s->live);
-    if (s->link)
-        xf_ports_close_whole(s->link);
-    s->link = NULL;
-    return rc;
-}
-
 static int take_names(struct live *l)
 {
     int rc = xf_talk_say(&l->s.talk, "names");
@@ -461,7 +447,7 @@ static int prepare(struct live *l)
     rc = rc ?: xf_disks_start_there(s);
     rc = rc ?: xf_disks_send_manifest(s, true);
     rc = rc ?: xf_disks_receive_ready(s);
-    rc = rc ?: send_base(l);
+    rc = rc ?: xf_disks_send_all(s);
     rc = rc ?: take_names(l);
     return rc ?: listen_here(l);
 }

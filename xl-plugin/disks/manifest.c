@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <json-c/json.h>
 
@@ -20,15 +21,31 @@ void xf_manifest_fini(struct xf_manifest *m)
     m->text = NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static int refuse(char why[XF_MANIFEST_WHY_BYTES],
-                                                        const char *format, ...)
+int xf_manifest_fail(char why[XF_MANIFEST_WHY_BYTES], int rc, const char *format, ...)
 {
     va_list ap;
 
     va_start(ap, format);
     vsnprintf(why, XF_MANIFEST_WHY_BYTES, format, ap);
     va_end(ap);
-    return -EINVAL;
+    return rc;
+}
+
+#define refuse(why, ...) xf_manifest_fail(why, -EINVAL, __VA_ARGS__)
+
+int xf_manifest_need(struct xf_manifest *m, const char *path, char why[XF_MANIFEST_WHY_BYTES])
+{
+    struct xf_manifest_need *need = &m->needs[m->needs_n];
+    struct stat st;
+
+    if (m->needs_n == XF_MANIFEST_NEEDS_MAX || strlen(path) >= sizeof(need->path))
+        return xf_manifest_fail(why, -E2BIG, "the guest names too many files");
+    if (stat(path, &st))
+        return xf_manifest_fail(why, -errno, "%s: %s", path, strerror(errno));
+    strcpy(need->path, path);
+    need->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    m->needs_n++;
+    return 0;
 }
 
 /* ---- what can be in one -------------------------------------------------------------------- */

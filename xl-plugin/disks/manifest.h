@@ -63,6 +63,13 @@ struct json_object *xf_manifest_print(const struct xf_manifest *m);
 int xf_manifest_read(struct xf_manifest *m, struct json_object *from,
                      char why[XF_MANIFEST_WHY_BYTES]);
 
+/* Adds a file that is not moved, as it is here. -E2BIG; or it is not there. */
+int xf_manifest_need(struct xf_manifest *m, const char *path, char why[XF_MANIFEST_WHY_BYTES]);
+
+/* Puts a line for the user in why, and returns rc. */
+__attribute__((format(printf, 3, 4))) int xf_manifest_fail(char why[XF_MANIFEST_WHY_BYTES], int rc,
+                                                           const char *format, ...);
+
 /* What both ends ask of it: 0 or -EINVAL. */
 int xf_manifest_check(const struct xf_manifest *m, char why[XF_MANIFEST_WHY_BYTES]);
 

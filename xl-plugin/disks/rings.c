@@ -3,7 +3,6 @@
 #include "rings.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,8 @@
 
 #include <xengnttab.h>
 #include <xenstore.h>
+
+#define fail xf_manifest_fail
 
 #define RINGS_MAX 256u
 
@@ -24,17 +25,6 @@ struct xf_rings {
     const volatile struct counters *rings[RINGS_MAX];
     unsigned n;
 };
-
-__attribute__((format(printf, 3, 4))) static int fail(char why[XF_MANIFEST_WHY_BYTES], int rc,
-                                                      const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(why, XF_MANIFEST_WHY_BYTES, format, ap);
-    va_end(ap);
-    return rc;
-}
 
 /* false: there is no such node, or it is no number. */
 static bool read_number(struct xs_handle *xs, const char *folder, const char *node, unsigned *to)

@@ -93,7 +93,7 @@ int xf_disks_receive_ready(struct xf_disks_source *s)
     return 0;
 }
 
-int xf_disks_open_port(struct xf_disks_source *s)
+static int open_port(struct xf_disks_source *s)
 {
     int rc = xf_ports_open(&s->link, &s->config, s->why);
 
@@ -262,7 +262,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-int xf_disks_send_disk(struct xf_disks_source *s)
+static int send_disk(struct xf_disks_source *s)
 {
     struct xf_disks_moved *m = &s->moved[s->disk];
     const char *path = s->manifest.disks[s->disk].path;
@@ -287,4 +287,17 @@ int xf_disks_send_disk(struct xf_disks_source *s)
     rc = rc ?: xf_talk_hear(&s->talk, "landed", XF_MOVE_OFF_LIMIT_MS, s->why);
     m->us = xf_now_us() - s->began_us;
     return rc ?: XF_FAULT(off_source_landed);
+}
+
+int xf_disks_send_all(struct xf_disks_source *s)
+{
+    int rc = open_port(s);
+
+    for (s->disk = 0; s->disk < s->manifest.disks_n && !rc; s->disk++)
+        rc = send_disk(s);
+    xf_live_end(&s->live);
+    if (s->link)
+        xf_ports_close_whole(s->link);
+    s->link = NULL;
+    return rc;
 }

@@ -60,9 +60,8 @@ __attribute__((format(printf, 3, 4))) int xf_disks_source_fail(struct xf_disks_s
 int xf_disks_start_there(struct xf_disks_source *s);
 int xf_disks_send_manifest(struct xf_disks_source *s, bool live);
 int xf_disks_receive_ready(struct xf_disks_source *s);
-int xf_disks_open_port(struct xf_disks_source *s);
-/* The one with the number s->disk. */
-int xf_disks_send_disk(struct xf_disks_source *s);
+/* Opens the port, sends each disk, and closes it: once a process (ports.h). */
+int xf_disks_send_all(struct xf_disks_source *s);
 
 /* Sets in `pages` the bits of what is other at the target than in the disk, which has the number
    s->disk. Both ends read it meanwhile. */

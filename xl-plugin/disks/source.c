@@ -6,12 +6,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,17 +23,13 @@
 #include "sender.h"
 #include "source_config.h"
 #include "talk.h"
-#include "transport/base/bitmap.h"
 #include "transport/base/clock.h"
-#include "transport/disk/disk_copy.h"
-#include "transport/disk/disk_units.h"
 #include "volume.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/cli/number.h"
 #include "xl-plugin/cli/options.h"
 #include "xl-plugin/plugin/config.h"
-#include "xl-plugin/plugin/ports.h"
 #include "xl-plugin/recover/recover_reach.h"
 #include "xl-plugin/screen/live.h"
 
@@ -330,14 +324,7 @@ static int copy(struct xf_disks_source *s)
     rc = rc ?: xf_disks_receive_ready(s);
     if (rc || s->o->dry_run)
         return rc;
-    rc = XF_FAULT(off_source_ready) ?: xf_disks_open_port(s);
-    for (s->disk = 0; s->disk < s->manifest.disks_n && !rc; s->disk++)
-        rc = xf_disks_send_disk(s);
-    xf_live_end(&s->live);
-    if (s->link)
-        xf_ports_close_whole(s->link);
-    s->link = NULL;
-    return rc;
+    return XF_FAULT(off_source_ready) ?: xf_disks_send_all(s);
 }
 
 static void end_there(struct xf_disks_source *s)

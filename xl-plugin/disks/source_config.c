@@ -5,7 +5,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,8 @@
 #include "talk.h"
 #include "volume.h"
 
+#define fail xf_manifest_fail
+
 /* What else goes over is less than the rest of a line. */
 #define CONFIG_BYTES_MAX (XF_TALK_LINE_BYTES / 8)
 
@@ -25,17 +26,6 @@
 static const char *const file_keys[] = {
     "kernel",          "ramdisk",         "device_tree",        "acpi_firmware",
     "smbios_firmware", "system_firmware", "bios_path_override", "firmware_override"};
-
-__attribute__((format(printf, 3, 4))) static int fail(char why[XF_MANIFEST_WHY_BYTES], int rc,
-                                                      const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(why, XF_MANIFEST_WHY_BYTES, format, ap);
-    va_end(ap);
-    return rc;
-}
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
@@ -63,21 +53,6 @@ static int read_text(struct xf_manifest *m, char why[XF_MANIFEST_WHY_BYTES])
 }
 
 /* ---- the files that it names --------------------------------------------------------------- */
-
-static int add_need(struct xf_manifest *m, const char *path, char why[XF_MANIFEST_WHY_BYTES])
-{
-    struct xf_manifest_need *need = &m->needs[m->needs_n];
-    struct stat st;
-
-    if (m->needs_n == XF_MANIFEST_NEEDS_MAX)
-        return fail(why, -E2BIG, "%s names too many files", m->config);
-    if (stat(path, &st))
-        return fail(why, -errno, "%s: %s", path, strerror(errno));
-    snprintf(need->path, sizeof(need->path), "%s", path);
-    need->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-    m->needs_n++;
-    return 0;
-}
 
 /* A qcow2 image is moved as the file that it is; what it needs besides would be missing. */
 static int check_qcow2(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES])
@@ -114,7 +89,7 @@ static int add_disk(struct xf_manifest *m, const libxl_device_disk *from,
     const char *path = from->pdev_path ? from->pdev_path : "";
 
     if (from->is_cdrom || !path[0])
-        return path[0] ? add_need(m, path, why) : 0; /* nothing is in the drive */
+        return path[0] ? xf_manifest_need(m, path, why) : 0; /* nothing is in the drive */
     if (m->disks_n == XF_MANIFEST_DISKS_MAX)
         return fail(why, -E2BIG, "%s names too many disks", m->config);
     snprintf(d->vdev, sizeof(d->vdev), "%s", from->vdev ? from->vdev : "");
@@ -174,7 +149,7 @@ static int take_all(struct xf_manifest *m, XLU_Config *config, char why[XF_MANIF
         snprintf(m->uuid, sizeof(m->uuid), "%s", value);
     for (unsigned i = 0; i < sizeof(file_keys) / sizeof(file_keys[0]) && !rc; i++)
         if (!xlu_cfg_get_string(config, file_keys[i], &value, 1) && value[0] == '/')
-            rc = add_need(m, value, why);
+            rc = xf_manifest_need(m, value, why);
     return rc ?: take_disks(m, config, why);
 }
 

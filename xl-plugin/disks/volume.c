@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,21 +17,12 @@
 
 #include "xl-plugin/recover/recover_reach.h"
 
+#define fail xf_manifest_fail
+
 #define TOOL_LIMIT_S   120
 #define TOOL_OUT_BYTES 1024
 
 static const char *const suffixes[] = {"", ".xlfast-incoming", ".xlfast-left"};
-
-__attribute__((format(printf, 3, 4))) static int fail(char why[XF_MANIFEST_WHY_BYTES], int rc,
-                                                      const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(why, XF_MANIFEST_WHY_BYTES, format, ap);
-    va_end(ap);
-    return rc;
-}
 
 static int fail_errno(char why[XF_MANIFEST_WHY_BYTES], const char *path)
 {
