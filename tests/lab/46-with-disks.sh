@@ -3,26 +3,32 @@
 # `xl migrate --fast --with-disks --verify`: a guest that writes to its disk all the time moves with it while it runs, there
 # and back: a logical volume, and a file. It goes on where it was, all that it reads is what it wrote, and what is left at
 # the source is, to the byte, what it had there when it was suspended. On the way back only what differs goes over.
-# LAB_QUICK: there alone.
+# With each kind of guest (XF_LAB_TYPES). LAB_QUICK: a PVH guest, there alone.
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
 . "$(dirname "$0")/fast.sh"
+# shellcheck source=tests/lab/matrix.sh
+. "$(dirname "$0")/matrix.sh"
 # shellcheck source=tests/lab/volumes.sh
 . "$(dirname "$0")/volumes.sh"
 
 trap volumes_end EXIT
 begin
-volumes_begin
-on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && truncate -s 64M /root/web.img && head -c 5M /dev/urandom |
-    dd of=/root/web.img bs=1M seek=20 conv=notrunc status=none'
-guest_config web type=pvh memory=128 fill=32 write=50 disk=16 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
-echo 'disk = ["phy:/dev/xflab/web,xvda,w", "file:/root/web.img,xvdb,w"]' >>"$LAB_DIR/web.cfg"
-on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
-GUEST_WORDS[web]=" disk=16 "
-on A xl create -q /root/web.cfg || fail "the guest does not start"
-wait_tick A web 3 600
-wait_field A web disk 1000 300
+
+# make_local TYPE: guest web on A, with both disks.
+make_local() {
+    volumes_begin
+    on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && truncate -s 64M /root/web.img && head -c 5M /dev/urandom |
+        dd of=/root/web.img bs=1M seek=20 conv=notrunc status=none'
+    guest_config web type="$1" memory=128 fill=32 write=50 disk=16 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
+    echo 'disk = ["phy:/dev/xflab/web,xvda,w", "file:/root/web.img,xvdb,w"]' >>"$LAB_DIR/web.cfg"
+    on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
+    GUEST_WORDS[web]=" disk=16 "
+    on A xl create -q /root/web.cfg || fail "the guest does not start"
+    wait_tick A web 3 600
+    wait_field A web disk 1000 300
+}
 
 with_disks() { # FROM
     local from=$1 to before
@@ -38,6 +44,13 @@ with_disks() { # FROM
     # Nobody has written to this one.
     expect_eq "the file on $to" "$(on "$from" 'sha256sum </root/web.img.xlfast-left')" "$(on "$to" 'sha256sum </root/web.img')"
 }
-with_disks A
-quick || with_disks B
+
+quick && types=pvh || types=${XF_LAB_TYPES:-pvh pv hvm}
+for type in $types; do
+    make_local "$type"
+    with_disks A
+    enter "$type" 1 128 A B "moved with its disks in $MIGRATE_SECONDS s"
+    quick || with_disks B
+    for host in A B; do destroy_all "$host"; done
+done
 end_clean
