@@ -94,6 +94,14 @@ fi
 begin
 live cancelled
 stays
+# It has another disk when it stands: what was tracked was not that one.
+begin
+truncate -s 48M "$work/files.A/other.img"
+live changed
+[ "$status" = 0 ] || fail "exit status $status"
+grep -q "its disks have changed" "$work/err" || fail "it is not told"
+[ -e "$work/A/files/web.img" ] || fail "its disk is gone"
+[ ! -e "$work/B/files/web.img" ] || fail "it went all the same"
 for fault in off_target_made=error live_source_stands=error live_source_stands=kill live_source_synced=error \
     live_source_synced=kill live_target_sync=error live_target_sync=kill; do
     begin

@@ -47,7 +47,8 @@ struct live {
     struct xf_disk_writers writers[XF_MANIFEST_DISKS_MAX];
     struct xf_disk disks[XF_MANIFEST_DISKS_MAX];
     uint64_t *dirty[XF_MANIFEST_DISKS_MAX];
-    uint64_t sent; /* pages, by the talk */
+    uint64_t sent;  /* pages, by the talk */
+    uint32_t domid; /* whose rings they are */
     struct xf_rings *rings;
     int listener, helper; /* sockets; -1 */
     char socket_path[108];
@@ -233,11 +234,37 @@ static int verify(struct live *l)
     return rc;
 }
 
+/* A guest that has been started anew has other rings, and another loop device; and disks come and
+   go. What was tracked is not theirs then. */
+static int check_same_guest(struct live *l)
+{
+    struct xf_disks_source *s = &l->s;
+    struct xf_manifest *now = calloc(1, sizeof(*now));
+    char(*devices)[XF_GUEST_DISK_BYTES] = calloc(XF_MANIFEST_DISKS_MAX, sizeof(*devices));
+    uint32_t domid = 0;
+    int rc = now && devices ? xf_guest_disks_read(now, devices, l->o->uuid, &domid, s->why)
+                            : fail(s, -ENOMEM, "%s", strerror(ENOMEM));
+    bool same = !rc && domid == l->domid && now->disks_n == s->manifest.disks_n;
+
+    for (unsigned i = 0; same && i < now->disks_n; i++)
+        same = !strcmp(now->disks[i].path, s->manifest.disks[i].path) &&
+               now->disks[i].bytes == s->manifest.disks[i].bytes &&
+               !strcmp(devices[i], l->devices[i]);
+    if (!rc && !same)
+        rc = fail(s, -ESTALE, "the guest was started anew, or its disks have changed, meanwhile");
+    if (now)
+        xf_manifest_fini(now);
+    free(now);
+    free(devices);
+    return rc;
+}
+
 static int make_whole(struct live *l)
 {
     struct xf_disks_source *s = &l->s;
-    int rc = XF_FAULT(live_source_stands) ?: drain(l);
+    int rc = XF_FAULT(live_source_stands) ?: check_same_guest(l);
 
+    rc = rc ?: drain(l);
     rc = rc ?: send_all_written(l, true);
     rc = rc ?: mend(l);
     if (!rc && l->o->verify)
@@ -425,8 +452,7 @@ static int check_journal(struct live *l)
 static int prepare(struct live *l)
 {
     struct xf_disks_source *s = &l->s;
-    uint32_t domid;
-    int rc = xf_guest_disks_read(&s->manifest, l->devices, l->o->uuid, &domid, s->why);
+    int rc = xf_guest_disks_read(&s->manifest, l->devices, l->o->uuid, &l->domid, s->why);
     int fd;
 
     if (!rc && !s->manifest.disks_n)
@@ -441,7 +467,7 @@ static int prepare(struct live *l)
                 s, -EEXIST,
                 "disk %s: what an earlier move has left is still there: xl-fast disks --drop %s",
                 s->manifest.disks[i].vdev, s->manifest.name);
-    rc = rc ?: xf_rings_open(&l->rings, domid, s->why);
+    rc = rc ?: xf_rings_open(&l->rings, l->domid, s->why);
     rc = rc ?: open_disks(l);
     rc = rc ?: xf_config_load(&s->config, NULL, s->why);
     rc = rc ?: xf_disks_start_there(s);
