@@ -152,9 +152,9 @@ static void say_tick(const struct far *f, uint64_t now_us, uint64_t *last_us)
 static int receive_memory(struct far *f, struct xf_target *target)
 {
     char why[BENCH_WHY_BYTES];
-    unsigned idle_steps = 0, look = 0;
+    unsigned idle_steps = 0;
     bool landed = false;
-    uint64_t now_us, tick_us = 0;
+    uint64_t now_us, looked_us = 0, tick_us = 0;
     int rc;
 
     f->begun_us = xf_now_us();
@@ -167,7 +167,7 @@ static int receive_memory(struct far *f, struct xf_target *target)
             f->cpu_us = xf_bench_cpu_us() - f->begun_cpu_us;
         }
         landed = landed || rc == XF_SESSION_DONE;
-        if (++look % XF_ENDS_LOOK_EVERY == 0 && xf_bench_pending(&f->channel))
+        if (xf_ends_is_time(now_us, &looked_us) && xf_bench_pending(&f->channel))
             return xf_bench_receive(&f->channel, BENCH_SEEN, NULL, 0, 0, why)
                        ?: landed ? 0
                                  : fail(f, -EPROTO, "the source has seen what has not landed");

@@ -182,13 +182,13 @@ static int send_memory(struct end *e, struct xf_source *source)
     const struct xf_bench_near *near = e->near;
     const struct xf_stats *stats = xf_source_stats(source);
     char why[BENCH_WHY_BYTES];
-    unsigned idle_steps = 0, look = 0;
-    uint64_t now_us, begun_us = xf_now_us(), begun_cpu_us = xf_bench_cpu_us();
+    unsigned idle_steps = 0;
+    uint64_t looked_us = 0, now_us, begun_us = xf_now_us(), begun_cpu_us = xf_bench_cpu_us();
     int rc;
 
     while ((rc = xf_source_step(source, now_us = xf_now_us())) == 0) {
         /* It has nothing else to say before the end but that it cannot go on. */
-        if (++look % XF_ENDS_LOOK_EVERY == 0 && xf_bench_pending(&near->far)) {
+        if (xf_ends_is_time(now_us, &looked_us) && xf_bench_pending(&near->far)) {
             rc = xf_bench_receive(&near->far, BENCH_TICK, near->far.tick, sizeof(*near->far.tick),
                                   xf_ends_patience_us(0), why);
             if (rc)

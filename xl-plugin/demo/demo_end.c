@@ -362,7 +362,8 @@ static int run_target(struct parts *p)
     struct xf_guest_sink guest;
     struct xf_target_config config;
     struct xf_target *target = NULL;
-    unsigned idle_steps = 0, look = 0;
+    unsigned idle_steps = 0;
+    uint64_t looked_us = 0;
     bool landed = false;
     int rc;
 
@@ -399,7 +400,8 @@ static int run_target(struct parts *p)
             landed = true;
             tell_kind(p->end, DEMO_LANDED);
         }
-        if (landed && ++look % XF_ENDS_LOOK_EVERY == 0 && next_order(p->end, false) == DEMO_SEEN)
+        if (landed && xf_ends_is_time(xf_now_us(), &looked_us) &&
+            next_order(p->end, false) == DEMO_SEEN)
             break;
         xf_ends_idle(&idle_steps, xf_target_idle(target));
     }

@@ -22,6 +22,8 @@
 #define IDLE_STEPS_SLEEP 512u
 #define IDLE_SLEEP_US    20u
 
+#define LOOK_US 5000u
+
 #define PATIENCE_US           (60 * UINT64_C(1000000))
 #define PATIENCE_BYTES_PER_US 50u
 
@@ -93,6 +95,14 @@ int xf_ends_enter_netns(const char *name)
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+bool xf_ends_is_time(uint64_t now_us, uint64_t *looked_us)
+{
+    if (now_us - *looked_us < LOOK_US)
+        return false;
+    *looked_us = now_us;
+    return true;
 }
 
 void xf_ends_idle(unsigned *steps, bool was_idle)

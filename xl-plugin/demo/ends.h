@@ -17,9 +17,6 @@
 
 #define XF_ENDS_QUEUES_MAX 16u
 
-/* Steps between two looks of a busy end at what its parent or peer says. */
-#define XF_ENDS_LOOK_EVERY 1024u
-
 /* A port of this machine in place of an end of the memif. */
 struct xf_ends_port {
     const char *port;         /* as in xl-fast.conf; NULL: not given */
@@ -40,6 +37,10 @@ int xf_ends_fill_parse(const char *text, enum xf_simguest_fill *fill);
 
 /* Before DPDK starts: its ports belong to the namespace that they were opened in. "": stays. */
 int xf_ends_enter_netns(const char *name);
+
+/* Whether it is time to look at what the parent or the peer says: each few milliseconds, however
+   long a step takes. *looked_us: the caller's; 0 at first. */
+bool xf_ends_is_time(uint64_t now_us, uint64_t *looked_us);
 
 /* After each step: lets others have the processor where there is nothing to do. */
 void xf_ends_idle(unsigned *steps, bool was_idle);
