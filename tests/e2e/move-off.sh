@@ -174,6 +174,10 @@ XF_FAULT=off_source_landed:2=kill move A B 2>/dev/null
 is_at A
 list B >"$work/out"
 grep -q "web has not arrived from" "$work/out" || fail "B does not say what is there"
+# Nor does a try that comes to nothing, as where the port is in use, take it away.
+XF_FAULT=off_target_made=error move A B
+[ "$status" = 1 ] || fail "exit status $status"
+is_at A
 move A B --json
 [ "$status" = 0 ] || fail "exit status $status"
 is_at B

@@ -231,15 +231,15 @@ static int make_volumes(struct xf_disks_target *t)
     return rc;
 }
 
-/* All that was made; nothing of it has got its own name. */
+/* All that this try has made; what was there before it stays, and so does the journal then. */
 static void remove_volumes(struct xf_disks_target *t)
 {
     char why[XF_MANIFEST_WHY_BYTES];
-    int rc = 0;
+    bool kept = false;
 
     for (unsigned i = 0; i < t->manifest.disks_n; i++)
-        rc |= xf_volume_remove(&t->manifest.disks[i], XF_VOLUME_INCOMING, why);
-    if (!rc) /* else `xl-fast disks` still names it */
+        kept |= t->old[i] || xf_volume_remove(&t->manifest.disks[i], XF_VOLUME_INCOMING, why);
+    if (!kept) /* else `xl-fast disks` still names it */
         xf_journal_remove(t->manifest.name);
     t->noted = false;
 }
