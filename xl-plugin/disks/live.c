@@ -47,6 +47,7 @@ struct live {
     struct xf_disk_writers writers[XF_MANIFEST_DISKS_MAX];
     struct xf_disk disks[XF_MANIFEST_DISKS_MAX];
     uint64_t *dirty[XF_MANIFEST_DISKS_MAX];
+    void *run;      /* XF_LIVE_RUN_PAGES of a disk, on their way into the talk */
     uint64_t sent;  /* pages, by the talk */
     uint32_t domid; /* whose rings they are */
     struct xf_rings *rings;
@@ -66,7 +67,9 @@ static int no_stop(void *ctx)
 static int open_disks(struct live *l)
 {
     struct xf_disks_source *s = &l->s;
-    int rc = 0;
+    int rc = posix_memalign(&l->run, XF_PAGE_BYTES, XF_LIVE_RUN_PAGES * XF_PAGE_BYTES)
+                 ? fail(s, -ENOMEM, "%s", strerror(ENOMEM))
+                 : 0;
 
     for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++) {
         rc = xf_disk_open(&l->disks[i], s->manifest.disks[i].path, XF_DISK_READ, s->why);
@@ -90,27 +93,26 @@ static int take_names(struct live *l)
 
 /* ---- rounds by the talk --------------------------------------------------------------------- */
 
-static int send_run(struct live *l, unsigned i, uint64_t page, uint64_t n, void *data)
+static int send_run(struct live *l, unsigned i, uint64_t page, uint64_t n)
 {
     struct xf_disks_source *s = &l->s;
-    struct json_object *message = json_object_new_object();
-    int rc = xf_disk_read(&l->disks[i], data, n * XF_PAGE_BYTES, page * XF_PAGE_BYTES);
+    struct json_object *message = xf_talk_message("pages");
+    int rc = xf_disk_read(&l->disks[i], l->run, n * XF_PAGE_BYTES, page * XF_PAGE_BYTES);
 
     if (rc) {
         json_object_put(message);
         return fail(s, rc, "%s: %s", s->manifest.disks[i].path, strerror(-rc));
     }
-    json_object_object_add(message, "kind", json_object_new_string("pages"));
     json_object_object_add(message, "disk", json_object_new_int((int)i));
     json_object_object_add(message, "page", json_object_new_uint64(page));
     json_object_object_add(message, "pages", json_object_new_uint64(n));
-    rc = xf_talk_send(&s->talk, message) ?: xf_talk_send_bytes(&s->talk, data, n * XF_PAGE_BYTES);
+    rc = xf_talk_send(&s->talk, message) ?: xf_talk_send_bytes(&s->talk, l->run, n * XF_PAGE_BYTES);
     l->sent += n;
     return rc ? fail(s, rc, "%s has gone", l->o->host) : 0;
 }
 
 /* The pages whose bits are set. */
-static int send_marked(struct live *l, unsigned i, void *data)
+static int send_marked(struct live *l, unsigned i)
 {
     const uint64_t pages = l->disks[i].pages, *marked = l->dirty[i];
     int rc = 0;
@@ -120,7 +122,7 @@ static int send_marked(struct live *l, unsigned i, void *data)
         end = xf_bitmap_next_clear(marked, pages, at);
         for (; at < end && !rc; at += n) {
             n = end - at < XF_LIVE_RUN_PAGES ? end - at : XF_LIVE_RUN_PAGES;
-            rc = send_run(l, i, at, n, data);
+            rc = send_run(l, i, at, n);
         }
     }
     return rc;
@@ -128,7 +130,7 @@ static int send_marked(struct live *l, unsigned i, void *data)
 
 /* What was written to one disk since the last time. wait: until writes that are on their way have
    ended. */
-static int send_written(struct live *l, unsigned i, bool wait, void *data)
+static int send_written(struct live *l, unsigned i, bool wait)
 {
     const uint64_t end_us = xf_now_us() + TAKE_MS * UINT64_C(1000);
     uint64_t count, *dirty = l->dirty[i];
@@ -142,19 +144,15 @@ static int send_written(struct live *l, unsigned i, bool wait, void *data)
     if (rc)
         return fail(&l->s, rc, "disk %s: what was written to it is not known for sure: %s",
                     l->s.manifest.disks[i].vdev, strerror(-rc));
-    return count && XF_FAULT(live_source_lost) ? 0 : send_marked(l, i, data);
+    return count && XF_FAULT(live_source_lost) ? 0 : send_marked(l, i);
 }
 
 static int send_all_written(struct live *l, bool wait)
 {
-    void *data = NULL;
-    int rc = posix_memalign(&data, XF_PAGE_BYTES, XF_LIVE_RUN_PAGES * XF_PAGE_BYTES)
-                 ? fail(&l->s, -ENOMEM, "%s", strerror(ENOMEM))
-                 : 0;
+    int rc = 0;
 
     for (unsigned i = 0; i < l->s.manifest.disks_n && !rc; i++)
-        rc = send_written(l, i, wait, data);
-    free(data);
+        rc = send_written(l, i, wait);
     return rc;
 }
 
@@ -198,10 +196,7 @@ static bool is_witnessed(const struct xf_track *track)
 /* Of a disk whose writes may not all have been seen, all that differs is sent. */
 static int mend(struct live *l)
 {
-    void *data = NULL;
-    int rc = posix_memalign(&data, XF_PAGE_BYTES, XF_LIVE_RUN_PAGES * XF_PAGE_BYTES)
-                 ? fail(&l->s, -ENOMEM, "%s", strerror(ENOMEM))
-                 : 0;
+    int rc = 0;
 
     for (unsigned i = 0; i < l->s.manifest.disks_n && !rc; i++) {
         if (is_witnessed(l->tracks[i]))
@@ -210,9 +205,8 @@ static int mend(struct live *l)
                 "xl-fast: disks: %s is compared: the kernel's count of its writes is not "
                 "known or another\n",
                 l->s.manifest.disks[i].vdev);
-        rc = compare(l, i) ?: send_marked(l, i, data);
+        rc = compare(l, i) ?: send_marked(l, i);
     }
-    free(data);
     return rc;
 }
 
@@ -333,9 +327,8 @@ static int listen_here(struct live *l)
 
 static int tell_ready(struct live *l)
 {
-    struct json_object *message = json_object_new_object();
+    struct json_object *message = xf_talk_message("ready");
 
-    json_object_object_add(message, "kind", json_object_new_string("ready"));
     json_object_object_add(message, "socket", json_object_new_string(l->socket_path));
     return xf_talk_send(&l->parent, message);
 }
@@ -405,6 +398,8 @@ static void close_here(struct live *l)
         free(l->dirty[i]);
         l->dirty[i] = NULL;
     }
+    free(l->run);
+    l->run = NULL;
     if (l->listener >= 0)
         close(l->listener);
     if (l->socket_path[0])
@@ -453,20 +448,13 @@ static int prepare(struct live *l)
 {
     struct xf_disks_source *s = &l->s;
     int rc = xf_guest_disks_read(&s->manifest, l->devices, l->o->uuid, &l->domid, s->why);
-    int fd;
 
     if (!rc && !s->manifest.disks_n)
         rc = fail(s, -ENOENT, "the guest has no disks: --with-disks is not for it");
     rc = rc ?: xf_domains_check(&s->manifest, XF_DOMAINS_MAY_RUN, s->why);
-    if (!rc && (fd = xf_journal_lock(s->manifest.name, 0)) < 0)
-        rc = fail(s, fd, "'%s' is being moved already: %s", s->manifest.name, strerror(-fd));
+    rc = rc ?: xf_disks_lock(s);
     rc = rc ?: check_journal(l);
-    for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++)
-        if (xf_volume_is_there(&s->manifest.disks[i], XF_VOLUME_LEFT))
-            rc = fail(
-                s, -EEXIST,
-                "disk %s: what an earlier move has left is still there: xl-fast disks --drop %s",
-                s->manifest.disks[i].vdev, s->manifest.name);
+    rc = rc ?: xf_disks_check_left(s);
     rc = rc ?: xf_rings_open(&l->rings, l->domid, s->why);
     rc = rc ?: open_disks(l);
     rc = rc ?: xf_config_load(&s->config, NULL, s->why);
@@ -531,12 +519,7 @@ int xf_disks_live(const struct xf_live_options *o)
                   "xl-fast-disks is in a folder that cannot be named to another host");
     rc = rc ?: run(l);
     if (rc) {
-        struct json_object *message = json_object_new_object();
-
-        json_object_object_add(message, "kind", json_object_new_string("failed"));
-        json_object_object_add(message, "reason",
-                               json_object_new_string(l->s.why[0] ? l->s.why : strerror(-rc)));
-        if (xf_talk_send(&l->parent, message))
+        if (xf_talk_say_failed(&l->parent, l->s.why[0] ? l->s.why : strerror(-rc)))
             fprintf(stderr, "xl-fast: disks: %s\n", l->s.why);
     } else {
         rc = xf_talk_say(&l->parent, "done");

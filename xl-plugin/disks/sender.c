@@ -12,10 +12,12 @@
 #include <json-c/json.h>
 
 #include "fault_points.h"
+#include "journal.h"
 #include "transport/base/bitmap.h"
 #include "transport/base/clock.h"
 #include "transport/disk/disk_copy.h"
 #include "transport/disk/disk_units.h"
+#include "volume.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/plugin/ports.h"
 
@@ -36,6 +38,29 @@ int xf_disks_source_fail(struct xf_disks_source *s, int rc, const char *format, 
 
 #define fail xf_disks_source_fail
 
+int xf_disks_lock(struct xf_disks_source *s)
+{
+    int fd = xf_journal_lock(s->manifest.name, 0);
+
+    return fd >= 0
+               ? 0
+               : fail(s, fd, "'%s' is being moved already: %s", s->manifest.name, strerror(-fd));
+}
+
+int xf_disks_check_left(struct xf_disks_source *s)
+{
+    for (unsigned i = 0; i < s->manifest.disks_n; i++) {
+        const struct xf_manifest_disk *d = &s->manifest.disks[i];
+
+        if (d->kind != XF_DISK_DEVICE && xf_volume_is_there(d, XF_VOLUME_LEFT))
+            return fail(s, -EEXIST,
+                        "disk %s: what an earlier move has left is still there: xl-fast "
+                        "disks --drop %s",
+                        d->vdev, s->manifest.name);
+    }
+    return 0;
+}
+
 int xf_disks_start_there(struct xf_disks_source *s)
 {
     static const char *const args[] = {"receive", NULL};
@@ -54,15 +79,12 @@ int xf_disks_start_there(struct xf_disks_source *s)
 
 int xf_disks_send_manifest(struct xf_disks_source *s, bool live)
 {
-    struct json_object *message = json_object_new_object();
+    struct json_object *message = xf_talk_message("manifest");
 
-    json_object_object_add(message, "kind", json_object_new_string("manifest"));
     json_object_object_add(message, "host", xf_json_text(s->host));
     json_object_object_add(message, "overwrite", json_object_new_boolean(s->o->overwrite));
     json_object_object_add(message, "dry_run", json_object_new_boolean(s->o->dry_run));
     json_object_object_add(message, "live", json_object_new_boolean(live));
-    /* It runs here, and here no move of it is open. */
-    json_object_object_add(message, "claims", json_object_new_boolean(live));
     json_object_object_add(message, "guest", xf_manifest_print(&s->manifest));
     int rc = xf_talk_send(&s->talk, message);
 
@@ -137,11 +159,10 @@ static int look(void *arg)
 
 static int send_offer(struct xf_disks_source *s, const struct xf_disk *disk, struct xf_offer *offer)
 {
-    struct json_object *message = json_object_new_object();
+    struct json_object *message = xf_talk_message("offer");
     uint8_t wire[XF_OFFER_BYTES];
     int rc = xf_offer_new(offer, s->link, disk->pages);
 
-    json_object_object_add(message, "kind", json_object_new_string("offer"));
     json_object_object_add(message, "disk", json_object_new_int((int)s->disk));
     if (rc) {
         json_object_put(message);
@@ -199,13 +220,12 @@ static void show_compare(struct xf_disks_source *s, uint64_t done, uint64_t all)
 int xf_disks_compare(struct xf_disks_source *s, const struct xf_disk *disk, uint64_t *pages)
 {
     const uint64_t units = xf_disk_units(disk);
-    struct json_object *message = json_object_new_object();
+    struct json_object *message = xf_talk_message("compare");
     uint8_t(*hashes)[XF_DISK_UNITS_BATCH * XF_HASH_BYTES] = malloc(2 * sizeof(*hashes));
     uint64_t seed = 0;
     int rc = hashes && getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? 0 : -ENOMEM;
 
     seed >>= 1; /* JSON's numbers have a sign */
-    json_object_object_add(message, "kind", json_object_new_string("compare"));
     json_object_object_add(message, "disk", json_object_new_int((int)s->disk));
     json_object_object_add(message, "seed", json_object_new_uint64(seed));
     if (rc)

@@ -56,6 +56,11 @@ extern volatile sig_atomic_t xf_disks_interrupted;
 __attribute__((format(printf, 3, 4))) int xf_disks_source_fail(struct xf_disks_source *s, int rc,
                                                                const char *format, ...);
 
+/* The guest is this process's until it ends. */
+int xf_disks_lock(struct xf_disks_source *s);
+/* Its disks could not be put aside where something of that name is. */
+int xf_disks_check_left(struct xf_disks_source *s);
+
 /* In this order (move_off.h). 0, or -errno with a line in s->why. */
 int xf_disks_start_there(struct xf_disks_source *s);
 int xf_disks_send_manifest(struct xf_disks_source *s, bool live);

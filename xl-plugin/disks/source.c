@@ -52,32 +52,15 @@ static void note(struct xf_disks_source *s, const char *text)
 
 /* ---- before anything is touched ------------------------------------------------------------ */
 
-/* Until this process ends. */
-static int lock_guest(struct xf_disks_source *s)
-{
-    int fd = xf_journal_lock(s->manifest.name, 0);
-
-    return fd >= 0
-               ? 0
-               : fail(s, fd, "'%s' is being moved already: %s", s->manifest.name, strerror(-fd));
-}
-
 static int look_here(struct xf_disks_source *s)
 {
     int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
 
-    rc = rc ?: lock_guest(s);
+    rc = rc ?: xf_disks_lock(s);
     rc = rc ?: xf_domains_check(&s->manifest, s->guest, s->why);
-    for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++) {
-        const struct xf_manifest_disk *d = &s->manifest.disks[i];
-
-        rc = xf_volume_stamp(d, &s->moved[i].stamp, s->why);
-        if (!rc && d->kind != XF_DISK_DEVICE && xf_volume_is_there(d, XF_VOLUME_LEFT))
-            rc = fail(s, -EEXIST,
-                      "disk %s: what an earlier move has left is still there: xl-fast "
-                      "disks --drop %s",
-                      d->vdev, s->manifest.name);
-    }
+    rc = rc ?: xf_disks_check_left(s);
+    for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++)
+        rc = xf_volume_stamp(&s->manifest.disks[i], &s->moved[i].stamp, s->why);
     return rc;
 }
 
@@ -394,14 +377,15 @@ static int shut_off(struct xf_disks_source *s)
 /* *off: it was shut off by us. */
 static int while_it_runs(struct xf_disks_source *s, bool *off)
 {
-    int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
+    int rc;
 
-    if (rc || !s->o->shutdown || s->o->dry_run)
+    if (!s->o->shutdown || s->o->dry_run)
+        return 0;
+    rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
+    if (rc || !xf_domains_check(&s->manifest, XF_DOMAINS_IS_OFF, s->why)) /* it is off already */
         goto out;
-    if (!xf_domains_check(&s->manifest, XF_DOMAINS_IS_OFF, s->why)) /* it is off already */
-        goto out;
+    s->why[0] = 0; /* that it runs */
     rc = xf_domains_check(&s->manifest, XF_DOMAINS_MAY_RUN, s->why);
-    s->why[0] = 0;
     rc = rc ?: copy_before(s);
     if (!rc) {
         s->off_us = xf_now_us();

@@ -68,11 +68,24 @@ int xf_talk_send(struct xf_talk *t, struct json_object *message)
     return rc ?: xf_talk_send_bytes(t, "\n", 1);
 }
 
-int xf_talk_say(struct xf_talk *t, const char *kind)
+struct json_object *xf_talk_message(const char *kind)
 {
     struct json_object *message = json_object_new_object();
 
     json_object_object_add(message, "kind", json_object_new_string(kind));
+    return message;
+}
+
+int xf_talk_say(struct xf_talk *t, const char *kind)
+{
+    return xf_talk_send(t, xf_talk_message(kind));
+}
+
+int xf_talk_say_failed(struct xf_talk *t, const char *reason)
+{
+    struct json_object *message = xf_talk_message("failed");
+
+    json_object_object_add(message, "reason", json_object_new_string(reason));
     return xf_talk_send(t, message);
 }
 

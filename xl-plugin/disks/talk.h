@@ -39,11 +39,14 @@ void xf_talk_fini(struct xf_talk *t);
    line. */
 int xf_talk_await_start(struct xf_talk *t, unsigned limit_ms, char why[XF_TALK_WHY_BYTES]);
 
+/* A message of that kind, to be added to. */
+struct json_object *xf_talk_message(const char *kind);
 /* Takes the message, also if it fails. */
 int xf_talk_send(struct xf_talk *t, struct json_object *message);
 int xf_talk_send_bytes(struct xf_talk *t, const void *bytes, size_t n);
 /* Without numbers or words of its own. */
 int xf_talk_say(struct xf_talk *t, const char *kind);
+int xf_talk_say_failed(struct xf_talk *t, const char *reason);
 
 /*
  * The next message; if kind is not NULL, one of that kind, or it is an error. -ECANCELED: the peer

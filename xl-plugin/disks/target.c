@@ -36,17 +36,6 @@ _Static_assert(XF_TALK_WHY_BYTES >= XF_MANIFEST_WHY_BYTES && XF_TALK_WHY_BYTES >
 
 #define fail xf_disks_target_fail
 
-static void tell_failed(struct xf_disks_target *t)
-{
-    struct json_object *message = json_object_new_object();
-
-    json_object_object_add(message, "kind", json_object_new_string("failed"));
-    json_object_object_add(message, "reason", json_object_new_string(t->why));
-    if (xf_talk_send(&t->talk, message)) {
-        /* It has gone, and needs no reason. */
-    }
-}
-
 /* ---- what is asked for --------------------------------------------------------------------- */
 
 static int receive_manifest(struct xf_disks_target *t)
@@ -59,7 +48,6 @@ static int receive_manifest(struct xf_disks_target *t)
     t->overwrite = xf_talk_flag(message, "overwrite");
     t->dry_run = xf_talk_flag(message, "dry_run");
     t->live = xf_talk_flag(message, "live");
-    t->claims = xf_talk_flag(message, "claims");
     /* It is shown, and may be asked later. */
     snprintf(t->host, sizeof(t->host), "%s", xf_talk_text(message, "host"));
     if (!xf_reach_host_ok(t->host))
@@ -178,8 +166,8 @@ static int take_over(struct xf_disks_target *t)
     return rc;
 }
 
-/* A move of this guest that was not seen to end. Of one that was to come here the source may know
-   that it did not: then no guest has its volumes. */
+/* A move of this guest that was not seen to end. Where it was to come here, and runs at the source,
+   which knows of no open move, it did not: then no guest has its volumes. */
 static int settle_unseen(struct xf_disks_target *t)
 {
     struct xf_journal *j = calloc(1, sizeof(*j));
@@ -187,7 +175,7 @@ static int settle_unseen(struct xf_disks_target *t)
 
     if (rc) {
         rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
-    } else if (j->state == XF_JOURNAL_LEAVING || (j->state == XF_JOURNAL_ARRIVING && !t->claims)) {
+    } else if (j->state == XF_JOURNAL_LEAVING || (j->state == XF_JOURNAL_ARRIVING && !t->live)) {
         rc =
             fail(t, -EBUSY, "a move of '%s' between here and %s was not seen to end: xl-fast disks",
                  t->manifest.name, j->host);
@@ -254,14 +242,13 @@ static int open_port(struct xf_disks_target *t)
 
 static int tell_ready(struct xf_disks_target *t)
 {
-    struct json_object *message = json_object_new_object(), *zeros = json_object_new_array(),
+    struct json_object *message = xf_talk_message("ready"), *zeros = json_object_new_array(),
                        *old = json_object_new_array();
 
     for (unsigned i = 0; i < t->manifest.disks_n; i++) {
         json_object_array_add(zeros, json_object_new_boolean(t->zeros[i]));
         json_object_array_add(old, json_object_new_boolean(t->old[i]));
     }
-    json_object_object_add(message, "kind", json_object_new_string("ready"));
     json_object_object_add(message, "zeros", zeros);
     json_object_object_add(message, "old", old);
     int rc = xf_talk_send(&t->talk, message);
@@ -278,10 +265,9 @@ static int send_hashes(struct xf_disks_target *t, const struct xf_disk *disk, ui
     int rc = hashes ? 0 : -ENOMEM;
 
     for (uint64_t at = 0, n; at < units && !rc; at += n) {
-        struct json_object *message = json_object_new_object();
+        struct json_object *message = xf_talk_message("hashes");
 
         n = units - at < XF_DISK_UNITS_BATCH ? units - at : XF_DISK_UNITS_BATCH;
-        json_object_object_add(message, "kind", json_object_new_string("hashes"));
         json_object_object_add(message, "units", json_object_new_uint64(n));
         rc = xf_disk_hash_units(disk, seed, at, n, hashes);
         if (rc)
@@ -486,8 +472,9 @@ int xf_move_off_target(int in, int out)
 
     if (rc && !t->why[0])
         fail(t, rc, "%s", strerror(-rc));
-    if (rc)
-        tell_failed(t);
+    if (rc && xf_talk_say_failed(&t->talk, t->why)) {
+        /* It has gone, and needs no reason. */
+    }
     if (t->link)
         xf_ports_close_whole(t->link);
     if (t->live)

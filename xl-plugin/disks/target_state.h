@@ -18,7 +18,6 @@ struct xf_disks_target {
     char host[256]; /* the source's */
     bool overwrite, dry_run;
     bool live;                          /* the guest runs, and its memory follows (live.h) */
-    bool claims;                        /* the source knows that the guest has never come here */
     bool noted;                         /* the journal says incoming */
     bool begun;                         /* pages have come */
     bool zeros[XF_MANIFEST_DISKS_MAX];  /* the volume reads as zeros all over */
