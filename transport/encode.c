@@ -11,8 +11,14 @@
 #include "page.h"
 
 /* How far ahead guest pages are fetched, whole: where the CPU is left to fetch the rest by itself,
-   sealing waits for each page's (on an EPYC 1081 cycles a page, and 893 so). */
+   sealing waits for each page's (on an EPYC 1081 cycles a page, and 893 so). A page that goes as it
+   is has that done while it is sealed, since a core has few fetches under way at once. */
 #define PREFETCH_PAGES 2u
+/* What xf_page_is_zero() reads of most pages: of one more, as a packet is full when a page does not
+   fit. */
+#define LOOK_LINES 2u
+/* Behind a page of zeros there are often more, which are read in turn: the CPU fetches the rest. */
+#define RUN_LINES 8u
 
 int xf_encoder_init(struct xf_encoder *e, const struct xf_guest_source *guest, struct xf_lane *lane,
                     enum xf_compress_mode compress, uint64_t features, uint64_t (*clock_ns)(void))
@@ -378,6 +384,7 @@ static bool add(const struct xf_encoder *e, struct xf_packet *p, uint64_t gfn,
         p->payload_bytes += bytes;
     } else if (bytes) {
         p->parts[p->parts_n] = part;
+        p->ahead[p->parts_n] = NULL;
         p->part_bytes[p->parts_n++] = bytes;
         p->payload_bytes += bytes;
     }
@@ -447,30 +454,36 @@ static bool add_page(struct xf_encoder *e, struct xf_packet *p)
     const unsigned i = e->batch_pos;
     const uint64_t gfn = e->gfns[i];
     const uint8_t *page = e->pages[i];
+    const uint8_t *ahead = i + PREFETCH_PAGES < e->batch_n ? e->pages[i + PREFETCH_PAGES] : NULL;
 
-    if (i + PREFETCH_PAGES < e->batch_n)
-        xf_page_prefetch(e->pages[i + PREFETCH_PAGES], XF_PAGE_LINES);
+    if (i + PREFETCH_PAGES + 1 < e->batch_n)
+        xf_page_prefetch(e->pages[i + PREFETCH_PAGES + 1], LOOK_LINES);
     if (!page) {
+        xf_page_prefetch(ahead, XF_PAGE_LINES);
         /* Gone since the round began: the target must not wait for it. */
         if (!add(e, p, gfn, XF_RECORD_DEFER, 0, NULL, 0))
             return false;
     } else if (xf_page_is_zero(page)) {
+        xf_page_prefetch(ahead, RUN_LINES);
         if (!add(e, p, gfn, XF_RECORD_ZERO, 0, NULL, 0))
             return false;
         xf_count_add(&e->lane->counts.pages_zero, 1);
     } else if (compresses(e, page)) {
+        xf_page_prefetch(ahead, XF_PAGE_LINES);
         if (!add_compressed(e, p, gfn))
             return false;
     } else if (shape_of(e)->frags == 1) {
         if (!add(e, p, gfn, XF_RECORD_RAW, 0, page, XF_PAGE_BYTES))
             return false;
+        p->ahead[p->parts_n - 1] = ahead;
         xf_count_add(&e->pages_full, 1);
     } else {
         unsigned frag = (unsigned)__builtin_ctz(e->frags_left[i]);
+        const size_t at = (size_t)frag * shape_of(e)->frag_bytes;
 
-        if (!add(e, p, gfn, XF_RECORD_FRAG, frag, page + frag * shape_of(e)->frag_bytes,
-                 xf_wire_frag_bytes(shape_of(e), frag)))
+        if (!add(e, p, gfn, XF_RECORD_FRAG, frag, page + at, xf_wire_frag_bytes(shape_of(e), frag)))
             return false;
+        p->ahead[p->parts_n - 1] = ahead ? ahead + at : NULL;
         e->frags_left[i] &= (uint8_t)(e->frags_left[i] - 1);
         if (e->frags_left[i])
             return true;

@@ -27,6 +27,7 @@ struct xf_packet {
     bool memory; /* POPULATE: to be told by xf_encoder_sent() when it has a number */
     const uint8_t *parts[XF_PARTS_MAX];
     uint32_t part_bytes[XF_PARTS_MAX];
+    const uint8_t *ahead[XF_PARTS_MAX]; /* to be fetched while the part is sealed; NULL: nothing */
     unsigned parts_n;
     unsigned whole_pages;
     uint32_t payload_bytes, made_bytes; /* all; of those, in the encoder's memory */

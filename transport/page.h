@@ -17,8 +17,9 @@ bool xf_page_is_zero(const void *page);
 #define XF_PAGE_LINES (XF_PAGE_BYTES / 64u) /* of the cache */
 
 /* Fetches the first lines of a page into the cache, if it is there (not NULL): the CPU fetches the
-   others by itself once it sees them read in turn, but later. */
-static inline void xf_page_prefetch(const void *page, unsigned lines)
+   others by itself once it sees them read in turn, but later. Always inline: GCC takes it for a
+   function without effects and drops the call. */
+__attribute__((always_inline)) static inline void xf_page_prefetch(const void *page, unsigned lines)
 {
     if (!page)
         return;

@@ -38,6 +38,10 @@ void xf_seal_begin(const struct xf_seal *seal, struct xf_seal_run *run,
                    const struct xf_wire_header *header);
 void xf_seal_update(const struct xf_seal *seal, struct xf_seal_run *run, uint8_t *dst,
                     const void *src, size_t len);
+/* The same, and fetches the len bytes at `ahead` into the cache meanwhile: what is sealed soon.
+   NULL: nothing. */
+void xf_seal_update_ahead(const struct xf_seal *seal, struct xf_seal_run *run, uint8_t *dst,
+                          const void *src, size_t len, const void *ahead);
 void xf_seal_end(const struct xf_seal *seal, struct xf_seal_run *run, uint8_t tag[XF_TAG_BYTES]);
 
 /*

@@ -39,7 +39,7 @@ static void seal_packet(struct xf_source_lane *l, const struct xf_packet *p, str
     xf_seal_update(ss->seal, &run, out, &body, head_bytes);
     out += head_bytes;
     for (unsigned i = 0; i < p->parts_n; i++) {
-        xf_seal_update(ss->seal, &run, out, p->parts[i], p->part_bytes[i]);
+        xf_seal_update_ahead(ss->seal, &run, out, p->parts[i], p->part_bytes[i], p->ahead[i]);
         out += p->part_bytes[i];
     }
     xf_seal_end(ss->seal, &run, out);

@@ -87,11 +87,40 @@ static void test_anything_changed_is_refused(void **state)
     xf_seal_free(b);
 }
 
+/* What is fetched meanwhile changes nothing: every length from none to two pages and a bit. */
+static void test_fetching_ahead_seals_the_same(void **state)
+{
+    static const size_t lengths[] = {0, 1, 16, 1023, 1024, 1025, 4096, 8192 + 8};
+    struct xf_seal *a, *b;
+    struct xf_wire_header h = {.version = 1, .type = 1, .sequence = 5};
+    struct xf_seal_run run;
+    static uint8_t body[8200], sealed[8200], plain[8200];
+    uint8_t tag[16];
+
+    (void)state;
+    assert_int_equal(xf_seal_new(&a, secret, session_id, XF_ROLE_SOURCE), 0);
+    assert_int_equal(xf_seal_new(&b, secret, session_id, XF_ROLE_TARGET), 0);
+    for (unsigned i = 0; i < sizeof(body); i++)
+        body[i] = (uint8_t)(i * 7);
+    for (unsigned i = 0; i < 2 * sizeof(lengths) / sizeof(lengths[0]); i++) {
+        const size_t len = lengths[i / 2];
+
+        xf_seal_begin(a, &run, &h);
+        xf_seal_update_ahead(a, &run, sealed, body, len, i % 2 ? plain : NULL);
+        xf_seal_end(a, &run, tag);
+        assert_int_equal(xf_seal_open(b, &h, sealed, len, tag, plain), 0);
+        assert_memory_equal(plain, body, len);
+    }
+    xf_seal_free(a);
+    xf_seal_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hkdf_rfc5869),
         cmocka_unit_test(test_anything_changed_is_refused),
+        cmocka_unit_test(test_fetching_ahead_seals_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
