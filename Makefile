@@ -53,10 +53,10 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c) $(XXHASH_LIBS)
 # Each room is a static library, and a program is linked with those it may use, from the top down: what includes
 # upwards does not link (`make lint` checks the includes, too).
 ROOMS := transport/base transport transport/sim transport/disk dpdk $(addprefix xl-plugin/,cli screen recover doctor demo bench \
-	migrate evacuate plugin plugin/pv handover preflight arrival disks)
+	migrate evacuate plugin plugin/pv handover preflight arrival disks clone)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # The files that hold a main(), and the plug-in's door: no room's.
-MAINS := cli/main preflight/preflight preflight/domain migrate/gate handover/pump plugin/entry arrival/main disks/main
+MAINS := cli/main preflight/preflight preflight/domain migrate/gate handover/pump plugin/entry arrival/main disks/main clone/main
 # The tracker of disks takes clang and llvm, for its program in the kernel, and libbpf; without them it says that it is not there.
 TRACK ?= $(if $(and $(shell command -v clang),$(shell command -v llvm-strip),$(shell $(PKG_CONFIG) --exists libbpf && echo 1)),1,0)
 TRACK := $(TRACK)
@@ -81,7 +81,7 @@ PLUGIN := $(call room,xl-plugin/plugin/pv xl-plugin/plugin dpdk $(if $(filter 1,
 PROGRAMS := $(BUILD)/xl-fast
 ifeq ($(XEN),1)
 PROGRAMS += $(BUILD)/libxlfast.so $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate \
-	$(BUILD)/xl-fast-pump $(BUILD)/xl-fast-arrival $(BUILD)/xl-fast-disks
+	$(BUILD)/xl-fast-pump $(BUILD)/xl-fast-arrival $(BUILD)/xl-fast-disks $(BUILD)/xl-fast-clone
 endif
 
 tests_of = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/$(1)/test_*.c))
@@ -239,7 +239,8 @@ install: all
 	install -m 644 xl-plugin/completion/xl-fast $(DESTDIR)$(COMPLETION_DIR)/xl-fast
 ifeq ($(XEN),1)
 	install -m 755 $(BUILD)/xl-fast-preflight $(BUILD)/xl-fast-domain $(BUILD)/xl-fast-gate $(BUILD)/xl-fast-pump \
-		$(BUILD)/xl-fast-arrival $(BUILD)/xl-fast-disks xl-plugin/migrate/xl-fast-helper xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl \
+		$(BUILD)/xl-fast-arrival $(BUILD)/xl-fast-disks $(BUILD)/xl-fast-clone xl-plugin/clone/xl-fast-vif-fenced \
+		xl-plugin/migrate/xl-fast-helper xl-plugin/migrate/xl-fast-receive xl-plugin/migrate/xl \
 		$(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/libxlfast.so $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(SYSCONFDIR)/xen $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR)
@@ -247,6 +248,7 @@ ifeq ($(XEN),1)
 	install -m 644 xl-plugin/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 xl-plugin/man/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 xl-plugin/doc/*.md $(DESTDIR)$(DOCDIR)
+	install -m 755 xl-plugin/clone/xl-fast-clone-guest $(DESTDIR)$(DATADIR)
 	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_DIR) && ln -sf $(LIBDIR)/xl $(DESTDIR)$(SHIM_DIR)/xl)
 	$(if $(SHIM_DIR),install -d $(DESTDIR)$(SHIM_COMPLETION_DIR) && \
 		ln -sf $(COMPLETION_DIR)/xl-fast $(DESTDIR)$(SHIM_COMPLETION_DIR)/xl)
@@ -337,6 +339,11 @@ $(BUILD)/xl-fast-disks: $(BUILD)/obj/xl-plugin/disks/main.o $(call room,$(addpre
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) $(CLI_LIBS) $(BPF_LIBS) -lxenlight -lxlutil -lxentoollog \
 		-lxenctrl -lxenstore -lxengnttab
 
+# What `xl-fast clone` needs of Xen, at both ends.
+$(BUILD)/xl-fast-clone: $(BUILD)/obj/xl-plugin/clone/main.o $(call room,$(addprefix xl-plugin/,clone migrate recover cli))
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog -lxenstore
+
 # What the tests of several rooms use.
 COMMON_XEN := $(if $(filter 1,$(XEN)),,tunnel_pair xen_move)
 TESTS_COMMON := $(BUILD)/lib/tests-common.a
@@ -369,11 +376,13 @@ XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))
 $(XEN_TESTS): $(BUILD)/obj/xl-plugin/plugin/entry.o $(call objects,tests/unit/standins)
 $(XEN_TESTS): private LDFLAGS_ALL += $(STANDIN_WRAPS:%=-Wl,--wrap=%)
 
-$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(TESTS_COMMON) $(call room,$(addprefix xl-plugin/,preflight handover disks screen recover cli)) $(PLUGIN) $(call room,transport/sim)
+$(BUILD)/tests/xl-plugin/%: $(BUILD)/obj/tests/unit/xl-plugin/%.o $(TESTS_COMMON) $(call room,$(addprefix xl-plugin/,preflight handover disks clone screen recover cli)) $(PLUGIN) $(call room,transport/sim)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(DPDK_LIBS) $(TRANSPORT_LIBS) $(XEN_LIBS) $(CLI_LIBS) -ldl -lcmocka
+
+$(BUILD)/tests/xl-plugin/test_identity: private XEN_LIBS += -lxenlight
 
 HEAP_WRAPS = malloc calloc realloc aligned_alloc free mmap munmap
 

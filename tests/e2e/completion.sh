@@ -108,7 +108,7 @@ diff <(printf '%s\n' "${known[@]}") <(printf '%s\n' --fast "${ours[@]}" | sort) 
 completes 'xl cre' 'stock xl cre'
 completes 'xl list ' 'stock xl list '
 
-completes 'xl-fast ' bench cancel config demo disks doctor evacuate history metrics migrate move-off probe recover report set status
+completes 'xl-fast ' bench cancel clone config demo disks doctor evacuate history metrics migrate move-off probe recover report set status
 completes 'xl-fast help re' recover report
 completes 'xl-fast pro' probe
 completes 'xl-fast migrate web' web1 web2

@@ -22,7 +22,7 @@ cat >"$work/bin/ssh" <<'END_SSH'
 #!/bin/sh
 while [ "$1" = -o ]; do shift 2; done
 shift
-unset XL_FAST_SHIM XL_FAST LIBXL_SAVE_HELPER XL_FAST_MARKS
+unset XL_FAST_SHIM XL_FAST LIBXL_SAVE_HELPER XL_FAST_MARKS XL_FAST_CLONE
 END_OF=there SSH_ORIGINAL_COMMAND=$* exec ${LOGIN_SHELL:-sh} -c "$W/lib/xl-fast-gate"
 END_SSH
 cat >"$lib/xl-fast-preflight" <<'END_PREFLIGHT'
@@ -53,7 +53,7 @@ END_DOMAIN
 # The real xl: its migrate runs the remote command as xl does, by a shell.
 cat >"$work/real/xl" <<'END_XL'
 #!/bin/sh
-echo "${END_OF:-here} xl $* helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} marks=${XL_FAST_MARKS:-}" >>"$W/log"
+echo "${END_OF:-here} xl $* helper=${LIBXL_SAVE_HELPER:-} fast=${XL_FAST:-} marks=${XL_FAST_MARKS:-} clone=${XL_FAST_CLONE:-}" >>"$W/log"
 [ "$1" = migrate ] || { cat; exit; }
 while [ $# -gt 1 ]; do shift; done
 echo hello | sh -c "exec ssh $1 xl${XL_WORDS:- migrate-receive}" | grep -qx hello
@@ -80,13 +80,16 @@ for LOGIN_SHELL in bash dash fish tcsh; do
     works xl migrate --fast --dry-run web1 hostb
     said 'there preflight target 1 4.17 2000 192.0.2.0/24'
     works xl migrate --fast web1 hostb
-    said "there xl migrate-receive helper=$lib/xl-fast-helper fast=1 marks="
+    said "there xl migrate-receive helper=$lib/xl-fast-helper fast=1 marks= clone="
     ls "$work/run/xl-fast/receive-$guest" >/dev/null || fail "no record"
 done
 works env XL_FAST_MARKS=1 XL_WORDS=' -vvv migrate-receive -e -d -p' xl migrate --fast web1 hostb
-said "there xl -vvv migrate-receive -e -d -p helper=$lib/xl-fast-helper fast=1 marks=1"
+said "there xl -vvv migrate-receive -e -d -p helper=$lib/xl-fast-helper fast=1 marks=1 clone="
+works env SSH_ORIGINAL_COMMAND="env LIBXL_SAVE_HELPER=$lib/xl-fast-helper XL_FAST=1 XL_FAST_CLONE=1 $lib/xl-fast-receive $guest $attempt xl migrate-receive -p" \
+    END_OF=there sh -c "$lib/xl-fast-gate </dev/null"
+said "there xl migrate-receive -p helper=$lib/xl-fast-helper fast=1 marks= clone=1"
 works xl migrate web1 hostb
-said "there xl migrate-receive helper= fast= marks="
+said "there xl migrate-receive helper= fast= marks= clone="
 works xl-fast doctor hostb
 said "there preflight examine"
 works xl-fast recover -w 0 "dev's pc" hostb

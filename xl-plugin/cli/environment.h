@@ -10,6 +10,7 @@
  *   XL_FAST_HAND_OVER        M    early, or why it is late
  *   XL_FAST_MARKS            T R  1: it does so in any migration, for marks of time
  *   XL_FAST_DOMAIN           R    the UUID of the guest that xl-fast-receive receives
+ *   XL_FAST_CLONE            R    1: what comes is a clone, which is not announced
  *   XL_FAST_EVENTS           U M  the file that events are appended to
  *   XL_FAST_GUEST            M    the guest's name, for the events
  *   XL_FAST_HOST             M    the target's name, for the events

@@ -13,7 +13,7 @@ static const struct xf_command *const commands[] = {
     &xf_command_doctor,  &xf_command_config,  &xf_command_recover, &xf_command_evacuate,
     &xf_command_report,  &xf_command_status,  &xf_command_set,     &xf_command_cancel,
     &xf_command_history, &xf_command_metrics, &xf_command_follow,  &xf_command_move_off,
-    &xf_command_disks,
+    &xf_command_disks,   &xf_command_clone,
 #ifdef XF_FAULTS
     &xf_command_faults,
 #endif

@@ -96,6 +96,28 @@ char *xf_answers_questions(const char *text, const char *without)
     return to;
 }
 
+char *xf_answers_of_copy(const char *text, const char *name, const char *uuid, const char *without)
+{
+    char *asks = xf_answers_questions(text, without), *to = NULL;
+    size_t size;
+    FILE *f = asks ? open_memstream(&to, &size) : NULL;
+
+    if (!f) {
+        free(asks);
+        return NULL;
+    }
+    fprintf(f, "guest=%s\nname=%s\n", uuid, name);
+    for (const char *at = asks; *at;) {
+        size_t line = strcspn(at, "\n");
+
+        if (strncmp(at, "guest=", 6) != 0 && strncmp(at, "name=", 5) != 0)
+            fprintf(f, "%.*s\n", (int)line, at);
+        at += line + (at[line] != 0);
+    }
+    free(asks);
+    return fclose(f) ? (free(to), NULL) : to;
+}
+
 static uint64_t number(const char *text)
 {
     uint64_t n;

@@ -43,6 +43,9 @@ void xf_answers_late(const struct xf_answers *source, const struct xf_answers *t
    xf_answers_read(). */
 char *xf_answers_questions(const char *text, const char *without);
 
+/* The same of a copy, which has another name and UUID. */
+char *xf_answers_of_copy(const char *text, const char *name, const char *uuid, const char *without);
+
 /* Of two ports with different MTUs the line that says so, and the command that fixes it: the
    smaller is to be raised, but for AF_XDP's, whose frames have to fit a page: there the larger is
    lowered. "": nothing to say, as where one is not known, or set in xl-fast.conf. */

@@ -64,9 +64,13 @@ enum xf_step xf_migrate_ask_source(struct xf_migrate *m)
 static char *question_of(const struct xf_migrate *m)
 {
     const char *without = m->o.with_disks ? "disk=" : NULL;
-    char *asks = m->o.config ? strdup("") : xf_answers_questions(m->source_said, without),
-         *all = NULL;
+    char *asks, *all = NULL;
 
+    if (m->copy)
+        asks = xf_answers_of_copy(m->source_said, m->copy->name, m->copy->uuid,
+                                  m->copy->has_disks ? NULL : "disk=");
+    else
+        asks = m->o.config ? strdup("") : xf_answers_questions(m->source_said, without);
     if (asks && asprintf(&all, "%s%s%s%s", m->o.dry_run ? "" : "attempt=",
                          m->o.dry_run ? "" : m->attempt, m->o.dry_run ? "" : "\n", asks) < 0)
         all = NULL;
@@ -157,7 +161,9 @@ enum xf_step xf_migrate_ask_target(struct xf_migrate *m)
 
 enum xf_step xf_migrate_choose_hand_over(struct xf_migrate *m)
 {
-    if (m->o.hand_over == XF_HAND_OVER_LATE)
+    if (m->copy)
+        snprintf(m->late, sizeof(m->late), "it is a copy");
+    else if (m->o.hand_over == XF_HAND_OVER_LATE)
         snprintf(m->late, sizeof(m->late), "as asked for");
     else if (m->o.with_disks)
         snprintf(m->late, sizeof(m->late), "its disks come along");
@@ -206,4 +212,16 @@ void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size)
     if (xf_reach_run(&reach, false, args, left, size) < 0)
         left[0] = 0;
     left[strcspn(left, "\n")] = 0;
+}
+
+void xf_migrate_resume(struct xf_migrate *m)
+{
+    const char *const args[] = {"resume", m->source.name, m->source.uuid, NULL};
+    const int never = -1;
+    struct xf_reach reach;
+    char said[64];
+
+    begin(m, &reach, "xl-fast-domain");
+    reach.stop = &never;
+    xf_reach_run(&reach, false, args, said, sizeof(said)); /* how it is then, a new look says */
 }

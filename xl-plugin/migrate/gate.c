@@ -9,8 +9,8 @@
  * no shell sees it.
  *
  *     [env LIBXL_SAVE_HELPER=DIR/xl-fast-helper XL_FAST=1|early [XL_FAST_MARKS=1]
- *         DIR/xl-fast-receive UUID ATTEMPT] xl [-v...] migrate-receive [-e] [-d] [-p]
- *     exec sh -c 'echo xl-fast-answer; exec DIR/PROGRAM WORDS' (xl-plugin/recover/recover_reach.h)
+ *         [XL_FAST_CLONE=1] DIR/xl-fast-receive UUID ATTEMPT] xl [-v...] migrate-receive [-e] [-d]
+ * [-p] exec sh -c 'echo xl-fast-answer; exec DIR/PROGRAM WORDS' (xl-plugin/recover/recover_reach.h)
  *
  * PROGRAM and WORDS: the questions of a migration's source, of doctor, recover and evacuate, and
  * the two steps that recover takes at a target. Exit status 126: refused.
@@ -147,6 +147,9 @@ static bool take_fast(const struct command *c, const char *dir, unsigned *first)
     bool marks = !strcmp(c->words[i], "XL_FAST_MARKS=1");
 
     i += marks;
+    bool clone = !strcmp(c->words[i], "XL_FAST_CLONE=1");
+
+    i += clone;
     if (i + 4 > c->n || !is_program(c->words[i], dir, "xl-fast-receive") ||
         !xf_uuid_ok(c->words[i + 1]) || !xf_uuid_ok(c->words[i + 2]) || !is_receiver(c, i + 3))
         return false;
@@ -154,6 +157,8 @@ static bool take_fast(const struct command *c, const char *dir, unsigned *first)
     setenv("XL_FAST", fast, 1);
     if (marks)
         setenv("XL_FAST_MARKS", "1", 1);
+    if (clone)
+        setenv("XL_FAST_CLONE", "1", 1);
     *first = i;
     return true;
 }

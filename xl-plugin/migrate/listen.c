@@ -46,6 +46,8 @@ static const char ready[] = "migration sender: Target has acknowledged transfer.
 static const char result[] = "xl-fast: result {\"end\":\"target\"";
 static const char arrival[] = "xl-fast: arrival {";
 static const char started[] = "migration sender: Target reports successful startup.";
+/* xl-fast-clone's, of a guest that is copied: the end of the time that it stood. */
+static const char goes_on[] = "xl-fast: source: ", goes_on_end[] = " goes on";
 
 struct listener {
     const struct xf_migrate *m;
@@ -212,6 +214,17 @@ static void take_result(struct listener *l, const char *json)
     json_object_put(o);
 }
 
+static void take_goes_on(struct listener *l)
+{
+    const size_t end = sizeof(goes_on_end) - 1;
+
+    if (strncmp(l->line, goes_on, sizeof(goes_on) - 1) != 0 || strlen(l->line) < end ||
+        strcmp(l->line + strlen(l->line) - end, goes_on_end) != 0)
+        return;
+    l->ready_us = xf_now_us();
+    take_started(l);
+}
+
 static void take_line(struct listener *l)
 {
     const char *told;
@@ -227,6 +240,8 @@ static void take_line(struct listener *l)
         return;
     else if ((told = strstr(l->line, result)))
         take_result(l, strchr(told, '{'));
+    else if (l->m->copy)
+        take_goes_on(l);
     else if (!l->ready_us && strstr(l->line, ready))
         l->ready_us = xf_now_us();
     else if (l->ready_us && strstr(l->line, started))

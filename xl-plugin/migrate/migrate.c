@@ -88,6 +88,8 @@ static int prepare(struct xf_migrate *m)
         return status;
     if (m->o.report && !can_make(m->o.report))
         return fail("--report %s: cannot be written", m->o.report);
+    if (m->copy)
+        snprintf(m->clone, sizeof(m->clone), "%s/xl-fast-clone", m->lib);
     if (xf_real_find(m->lib, m->real, sizeof(m->real)))
         return fail("the real xl cannot be found: is Xen installed?");
     if (make_attempt(m->attempt) || xf_signals_begin(&m->signals))
@@ -193,8 +195,12 @@ static void say_whereto(struct xf_migrate *m)
     if (t->xl_busy[0])
         XF_NOTE(m, "%s's xl is busy: process %s there has its lock; %s waits for it", m->o.host,
                 t->xl_busy, m->o.domain);
-    XF_NOTE(m, "%s goes to %s, its memory from %s (%s) to %s (%s)", m->o.domain, m->o.host, s->port,
-            s->address, t->port, t->address);
+    if (m->copy)
+        XF_NOTE(m, "%s of %s is made on %s, its memory from %s (%s) to %s (%s)", m->copy->name,
+                m->o.domain, m->o.host, s->port, s->address, t->port, t->address);
+    else
+        XF_NOTE(m, "%s goes to %s, its memory from %s (%s) to %s (%s)", m->o.domain, m->o.host,
+                s->port, s->address, t->port, t->address);
 }
 
 /* The plug-in removes this file before it touches the guest; while it is there, plain xl migrate
@@ -293,6 +299,31 @@ static enum xf_disks_outcome say_outcome(struct xf_migrate *m, bool ended)
     return !strcmp(left, "running") ? XF_DISKS_STAYS : XF_DISKS_UNKNOWN;
 }
 
+/* Whatever has failed, the guest is this host's: one that stands is let go on. */
+static int end_copy(struct xf_migrate *m, int status)
+{
+    char left[64] = "";
+
+    xf_migrate_ask_left(m, left, sizeof(left));
+    if (!strcmp(left, "suspended")) {
+        xf_migrate_resume(m);
+        xf_migrate_ask_left(m, left, sizeof(left));
+    }
+    const bool here = !strcmp(left, "running") || !strcmp(left, "paused");
+
+    if (status && !m->cancelled)
+        show_said(m);
+    if (here)
+        XF_NOTE(m, "%s goes on here", m->source.name);
+    else if (!strcmp(left, "suspended"))
+        xf_migrate_say("%s stands here, and could not be let go on: xl-fast recover %s %s",
+                       m->source.name, m->source.name, m->o.host);
+    else
+        xf_migrate_say("%s is not here any more: it has ended meanwhile", m->source.name);
+    xf_migrate_record_end(m, here ? "here" : !strcmp(left, "suspended") ? "suspended" : "ended");
+    return status;
+}
+
 /* -------------------------------------------------------------------------------------------------
  */
 
@@ -333,6 +364,8 @@ static int migrate_once(struct xf_migrate *m)
     if (has_missed(m, status))
         return AGAIN;
     xf_migrate_events_end(m, status);
+    if (m->copy)
+        return end_copy(m, status);
     if (status && !m->cancelled && m->untouched[0] && !access(m->untouched, F_OK)) {
         if (m->o.screen != XF_SCREEN_QUIET)
             show_said(m);
@@ -366,21 +399,28 @@ static int migrate(struct xf_migrate *m)
     return status;
 }
 
-int xf_cli_migrate(int argc, char **argv)
+int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copy *copy)
 {
     struct xf_migrate *m = calloc(1, sizeof(*m));
     int status;
 
     if (!m)
         return fail("%s", strerror(ENOMEM));
-    status = xf_migrate_options_parse(&xf_command_migrate, &m->o, argc, argv);
-    if (status == XF_GO_ON) {
-        status = prepare(m);
-        if (!status)
-            status = m->o.dry_run ? dry_run(m) : migrate(m);
-    }
+    m->o = *o;
+    m->copy = copy;
+    status = prepare(m);
+    if (!status)
+        status = m->o.dry_run ? dry_run(m) : migrate(m);
     free(m);
     return status;
+}
+
+int xf_cli_migrate(int argc, char **argv)
+{
+    struct xf_migrate_options o;
+    int status = xf_migrate_options_parse(&xf_command_migrate, &o, argc, argv);
+
+    return status == XF_GO_ON ? xf_migrate_run(&o, NULL) : status;
 }
 
 const struct xf_command xf_command_migrate = {

@@ -116,24 +116,34 @@ static enum xf_migrate_screen screen_of(const struct xf_migrate_options *o)
                       : XF_SCREEN_LIVE;
 }
 
+void xf_migrate_options_init(struct xf_migrate_options *o)
+{
+    *o = (struct xf_migrate_options){.on_busy = XF_MIGRATE_NOT_GIVEN,
+                                     .compress = XF_MIGRATE_NOT_GIVEN,
+                                     .hand_over = XF_HAND_OVER_AUTO};
+}
+
+void xf_migrate_options_settle(struct xf_migrate_options *o)
+{
+    o->own_ssh = o->ssh;
+    if (!o->ssh)
+        o->ssh = "ssh";
+    o->screen = screen_of(o);
+}
+
 int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_options *o, int argc,
                              char **argv)
 {
     struct xf_operands operands;
     int status;
 
-    *o = (struct xf_migrate_options){.on_busy = XF_MIGRATE_NOT_GIVEN,
-                                     .compress = XF_MIGRATE_NOT_GIVEN,
-                                     .hand_over = XF_HAND_OVER_AUTO};
+    xf_migrate_options_init(o);
     status = xf_options_parse(c, o, argc, argv, &operands);
     if (status != XF_GO_ON)
         return status;
-    o->own_ssh = o->ssh;
-    if (!o->ssh)
-        o->ssh = "ssh";
+    xf_migrate_options_settle(o);
     o->domain = operands.words[0];
     o->host = operands.words[1];
-    o->screen = screen_of(o);
     if (o->with_disks && o->or_plain)
         return xf_usage_error(c, "plain xl migrate leaves disks behind: --with-disks does not go "
                                  "with --fast=auto");

@@ -43,6 +43,10 @@ extern const struct xf_option xf_migrate_option_rows[];
 int xf_migrate_options_parse(const struct xf_command *c, struct xf_migrate_options *o, int argc,
                              char **argv);
 
+/* What holds where nothing is said; and, of what was said, what follows from it. */
+void xf_migrate_options_init(struct xf_migrate_options *o);
+void xf_migrate_options_settle(struct xf_migrate_options *o);
+
 /* For the plug-in and the preflight, in the environment (xl-plugin/cli/environment.h). */
 void xf_migrate_options_export(const struct xf_migrate_options *o);
 

@@ -42,6 +42,27 @@ static int64_t now_s(void)
 
 #define WORDS_MAX (XF_OPTION_TEXTS_MAX + 16)
 
+/* xl-fast-clone's, in xl's place. */
+static void copy_words(const struct xf_migrate *m, const char *host, const char *words[WORDS_MAX])
+{
+    const struct xf_copy *c = m->copy;
+    const char *all[] = {m->clone,
+                         "copy",
+                         m->source.uuid,
+                         m->o.ssh,
+                         host,
+                         c->name,
+                         c->uuid,
+                         c->number,
+                         c->net,
+                         c->disks,
+                         c->paused ? "paused" : "running"};
+    const unsigned n = sizeof(all) / sizeof(all[0]);
+
+    memcpy(words, all, sizeof(all));
+    words[n] = NULL;
+}
+
 static void xl_words(const struct xf_migrate *m, const char *host, const char *words[WORDS_MAX])
 {
     const struct xf_migrate_options *o = &m->o;
@@ -81,11 +102,12 @@ static char *remote_words(const struct xf_migrate *m)
     const char *marks = getenv("XL_FAST_MARKS");
     char *text;
 
-    return asprintf(
-               &text,
-               "%s env LIBXL_SAVE_HELPER=%s/xl-fast-helper XL_FAST=%s%s %s/xl-fast-receive %s %s",
-               m->o.host, m->lib, m->late[0] ? "1" : "early",
-               marks && *marks ? " XL_FAST_MARKS=1" : "", m->lib, m->source.uuid, m->attempt) < 0
+    return asprintf(&text,
+                    "%s env LIBXL_SAVE_HELPER=%s/xl-fast-helper XL_FAST=%s%s%s %s/xl-fast-receive "
+                    "%s %s",
+                    m->o.host, m->lib, m->late[0] ? "1" : "early",
+                    marks && *marks ? " XL_FAST_MARKS=1" : "", m->copy ? " XL_FAST_CLONE=1" : "",
+                    m->lib, m->copy ? m->copy->uuid : m->source.uuid, m->attempt) < 0
                ? NULL
                : text;
 }
@@ -138,7 +160,8 @@ static void begin_settings(const struct xf_migrate *m, struct settings *s)
     set(s, "XL_FAST_EVENTS", m->events);
     set(s, "XL_FAST_GUEST", m->source.name);
     set(s, "XL_FAST_HOST", m->o.host);
-    if (!xf_history_read(xf_fixed_take, &fixed) && fixed.moves) {
+    /* What a copy's devices take is none of the guest's time. */
+    if (!m->copy && !xf_history_read(xf_fixed_take, &fixed) && fixed.moves) {
         snprintf(path, sizeof(path), "%" PRIu64, xf_fixed_us(&fixed));
         set(s, "XL_FAST_FIXED_US", path);
     }
@@ -303,7 +326,10 @@ int xf_migrate_move(struct xf_migrate *m)
 
     begin_settings(m, &settings);
     if (remote && settings.whole) {
-        xl_words(m, remote, words);
+        if (m->copy)
+            copy_words(m, remote, words);
+        else
+            xl_words(m, remote, words);
         const struct xf_process xl = {words,
                                       (const char *const *)settings.set,
                                       {STDIN_FILENO,
@@ -317,7 +343,7 @@ int xf_migrate_move(struct xf_migrate *m)
         if (m->xl > 0)
             status = wait_for_xl(m);
         else
-            xf_migrate_say("%s: %s", m->real, strerror(-m->xl));
+            xf_migrate_say("%s: %s", words[0], strerror(-m->xl));
         m->xl = 0;
         undo_cap(m);
         if (!status)

@@ -188,8 +188,16 @@ static void start_copier(struct xf_migrate *m)
 static void start_screen(struct xf_migrate *m)
 {
     char from[24], pid[16];
-    const char *const argv[] = {"/proc/self/exe", "follow", "--from",  from,
-                                "--pid",          pid,      m->events, NULL};
+    const char *const argv[] = {"/proc/self/exe",
+                                "follow",
+                                "--from",
+                                from,
+                                "--pid",
+                                pid,
+                                m->events,
+                                m->copy ? "--copy" : NULL,
+                                m->copy ? m->copy->name : NULL,
+                                NULL};
     /* SIGUSR1, which tells it of a cancellation, may come before it is ready for it. */
     const struct xf_process screen = {
         argv, NULL, {-1, STDOUT_FILENO, STDERR_FILENO}, XF_EARS_LATER};
@@ -323,7 +331,7 @@ void xf_migrate_events_end(struct xf_migrate *m, int status)
         end_without(m, line);
     m->over = true;
     m->status = status;
-    if (!wait_for_follower(m) && live && !status)
+    if (!wait_for_follower(m) && live && !status && !m->copy)
         xf_migrate_say("%s has moved to %s", m->source.name, m->o.host);
     if (m->o.report)
         make_report(m);

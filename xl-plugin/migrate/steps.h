@@ -10,6 +10,7 @@
  *   move.c      runs the real xl, and cancels it
  *   listen.c    hears from xl when the guest was started: the downtime's end
  *   disks.c     --with-disks: xl-fast-disks before xl, and after it
+ *   clone.c     makes copies by these steps, instead of a move
  *   outcome.c   where the guest is, after a failure
  *
  * Steps return one of enum xf_step; what they refuse for is in refused, one line.
@@ -33,15 +34,24 @@ enum xf_step {
     XF_STEP_CANCELLED, /* a signal is there */
 };
 
+/* Instead of a move: the guest goes on here, and its copy gets an identity of its own
+   (xl-plugin/clone). The words of the last three: clone_words.h. */
+struct xf_copy {
+    const char *name, *uuid, *number, *net, *disks;
+    bool paused, has_disks; /* the guest's: they have to be there */
+};
+
 #define XF_ANSWER_BYTES (64u << 10)
 #define XF_PATH_BYTES   512
 
 struct xf_migrate {
     struct xf_migrate_options o;
+    const struct xf_copy *copy; /* NULL: it moves */
     struct xf_signals signals;
     enum xf_migrate_screen screen; /* the options', as far as it can be */
 
     char real[XF_PATH_BYTES]; /* the real xl */
+    char clone[640];          /* xl-fast-clone, in its place; "": it moves */
     char lib[600];            /* the folder of what belongs together, here and at the target */
     char attempt[40];         /* this migration's name at both ends */
 
@@ -82,6 +92,11 @@ struct xf_migrate {
     int64_t cancelled_s; /* when, by a clock that only goes on */
 };
 
+/* ---- migrate.c ---- */
+
+/* The steps, from top to bottom, of a move or of a copy. The exit status. */
+int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copy *copy);
+
 /* ---- ask.c ---- */
 
 enum xf_step xf_migrate_ask_source(struct xf_migrate *m);
@@ -95,6 +110,10 @@ enum xf_step xf_migrate_measure(struct xf_migrate *m);
 
 /* xl-fast-domain's word of the guest here; notes how it was left. "": it says none. */
 void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size);
+
+/* Lets a guest that was left suspended here go on, by xl-fast-domain. It is the caller's to know
+   that no other host has it. */
+void xf_migrate_resume(struct xf_migrate *m);
 
 /* ---- queue.c ---- */
 

@@ -25,6 +25,7 @@
 struct follow {
     int fd;
     uint64_t from, pid; /* 0: none */
+    const char *copy;   /* NULL: it moves */
     struct xf_story story;
     struct xf_live live;
     char line[LINE_BYTES];
@@ -143,9 +144,12 @@ static void print_end(const struct follow *f)
     const char *bold = f->live.colour ? "\033[1m" : "", *plain = f->live.colour ? "\033[m" : "";
 
     if (s->have_status && !s->status) {
-        fprintf(stderr, "%s%s has moved to %s%s\n", bold,
-                xf_live_plain(guest, sizeof(guest), s->guest[0] ? s->guest : "the guest"),
-                xf_live_plain(host, sizeof(host), s->host[0] ? s->host : "the target"), plain);
+        xf_live_plain(guest, sizeof(guest), s->guest[0] ? s->guest : "the guest");
+        xf_live_plain(host, sizeof(host), s->host[0] ? s->host : "the target");
+        if (f->copy)
+            fprintf(stderr, "%s%s, a copy of %s, is on %s%s\n", bold, f->copy, guest, host, plain);
+        else
+            fprintf(stderr, "%s%s has moved to %s%s\n", bold, guest, host, plain);
         if (s->done) /* else there was no room for that event */
             print_table(s);
     } else if (s->failed) {
@@ -239,6 +243,11 @@ static const struct xf_option options[] = {
      .max = INT32_MAX,
      .to = offsetof(struct follow, pid),
      .help = "end when that process has, too"},
+    {.name = "copy",
+     .value = "NAME",
+     .kind = XF_OPTION_TEXT,
+     .to = offsetof(struct follow, copy),
+     .help = "it is no move: a copy of that name is made"},
     {0},
 };
 

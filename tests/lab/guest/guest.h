@@ -35,4 +35,9 @@ int start_net(const char *address);
 /* How many messages its TCP peers have sent, in order. */
 extern atomic_ullong net_messages;
 
+/* Looks whether it is a copy of another guest (xl-fast clone). 0 or -errno. */
+int start_told(void);
+/* Of a copy its number; else 0. */
+extern atomic_uint copy_number;
+
 #endif

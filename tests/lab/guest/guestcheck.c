@@ -653,12 +653,12 @@ static void tell(uint64_t tick, uint32_t boot)
     if (churn->failed)
         all_ok = false;
     say("xf-guest tick=%llu ok=%d pages=%llu bad=%llu passes=%llu gen=%llu uptime=%llu boot=%08x "
-        "churn=%llu balloon=%llu late=%u disk=%llu net=%llu slept_ms=%llu gap_ms=%llu\n",
+        "churn=%llu balloon=%llu late=%u disk=%llu net=%llu copy=%u slept_ms=%llu gap_ms=%llu\n",
         (unsigned long long)tick, all_ok ? 1 : 0, (unsigned long long)page_count,
         (unsigned long long)bad_pages, passes, writes,
         (unsigned long long)now_ms(CLOCK_MONOTONIC) / 1000, boot, (unsigned long long)churn->rounds,
         (unsigned long long)balloon_turns, late_state, (unsigned long long)disk_blocks,
-        (unsigned long long)net_messages, (unsigned long long)slept_ms(),
+        (unsigned long long)net_messages, copy_number, (unsigned long long)slept_ms(),
         (unsigned long long)atomic_exchange(&max_gap_ms, 0));
 }
 
@@ -671,6 +671,8 @@ static int start_devices(uint32_t boot)
         err = start_disk(opt.disk_mib, boot);
     if (!err && opt.address[0])
         err = start_net(opt.address);
+    if (!err)
+        err = start_told();
     return err;
 }
 

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xl-fast-clone with a libxl without Xen (clone-xen.c) and a receiver that does what it is told (clone-receiver.py): the guest
+# goes on before the copy gets its go, and whatever the receiver or libxl do; a copy gets a go only if all of it has come.
+# And the words of xl-fast clone that are refused.
+# shellcheck source=tests/e2e/common.bash
+. "$(dirname "$0")/common.bash"
+
+program=$(realpath "${XF_BUILD:-build}")/xl-fast-clone
+refused() { # REGEX WORDS...
+    local says=$1
+    shift
+    echo "+ xl-fast clone $*"
+    "$XL_FAST" clone "$@" >"$work/out" 2>"$work/err"
+    [ $? = 2 ] || fail "it is not refused"
+    grep -Eq "$says" "$work/err" || fail "it does not say '$says'"
+}
+refused 'DOMAIN is missing'
+refused 'HOST is missing' web
+refused "'-x' is not a host name" web -- -x
+refused "'b;reboot' is not a host name" web 'a,b;reboot'
+refused "more than one copy needs %n" --name copy web a,b
+refused "more than one copy needs %n" --name '%h' --count 2 web a
+refused "is not a domain's name" --name 'a b' web a
+refused 'takes no HOST' --connect web a
+
+[ -x "$program" ] || { echo "xl-fast was built without its Xen part"; exit 77; }
+read -ra cc <<<"${CC:-gcc}"
+"${cc[@]}" -shared -fPIC -O1 -D_GNU_SOURCE -o "$work/xen.so" tests/e2e/clone-xen.c || fail "it does not build"
+export XF_TEST_LOG=$work/events XF_TEST_STATE=$work/state-of-guest
+uuid=6f1c9a52-0001-4000-8000-0123456789ab
+preload=${XF_SANITIZER:+$XF_SANITIZER:}$work/xen.so
+
+begin() {
+    rm -f "$XF_TEST_LOG"
+    echo running >"$XF_TEST_STATE"
+}
+
+run() { # HOW [paused]
+    LD_PRELOAD=$preload "$program" copy $uuid "$PWD/tests/e2e/clone-receiver.py $1" "$XF_TEST_LOG hostb" web-1 $uuid 1 fenced '' \
+        "${2:-running}" >"$work/out" 2>"$work/err" </dev/null
+}
+
+# try WHAT FAULT HOW STATUS STATE EVENTS SAYS. When the receiver is ready is not in the events: it may be before the resume.
+try() {
+    local status
+    echo "+ $1"
+    begin
+    XF_TEST_FAULT=$2 run "$3"
+    status=$?
+    [ $status = "$4" ] || fail "$1: exit status $status, not $4"
+    [ "$(cat "$XF_TEST_STATE")" = "$5" ] || fail "$1: the guest is $(cat "$XF_TEST_STATE")"
+    seen=$(grep -v '^words\|^configuration\|^ready' "$XF_TEST_LOG" | paste -sd,)
+    [ "$seen" = "$6" ] || fail "$1: what was done: $seen, not $6"
+    grep -q "$7" "$work/err" || fail "$1: it does not say '$7'"
+}
+try "all goes well" '' well 0 running suspend,resume,go 'web goes on'
+grep -q '^words hostb xl migrate-receive$' "$XF_TEST_LOG" || fail "the receiver's words: $(grep ^words "$XF_TEST_LOG")"
+grep -qE "^configuration .*\"web-1\", \"told\": \"1 web-1 $uuid [0-9a-f]{64}\"" "$XF_TEST_LOG" || fail "the configuration: $(cat "$XF_TEST_LOG")"
+try "no banner" '' no-banner 1 running '' 'ended before its first word'
+try "words that are not xl's" '' noise 1 running 'the source has ended' 'is not xl'
+try "the receiver dies in the stream" '' dies 1 running suspend,resume 'ended before it was ready'
+try "it is never ready" '' not-ready 1 running suspend,resume 'ended before it was ready'
+try "it does not say what became of it" '' no-report 3 running suspend,resume,go 'ended before it said'
+try "its copy does not start" '' cannot 1 running suspend,resume,go 'could not start it'
+try "the guest cannot be suspended" suspend-early well 1 running 'the source has ended' 'was not copied'
+try "the last round fails" suspend-late well 1 running 'suspend,resume,the source has ended' 'was not copied'
+try "the guest cannot be let go on" resume well 1 suspended 'suspend,the source has ended' 'stands, and cannot be let go on'
+
+echo "+ paused"
+begin
+run well paused || fail "exit status $?"
+grep -q '^words hostb xl migrate-receive -p$' "$XF_TEST_LOG" || fail "the receiver's words: $(grep ^words "$XF_TEST_LOG")"
+
+# Signals but SIGKILL wait until the guest goes on.
+echo "+ a signal while it stands"
+begin
+XF_TEST_FAULT=hang run well &
+until grep -qs suspended "$XF_TEST_STATE"; do sleep 0.02; done
+pid=$(pgrep -P $!)
+kill -TERM "$pid"
+sleep 0.3
+kill -0 "$pid" || fail "SIGTERM has ended it, and the guest stands"
+kill -KILL "$pid"
+wait
+[ "$(cat "$XF_TEST_STATE")" = suspended ] || fail "the guest is $(cat "$XF_TEST_STATE")"
+i=0
+until grep -q 'the source has ended' "$XF_TEST_LOG"; do
+    i=$((i + 1))
+    [ $i -lt 500 ] || fail "the receiver does not see that the source is gone: $(cat "$XF_TEST_LOG")"
+    sleep 0.02
+done
+! grep -q go "$XF_TEST_LOG" || fail "a copy got a go"
+echo "ok"

@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# `xl-fast clone`: of a guest that runs on A, whose TCP sessions stand, a copy runs on B: every page right, with its own
+# name, UUID and MAC, on no bridge. A copy that has not said that it is told apart is not connected; then it is, and answers
+# by its own address beside the guest it was cloned from. With PVH and HVM guests (XF_LAB_TYPES). Then what breaks it:
+# kills at A and B, and a cut of ssh, at random moments: the guest goes on at A, and B has a whole copy or nothing.
+# LAB_QUICK: a PVH guest, without the faults.   XF_LAB_TIMES=N: so many faults (20)
+# shellcheck source=tests/lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/fast.sh
+. "$(dirname "$0")/fast.sh"
+
+begin
+
+clone_says() { printf '%s\n' "$CLONE_OUTPUT"; }
+
+# clone NAME [options]: of the guest on A, to B; CLONE_OUTPUT is what both ends said.
+clone() {
+    local name=$1 status=0 began=$SECONDS
+    shift
+    CLONE_OUTPUT=$(ON_TIMEOUT=400 on A xl-fast clone --verbose "$@" "$name" B 2>&1 | tr '\r' '\n') || status=$?
+    note "xl-fast clone $* $name B: status $status, $((SECONDS - began)) s"
+    [ "$status" = 0 ] || clone_says | tail -n 30 >&2
+    return "$status"
+}
+
+# shellcheck disable=SC2029  # the name is meant to be put in here
+xenstore_of() { asked "$1" "xenstore-read /local/domain/\$(xl domid $2)/$3"; } # HOST NAME NODE
+# The copy's card at B: its bridge, and how many frames of the guest dom0 has taken.
+card_of() { asked B "v=vif\$(xl domid $1).0; echo \$(basename \$(readlink /sys/class/net/\$v/master 2>/dev/null)) \$(cat /sys/class/net/\$v/statistics/rx_packets)"; }
+mac_of() { asked "$1" xl network-list "$2" | awk 'NR == 2 { print $3 }'; }
+answers() { on A "ping -c 1 -W 5 $1 >/dev/null"; } # ADDRESS
+
+# expect_copy NAME COPY BEFORE: it runs on B as one of NAME's.
+expect_copy() {
+    expect_goes_on B "$2" "$3"
+    wait_pass B "$2"
+    expect_match "its name in xenstore" "^$2\$" "$(xenstore_of B "$2" name)"
+    [ "$(on A xl list -v | awk -v n="$1" '$1 == n { print $7 }')" != "$(on B xl list -v | awk -v n="$2" '$1 == n { print $7 }')" ] ||
+        fail "$2 has the UUID of $1"
+}
+
+quick && types=pvh || types=${XF_LAB_TYPES:-pvh hvm}
+for type in $types; do
+    make_guest A web type="$type" memory=128 net=1
+    devices_begin web
+    sleep 3
+    before=$(guest_tick A web)
+
+    # Held back before it can say anything.
+    clone web --name held --paused --verify || fail "xl-fast clone --paused"
+    clone_says | grep -aE '^xl-fast: (source|target|web)' | while read -r line; do note "$line"; done
+    expect_eq "guests on B" held "$(domains B)"
+    expect_eq "the held copy's bridge, and its frames" 0 "$(card_of held | xargs)"
+    status=0
+    said=$(on B xl-fast clone --connect held 2>&1) || status=$?
+    expect_eq "the status of connecting it too early" 1 "$status"
+    expect_match "and why" 'has not said that it is told apart' "$said"
+    on B xl destroy held
+
+    before_copy=$(guest_tick A web)
+    clone web --verify || fail "xl-fast clone"
+    note "the guest stood: $(clone_says | grep -a 'web: downtime')"
+    expect_copy web web-1 "$before_copy"
+    expect_eq "the copy's number, as its guest was told" 1 "$(field "$(guest_tick B web-1)" copy)"
+    expect_eq "the copy's bridge, and its frames" 0 "$(card_of web-1 | xargs)"
+    [ "$(mac_of A web)" != "$(mac_of B web-1)" ] || fail "both have one MAC"
+    expect_goes_on A web "$before"
+    expect_eq "guests on A" web "$(domains A)"
+
+    on B xl-fast clone --connect web-1
+    expect_match "the copy's bridge now" '^br0 ' "$(card_of web-1)"
+    answers 10.92.0.151 || fail "the copy does not answer by its own address"
+    answers "$(guest_address web)" || fail "the guest does not answer any more"
+    expect_match "the lock of its port" 'locked on' "$(on B "bridge -d link show dev vif\$(xl domid web-1).0")"
+    devices_end A web "$before"
+    note "the guest's sessions: $PEERS_SAW"
+    expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"
+    for host in A B; do destroy_all "$host"; done
+done
+
+# ---- faults --------------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2016  # expanded on the host
+FAULTS=(
+    "A: xl-fast-clone is killed|A|pkill -9 -x xl-fast-clone"
+    "A: xl-fast and its program are killed|A|pkill -9 -f \"[x]l-fast clone\"; pkill -9 -x xl-fast-clone"
+    "A: the save helper is killed|A|pkill -9 -f \"[l]ibxl-save-helper --save\""
+    "A: ssh is cut|A|pkill -9 -f \"[s]sh .*xl-fast-receive\""
+    "B: the receiving xl is killed|B|pkill -9 -f \"[x]l migrate-receive\""
+    "B: the restoring helper is killed|B|pkill -9 -f \"[l]ibxl-save-helper --restore\""
+)
+
+# At B: nothing, or a copy that runs and is whole.
+expect_whole_or_nothing() {
+    local i
+    for ((i = 0; i < 40; i++)); do
+        case $(domains B) in
+        '' | web-1) break ;;
+        esac
+        sleep 3
+    done
+    case $(domains B) in
+    '') OUTCOME="nothing at B" ;;
+    web-1)
+        wait_pass B web-1
+        OUTCOME="a whole copy at B"
+        on B xl destroy web-1
+        ;;
+    *) fail "$1: B is left with $(domains B)" ;;
+    esac
+}
+
+fault() { # NUMBER
+    local what host command before after=$((RANDOM % 14 + 4))
+    IFS='|' read -r what host command <<<"${FAULTS[$1 % ${#FAULTS[@]}]}"
+    before=$(guest_tick A web)
+    on A '(xl-fast clone --verbose --bandwidth 60M web B >/lab/clone.out 2>&1; echo "status $?" >>/lab/clone.out) </dev/null >/dev/null 2>&1 &'
+    sleep "$after"
+    on "$host" "$command; true"
+    # shellcheck disable=SC2016  # expanded on the host
+    ON_TIMEOUT=300 on A 'i=0; while pgrep -x xl-fast-clone >/dev/null || pgrep -f "[x]l-fast clone" >/dev/null; do i=$((i + 1)); [ $i -lt 240 ] || exit 1; sleep 1; done' ||
+        fail "$what: xl-fast clone does not end: $(on A tail -n 20 /lab/clone.out)"
+    if [ "$(on A xl list web | awk 'NR == 2 { print substr($5, 4, 1) }')" = s ]; then
+        note "$what: left suspended: recover"
+        on A xl-fast recover web B 2>&1 | sed 's/^/   | /'
+    fi
+    expect_goes_on A web "$before"
+    expect_whole_or_nothing "$what"
+    printf '%-42s after %2d s: the guest goes on at A, %s\n' "$what" "$after" "$OUTCOME" | tee -a "$LAB_DIR/results/clone-faults"
+}
+
+if ! quick; then
+    rm -f "$LAB_DIR/results/clone-faults"
+    make_guest A web memory=128 net=1
+    for ((i = 0; i < ${XF_LAB_TIMES:-20}; i++)); do fault "$i"; done
+    cat "$LAB_DIR/results/clone-faults"
+fi
+end_clean

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl-fast clone: of a guest that runs here, copies on other hosts, each with an identity of its
+ * own; the guest goes on. The steps are those of xl-fast migrate (xl-plugin/migrate/steps.h), with
+ * xl-fast-clone in xl's place. See xl-fast-clone(1).
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clone_words.h"
+#include "say.h"
+#include "steps.h"
+#include "xl-plugin/cli/cli.h"
+#include "xl-plugin/cli/move_options.h"
+
+#define COUNT_MAX  64u
+#define NOT_GIVEN  UINT32_MAX
+#define NAME_BYTES 80u
+#define LANES_MAX  64u /* of xl-fast.conf, too */
+
+struct clone_options {
+    struct xf_migrate_options move;
+    enum xf_clone_net net;
+    unsigned disks;   /* the option's word, or NOT_GIVEN; then as enum xf_clone_disks */
+    const char *name; /* a pattern; NULL: DOMAIN-%n */
+    unsigned count;   /* on each host */
+    bool connect;
+};
+
+#define FILE_SAYS    "xl-fast.conf's"
+#define TO(member)   .to = offsetof(struct clone_options, member)
+#define MOVE(member) TO(move.member)
+
+static const struct xf_option rows[] = {
+    {.name = "name",
+     .value = "PATTERN",
+     .kind = XF_OPTION_TEXT,
+     TO(name),
+     .help = "the copies' names: %n is a copy's number, from 1 on, %h its host (DOMAIN-%n)"},
+    {.name = "count",
+     .value = "N",
+     .kind = XF_OPTION_COUNT,
+     .min = 1,
+     .max = COUNT_MAX,
+     TO(count),
+     .help = "copies on each host, one after the other (1)"},
+    {.name = "net",
+     .value = "HOW",
+     .kind = XF_OPTION_CHOICE,
+     .words = xf_clone_net_words,
+     TO(net),
+     .help = "fenced: network cards on no bridge, until --connect; keep: on the bridge at once, "
+             "which is for networks where the guest itself is not; none: no cards (fenced)"},
+    {.name = "disks",
+     .value = "WHAT",
+     .kind = XF_OPTION_CHOICE,
+     .words = xf_clone_disks_words + 1,
+     TO(disks),
+     .help = "of a guest that has disks: none: the copy has none; shared-ro: the same ones, which "
+             "are all read-only"},
+    {.name = "paused", MOVE(pause), .help = "leave the copies paused"},
+    {.name = "connect",
+     TO(connect),
+     .help = "of this host's copy DOMAIN: put its network cards on their bridges, once its guest "
+             "has said that it is told apart"},
+    XF_MOVE_MAX_DOWNTIME(MOVE(max_downtime_us), FILE_SAYS),
+    XF_MOVE_ON_BUSY(MOVE(on_busy), FILE_SAYS),
+    XF_MOVE_DEADLINE(MOVE(deadline_s), FILE_SAYS),
+    XF_MOVE_THROTTLE(MOVE(throttle)),
+    XF_MOVE_BANDWIDTH(MOVE(bandwidth_bytes_per_s), FILE_SAYS),
+    XF_MOVE_COMPRESS(MOVE(compress), FILE_SAYS),
+    {.name = "lanes",
+     .value = "N",
+     .kind = XF_OPTION_COUNT,
+     .min = 1,
+     .max = LANES_MAX,
+     MOVE(lanes),
+     .help = "threads that send the guest, a queue of the port each (" FILE_SAYS ")"},
+    {.name = "verify",
+     MOVE(verify),
+     .help = "compare all pages on both hosts before a copy starts"},
+    {.name = "dry-run",
+     MOVE(dry_run),
+     .help = "only ask the hosts, and say how long it would take"},
+    {.name = "json",
+     MOVE(json),
+     .help = "what happens as lines of JSON on stdout, see xl-fast-events(5)"},
+    {.name = "quiet", MOVE(quiet), .help = "only errors on stderr"},
+    {.name = "verbose", MOVE(verbose), .help = "all that both ends say"},
+    {.letter = 's',
+     .value = "COMMAND",
+     .kind = XF_OPTION_TEXT,
+     MOVE(ssh),
+     .help = "instead of ssh, with its words"},
+    {0},
+};
+
+const struct xf_command xf_command_clone = {
+    .name = "clone",
+    .summary = "make copies of a running guest on other hosts",
+    .operands = "DOMAIN [HOST...]",
+    .about =
+        "Makes a copy of a running guest on each HOST (words, or HOST,HOST): its memory goes over\n"
+        "the port as in a migration, and the guest goes on here. A copy has its own name, UUID "
+        "and\n"
+        "MAC; but it wakes with the guest's addresses, keys and secrets, so it stays off the\n"
+        "network until it is told apart (--net, --connect).\n",
+    .options = rows,
+    .done = "all copies are there",
+    .failed = "one or all of them are not; the guest goes on",
+    .exits = XF_EXIT_BIT(XF_EXIT_CANNOT_TELL) | XF_EXIT_BY_SIGNAL,
+    .run = xf_cli_clone,
+};
+
+/* ---- one copy ------------------------------------------------------------------------------ */
+
+static int make_uuid(char to[37])
+{
+    FILE *f = fopen("/proc/sys/kernel/random/uuid", "re");
+    bool ok = f && fscanf(f, "%36s", to) == 1;
+
+    if (f)
+        fclose(f);
+    return ok && strlen(to) == 36 ? 0 : -EIO;
+}
+
+static int make_copy(const struct clone_options *o, const char *host, unsigned number)
+{
+    char name[NAME_BYTES], uuid[37], text[12];
+    struct xf_migrate_options move = o->move;
+    const struct xf_copy copy = {
+        .name = name,
+        .uuid = uuid,
+        .number = text,
+        .net = xf_clone_net_words[o->net],
+        .disks = xf_clone_disks_words[o->disks],
+        .paused = o->move.pause,
+        .has_disks = o->disks == XF_CLONE_SHARED_RO,
+    };
+
+    if (make_uuid(uuid)) {
+        fprintf(stderr, "xl-fast clone: the kernel makes no UUID\n");
+        return XF_EXIT_FAILED;
+    }
+    xf_clone_name(name, sizeof(name), o->name, number, host); /* which was tried before */
+    snprintf(text, sizeof(text), "%u", number);
+    move.host = host;
+    return xf_migrate_run(&move, &copy);
+}
+
+/* ---- the words ----------------------------------------------------------------------------- */
+
+struct hosts {
+    char **of;
+    unsigned n;
+};
+
+/* HOST,HOST is two; a host's name has no comma. */
+static int take_hosts(struct hosts *h, const struct xf_operands *operands)
+{
+    unsigned most = 0;
+
+    for (int i = 1; i < operands->n; i++) {
+        most++;
+        for (const char *c = operands->words[i]; *c; c++)
+            most += *c == ',';
+    }
+    h->n = 0;
+    h->of = calloc(most + 1u, sizeof(*h->of));
+    for (int i = 1; i < operands->n && h->of; i++) {
+        char *rest = operands->words[i], *host;
+
+        while ((host = strsep(&rest, ",")))
+            h->of[h->n++] = host;
+    }
+    return h->of ? 0 : -ENOMEM;
+}
+
+static int check_hosts(struct clone_options *o, const struct hosts *h)
+{
+    char name[NAME_BYTES];
+
+    if (!h->n)
+        return xf_usage_error(&xf_command_clone, "HOST is missing; see xl-fast clone --help");
+    for (unsigned i = 0; i < h->n; i++) {
+        if (!xf_reach_host_ok(h->of[i]))
+            return xf_usage_error(&xf_command_clone, "'%s' is not a host name", h->of[i]);
+        const char *wrong = xf_clone_name(name, sizeof(name), o->name, h->n * o->count, h->of[i]);
+
+        if (wrong)
+            return xf_usage_error(&xf_command_clone, "--name: '%s' is not %s", o->name, wrong);
+    }
+    /* Copies of one name could not be on one host, and nobody could tell them apart. */
+    if (h->n * o->count > 1 && !strstr(o->name, "%n"))
+        return xf_usage_error(&xf_command_clone, "--name: more than one copy needs %%n in it");
+    return XF_GO_ON;
+}
+
+static int parse(struct clone_options *o, struct hosts *h, char *pattern, size_t size, int argc,
+                 char **argv)
+{
+    struct xf_operands operands;
+    int status;
+
+    *o = (struct clone_options){.count = 1, .disks = NOT_GIVEN};
+    xf_migrate_options_init(&o->move);
+    status = xf_options_parse(&xf_command_clone, o, argc, argv, &operands);
+    if (status != XF_GO_ON)
+        return status;
+    o->disks = o->disks == NOT_GIVEN ? XF_CLONE_REFUSED : o->disks + 1;
+    xf_migrate_options_settle(&o->move);
+    o->move.domain = operands.words[0];
+    if (!o->name) {
+        snprintf(pattern, size, "%s-%%n", operands.words[0]);
+        o->name = pattern;
+    }
+    if (take_hosts(h, &operands)) {
+        fprintf(stderr, "xl-fast clone: %s\n", strerror(ENOMEM));
+        return XF_EXIT_FAILED;
+    }
+    if (o->connect && h->n)
+        return xf_usage_error(&xf_command_clone,
+                              "--connect is for a copy of this host, and takes no HOST");
+    return o->connect ? XF_GO_ON : check_hosts(o, h);
+}
+
+/* ---- its program --------------------------------------------------------------------------- */
+
+/* Runs xl-fast-clone with these words, whose last is NULL. */
+static int run_program(const char **words)
+{
+    struct xf_reach reach;
+    int rc = xf_reach_find(&reach, "xl-fast-clone");
+    pid_t pid;
+
+    if (rc && rc != -EINVAL) {
+        fprintf(stderr, "xl-fast clone: xl-fast-clone is not there: xl-fast was built or installed "
+                        "without its Xen part\n");
+        return XF_EXIT_FAILED;
+    }
+    words[0] = reach.program;
+    pid = fork();
+    if (!pid) {
+        execv(words[0], (char *const *)(uintptr_t)words);
+        _exit(127);
+    }
+    return pid < 0 || xf_process_end(pid) ? XF_EXIT_FAILED : XF_EXIT_OK;
+}
+
+static int connect_copy(const char *domain)
+{
+    const char *words[] = {NULL, "connect", domain, NULL};
+
+    return run_program(words);
+}
+
+static int check_guest(const struct clone_options *o)
+{
+    const char *words[] = {
+        NULL, "check", o->move.domain, xf_clone_net_words[o->net], xf_clone_disks_words[o->disks],
+        NULL};
+
+    return run_program(words);
+}
+
+/* -------------------------------------------------------------------------------------------- */
+
+static void say_more(const struct clone_options *o)
+{
+    if (o->move.screen == XF_SCREEN_QUIET || o->move.dry_run)
+        return;
+    if (o->net == XF_CLONE_FENCED)
+        xf_migrate_say("copies are off the network until, on their hosts: xl-fast clone --connect "
+                       "NAME");
+    xf_migrate_say("a copy has the guest's keys and secrets, and for up to a minute both draw the "
+                   "same random numbers: see xl-fast-clone(1)");
+}
+
+static int clone_all(const struct clone_options *o, const struct hosts *h)
+{
+    unsigned number = 0, failed = 0;
+    int status = check_guest(o), worst = 0;
+
+    if (status)
+        return status;
+    for (unsigned k = 0; k < o->count; k++)
+        for (unsigned i = 0; i < h->n; i++) {
+            status = make_copy(o, h->of[i], ++number);
+            failed += status != 0;
+            if (status > worst)
+                worst = status;
+            if (status > 128) /* cancelled */
+                return status;
+        }
+    if (failed && number > 1)
+        xf_migrate_say("%u of %u copies are not there", failed, number);
+    if (failed < number)
+        say_more(o);
+    return worst;
+}
+
+int xf_cli_clone(int argc, char **argv)
+{
+    struct clone_options o;
+    struct hosts hosts = {0};
+    char pattern[NAME_BYTES];
+    int status = parse(&o, &hosts, pattern, sizeof(pattern), argc, argv);
+
+    if (status == XF_GO_ON)
+        status = o.connect ? connect_copy(o.move.domain) : clone_all(&o, &hosts);
+    free(hosts.of);
+    return status;
+}
