@@ -54,17 +54,17 @@ static int check_disks(const libxl_domain_config *c, const struct xf_identity *i
         const libxl_device_disk *d = &c->disks[i];
         const char *vdev = d->vdev ? d->vdev : "?";
 
-        if (id->disks == XF_CLONE_NO_DISKS)
+        if (id->disks == XF_CLONE_NO_DISKS || id->disks == XF_CLONE_COPIED)
             return 0;
         if (id->disks == XF_CLONE_REFUSED)
             return refuse(why,
-                          "it has disks (%s): say what its copy is to have: --disks none, or "
+                          "it has disks (%s): say what its copy is to have: --disks copy, none, or "
                           "shared-ro where all of them are read-only",
                           vdev);
         if (d->readwrite)
             return refuse(why,
                           "disk %s is written to, and two that write to one disk destroy it: "
-                          "--disks none",
+                          "--disks copy or none",
                           vdev);
     }
     return 0;
@@ -94,6 +94,23 @@ static void drop_disks(libxl_domain_config *c)
     free(c->disks);
     c->disks = NULL;
     c->num_disks = 0;
+}
+
+/* As xl-fast-disks names them at the target. An ISO image is the same there. */
+static int rename_disks(libxl_domain_config *c, const char *name)
+{
+    for (int i = 0; i < c->num_disks; i++) {
+        libxl_device_disk *d = &c->disks[i];
+        char *path;
+
+        if (d->is_cdrom || !d->pdev_path)
+            continue;
+        if (asprintf(&path, "%s" XF_CLONE_DISK_DOT "%s", d->pdev_path, name) < 0)
+            return -ENOMEM;
+        free(d->pdev_path);
+        d->pdev_path = path;
+    }
+    return 0;
 }
 
 /* A MAC of zeros: libxl makes one of Xen's. */
@@ -163,5 +180,7 @@ int xf_identity_give(libxl_ctx *ctx, libxl_domain_config *config, const struct x
         return -EIO;
     if (id->disks == XF_CLONE_NO_DISKS)
         drop_disks(config);
+    if (id->disks == XF_CLONE_COPIED && rename_disks(config, id->name))
+        return -ENOMEM;
     return give_nics(config, id) ?: tell(&info->xsdata, id);
 }

@@ -47,9 +47,10 @@ struct live {
     struct xf_disk_writers writers[XF_MANIFEST_DISKS_MAX];
     struct xf_disk disks[XF_MANIFEST_DISKS_MAX];
     uint64_t *dirty[XF_MANIFEST_DISKS_MAX];
-    void *run;      /* XF_LIVE_RUN_PAGES of a disk, on their way into the talk */
-    uint64_t sent;  /* pages, by the talk */
-    uint32_t domid; /* whose rings they are */
+    void *run;                /* XF_LIVE_RUN_PAGES of a disk, on their way into the talk */
+    struct xf_manifest there; /* the target's */
+    uint64_t sent;            /* pages, by the talk */
+    uint32_t domid;           /* whose rings they are */
     struct xf_rings *rings;
     int listener, helper; /* sockets; -1 */
     char socket_path[108];
@@ -278,8 +279,8 @@ static int answer_helper(struct live *l)
                  ? make_whole(l)
                  : fail(s, -EPROTO, "the save helper asks for what is not known");
 
-    /* From here on the guest may be the target's. */
-    if (!rc) {
+    /* From here on the guest may be the target's; a copied one stays. */
+    if (!rc && !l->o->copy) {
         rc = xf_journal_write(XF_JOURNAL_LEAVING, l->o->host, &s->manifest)
                  ?: XF_FAULT(live_source_told);
         if (rc)
@@ -412,15 +413,15 @@ static int end_move(struct live *l, bool moved)
     int rc;
 
     if (moved && !l->synced)
-        return fail(
-            s, -EPROTO,
-            "THE GUEST RUNS ON %s WITH DISKS THAT ARE NOT WHOLE: stop it there at once, and "
-            "start it here",
-            l->o->host);
+        return fail(s, -EPROTO,
+                    "%s RUNS ON %s WITH DISKS THAT ARE NOT WHOLE: stop it there at once%s",
+                    l->there.name, l->o->host, l->o->copy ? "" : ", and start it here");
     close_here(l);
     rc = xf_talk_say(&s->talk, moved ? "here" : "back");
     rc = rc ?: xf_talk_hear(&s->talk, "done", XF_MOVE_OFF_LIMIT_MS, s->why);
-    return rc ?: moved ? put_aside(l) : xf_journal_remove(s->manifest.name);
+    if (rc || l->o->copy)
+        return rc;
+    return moved ? put_aside(l) : xf_journal_remove(s->manifest.name);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */
@@ -444,6 +445,19 @@ static int check_journal(struct live *l)
     return rc;
 }
 
+static int plan_there(struct live *l)
+{
+    const struct xf_manifest *m = &l->s.manifest;
+    int rc = xf_manifest_of_copy(&l->there, m, l->o->copy ? l->o->copy : m->name,
+                                 l->o->copy ? l->o->copy_uuid : m->uuid);
+
+    if (rc == -ENOTSUP)
+        return fail(&l->s, rc,
+                    "a logical volume is cloned only if the guest's configuration calls it "
+                    "/dev/GROUP/NAME");
+    return rc ? fail(&l->s, rc, "%s", strerror(-rc)) : 0;
+}
+
 static int prepare(struct live *l)
 {
     struct xf_disks_source *s = &l->s;
@@ -459,7 +473,8 @@ static int prepare(struct live *l)
     rc = rc ?: open_disks(l);
     rc = rc ?: xf_config_load(&s->config, NULL, s->why);
     rc = rc ?: xf_disks_start_there(s);
-    rc = rc ?: xf_disks_send_manifest(s, true);
+    rc = rc ?: plan_there(l);
+    rc = rc ?: xf_disks_send_manifest(s, &l->there, true);
     rc = rc ?: xf_disks_receive_ready(s);
     rc = rc ?: xf_disks_send_all(s);
     rc = rc ?: take_names(l);
@@ -532,6 +547,7 @@ int xf_disks_live(const struct xf_live_options *o)
         waitpid(l->s.ssh, NULL, 0);
     xf_talk_fini(&l->parent);
     xf_manifest_fini(&l->s.manifest);
+    xf_manifest_fini(&l->there);
     free(l);
     return rc ? XF_EXIT_FAILED : XF_EXIT_OK;
 }

@@ -20,6 +20,9 @@
  * here | back ------------------------> |  journal: here | incoming |                          |
  * <---------------------------- done ----- | |                          |  volumes: put aside | - |
  *
+ * A guest that is copied (xl-fast clone) stays: then "moved" means that the copy runs, the source
+ * writes no journal, and puts nothing aside. The target does the same in both cases.
+ *
  * The source's disk is written to by the source's guest alone, the target's by this until "synced"
  * and by the guest after that. Whoever dies before "synced" leaves the guest at the source.
  */
@@ -34,6 +37,9 @@ struct xf_live_options {
     const char *uuid;
     const char *host, *ssh; /* with its words */
     bool verify;            /* all of the disks is compared while the guest stands */
+    /* Of a copy, which gets disks of its own (xf_manifest_of_copy()), and the guest keeps its;
+       NULL: the guest moves. */
+    const char *copy, *copy_uuid;
 };
 
 /* Returns an exit status. */

@@ -7,7 +7,8 @@
  *     xl-fast-disks receive          the target's end, started by ssh
  *     xl-fast-disks state GUEST      what the target's journal says of it, asked by ssh
  *     xl-fast-disks start CONFIG     there, by ssh: xl create
- *     xl-fast-disks live UUID HOST SSH [verify]   of a guest that runs: live.h
+ *     xl-fast-disks live UUID HOST SSH [verify] [copy NAME NEW_UUID]
+ *                                                 of a guest that runs: live.h
  *
  * Exit status: xl-fast(1)'s.
  */
@@ -19,6 +20,7 @@
 #include "move_off.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/cli/options.h"
+#include "xl-plugin/recover/recover_look.h"
 
 int main(int argc, char **argv)
 {
@@ -43,11 +45,19 @@ int main(int argc, char **argv)
         execlp("xl", "xl", "create", "-q", argv[2], (char *)NULL);
         return 127;
     }
-    if (!strcmp(verb, "live") && (argc == 5 || argc == 6)) {
-        const struct xf_live_options live = {
-            .uuid = argv[2], .host = argv[3], .ssh = argv[4], .verify = argc == 6};
+    if (!strcmp(verb, "live") && argc >= 5) {
+        struct xf_live_options live = {.uuid = argv[2], .host = argv[3], .ssh = argv[4]};
+        int i = 5;
 
-        return xf_disks_live(&live);
+        live.verify = i < argc && !strcmp(argv[i], "verify");
+        i += live.verify;
+        if (argc - i == 3 && !strcmp(argv[i], "copy") && xf_uuid_ok(argv[i + 2])) {
+            live.copy = argv[i + 1];
+            live.copy_uuid = argv[i + 2];
+            i += 3;
+        }
+        if (i == argc)
+            return xf_disks_live(&live);
     }
     fprintf(stderr, "usage: xl-fast-disks move-off | disks | receive | state GUEST | start CONFIG "
                     "| live ...\n");

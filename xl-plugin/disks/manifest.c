@@ -12,6 +12,7 @@
 #include <json-c/json.h>
 
 #include "talk.h"
+#include "xl-plugin/migrate/clone_words.h"
 
 static const char *const kinds[XF_DISK_KINDS] = {"file", "lv", "device"};
 
@@ -19,6 +20,42 @@ void xf_manifest_fini(struct xf_manifest *m)
 {
     free(m->text);
     m->text = NULL;
+}
+
+static int rename_disk(struct xf_manifest_disk *d, const char *name)
+{
+    char path[sizeof(d->path)], lv[sizeof(d->lv)];
+
+    /* By another path of it (/dev/mapper) the copy's would have another form, too. */
+    snprintf(path, sizeof(path), "/dev/%s/%s", d->vg, d->lv);
+    if (d->kind == XF_DISK_LV && strcmp(path, d->path) != 0)
+        return -ENOTSUP;
+    if (snprintf(path, sizeof(path), "%s" XF_CLONE_DISK_DOT "%s", d->path, name) >=
+            (int)sizeof(path) ||
+        snprintf(lv, sizeof(lv), "%s" XF_CLONE_DISK_DOT "%s", d->lv, name) >= (int)sizeof(lv))
+        return -ENAMETOOLONG;
+    strcpy(d->path, path);
+    if (d->kind == XF_DISK_LV)
+        strcpy(d->lv, lv);
+    return 0;
+}
+
+int xf_manifest_of_copy(struct xf_manifest *to, const struct xf_manifest *m, const char *name,
+                        const char *uuid)
+{
+    const bool moves = !strcmp(name, m->name);
+    int rc = 0;
+
+    *to = *m;
+    to->text = strdup(m->text);
+    if (!to->text)
+        return -ENOMEM;
+    if (snprintf(to->name, sizeof(to->name), "%s", name) >= (int)sizeof(to->name) ||
+        snprintf(to->uuid, sizeof(to->uuid), "%s", uuid) >= (int)sizeof(to->uuid))
+        return -ENAMETOOLONG;
+    for (unsigned i = 0; i < to->disks_n && !rc && !moves; i++)
+        rc = rename_disk(&to->disks[i], name);
+    return rc;
 }
 
 int xf_manifest_fail(char why[XF_MANIFEST_WHY_BYTES], int rc, const char *format, ...)

@@ -57,6 +57,12 @@ struct xf_manifest {
 
 void xf_manifest_fini(struct xf_manifest *m);
 
+/* That of a guest's copy: its name and UUID; each disk has the copy's name after its own, a dot
+   between. to: as if zeroed, and to be fini'ed. -ENAMETOOLONG, -ENOMEM; -ENOTSUP: a logical volume
+   whose path is not /dev/GROUP/NAME. */
+int xf_manifest_of_copy(struct xf_manifest *to, const struct xf_manifest *m, const char *name,
+                        const char *uuid);
+
 struct json_object *xf_manifest_print(const struct xf_manifest *m);
 
 /* 0 or -EINVAL. */

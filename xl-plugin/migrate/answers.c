@@ -106,11 +106,15 @@ char *xf_answers_of_copy(const char *text, const char *name, const char *uuid, c
         free(asks);
         return NULL;
     }
-    fprintf(f, "guest=%s\nname=%s\n", uuid, name);
+    /* In their order: what is before the guest's lines is of all. */
     for (const char *at = asks; *at;) {
         size_t line = strcspn(at, "\n");
 
-        if (strncmp(at, "guest=", 6) != 0 && strncmp(at, "name=", 5) != 0)
+        if (!strncmp(at, "guest=", 6))
+            fprintf(f, "guest=%s\n", uuid);
+        else if (!strncmp(at, "name=", 5))
+            fprintf(f, "name=%s\n", name);
+        else
             fprintf(f, "%.*s\n", (int)line, at);
         at += line + (at[line] != 0);
     }

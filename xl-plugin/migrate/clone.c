@@ -60,8 +60,8 @@ static const struct xf_option rows[] = {
      .kind = XF_OPTION_CHOICE,
      .words = xf_clone_disks_words + 1,
      TO(disks),
-     .help = "of a guest that has disks: none: the copy has none; shared-ro: the same ones, which "
-             "are all read-only"},
+     .help = "of a guest that has disks: copy: copies of them, as they are at the same instant; "
+             "none: no disks; shared-ro: the same ones, which are all read-only"},
     {.name = "paused", MOVE(pause), .help = "leave the copies paused"},
     {.name = "connect",
      TO(connect),
@@ -149,6 +149,7 @@ static int make_copy(const struct clone_options *o, const char *host, unsigned n
     xf_clone_name(name, sizeof(name), o->name, number, host); /* which was tried before */
     snprintf(text, sizeof(text), "%u", number);
     move.host = host;
+    move.with_disks = o->disks == XF_CLONE_COPIED;
     return xf_migrate_run(&move, &copy);
 }
 

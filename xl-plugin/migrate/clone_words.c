@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char *const xf_clone_net_words[] = {"fenced", "keep", "none", NULL};
-const char *const xf_clone_disks_words[] = {"", "none", "shared-ro", NULL};
+const char *const xf_clone_disks_words[] = {"", "none", "shared-ro", "copy", NULL};
 
 #define NAME_MAX_BYTES 64u /* with --incoming behind it, and in a file's name */
 

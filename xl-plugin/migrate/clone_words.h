@@ -20,6 +20,7 @@ enum xf_clone_disks {
     XF_CLONE_REFUSED,   /* nothing was said: a guest that has disks is not copied */
     XF_CLONE_NO_DISKS,  /* none */
     XF_CLONE_SHARED_RO, /* the guest's own, which are all read-only */
+    XF_CLONE_COPIED,    /* copies of them, of the same instant (xl-plugin/disks/live.h) */
 };
 
 extern const char *const xf_clone_net_words[], *const xf_clone_disks_words[];
@@ -29,6 +30,9 @@ extern const char *const xf_clone_net_words[], *const xf_clone_disks_words[];
 #define XF_CLONE_TOLD "data/xl-fast/clone"
 /* What the guest writes once it is told apart: then it may be connected. */
 #define XF_CLONE_READY "data/xl-fast/ready"
+
+/* What a copied disk's path has after the guest's: a dot, and the copy's name. */
+#define XF_CLONE_DISK_DOT "."
 
 /* The copy's name by a pattern: %n its number, %h its host. NULL, or what is wrong with the
    pattern or with what comes of it. */

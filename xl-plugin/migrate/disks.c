@@ -25,16 +25,20 @@
 static int start(struct xf_migrate *m)
 {
     char program[sizeof(m->lib) + 32];
-    const char *const argv[] = {program,
-                                "live",
-                                m->source.uuid,
-                                m->o.host,
-                                m->o.own_ssh ? m->o.ssh : XF_REACH_SSH,
-                                m->o.verify ? "verify" : NULL,
-                                NULL};
+    const char *argv[] = {
+        program, "live", m->source.uuid, m->o.host, m->o.own_ssh ? m->o.ssh : XF_REACH_SSH,
+        NULL,    NULL,   NULL,           NULL,      NULL};
+    unsigned n = 5;
     struct xf_process p = {argv, NULL, {-1, -1, STDERR_FILENO}, XF_EARS_USUAL};
     int ends[2];
 
+    if (m->o.verify)
+        argv[n++] = "verify";
+    if (m->copy) {
+        argv[n++] = "copy";
+        argv[n++] = m->copy->name;
+        argv[n++] = m->copy->uuid;
+    }
     snprintf(program, sizeof(program), "%s/xl-fast-disks", m->lib);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return -errno;
@@ -88,7 +92,9 @@ static bool is(struct json_object *said, const char *kind)
 
     if (!strcmp(text_of(said, "kind"), kind))
         return true;
-    if (said)
+    if (!said)
+        xf_migrate_say("disks: xl-fast-disks has ended without a word: was it killed?");
+    else
         xf_migrate_say("disks: %s", xf_live_plain(plain, sizeof(plain), text_of(said, "reason")));
     return false;
 }
@@ -115,7 +121,8 @@ enum xf_step xf_migrate_disks_begin(struct xf_migrate *m)
         return XF_STEP_FAILED;
     }
     said = hear(m, true);
-    bool cancelled = !said && xf_signals_wait(&m->signals, 0), ready = is(said, "ready");
+    bool cancelled = !said && xf_signals_wait(&m->signals, 0),
+         ready = !cancelled && is(said, "ready");
 
     snprintf(m->disks_socket, sizeof(m->disks_socket), "%s", text_of(said, "socket"));
     json_object_put(said);
@@ -143,7 +150,7 @@ int xf_migrate_disks_end(struct xf_migrate *m, enum xf_disks_outcome outcome)
 
     json_object_put(said);
     leave(m);
-    if (done && outcome == XF_DISKS_MOVED)
+    if (done && outcome == XF_DISKS_MOVED && !m->copy)
         XF_NOTE(m, "its disks here are kept as *.xlfast-left: xl-fast disks --drop %s removes them",
                 m->source.name);
     return done ? 0 : XF_EXIT_FAILED;

@@ -61,6 +61,12 @@ static void test_questions(void **state)
     asks = xf_answers_questions("ask=guest=7\nask=disk=a b\nask=diskless=1", "disk=");
     assert_string_equal(asks, "guest=7\ndiskless=1\n");
     free(asks);
+    /* A copy's: what is before the guest's lines stays there. */
+    asks =
+        xf_answers_of_copy("ask=version=1\nask=guest=7\nask=name=a\nask=bridge=br0\nask=disk=a b",
+                           "a-1", "8", "disk=");
+    assert_string_equal(asks, "version=1\nguest=8\nname=a-1\nbridge=br0\n");
+    free(asks);
     asks = xf_answers_questions("", NULL);
     assert_string_equal(asks, "");
     free(asks);

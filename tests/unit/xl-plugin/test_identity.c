@@ -26,6 +26,7 @@ static void make(libxl_domain_config *c)
     c->num_disks = 1;
     libxl_device_disk_init(&c->disks[0]);
     c->disks[0].vdev = strdup("xvda");
+    c->disks[0].pdev_path = strdup("/srv/web.img");
     c->disks[0].readwrite = 1;
     c->nics = calloc(1, sizeof(*c->nics));
     c->num_nics = 1;
@@ -50,6 +51,8 @@ static void which_guests(void **state)
     c.disks[0].readwrite = 0;
     assert_int_equal(xf_identity_check(&c, &id, why), 0);
     c.disks[0].readwrite = 1;
+    id.disks = XF_CLONE_COPIED;
+    assert_int_equal(xf_identity_check(&c, &id, why), 0);
     id.disks = XF_CLONE_NO_DISKS;
     assert_int_equal(xf_identity_check(&c, &id, why), 0);
 
@@ -104,9 +107,11 @@ static void what_a_copy_has(void **state)
     /* Nobody else has these digits. */
     make(&c);
     id.net = XF_CLONE_NO_NET;
+    id.disks = XF_CLONE_COPIED;
     assert_int_equal(xf_identity_give(NULL, &c, &id), 0);
     assert_string_not_equal(told(&c, XF_CLONE_TOLD), first);
     assert_int_equal(c.num_nics, 0);
+    assert_string_equal(c.disks[0].pdev_path, "/srv/web.img.web-3");
     libxl_domain_config_dispose(&c);
 }
 
