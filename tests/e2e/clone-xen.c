@@ -78,6 +78,16 @@ int libxl_domain_qualifier_to_domid(libxl_ctx *ctx, const char *name, uint32_t *
     return 0;
 }
 
+libxl_dominfo *libxl_list_domain(libxl_ctx *ctx, int *n)
+{
+    libxl_dominfo *all = calloc(1, sizeof(*all));
+
+    (void)ctx;
+    *n = 1;
+    libxl_uuid_from_string(&all->uuid, getenv("XF_TEST_UUID"));
+    return all;
+}
+
 int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid, libxl_domain_config *config,
                                         const libxl_asyncop_how *how)
 {

@@ -29,6 +29,7 @@ read -ra cc <<<"${CC:-gcc}"
 "${cc[@]}" -shared -fPIC -O1 -D_GNU_SOURCE -o "$work/xen.so" tests/e2e/clone-xen.c || fail "it does not build"
 export XF_TEST_LOG=$work/events XF_TEST_STATE=$work/state-of-guest
 uuid=6f1c9a52-0001-4000-8000-0123456789ab
+export XF_TEST_UUID=$uuid
 preload=${XF_SANITIZER:+$XF_SANITIZER:}$work/xen.so
 
 begin() {
@@ -66,6 +67,12 @@ try "its copy does not start" '' cannot 1 running suspend,resume,go 'could not s
 try "the guest cannot be suspended" suspend-early well 1 running 'the source has ended' 'was not copied'
 try "the last round fails" suspend-late well 1 running 'suspend,resume,the source has ended' 'was not copied'
 try "the guest cannot be let go on" resume well 1 suspended 'suspend,the source has ended' 'stands, and cannot be let go on'
+
+echo "+ another guest"
+begin
+XF_TEST_UUID=${uuid/1c/2c} run well
+[ $? = 1 ] || fail "a guest that is not there is copied"
+grep -q "there is no domain" "$work/err" || fail "it does not say so"
 
 echo "+ paused"
 begin

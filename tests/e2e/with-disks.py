@@ -4,6 +4,7 @@
 writes to LOOP until it is suspended and has a request under way then (RING); the save helper; xl-fast migrate.
 
 moved      xl says that the guest has moved         stays  that it has not
+copied     the copy runs, and the guest too
 either     as the helper is told
 cancelled  xl-fast migrate ends before the helper has asked
 changed    as refused: its disk is another one by then
@@ -95,7 +96,7 @@ if what in ("moved", "either") and word == "done":
     open(domains, "w").close()
     say(child, "moved")
 elif what != "cancelled":
-    say(child, "stays")
+    say(child, "moved" if what == "copied" and word == "done" else "stays")
 last = json.loads(child.stdout.readline() or b"{}")
 print("last:", last)
 try:
@@ -104,7 +105,7 @@ except OSError:
     pass
 status = child.wait()
 print("status:", status)
-if what in ("moved", "stays"):
+if what in ("moved", "stays", "copied"):
     sys.exit(word != "done" or last.get("kind") != "done" or status != 0)
 if what in ("refused", "changed", "either"):
     for message in (first, last):

@@ -32,7 +32,8 @@ begin() {
     head -c 4096 /dev/zero >"$work/ring"
 }
 
-# live WHAT [FAULT]: WHAT of with-disks.py. Its output is in $work/out.
+# live WHAT [FAULT]: WHAT of with-disks.py. Its output is in $work/out. as: words of xl-fast-disks live.
+as=()
 live() {
     local program=$disks number
     [ -z "${2:-}" ] || program=$faults
@@ -40,7 +41,7 @@ live() {
     echo "+ $1 ${2:-}"
     XF_FAULT=${2:-} XF_TEST_DEVICE=$number XF_TEST_RING=$work/ring LD_PRELOAD_OF_DISKS=$work/no-xen.so \
         python3 tests/e2e/with-disks.py "$1" "$loop" "$work/ring" "$work/A/domains" \
-        "$work/at" A "$program" live 00000000-0000-0000-0000-000000000000 B "$work/ssh" verify >"$work/out" 2>"$work/err"
+        "$work/at" A "$program" live 00000000-0000-0000-0000-000000000000 B "$work/ssh" verify "${as[@]}" >"$work/out" 2>"$work/err"
     status=$?
     # transport/test_track says whether it should.
     grep -hq "cannot be tracked" "$work/out" "$work/err" && { echo "this kernel or this build has no tracker"; exit 77; }
@@ -114,6 +115,30 @@ for fault in off_target_made=error live_source_stands=error live_source_stands=k
 done
 # The next move settles that, for the guest runs at A.
 lists B "^web may have come from"
+live moved
+[ "$status" = 0 ] || fail "exit status $status"
+same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
+
+# A copy (xl-fast clone): the guest stays with its disk, and the copy has one of its own.
+begin
+as=(copy web-1 6f1c9a52-0001-4000-8000-0123456789ab)
+live stays
+[ "$status" = 0 ] || fail "exit status $status"
+stays
+lists B "^web-1 has not arrived from"
+live copied
+[ "$status" = 0 ] || fail "exit status $status"
+stays
+same "$work/A/files/web.img" "$work/B/files/web.img.web-1"
+lists B "^web-1 has come from"
+! list A | grep -q web || fail "A says of its guest: $(list A)"
+# Another one, and then the guest itself goes.
+as=(copy web-2 6f1c9a52-0002-4000-8000-0123456789ab)
+live copied
+[ "$status" = 0 ] || fail "exit status $status"
+same "$work/A/files/web.img" "$work/B/files/web.img.web-2"
+cmp -s "$work/A/files/web.img" "$work/B/files/web.img.web-1" && fail "web-1's disk was written to"
+as=()
 live moved
 [ "$status" = 0 ] || fail "exit status $status"
 same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"

@@ -98,6 +98,26 @@ static int find_fence(char *to, size_t size)
     return 0;
 }
 
+/* By its UUID, or by name or number. */
+static int find_domain(struct xen *x, const char *domain, uint32_t *domid)
+{
+    int n = 0, rc = -ENOENT;
+    libxl_dominfo *all;
+    char uuid[37];
+
+    if (!xf_uuid_ok(domain))
+        return libxl_domain_qualifier_to_domid(x->ctx, domain, domid);
+    all = libxl_list_domain(x->ctx, &n);
+    for (int i = 0; i < n && rc; i++) {
+        snprintf(uuid, sizeof(uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(all[i].uuid));
+        *domid = all[i].domid;
+        rc = strcmp(uuid, domain) ? -ENOENT : 0;
+    }
+    if (all)
+        libxl_dominfo_list_free(all, n);
+    return rc;
+}
+
 /* The configuration, init'ed in any case, and the caller's to dispose of. */
 static int look_at(struct xen *x, const char *domain, const struct xf_identity *id, uint32_t *domid,
                    libxl_domain_config *config)
@@ -105,7 +125,7 @@ static int look_at(struct xen *x, const char *domain, const struct xf_identity *
     char why[XF_IDENTITY_WHY];
 
     libxl_domain_config_init(config);
-    if (libxl_domain_qualifier_to_domid(x->ctx, domain, domid))
+    if (find_domain(x, domain, domid))
         return fail("there is no domain '%s' on this host", domain);
     if (libxl_retrieve_domain_configuration(x->ctx, *domid, config, NULL))
         return fail("cannot get the configuration of '%s'", domain);
