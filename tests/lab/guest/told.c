@@ -20,7 +20,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 500, XS_READ = 2, XS_WRITE = 11, XS_RM = 13, XS_ERROR = 16, MOST = 512 };
+enum {
+    LOOK_MS = 500,
+    TRIES = 120,
+    XS_READ = 2,
+    XS_WRITE = 11,
+    XS_RM = 13,
+    XS_ERROR = 16,
+    MOST = 512
+};
 
 #define TOLD  "data/xl-fast/clone"
 #define READY "data/xl-fast/ready"
@@ -98,7 +106,12 @@ static void *look(void *arg)
             continue;
         copy_number = (unsigned)strtoul(answer, NULL, 10);
         say("xf-guest told: %s\n", answer);
-        if (if_nametoindex("eth0") && !change_address(copy_number))
+        /* A card that is not back yet after the suspend is no device (ENODEV). */
+        bool ok = !if_nametoindex("eth0");
+
+        for (unsigned i = 0; i < TRIES && !(ok = ok || change_address(copy_number)); i++)
+            sleep_ms(LOOK_MS);
+        if (!ok)
             wrong("copy: the address cannot be changed: %s\n", strerror(errno));
         if (ask(fd, XS_RM, TOLD, sizeof TOLD, answer) < 0 ||
             ask(fd, XS_WRITE, READY "\0001", sizeof READY + 1, answer) < 0)
