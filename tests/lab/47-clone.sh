@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `xl-fast clone`: of a guest that runs on A, whose TCP sessions stand, a copy runs on B: every page right, with its own
 # name, UUID and MAC, on no bridge. A copy that has not said that it is told apart is not connected; then it is, and answers
-# by its own address beside the guest it was cloned from. With PVH and HVM guests (XF_LAB_TYPES). Then what breaks it:
+# by its own address beside the guest it was cloned from. With PVH and HVM guests (XF_LAB_TYPES). A guest with a logical
+# volume and a file that it writes to all the time: its copy goes on with copies of them. Then what breaks it:
 # kills at A and B, and a cut of ssh, at random moments: the guest goes on at A, and B has a whole copy or nothing.
 # LAB_QUICK: a PVH guest, without the faults.   XF_LAB_TIMES=N: so many faults (20)
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
 . "$(dirname "$0")/fast.sh"
+# shellcheck source=tests/lab/volumes.sh
+. "$(dirname "$0")/volumes.sh"
 
+trap volumes_end EXIT
 begin
 
 clone_says() { printf '%s\n' "$CLONE_OUTPUT"; }
@@ -60,7 +64,7 @@ for type in $types; do
 
     before_copy=$(guest_tick A web)
     clone web --verify || fail "xl-fast clone"
-    note "the guest stood: $(clone_says | grep -ao 'memory [0-9.]* ms, of it with the guest suspended [0-9.]* ms' | head -n 1)"
+    expect_match "how long the guest stood" '^xl-fast: web: downtime [0-9]+ ms' "$(clone_says)"
     expect_copy web web-1 "$before_copy"
     expect_eq "the copy's number, as its guest was told" 1 "$(field "$(guest_tick B web-1)" copy)"
     expect_eq "the copy's bridge, and its frames" 0 "$(card_of web-1 | xargs)"
@@ -78,6 +82,39 @@ for type in $types; do
     expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"
     for host in A B; do destroy_all "$host"; done
 done
+
+# ---- disks ---------------------------------------------------------------------------------------------
+
+clone_with_disks() {
+    local before
+    volumes_begin
+    on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && truncate -s 64M /root/web.img && head -c 5M /dev/urandom |
+        dd of=/root/web.img bs=1M seek=20 conv=notrunc status=none'
+    guest_config web memory=128 fill=32 disk=16 net=1 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
+    echo 'disk = ["phy:/dev/xflab/web,xvda,w", "file:/root/web.img,xvdb,w"]' >>"$LAB_DIR/web.cfg"
+    on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
+    GUEST_WORDS[web]=" disk=16 net=1 "
+    GUEST_WORDS[web-1]=" disk=16 "
+    on A xl create -q /root/web.cfg || fail "the guest does not start"
+    wait_tick A web 3 600
+    wait_field A web disk 1000 300
+    expect_match "without a word of its disks" 'it has disks .xvda.: say what its copy is to have' "$(on A xl-fast clone web B 2>&1 || true)"
+    before=$(guest_tick A web)
+    clone web --disks copy --verify || fail "xl-fast clone --disks copy"
+    note "$(clone_says | grep -a 'disks: ' | tail -n 1)"
+    note "$(clone_says | grep -a '^xl-fast: web: downtime')"
+    expect_copy web web-1 "$before"
+    devices_end B web-1 "$before"
+    expect_goes_on A web "$before"
+    wait_field A web disk $(($(field "$(guest_tick A web)" disk) + 2000)) 240
+    expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"
+    expect_match "what B says" '^web-1 has come from A' "$(on B xl-fast disks)"
+    expect_eq "what A says of it" "" "$(on A xl-fast disks | grep web || true)"
+    # Nobody has written to this one.
+    expect_eq "the file of the copy" "$(on A 'sha256sum </root/web.img')" "$(on B 'sha256sum </root/web.img.web-1')"
+    for host in A B; do destroy_all "$host"; done
+}
+quick || clone_with_disks
 
 # ---- faults --------------------------------------------------------------------------------------------
 

@@ -311,7 +311,9 @@ static int end_copy(struct xf_migrate *m, int status)
     }
     const bool here = !strcmp(left, "running") || !strcmp(left, "paused");
 
-    if (status && !m->cancelled)
+    if (!status)
+        xf_migrate_listen_say(m);
+    else if (!m->cancelled)
         show_said(m);
     if (here)
         XF_NOTE(m, "%s goes on here", m->source.name);
