@@ -33,7 +33,8 @@ xenstore_of() { asked "$1" "xenstore-read /local/domain/\$(xl domid $2)/$3"; } #
 # The copy's card at B: its bridge, and how many frames of the guest dom0 has taken.
 card_of() { asked B "v=/sys/class/net/vif\$(xl domid $1).0; b=\$(readlink \$v/master); echo \${b##*/} \$(cat \$v/statistics/rx_packets)"; }
 mac_of() { asked "$1" xl network-list "$2" | awk 'NR == 2 { print $3 }'; }
-answers() { on A "ping -c 1 -W 5 $1 >/dev/null"; } # ADDRESS
+# Its TCP server does.
+answers() { on A "timeout 20 bash -c '</dev/tcp/$1/7'"; } # ADDRESS
 
 # expect_copy NAME COPY BEFORE: it runs on B as one of NAME's.
 expect_copy() {
