@@ -11,8 +11,8 @@ void xf_fixed_take(void *arg, const struct xf_history_move *m)
     const struct xf_downtime *d = &m->downtime;
     uint64_t pages_us = d->part_us[XF_DOWNTIME_COPY] + d->part_us[XF_DOWNTIME_VERIFY];
 
-    if (m->early != f->early || m->status || !d->whole || pages_us > d->us ||
-        strcmp(m->to, f->host) != 0)
+    if (m->early != f->early || xf_history_result(m) != XF_HISTORY_MOVED || !d->whole ||
+        pages_us > d->us || strcmp(m->to, f->host) != 0)
         return;
     f->us[f->moves++ % XF_FIXED_MOVES] = d->us - pages_us;
 }

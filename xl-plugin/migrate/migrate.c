@@ -155,6 +155,7 @@ static int dry_run(struct xf_migrate *m)
                                               .source = m->source_said,
                                               .target = m->target_said,
                                               .refused = m->refused,
+                                              .copy = m->copy ? m->copy->name : NULL,
                                               .late = m->late,
                                               .measured = m->measured,
                                               .json = m->o.json});

@@ -32,7 +32,7 @@ struct past {
 };
 
 struct predict {
-    const char *host;
+    const char *host, *copy;
     char name[256]; /* the guest's, which may have been named by its number */
     char refused[2048], late[600], busy[32];
     struct xf_peer source, target;
@@ -186,16 +186,20 @@ static void print_text(const struct predict *p)
 {
     char guest[256], size[40], busy[sizeof(p->busy)], late[sizeof(p->late)];
 
-    printf("%s can move to %s; nothing was touched\n", xf_live_plain(guest, sizeof(guest), p->name),
-           p->host);
+    xf_live_plain(guest, sizeof(guest), p->name);
+    if (p->copy)
+        printf("%s can be cloned to %s, as %s; nothing was touched\n", guest, p->host, p->copy);
+    else
+        printf("%s can move to %s; nothing was touched\n", guest, p->host);
     printf("  memory     %s\n",
            xf_number_show_size(size, sizeof(size), p->source.memory_kib << 10));
     if (p->busy[0])
         printf("  waits      another migration has the port (process %s)\n",
                xf_live_plain(busy, sizeof(busy), p->busy));
-    printf("  devices    attached %s%s%s\n", p->late[0] ? "late: " : "early",
-           xf_live_plain(late, sizeof(late), p->late),
-           p->late[0] ? "" : ", while it still runs here");
+    if (!p->copy)
+        printf("  devices    attached %s%s%s\n", p->late[0] ? "late: " : "early",
+               xf_live_plain(late, sizeof(late), p->late),
+               p->late[0] ? "" : ", while it still runs here");
     if (p->source.lanes && p->target.lanes)
         printf("  lanes      %u here, %u on %s\n", p->source.lanes, p->target.lanes, p->host);
     if (p->written_n)
@@ -290,6 +294,8 @@ static void print_json(const struct predict *p)
     put_string(o, "why", p->refused);
     put_string(o, "guest", p->name);
     put_string(o, "host", p->host);
+    if (p->copy)
+        put_string(o, "copy", p->copy);
     put_string(o, "hand_over", p->refused[0] ? "" : p->late[0] ? "late" : "early");
     put_string(o, "late_because", p->refused[0] ? "" : p->late);
     json_object_object_add(o, "waits", json_object_new_boolean(p->busy[0] != 0));
@@ -330,6 +336,7 @@ int xf_predict(const struct xf_prediction *what)
         return XF_EXIT_FAILED;
     }
     p->host = p->fixed.host = what->host;
+    p->copy = what->copy;
     snprintf(p->name, sizeof(p->name), "%s", what->guest);
     snprintf(p->refused, sizeof(p->refused), "%s", what->refused);
     snprintf(p->late, sizeof(p->late), "%s", what->late);

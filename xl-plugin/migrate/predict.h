@@ -9,6 +9,7 @@ struct xf_prediction {
     const char *guest, *host;    /* as the user calls them */
     const char *source, *target; /* what xl-fast-preflight answered there, lines of key=value */
     const char *refused;         /* the line that says why the guest cannot go; "": it can */
+    const char *copy;            /* the name of the copy that is to be made; NULL: it moves */
     const char *late;            /* why its devices are attached late; "": early */
     const char *measured;        /* what xl-fast-preflight measure printed; "": nothing was */
     bool json;

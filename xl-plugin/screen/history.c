@@ -23,13 +23,14 @@
 /* Beyond it no sum is right any more; nothing real comes near. */
 #define NUMBER_MAX (INT64_C(1) << 53)
 
-const char *const xf_history_results[XF_HISTORY_RESULTS] = {"moved", "failed", "cancelled"};
+const char *const xf_history_results[XF_HISTORY_RESULTS] = {"moved", "failed", "cancelled",
+                                                            "cloned"};
 
 /* 128 and SIGHUP, SIGINT, SIGTERM: so a move ends that was cancelled. */
 enum xf_history_result xf_history_result(const struct xf_history_move *m)
 {
     if (!m->status)
-        return XF_HISTORY_MOVED;
+        return strcmp(m->state, "here") ? XF_HISTORY_MOVED : XF_HISTORY_CLONED;
     return m->status == 129 || m->status == 130 || m->status == 143 ? XF_HISTORY_CANCELLED
                                                                     : XF_HISTORY_FAILED;
 }

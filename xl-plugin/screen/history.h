@@ -29,8 +29,13 @@
 /* Beyond it a file is put aside. */
 #define XF_HISTORY_BYTES (1u << 20)
 
-enum xf_history_result { XF_HISTORY_MOVED, XF_HISTORY_FAILED, XF_HISTORY_CANCELLED };
-#define XF_HISTORY_RESULTS 3
+enum xf_history_result {
+    XF_HISTORY_MOVED,
+    XF_HISTORY_FAILED,
+    XF_HISTORY_CANCELLED,
+    XF_HISTORY_CLONED, /* it has ended well, and the guest is here */
+};
+#define XF_HISTORY_RESULTS 4
 extern const char *const xf_history_results[XF_HISTORY_RESULTS];
 
 /* One that is over, or that begins (xf_movelog_begin()). Times in microseconds. */

@@ -87,7 +87,8 @@ static void put_reachable(FILE *to, const struct xf_reachable *r)
 
 static void put_last(FILE *to, const struct xf_history_move *last)
 {
-    put(to, "last_moved", "gauge", "Whether the last migration's guest has moved.", !last->status);
+    put(to, "last_moved", "gauge", "Whether the last migration's guest has moved.",
+        xf_history_result(last) == XF_HISTORY_MOVED);
     /* One that ended before its memory began to move has no more to tell. */
     if (!last->began)
         return;

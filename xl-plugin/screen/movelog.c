@@ -77,8 +77,8 @@ static void add(char text[XF_MOVELOG_BYTES], const char *format, ...)
 
 int xf_movelog_text(char text[XF_MOVELOG_BYTES], const struct xf_history_move *m)
 {
-    static const char *const verbs[XF_HISTORY_RESULTS] = {"has moved to", "failed to move to",
-                                                          "was cancelled on its way to"};
+    static const char *const verbs[XF_HISTORY_RESULTS] = {
+        "has moved to", "failed to move to", "was cancelled on its way to", "was cloned to"};
     enum xf_history_result result = xf_history_result(m);
     char guest[sizeof(m->guest)], to[sizeof(m->to)], error[sizeof(m->error)], time[40], size[40];
     char word[XF_QUOTE_BYTES(sizeof(m->guest))], ssh[XF_QUOTE_BYTES(sizeof(m->ssh))];
@@ -89,7 +89,7 @@ int xf_movelog_text(char text[XF_MOVELOG_BYTES], const struct xf_history_move *m
     text[0] = 0;
     add(text, "%s (%s) %s %s", xf_live_plain(guest, sizeof(guest), m->guest), m->uuid,
         verbs[result], to);
-    if (result == XF_HISTORY_MOVED) {
+    if (result == XF_HISTORY_MOVED || result == XF_HISTORY_CLONED) {
         if (m->downtime.whole)
             add(text, ": downtime %s", xf_live_time(time, sizeof(time), m->downtime.us));
         if (m->downtime.whole && m->reachable.n)
