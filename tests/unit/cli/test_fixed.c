@@ -50,6 +50,9 @@ static void nothing_is_known_before_the_first_move(void **state)
     m.early = true; /* this one would be late */
     xf_fixed_take(&f, &m);
     assert_int_equal(f.moves, 0);
+    m = a_move(500000);
+    strcpy(m.state, "here"); /* it was cloned: its devices took none of its time */
+    xf_fixed_take(&f, &m);
     assert_int_equal(xf_fixed_us(&f), 0);
 }
 
