@@ -23,6 +23,7 @@ refused "more than one copy needs %n" --name copy web a,b
 refused "more than one copy needs %n" --name '%h' --count 2 web a
 refused "is not a domain's name" --name 'a b' web a
 refused 'takes no HOST' --connect web a
+refused 'goes with --disks copy' --replace --disks none web a
 
 [ -x "$program" ] || { echo "xl-fast was built without its Xen part"; exit 77; }
 read -ra cc <<<"${CC:-gcc}"

@@ -132,6 +132,19 @@ stays
 same "$work/A/files/web.img" "$work/B/files/web.img.web-1"
 lists B "^web-1 has come from"
 ! list A | grep -q web || fail "A says of its guest: $(list A)"
+# Made anew: refused where its disks are, unless it is told to replace them; then only what differs goes over.
+live refused
+grep -q "web.img.web-1 is there already" "$work/err" || fail "it is not said why"
+as+=(replace)
+echo "web-1 /mnt/web.img.web-1" >"$work/B/domains"
+live refused
+grep -q "guest 'web-1' is there" "$work/err" || fail "a copy that runs is replaced: $(cat "$work/err")"
+: >"$work/B/domains"
+live copied
+[ "$status" = 0 ] || fail "exit status $status"
+stays
+same "$work/A/files/web.img" "$work/B/files/web.img.web-1"
+lists B "^web-1 has come from"
 # Another one, and then the guest itself goes.
 as=(copy web-2 6f1c9a52-0002-4000-8000-0123456789ab)
 live copied

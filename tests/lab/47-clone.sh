@@ -24,6 +24,8 @@ clone() {
     shift
     CLONE_OUTPUT=$(ON_TIMEOUT=400 on A xl-fast clone --verbose "$@" "$name" B 2>&1 | tr '\r' '\n') || status=$?
     note "xl-fast clone $* $name B: status $status, $((SECONDS - began)) s"
+    # An HVM guest's copy speaks into the file that its configuration names.
+    on B "[ ! -s $CONSOLE_LOGS/guest-$name.log ] || ln -sf guest-$name.log $CONSOLE_LOGS/guest-$name-1.log"
     [ "$status" = 0 ] || clone_says | tail -n 30 >&2
     return "$status"
 }
@@ -116,6 +118,32 @@ clone_with_disks() {
     for host in A B; do destroy_all "$host"; done
 }
 quick || clone_with_disks
+
+# A disk of the device model, which gives its locks back while the guest stands (F13), and a generation id (F8).
+clone_with_device_model() {
+    local blocks
+    on A 'qemu-img create -q -f qcow2 /root/web.qcow2 64M'
+    guest_config web type=hvm memory=128 disk=16 net=1 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
+    printf '%s\n' 'disk = ["format=qcow2,vdev=xvda,access=w,target=/root/web.qcow2"]' 'ms_vm_genid = "generate"' >>"$LAB_DIR/web.cfg"
+    on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
+    GUEST_WORDS[web]=" disk=16 net=1 "
+    on A xl create -q /root/web.cfg || fail "the guest does not start"
+    wait_tick A web 3 600
+    wait_field A web disk 1000 300
+    on A '! qemu-img info /root/web.qcow2' >/dev/null 2>&1 || fail "the image is not locked before"
+    clone web --disks none --verify || fail "xl-fast clone of a guest with a device model's disk"
+    on A '! qemu-img info /root/web.qcow2' >/dev/null 2>&1 || fail "the image is not locked any more"
+    blocks=$(field "$(guest_tick A web)" disk)
+    wait_field A web disk $((blocks + 2000)) 240
+    expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"
+    expect_match "the copy's number, as its guest was told" '^1$' "$(field "$(guest_tick B web-1)" copy)"
+    note "generation ids: $(xenstore_of A web platform/generation-id) and $(xenstore_of B web-1 platform/generation-id)"
+    [ "$(xenstore_of A web platform/generation-id)" != "$(xenstore_of B web-1 platform/generation-id)" ] ||
+        fail "both have one generation id"
+    for host in A B; do destroy_all "$host"; done
+    expect_match "the image, whole" 'No errors were found' "$(on A qemu-img check /root/web.qcow2 2>&1)"
+}
+quick || clone_with_device_model
 
 # ---- faults --------------------------------------------------------------------------------------------
 

@@ -474,7 +474,7 @@ static int prepare(struct live *l)
     rc = rc ?: xf_config_load(&s->config, NULL, s->why);
     rc = rc ?: xf_disks_start_there(s);
     rc = rc ?: plan_there(l);
-    rc = rc ?: xf_disks_send_manifest(s, &l->there, true);
+    rc = rc ?: xf_disks_send_manifest(s, &l->there, true, l->o->replace);
     rc = rc ?: xf_disks_receive_ready(s);
     rc = rc ?: xf_disks_send_all(s);
     rc = rc ?: take_names(l);

@@ -40,6 +40,7 @@ struct xf_live_options {
     /* Of a copy, which gets disks of its own (xf_manifest_of_copy()), and the guest keeps its;
        NULL: the guest moves. */
     const char *copy, *copy_uuid;
+    bool replace; /* the disks of an earlier copy of that name, which is off */
 };
 
 /* Returns an exit status. */

@@ -7,7 +7,7 @@
  *     xl-fast-disks receive          the target's end, started by ssh
  *     xl-fast-disks state GUEST      what the target's journal says of it, asked by ssh
  *     xl-fast-disks start CONFIG     there, by ssh: xl create
- *     xl-fast-disks live UUID HOST SSH [verify] [copy NAME NEW_UUID]
+ *     xl-fast-disks live UUID HOST SSH [verify] [copy NAME NEW_UUID [replace]]
  *                                                 of a guest that runs: live.h
  *
  * Exit status: xl-fast(1)'s.
@@ -51,10 +51,12 @@ int main(int argc, char **argv)
 
         live.verify = i < argc && !strcmp(argv[i], "verify");
         i += live.verify;
-        if (argc - i == 3 && !strcmp(argv[i], "copy") && xf_uuid_ok(argv[i + 2])) {
+        if (argc - i >= 3 && !strcmp(argv[i], "copy") && xf_uuid_ok(argv[i + 2])) {
             live.copy = argv[i + 1];
             live.copy_uuid = argv[i + 2];
             i += 3;
+            live.replace = i < argc && !strcmp(argv[i], "replace");
+            i += live.replace;
         }
         if (i == argc)
             return xf_disks_live(&live);

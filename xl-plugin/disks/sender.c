@@ -77,7 +77,8 @@ int xf_disks_start_there(struct xf_disks_source *s)
     return xf_talk_await_start(&s->talk, START_LIMIT_MS, s->why);
 }
 
-int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there, bool live)
+int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there, bool live,
+                           bool replace)
 {
     struct json_object *message = xf_talk_message("manifest");
 
@@ -85,6 +86,7 @@ int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *
     json_object_object_add(message, "overwrite", json_object_new_boolean(s->o->overwrite));
     json_object_object_add(message, "dry_run", json_object_new_boolean(s->o->dry_run));
     json_object_object_add(message, "live", json_object_new_boolean(live));
+    json_object_object_add(message, "replace", json_object_new_boolean(replace));
     json_object_object_add(message, "guest", xf_manifest_print(there));
     int rc = xf_talk_send(&s->talk, message);
 

@@ -64,7 +64,8 @@ int xf_disks_check_left(struct xf_disks_source *s);
 /* In this order (move_off.h). 0, or -errno with a line in s->why. */
 int xf_disks_start_there(struct xf_disks_source *s);
 /* there: what the target is to have, s->manifest or that of a copy. */
-int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there, bool live);
+int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there, bool live,
+                           bool replace);
 int xf_disks_receive_ready(struct xf_disks_source *s);
 /* Opens the port, sends each disk, and closes it: once a process (ports.h). */
 int xf_disks_send_all(struct xf_disks_source *s);

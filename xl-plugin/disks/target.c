@@ -48,6 +48,7 @@ static int receive_manifest(struct xf_disks_target *t)
     t->overwrite = xf_talk_flag(message, "overwrite");
     t->dry_run = xf_talk_flag(message, "dry_run");
     t->live = xf_talk_flag(message, "live");
+    t->replace = xf_talk_flag(message, "replace");
     /* It is shown, and may be asked later. */
     snprintf(t->host, sizeof(t->host), "%s", xf_talk_text(message, "host"));
     if (!xf_reach_host_ok(t->host))
@@ -189,6 +190,25 @@ static int settle_unseen(struct xf_disks_target *t)
     return rc;
 }
 
+/* What is here of an earlier copy of that name becomes what only changes come to. It is off, as no
+   domain has its name or its disks. */
+static int replace_earlier(struct xf_disks_target *t)
+{
+    struct xf_journal *j = calloc(1, sizeof(*j));
+    int rc = j ? xf_journal_read(t->manifest.name, j) : -ENOMEM;
+
+    if (rc) {
+        rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
+    } else if (j->state == XF_JOURNAL_HERE && !j->manifest.config[0]) {
+        xf_settle_back(&j->manifest);
+        rc = xf_journal_write(XF_JOURNAL_INCOMING, j->host, &j->manifest);
+    }
+    if (j)
+        xf_manifest_fini(&j->manifest);
+    free(j);
+    return rc;
+}
+
 static int check_all(struct xf_disks_target *t)
 {
     const struct xf_manifest *m = &t->manifest;
@@ -198,6 +218,8 @@ static int check_all(struct xf_disks_target *t)
         rc = fail(t, -EEXIST, "%s is there already", m->config);
     rc = rc ?: check_needs(t);
     rc = rc ?: settle_unseen(t);
+    if (!rc && t->replace && t->live && !t->dry_run)
+        rc = replace_earlier(t);
     rc = rc ?: check_disks(t);
     return rc ?: take_over(t);
 }

@@ -17,6 +17,7 @@ struct xf_disks_target {
     struct xf_manifest manifest;
     char host[256]; /* the source's */
     bool overwrite, dry_run;
+    bool replace;                       /* an earlier copy's disks, where it is off */
     bool live;                          /* the guest runs, and its memory follows (live.h) */
     bool noted;                         /* the journal says incoming */
     bool begun;                         /* pages have come */

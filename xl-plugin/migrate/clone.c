@@ -28,7 +28,7 @@ struct clone_options {
     unsigned disks;   /* the option's word, or NOT_GIVEN; then as enum xf_clone_disks */
     const char *name; /* a pattern; NULL: DOMAIN-%n */
     unsigned count;   /* on each host */
-    bool connect;
+    bool connect, replace;
 };
 
 #define FILE_SAYS    "xl-fast.conf's"
@@ -62,6 +62,11 @@ static const struct xf_option rows[] = {
      TO(disks),
      .help = "of a guest that has disks: copy: copies of them, as they are at the same instant; "
              "none: no disks; shared-ro: the same ones, which are all read-only"},
+    {.name = "replace",
+     TO(replace),
+     .help =
+         "with --disks copy: onto the disks of an earlier copy of that name, which is off: only "
+         "what differs is sent, and what that copy has written is lost"},
     {.name = "paused", MOVE(pause), .help = "leave the copies paused"},
     {.name = "connect",
      TO(connect),
@@ -139,6 +144,7 @@ static int make_copy(const struct clone_options *o, const char *host, unsigned n
         .net = xf_clone_net_words[o->net],
         .disks = xf_clone_disks_words[o->disks],
         .paused = o->move.pause,
+        .replace = o->replace,
         .has_disks = o->disks == XF_CLONE_SHARED_RO,
     };
 
@@ -223,6 +229,8 @@ static int parse(struct clone_options *o, struct hosts *h, char *pattern, size_t
         fprintf(stderr, "xl-fast clone: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
+    if (o->replace && o->disks != XF_CLONE_COPIED)
+        return xf_usage_error(&xf_command_clone, "--replace goes with --disks copy");
     if (o->connect && h->n)
         return xf_usage_error(&xf_command_clone,
                               "--connect is for a copy of this host, and takes no HOST");

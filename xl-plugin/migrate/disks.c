@@ -25,9 +25,8 @@
 static int start(struct xf_migrate *m)
 {
     char program[sizeof(m->lib) + 32];
-    const char *argv[] = {
-        program, "live", m->source.uuid, m->o.host, m->o.own_ssh ? m->o.ssh : XF_REACH_SSH,
-        NULL,    NULL,   NULL,           NULL,      NULL};
+    const char *argv[10] = {program, "live", m->source.uuid, m->o.host,
+                            m->o.own_ssh ? m->o.ssh : XF_REACH_SSH};
     unsigned n = 5;
     struct xf_process p = {argv, NULL, {-1, -1, STDERR_FILENO}, XF_EARS_USUAL};
     int ends[2];
@@ -38,6 +37,8 @@ static int start(struct xf_migrate *m)
         argv[n++] = "copy";
         argv[n++] = m->copy->name;
         argv[n++] = m->copy->uuid;
+        if (m->copy->replace)
+            argv[n++] = "replace";
     }
     snprintf(program, sizeof(program), "%s/xl-fast-disks", m->lib);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))

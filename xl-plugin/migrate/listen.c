@@ -152,8 +152,10 @@ static void tell(const struct listener *l, const struct xf_story *s, uint64_t no
     const uint64_t done_us = s->clock_us + s->end_us;
     char limit[XF_LIMITER_BYTES];
     struct xf_limiter limiter = xf_story_limiter(s);
-    struct xf_events_started x = {.devices_us = l->ready_us > done_us ? l->ready_us - done_us : 0,
-                                  .go_us = now_us - l->ready_us};
+    /* A copy's devices take none of the guest's time. */
+    const uint64_t ready_us = m->copy || l->ready_us < done_us ? done_us : l->ready_us;
+    struct xf_events_started x = {.devices_us = ready_us - done_us,
+                                  .go_us = now_us > ready_us ? now_us - ready_us : 0};
     struct xf_events events;
 
     limiter.target = l->target;
@@ -221,7 +223,6 @@ static void take_goes_on(struct listener *l)
     if (strncmp(l->line, goes_on, sizeof(goes_on) - 1) != 0 || strlen(l->line) < end ||
         strcmp(l->line + strlen(l->line) - end, goes_on_end) != 0)
         return;
-    l->ready_us = xf_now_us();
     take_started(l);
 }
 

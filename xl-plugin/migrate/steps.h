@@ -38,7 +38,8 @@ enum xf_step {
    (xl-plugin/clone). The words of the last three: clone_words.h. */
 struct xf_copy {
     const char *name, *uuid, *number, *net, *disks;
-    bool paused, has_disks; /* the guest's: they have to be there */
+    bool paused, replace;
+    bool has_disks; /* the guest's: they have to be there */
 };
 
 #define XF_ANSWER_BYTES (64u << 10)
