@@ -22,6 +22,7 @@ refused "'b;reboot' is not a host name" web 'a,b;reboot'
 refused "more than one copy needs %n" --name copy web a,b
 refused "more than one copy needs %n" --name '%h' --count 2 web a
 refused "is not a domain's name" --name 'a b' web a
+refused 'needs --name' 7 a
 refused 'takes no HOST' --connect web a
 refused 'goes with --disks copy' --replace --disks none web a
 

@@ -221,6 +221,10 @@ static int parse(struct clone_options *o, struct hosts *h, char *pattern, size_t
     o->disks = o->disks == NOT_GIVEN ? XF_CLONE_REFUSED : o->disks + 1;
     xf_migrate_options_settle(&o->move);
     o->move.domain = operands.words[0];
+    if (!o->name && !o->connect &&
+        strspn(operands.words[0], "0123456789") == strlen(operands.words[0]))
+        return xf_usage_error(&xf_command_clone,
+                              "a guest that is named by its number needs --name");
     if (!o->name) {
         snprintf(pattern, size, "%s-%%n", operands.words[0]);
         o->name = pattern;
