@@ -100,4 +100,19 @@ until grep -q 'the source has ended' "$XF_TEST_LOG"; do
     sleep 0.02
 done
 ! grep -q go "$XF_TEST_LOG" || fail "a copy got a go"
-echo "ok"
+# The fence: libxl hears that the card is attached, and the card is taken down and put nowhere.
+mkdir "$work/bin"
+for tool in ip xenstore-write; do printf '#!/bin/sh\necho "%s $*" >>"%s"\n' $tool "$work/did" >"$work/bin/$tool"; done
+chmod +x "$work/bin"/*
+fence() { # ACTION CARD
+    echo "+ fence $1"
+    : >"$work/did"
+    PATH=$work/bin:$PATH vif=$2 XENBUS_PATH=backend/vif/7/0 xl-plugin/clone/xl-fast-vif-fenced "$1" || fail "exit status $?"
+}
+fence online vif7.0
+[ "$(cat "$work/did")" = "ip link set dev vif7.0 down
+xenstore-write backend/vif/7/0/hotplug-status connected" ] || fail "it does: $(cat "$work/did")"
+fence add vif7.0-emu
+[ "$(cat "$work/did")" = "ip link set dev vif7.0-emu down" ] || fail "it does: $(cat "$work/did")"
+fence offline vif7.0
+[ ! -s "$work/did" ] || fail "it does: $(cat "$work/did")"
