@@ -25,7 +25,7 @@ clone() {
     CLONE_OUTPUT=$(ON_TIMEOUT=400 on A xl-fast clone --verbose "$@" "$name" B 2>&1 | tr '\r' '\n') || status=$?
     note "xl-fast clone $* $name B: status $status, $((SECONDS - began)) s"
     # An HVM guest's copy speaks into the file that its configuration names.
-    on B "[ ! -s $CONSOLE_LOGS/guest-$name.log ] || ln -sf guest-$name.log $CONSOLE_LOGS/guest-$name-1.log"
+    on B "[ ! -e $CONSOLE_LOGS/guest-$name.log ] || ln -sf guest-$name.log $CONSOLE_LOGS/guest-$name-1.log"
     [ "$status" = 0 ] || clone_says | tail -n 30 >&2
     return "$status"
 }
