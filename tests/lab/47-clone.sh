@@ -119,7 +119,8 @@ clone_with_disks() {
 }
 quick || clone_with_disks
 
-# A disk of the device model, which gives its locks back while the guest stands (F13), and a generation id (F8).
+# A disk of the device model, which stops while the guest stands and goes on with it; and a generation id. (Of a guest's Xen
+# disks QEMU 7.2 locks none: hw/block/xen-block.c turns that off.)
 clone_with_device_model() {
     local blocks
     on A 'qemu-img create -q -f qcow2 /root/web.qcow2 64M'
@@ -130,9 +131,7 @@ clone_with_device_model() {
     on A xl create -q /root/web.cfg || fail "the guest does not start"
     wait_tick A web 3 600
     wait_field A web disk 1000 300
-    on A '! qemu-img info /root/web.qcow2' >/dev/null 2>&1 || fail "the image is not locked before"
     clone web --disks none --verify || fail "xl-fast clone of a guest with a device model's disk"
-    on A '! qemu-img info /root/web.qcow2' >/dev/null 2>&1 || fail "the image is not locked any more"
     blocks=$(field "$(guest_tick A web)" disk)
     wait_field A web disk $((blocks + 2000)) 240
     expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"
