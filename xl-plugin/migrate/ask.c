@@ -225,3 +225,32 @@ void xf_migrate_resume(struct xf_migrate *m)
     reach.stop = &never;
     xf_reach_run(&reach, false, args, said, sizeof(said)); /* how it is then, a new look says */
 }
+
+static int ask_there(struct xf_migrate *m, const char *what, char *said, size_t size)
+{
+    const char *const args[] = {what, m->copy->name, m->copy->uuid, NULL};
+    struct xf_reach reach;
+
+    begin(m, &reach, "xl-fast-domain");
+    reach.limit_s = XF_REACH_LIMIT_S;
+    return xf_reach_run(&reach, true, args, said, size);
+}
+
+void xf_migrate_clear_copy(struct xf_migrate *m)
+{
+    char *said = calloc(1, XF_ANSWER_BYTES);
+
+    if (!said || ask_there(m, "look", said, XF_ANSWER_BYTES)) {
+        xf_migrate_say("%s cannot be asked whether something of %s is left there", m->o.host,
+                       m->copy->name);
+    } else if (strstr(said, "\"domid\"")) {
+        /* Each looks itself at what is there: one that has run is never destroyed. */
+        ask_there(m, "stop-receiver", said, XF_ANSWER_BYTES);
+        if (ask_there(m, "destroy-unrun", said, XF_ANSWER_BYTES))
+            xf_migrate_say("%s is left with a part of %s: see xl list there", m->o.host,
+                           m->copy->name);
+        else
+            XF_NOTE(m, "what %s had of %s is destroyed", m->o.host, m->copy->name);
+    }
+    free(said);
+}

@@ -316,6 +316,8 @@ static int end_copy(struct xf_migrate *m, int status)
         xf_migrate_listen_say(m);
     else if (!m->cancelled)
         show_said(m);
+    if (status && status != XF_EXIT_CANNOT_TELL)
+        xf_migrate_clear_copy(m);
     if (here)
         XF_NOTE(m, "%s goes on here", m->source.name);
     else if (!strcmp(left, "suspended"))

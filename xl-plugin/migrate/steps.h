@@ -116,6 +116,10 @@ void xf_migrate_ask_left(struct xf_migrate *m, char *left, size_t size);
    that no other host has it. */
 void xf_migrate_resume(struct xf_migrate *m);
 
+/* After a copy that has failed, and was told so: destroys what its killed receiver has left at the
+   target, if that has never run. */
+void xf_migrate_clear_copy(struct xf_migrate *m);
+
 /* ---- queue.c ---- */
 
 /* Until no other migration has this host's port. */
