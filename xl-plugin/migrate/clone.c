@@ -5,6 +5,7 @@
  * xl-fast-clone in xl's place. See xl-fast-clone(1).
  */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,43 @@ static int make_uuid(char to[37])
     return ok && strlen(to) == 36 ? 0 : -EIO;
 }
 
+static volatile sig_atomic_t child;
+
+static void pass_on(int number)
+{
+    if (child > 0)
+        kill(child, number);
+}
+
+/* A process makes one (steps.h): so each has one of its own, which acts on signals. A terminal's
+   Ctrl-C it hears itself. */
+static int in_process(const struct xf_migrate_options *move, const struct xf_copy *copy)
+{
+    static const int passed[] = {SIGTERM, SIGHUP};
+    struct sigaction before[2], ignored, pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART},
+                                         ignore = {.sa_handler = SIG_IGN};
+    int status;
+
+    fflush(NULL);
+    sigaction(SIGINT, &ignore, &ignored);
+    for (unsigned i = 0; i < 2; i++)
+        sigaction(passed[i], &pass, &before[i]);
+    child = fork();
+    if (!child) {
+        sigaction(SIGINT, &ignored, NULL);
+        for (unsigned i = 0; i < 2; i++)
+            sigaction(passed[i], &before[i], NULL);
+        status = xf_migrate_run(move, copy);
+        exit(fflush(NULL) && !status ? XF_EXIT_FAILED : status);
+    }
+    status = child < 0 ? XF_EXIT_FAILED : xf_process_end(child);
+    child = 0;
+    sigaction(SIGINT, &ignored, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        sigaction(passed[i], &before[i], NULL);
+    return status;
+}
+
 static int make_copy(const struct clone_options *o, const char *host, unsigned number)
 {
     char name[NAME_BYTES], uuid[37], text[12];
@@ -156,7 +194,7 @@ static int make_copy(const struct clone_options *o, const char *host, unsigned n
     snprintf(text, sizeof(text), "%u", number);
     move.host = host;
     move.with_disks = o->disks == XF_CLONE_COPIED;
-    return xf_migrate_run(&move, &copy);
+    return in_process(&move, &copy);
 }
 
 /* ---- the words ----------------------------------------------------------------------------- */
