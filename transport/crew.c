@@ -264,9 +264,10 @@ void xf_crew_stop(struct xf_crew *crew)
 
 void xf_crew_nap(struct xf_crew *crew, bool watches)
 {
-    const uint64_t end_us = xf_now_us() + (watches ? NAP_WATCH_US : NAP_US);
-    const struct timespec end = {.tv_sec = (time_t)(end_us / 1000000),
-                                 .tv_nsec = (long)(end_us % 1000000 * 1000)};
+    /* The kernel's own clock: one that a fault has put forward would make it a long nap. */
+    const uint64_t end_ns = xf_cpu_ns() + 1000 * (watches ? NAP_WATCH_US : NAP_US);
+    const struct timespec end = {.tv_sec = (time_t)(end_ns / 1000000000),
+                                 .tv_nsec = (long)(end_ns % 1000000000)};
 
     (void)sem_clockwait(&crew->called, CLOCK_MONOTONIC, &end);
     /* One look is for all who called. */
