@@ -26,13 +26,14 @@ refused 'needs --name' 7 a
 refused 'takes no HOST' --connect web a
 refused 'goes with --disks copy' --replace --disks none web a
 
+no_sanitizer
 [ -x "$program" ] || { echo "xl-fast was built without its Xen part"; exit 77; }
 read -ra cc <<<"${CC:-gcc}"
 "${cc[@]}" -shared -fPIC -O1 -D_GNU_SOURCE -o "$work/xen.so" tests/e2e/clone-xen.c || fail "it does not build"
 export XF_TEST_LOG=$work/events XF_TEST_STATE=$work/state-of-guest
 uuid=6f1c9a52-0001-4000-8000-0123456789ab
 export XF_TEST_UUID=$uuid
-preload=${XF_SANITIZER:+$XF_SANITIZER:}$work/xen.so
+preload=$work/xen.so
 
 begin() {
     rm -f "$XF_TEST_LOG"

@@ -20,6 +20,11 @@ size() { # usual, sanitized
     [ -n "${XF_SANITIZED:-}" ] && echo "$2" || echo "$1"
 }
 
+# For a script that preloads a library of its own.
+no_sanitizer() {
+    [ -z "${XF_SANITIZED:-}" ] || { echo "a library is preloaded, and a sanitizer's has to be the first"; exit 77; }
+}
+
 # What other hosts' users have as a login shell.
 needs_shells() {
     local shell

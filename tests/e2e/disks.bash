@@ -5,6 +5,7 @@
 # shellcheck source=tests/e2e/netns.bash
 . "$(dirname "${BASH_SOURCE[0]}")/netns.bash"
 
+no_sanitizer
 disks=$(realpath "${XF_BUILD:-build}")/xl-fast-disks
 [ -x "$disks" ] || { echo "xl-fast was built without its Xen part"; exit 77; }
 unshare -m true 2>/dev/null || { echo "mount namespaces cannot be made here"; exit 77; }

@@ -44,7 +44,7 @@ move() {
     shift 2
     echo "+ $from: xl-fast move-off $* /mnt/web.cfg $to"
     # The sanitizers want to come first; what is preloaded has nothing of theirs.
-    LD_PRELOAD=${XF_SANITIZER:+$XF_SANITIZER:}$work/no-xen.so "$work/at" "$from" "$disks" move-off -s "$work/ssh" "$@" \
+    LD_PRELOAD=$work/no-xen.so "$work/at" "$from" "$disks" move-off -s "$work/ssh" "$@" \
         /mnt/web.cfg "$to" >"$work/out" 2>"$work/err"
     status=$?
 }
