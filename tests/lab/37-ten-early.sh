@@ -18,7 +18,7 @@ left_at() { # HOST: what dom0 there still has of any guest, or of a move
     # shellcheck disable=SC2016  # expanded on the host
     asked "$1" 'ls /sys/class/net | grep "^vif" || true
         for d in vbd vif; do xenstore-ls "/local/domain/0/backend/$d" 2>/dev/null | grep -o "domain = .*" || true; done
-        for p in xl-fast-pump libxl-save-help xl-fast-linger xl-fast-arriva xl-fast-receiv; do pgrep -l "^$p" || true; done'
+        for p in xl-fast-pump libxl-save-hel xl-fast-linger xl-fast-arriva xl-fast-receiv; do pgrep -l "^$p" || true; done'
 }
 
 # The memory of a guest that has arrived is unmapped some time later.
