@@ -145,6 +145,17 @@ live copied
 stays
 same "$work/A/files/web.img" "$work/B/files/web.img.web-1"
 lists B "^web-1 has come from"
+# Another guest has the copy's name, came with a disk of its own, and is off: that is never replaced.
+journal=$work/B/state/xl-fast/disks/web-1.json
+cp "$journal" "$work/journal"
+mv "$work/B/files/web.img.web-1" "$work/B/files/other.img"
+cp "$work/B/files/other.img" "$work/other.img"
+sed -i 's|web\.img\.web-1|other.img|g' "$journal"
+live refused
+grep -q "'web-1' here is no earlier copy of the guest: it has /mnt/other.img" "$work/err" || fail "it is not said: $(cat "$work/err")"
+same "$work/other.img" "$work/B/files/other.img"
+mv "$work/B/files/other.img" "$work/B/files/web.img.web-1"
+cp "$work/journal" "$journal"
 # Another one, and then the guest itself goes.
 as=(copy web-2 6f1c9a52-0002-4000-8000-0123456789ab)
 live copied

@@ -146,67 +146,69 @@ static int take_over_disk(struct xf_disks_target *t, const struct xf_manifest_di
     return rc ?: xf_volume_remove(d, XF_VOLUME_LEFT, t->why);
 }
 
-/* What an earlier try, or an earlier stay, of the same guest has left is what only changes come to;
-   or it makes room. */
-static int take_over(struct xf_disks_target *t)
+/* What is here of a guest of that name, or nothing, given to act. */
+static int with_journal(struct xf_disks_target *t,
+                        int (*act)(struct xf_disks_target *t, const struct xf_journal *j))
 {
     struct xf_journal *j = calloc(1, sizeof(*j));
     int rc = j ? xf_journal_read(t->manifest.name, j) : -ENOMEM;
 
-    if (rc)
-        rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
-    if (!rc && !t->dry_run && (j->state == XF_JOURNAL_INCOMING || j->state == XF_JOURNAL_LEFT)) {
-        for (unsigned i = 0; i < j->manifest.disks_n && !rc; i++)
-            rc = take_over_disk(t, &j->manifest.disks[i]);
-        if (!rc && j->state == XF_JOURNAL_LEFT)
-            xf_settle_forget_config(&j->manifest);
-    }
+    rc = rc ? fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc))
+            : act(t, j);
     if (j)
         xf_manifest_fini(&j->manifest);
     free(j);
     return rc;
+}
+
+/* What an earlier try, or an earlier stay, of the same guest has left is what only changes come to;
+   or it makes room. */
+static int take_over(struct xf_disks_target *t, const struct xf_journal *j)
+{
+    int rc = 0;
+
+    if (t->dry_run || (j->state != XF_JOURNAL_INCOMING && j->state != XF_JOURNAL_LEFT))
+        return 0;
+    for (unsigned i = 0; i < j->manifest.disks_n && !rc; i++)
+        rc = take_over_disk(t, &j->manifest.disks[i]);
+    if (!rc && j->state == XF_JOURNAL_LEFT)
+        xf_settle_forget_config(&j->manifest);
+    return rc;
+}
+
+static int bring_back(const struct xf_journal *j)
+{
+    xf_settle_back(&j->manifest);
+    return xf_journal_write(XF_JOURNAL_INCOMING, j->host, &j->manifest);
 }
 
 /* A move of this guest that was not seen to end. Where it was to come here, and runs at the source,
    which knows of no open move, it did not: then no guest has its volumes. */
-static int settle_unseen(struct xf_disks_target *t)
+static int settle_unseen(struct xf_disks_target *t, const struct xf_journal *j)
 {
-    struct xf_journal *j = calloc(1, sizeof(*j));
-    int rc = j ? xf_journal_read(t->manifest.name, j) : -ENOMEM;
-
-    if (rc) {
-        rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
-    } else if (j->state == XF_JOURNAL_LEAVING || (j->state == XF_JOURNAL_ARRIVING && !t->live)) {
-        rc =
-            fail(t, -EBUSY, "a move of '%s' between here and %s was not seen to end: xl-fast disks",
-                 t->manifest.name, j->host);
-    } else if (j->state == XF_JOURNAL_ARRIVING && !t->dry_run) {
-        xf_settle_back(&j->manifest);
-        rc = xf_journal_write(XF_JOURNAL_INCOMING, j->host, &j->manifest);
-    }
-    if (j)
-        xf_manifest_fini(&j->manifest);
-    free(j);
-    return rc;
+    if (j->state == XF_JOURNAL_LEAVING || (j->state == XF_JOURNAL_ARRIVING && !t->live))
+        return fail(t, -EBUSY,
+                    "a move of '%s' between here and %s was not seen to end: xl-fast disks",
+                    t->manifest.name, j->host);
+    return j->state == XF_JOURNAL_ARRIVING && !t->dry_run ? bring_back(j) : 0;
 }
 
 /* What is here of an earlier copy of that name becomes what only changes come to. It is off, as no
-   domain has its name or its disks. */
-static int replace_earlier(struct xf_disks_target *t)
+   domain has its name or its disks. Another guest that has the copy's name has other disks. */
+static int replace_earlier(struct xf_disks_target *t, const struct xf_journal *j)
 {
-    struct xf_journal *j = calloc(1, sizeof(*j));
-    int rc = j ? xf_journal_read(t->manifest.name, j) : -ENOMEM;
+    if (j->state != XF_JOURNAL_HERE)
+        return 0;
+    for (unsigned k = 0; k < j->manifest.disks_n; k++) {
+        unsigned i = 0;
 
-    if (rc) {
-        rc = fail(t, rc, "the journal of '%s' cannot be read: %s", t->manifest.name, strerror(-rc));
-    } else if (j->state == XF_JOURNAL_HERE && !j->manifest.config[0]) {
-        xf_settle_back(&j->manifest);
-        rc = xf_journal_write(XF_JOURNAL_INCOMING, j->host, &j->manifest);
+        while (i < t->manifest.disks_n && !is_same(&j->manifest.disks[k], &t->manifest.disks[i]))
+            i++;
+        if (i == t->manifest.disks_n)
+            return fail(t, -EEXIST, "'%s' here is no earlier copy of the guest: it has %s",
+                        t->manifest.name, j->manifest.disks[k].path);
     }
-    if (j)
-        xf_manifest_fini(&j->manifest);
-    free(j);
-    return rc;
+    return j->manifest.config[0] ? 0 : bring_back(j);
 }
 
 static int check_all(struct xf_disks_target *t)
@@ -217,11 +219,11 @@ static int check_all(struct xf_disks_target *t)
     if (!rc && m->config[0] && !access(m->config, F_OK))
         rc = fail(t, -EEXIST, "%s is there already", m->config);
     rc = rc ?: check_needs(t);
-    rc = rc ?: settle_unseen(t);
+    rc = rc ?: with_journal(t, settle_unseen);
     if (!rc && t->replace && t->live && !t->dry_run)
-        rc = replace_earlier(t);
+        rc = with_journal(t, replace_earlier);
     rc = rc ?: check_disks(t);
-    return rc ?: take_over(t);
+    return rc ?: with_journal(t, take_over);
 }
 
 /* ---- the volumes --------------------------------------------------------------------------- */
