@@ -125,6 +125,12 @@ says "1 of 2 copies are not there"
 says "xl-fast clone --connect"
 [ "$(grep -c ^copy "$work/log")" = 2 ] || fail "not both were tried"
 
+# What makes one is killed: that is not Ctrl-C, and the other is made.
+STATUS=137 STATUS_C=0 run 137 web hostb hostc
+[ "$(grep -c ^copy "$work/log")" = 2 ] || fail "not both were tried"
+STATUS=130 STATUS_C=0 run 130 web hostb hostc
+[ "$(grep -c ^copy "$work/log")" = 1 ] || fail "another one is made after Ctrl-C"
+
 run 0 --connect web-1
 did "connect web-1"
 echo ok

@@ -44,6 +44,13 @@
         .help = "limit on the wire, bits per second, such as 500M or 2.5Gbit/s (" otherwise ")"    \
     }
 
+/* max: of xl-fast.conf, too */
+#define XF_MOVE_LANES(member, otherwise)                                                           \
+    {                                                                                              \
+        .name = "lanes", .value = "N", .kind = XF_OPTION_COUNT, .min = 1, .max = 64, member,       \
+        .help = "threads that move the guest, a queue of the port each (" otherwise ")"            \
+    }
+
 #define XF_MOVE_COMPRESS(member, otherwise)                                                        \
     {                                                                                              \
         .name = "compress", .value = "WHEN", .kind = XF_OPTION_CHOICE, .words = xf_words_compress, \

@@ -159,7 +159,7 @@ static int forget(void)
 
 static void note_failed(struct xf_evacuate_guest *g, const char *host, int status)
 {
-    bool cancelled = status == 129 || status == 130 || status == 143;
+    bool cancelled = xf_exit_is_cancelled(status);
     char before[XF_EVACUATE_WHY];
 
     memcpy(before, g->failed, sizeof(before));

@@ -21,7 +21,6 @@
 #define COUNT_MAX  64u
 #define NOT_GIVEN  UINT32_MAX
 #define NAME_BYTES 80u
-#define LANES_MAX  64u /* of xl-fast.conf, too */
 
 struct clone_options {
     struct xf_migrate_options move;
@@ -79,13 +78,7 @@ static const struct xf_option rows[] = {
     XF_MOVE_THROTTLE(MOVE(throttle)),
     XF_MOVE_BANDWIDTH(MOVE(bandwidth_bytes_per_s), FILE_SAYS),
     XF_MOVE_COMPRESS(MOVE(compress), FILE_SAYS),
-    {.name = "lanes",
-     .value = "N",
-     .kind = XF_OPTION_COUNT,
-     .min = 1,
-     .max = LANES_MAX,
-     MOVE(lanes),
-     .help = "threads that send the guest, a queue of the port each (" FILE_SAYS ")"},
+    XF_MOVE_LANES(MOVE(lanes), FILE_SAYS),
     {.name = "verify",
      MOVE(verify),
      .help = "compare all pages on both hosts before a copy starts"},
@@ -123,16 +116,6 @@ const struct xf_command xf_command_clone = {
 };
 
 /* ---- one copy ------------------------------------------------------------------------------ */
-
-static int make_uuid(char to[37])
-{
-    FILE *f = fopen("/proc/sys/kernel/random/uuid", "re");
-    bool ok = f && fscanf(f, "%36s", to) == 1;
-
-    if (f)
-        fclose(f);
-    return ok && strlen(to) == 36 ? 0 : -EIO;
-}
 
 static volatile sig_atomic_t child;
 
@@ -173,7 +156,7 @@ static int in_process(const struct xf_migrate_options *move, const struct xf_cop
 
 static int make_copy(const struct clone_options *o, const char *host, unsigned number)
 {
-    char name[NAME_BYTES], uuid[37], text[12];
+    char name[NAME_BYTES], uuid[40], text[12];
     struct xf_migrate_options move = o->move;
     const struct xf_copy copy = {
         .name = name,
@@ -186,7 +169,7 @@ static int make_copy(const struct clone_options *o, const char *host, unsigned n
         .has_disks = o->disks == XF_CLONE_SHARED_RO,
     };
 
-    if (make_uuid(uuid)) {
+    if (xf_migrate_make_uuid(uuid)) {
         fprintf(stderr, "xl-fast clone: the kernel makes no UUID\n");
         return XF_EXIT_FAILED;
     }
@@ -344,7 +327,7 @@ static int clone_all(const struct clone_options *o, const struct hosts *h)
             failed += status != 0;
             if (status > worst)
                 worst = status;
-            if (status > 128) /* cancelled */
+            if (xf_exit_is_cancelled(status))
                 return status;
         }
     if (failed && number > 1)

@@ -53,7 +53,7 @@ static bool can_make(const char *path)
     return !access(dirname(dir), W_OK);
 }
 
-static int make_attempt(char to[40])
+int xf_migrate_make_uuid(char to[40])
 {
     FILE *f = fopen("/proc/sys/kernel/random/uuid", "re");
     bool ok = f && fgets(to, 40, f);
@@ -92,7 +92,7 @@ static int prepare(struct xf_migrate *m)
         snprintf(m->clone, sizeof(m->clone), "%s/xl-fast-clone", m->lib);
     if (xf_real_find(m->lib, m->real, sizeof(m->real)))
         return fail("the real xl cannot be found: is Xen installed?");
-    if (make_attempt(m->attempt) || xf_signals_begin(&m->signals))
+    if (xf_migrate_make_uuid(m->attempt) || xf_signals_begin(&m->signals))
         return fail("cannot begin: %s", strerror(errno));
     xf_migrate_options_export(&m->o);
     setenv("XL_FAST_SHIM", "1", 1);

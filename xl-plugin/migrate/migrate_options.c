@@ -16,7 +16,6 @@ static const char *const fast_words[] = {"port", "auto", NULL};
 static const char *const hand_over_words[] = {"auto", "early", "late", NULL};
 
 #define FILE_SAYS  "xl-fast.conf's"
-#define LANES_MAX  64u /* of xl-fast.conf, too */
 #define HOUR_S     3600
 #define TO(member) .to = offsetof(struct xf_migrate_options, member)
 
@@ -35,13 +34,7 @@ const struct xf_option xf_migrate_option_rows[] = {
     XF_MOVE_THROTTLE(TO(throttle)),
     XF_MOVE_BANDWIDTH(TO(bandwidth_bytes_per_s), FILE_SAYS),
     XF_MOVE_COMPRESS(TO(compress), FILE_SAYS),
-    {.name = "lanes",
-     .value = "N",
-     .kind = XF_OPTION_COUNT,
-     .min = 1,
-     .max = LANES_MAX,
-     TO(lanes),
-     .help = "threads that move the guest, a queue of the port each (" FILE_SAYS ")"},
+    XF_MOVE_LANES(TO(lanes), FILE_SAYS),
     {.name = "verify",
      TO(verify),
      .help = "compare all pages on both hosts before the guest starts on the target"},

@@ -98,6 +98,9 @@ struct xf_migrate {
 /* The steps, from top to bottom, of a move or of a copy. The exit status. */
 int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copy *copy);
 
+/* One that nobody else has, by the kernel. 0 or -EIO. */
+int xf_migrate_make_uuid(char to[40]);
+
 /* ---- ask.c ---- */
 
 enum xf_step xf_migrate_ask_source(struct xf_migrate *m);

@@ -14,6 +14,7 @@
 
 #include <json-c/json.h>
 
+#include "xl-plugin/cli/exits.h"
 #include "xl-plugin/cli/json_text.h"
 
 #define FILE_NOW  "history.jsonl"
@@ -26,13 +27,11 @@
 const char *const xf_history_results[XF_HISTORY_RESULTS] = {"moved", "failed", "cancelled",
                                                             "cloned"};
 
-/* 128 and SIGHUP, SIGINT, SIGTERM: so a move ends that was cancelled. */
 enum xf_history_result xf_history_result(const struct xf_history_move *m)
 {
     if (!m->status)
         return strcmp(m->state, "here") ? XF_HISTORY_MOVED : XF_HISTORY_CLONED;
-    return m->status == 129 || m->status == 130 || m->status == 143 ? XF_HISTORY_CANCELLED
-                                                                    : XF_HISTORY_FAILED;
+    return xf_exit_is_cancelled(m->status) ? XF_HISTORY_CANCELLED : XF_HISTORY_FAILED;
 }
 
 /* ---- from events -------------------------------------------------------------------------- */
