@@ -12,9 +12,10 @@ enum xf_feature {
     XF_FEATURE_VERIFY = 1,      /* before the end, hashes of all pages are compared ... */
     XF_FEATURE_VERIFY_LIVE = 4, /* ... most of them while the guest runs; with VERIFY only */
     XF_CODECS(XF_FEATURE_ENUM)  /* pages may come so */
-    XF_FEATURE_EARLY = 8, /* the target's toolstack is given its end before the memory comes */
-    XF_FEATURES_KNOWN =
-        XF_FEATURE_VERIFY | XF_FEATURE_VERIFY_LIVE | XF_FEATURE_EARLY XF_CODECS(XF_FEATURE_OR)
+    XF_FEATURE_EARLY = 8,  /* the target's toolstack is given its end before the memory comes */
+    XF_FEATURE_GROUP = 16, /* there are several targets, each with a key of its own (member.h) */
+    XF_FEATURES_KNOWN = XF_FEATURE_VERIFY | XF_FEATURE_VERIFY_LIVE | XF_FEATURE_EARLY |
+                        XF_FEATURE_GROUP XF_CODECS(XF_FEATURE_OR)
 };
 #undef XF_FEATURE_ENUM
 #undef XF_FEATURE_OR

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "codecs.h"
+#include "transport/base/entropy.h"
 #include "wire.h"
 
 #define OFFER_MAGIC "XFOF"
@@ -33,24 +33,6 @@ static_assert(sizeof(struct wire_offer) == XF_OFFER_BYTES, "wire layout");
 static_assert(offsetof(struct wire_offer, session_id) == 32, "wire layout");
 static_assert(offsetof(struct wire_offer, mac) == 80, "wire layout");
 
-static int random_bytes(void *out, size_t len)
-{
-    uint8_t *p = out;
-
-    while (len) {
-        ssize_t n = getrandom(p, len, 0);
-
-        if (n < 0) {
-            if (errno == EINTR)
-                continue;
-            return -errno;
-        }
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 int xf_offer_new(struct xf_offer *offer, const struct xf_link *link, uint64_t page_count)
 {
     memset(offer, 0, sizeof(*offer));
@@ -60,9 +42,9 @@ int xf_offer_new(struct xf_offer *offer, const struct xf_link *link, uint64_t pa
     offer->page_count = page_count;
     offer->source = link->self;
 
-    int rc = random_bytes(offer->session_id, sizeof(offer->session_id));
+    int rc = xf_entropy(offer->session_id, sizeof(offer->session_id));
 
-    return rc ? rc : random_bytes(offer->secret, sizeof(offer->secret));
+    return rc ?: xf_entropy(offer->secret, sizeof(offer->secret));
 }
 
 uint64_t xf_offer_features(bool verify, enum xf_compress_mode compress)

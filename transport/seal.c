@@ -102,8 +102,13 @@ static void expand_key(IMB_MGR *mgr, const uint8_t *secret, const uint8_t *sessi
 int xf_seal_new(struct xf_seal **out, const uint8_t secret[XF_SECRET_BYTES],
                 const uint8_t session_id[XF_SESSION_ID_BYTES], enum xf_role role)
 {
-    static const char to_target[] = "xl-fast 1 source to target";
-    static const char to_source[] = "xl-fast 1 target to source";
+    return xf_seal_new_two(out, secret, secret, session_id, role);
+}
+
+int xf_seal_new_two(struct xf_seal **out, const uint8_t to_target[XF_SECRET_BYTES],
+                    const uint8_t to_source[XF_SECRET_BYTES],
+                    const uint8_t session_id[XF_SESSION_ID_BYTES], enum xf_role role)
+{
     size_t bytes = (sizeof(struct xf_seal) + 4095) & ~(size_t)4095;
     struct xf_seal *seal =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -120,10 +125,10 @@ int xf_seal_new(struct xf_seal **out, const uint8_t secret[XF_SECRET_BYTES],
         munmap(seal, bytes);
         return -ENOTSUP;
     }
-    expand_key(seal->mgr, secret, session_id, role == XF_ROLE_SOURCE ? to_target : to_source,
-               &seal->tx);
-    expand_key(seal->mgr, secret, session_id, role == XF_ROLE_SOURCE ? to_source : to_target,
-               &seal->rx);
+    expand_key(seal->mgr, to_target, session_id, "xl-fast 1 source to target",
+               role == XF_ROLE_SOURCE ? &seal->tx : &seal->rx);
+    expand_key(seal->mgr, to_source, session_id, "xl-fast 1 target to source",
+               role == XF_ROLE_SOURCE ? &seal->rx : &seal->tx);
     *out = seal;
     return 0;
 }

@@ -32,6 +32,10 @@ struct xf_seal_run {
  * path). */
 int xf_seal_new(struct xf_seal **out, const uint8_t secret[XF_SECRET_BYTES],
                 const uint8_t session_id[XF_SESSION_ID_BYTES], enum xf_role role);
+/* The same, where what the target sends has a secret of its own, as that of a group's. */
+int xf_seal_new_two(struct xf_seal **out, const uint8_t to_target[XF_SECRET_BYTES],
+                    const uint8_t to_source[XF_SECRET_BYTES],
+                    const uint8_t session_id[XF_SESSION_ID_BYTES], enum xf_role role);
 void xf_seal_free(struct xf_seal *seal); /* wipes the keys */
 
 void xf_seal_begin(const struct xf_seal *seal, struct xf_seal_run *run,

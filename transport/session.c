@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-int xf_session_init(struct xf_session *s, const struct xf_offer *offer, enum xf_role role,
-                    struct xf_link *link, uint64_t now_us)
+int xf_session_init(struct xf_session *s, const struct xf_offer *offer,
+                    const struct xf_member *member, enum xf_role role, struct xf_link *link,
+                    uint64_t now_us)
 {
     memset(s, 0, sizeof(*s));
     s->link = link;
@@ -17,7 +18,11 @@ int xf_session_init(struct xf_session *s, const struct xf_offer *offer, enum xf_
     s->port_up_us = now_us;
     s->stats.start_us = now_us;
     memcpy(&s->tag, offer->session_id, sizeof(s->tag));
-    return xf_seal_new(&s->seal, offer->secret, offer->session_id, role);
+    if (!member)
+        return xf_seal_new(&s->seal, offer->secret, offer->session_id, role);
+    s->receiver = member->number;
+    s->receivers = member->count;
+    return xf_seal_new_two(&s->seal, offer->secret, member->secret, offer->session_id, role);
 }
 
 void xf_session_fini(struct xf_session *s)
@@ -56,7 +61,7 @@ void xf_session_header(const struct xf_session *s, struct xf_wire_header *header
     *header = (struct xf_wire_header){
         .version = XF_WIRE_VERSION,
         .type = (uint8_t)type,
-        .queue = (uint16_t)queue,
+        .queue = (uint16_t)(queue | (unsigned)s->receiver << XF_RECEIVER_SHIFT),
         .session_tag = s->tag,
         .sequence = sequence,
     };

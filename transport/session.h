@@ -7,6 +7,7 @@
 #define XF_TRANSPORT_SESSION_H
 
 #include "link.h"
+#include "member.h"
 #include "seal.h"
 #include "transport/base/stats.h"
 #include "wire.h"
@@ -37,6 +38,8 @@ struct xf_session {
     uint32_t tag;
     enum xf_role role;
     unsigned queues;            /* on the wire, a lane each */
+    uint16_t receiver;          /* a target: which of its group's */
+    uint16_t receivers;         /* a target: how many its group has; 0: it has none */
     struct xf_wire_shape shape; /* of the agreed packet size; set before lanes run */
 
     struct xf_stats stats; /* what control counts */
@@ -45,8 +48,10 @@ struct xf_session {
     char error[XF_ERROR_BYTES];
 };
 
-int xf_session_init(struct xf_session *s, const struct xf_offer *offer, enum xf_role role,
-                    struct xf_link *link, uint64_t now_us);
+/* member: a target's, in a group; else NULL. */
+int xf_session_init(struct xf_session *s, const struct xf_offer *offer,
+                    const struct xf_member *member, enum xf_role role, struct xf_link *link,
+                    uint64_t now_us);
 void xf_session_fini(struct xf_session *s);
 
 /* Puts the reason in s->error (the first one stays) and returns code. */

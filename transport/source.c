@@ -133,7 +133,7 @@ int xf_source_new(struct xf_source **out, const struct xf_source_config *config,
     s->plan = config->plan;
     s->verify = config->offer.features & XF_FEATURE_VERIFY;
     xf_brake_init(&s->brake, xf_source_throttle, s);
-    rc = xf_session_init(&s->session, &config->offer, XF_ROLE_SOURCE, link, now_us);
+    rc = xf_session_init(&s->session, &config->offer, NULL, XF_ROLE_SOURCE, link, now_us);
     rc = rc ?: init_lanes(s, now_us);
     xf_offer_wipe(&s->config.offer); /* the keys are made: the secret is not needed again */
     if (!rc)

@@ -78,7 +78,7 @@ static int receive_feedback(struct xf_source_lane *l, const struct xf_worker *w,
 
     if (rc)
         return rc;
-    if (xf_wire_check_feedback(l->lane.plain, len))
+    if (xf_wire_check_feedback(l->lane.plain, len, 0))
         return xf_lane_malformed(&l->lane, XF_PACKET_FEEDBACK);
     /* It overtook the ANSWER; or it says once more what ended the session. */
     if (phase == XF_PHASE_CONNECT || phase == XF_PHASE_DONE)

@@ -137,17 +137,21 @@ int xf_target_new(struct xf_target **out, const struct xf_target_config *config,
         return -EINVAL;
     if (xf_wire_shape(&shape, payload) || config->offer.queues == 0 ||
         config->offer.queues > XF_QUEUES_MAX || config->offer.page_count == 0 ||
-        config->offer.page_count != guest->page_count)
+        config->offer.page_count != guest->page_count ||
+        !(config->offer.features & XF_FEATURE_GROUP) != !config->member.count)
         return -EPROTONOSUPPORT;
     t = calloc(1, sizeof(*t));
     if (!t)
         return -ENOMEM;
     t->config = *config;
     t->guest = *guest;
-    rc = xf_session_init(&t->session, &config->offer, XF_ROLE_TARGET, link, now_us);
+    rc = xf_session_init(&t->session, &config->offer, config->member.count ? &config->member : NULL,
+                         XF_ROLE_TARGET, link, now_us);
     t->session.shape = shape;
     rc = rc ?: init_lanes(t, now_us);
-    xf_offer_wipe(&t->config.offer); /* the keys are made: the secret is not needed again */
+    /* The keys are made: the secrets are not needed again. */
+    xf_offer_wipe(&t->config.offer);
+    xf_member_wipe(&t->config.member);
     if (rc)
         goto fail;
     t->round = 1;

@@ -12,6 +12,8 @@
 /* Feedback at the latest after so many packets or so much time since the first of them. */
 #define FEEDBACK_PACKETS 32u
 #define FEEDBACK_US      500u
+/* All targets of a group together send the source one at most in so much time, for each lane. */
+#define FEEDBACK_GROUP_US 20u
 
 int xf_target_lane_init(struct xf_target_lane *l, struct xf_target_shared *shared,
                         const struct xf_guest_sink *guest)
@@ -68,9 +70,8 @@ static void send_feedback(struct xf_target_lane *l, const struct xf_worker *w, u
     const struct xf_target_shared *shared = l->shared;
     struct {
         struct xf_wire_feedback fb;
-        struct xf_wire_range ranges[(XF_PAYLOAD_MIN - 96) / sizeof(struct xf_wire_range)];
+        struct xf_wire_range ranges[XF_RANGES_MAX];
     } m;
-    const unsigned max = sizeof(m.ranges) / sizeof(m.ranges[0]);
     const uint32_t round = atomic_load_explicit(&shared->round, memory_order_acquire);
     const bool complete = atomic_load_explicit(&shared->complete, memory_order_acquire);
     const bool ready = atomic_load_explicit(&shared->ready, memory_order_acquire);
@@ -78,9 +79,11 @@ static void send_feedback(struct xf_target_lane *l, const struct xf_worker *w, u
     if (XF_FAULT(target_feedback_send) || (complete && XF_FAULT(target_complete_send)))
         return;
     memset(&m.fb, 0, sizeof(m.fb));
+    m.fb.receiver = l->lane.session->receiver;
     m.fb.round = round;
     m.fb.base = l->lane.window.base;
-    m.fb.ranges = (uint16_t)xf_window_missing(&l->lane.window, m.ranges, max, &m.fb.horizon);
+    m.fb.ranges =
+        (uint16_t)xf_window_missing(&l->lane.window, m.ranges, XF_RANGES_MAX, &m.fb.horizon);
     m.fb.landed = atomic_load_explicit(&shared->landed, memory_order_relaxed);
     m.fb.stamp_us = l->stamp_us;
     m.fb.credit = (uint16_t)shared->credit;
@@ -100,15 +103,16 @@ static void send_feedback(struct xf_target_lane *l, const struct xf_worker *w, u
 static void send_due(struct xf_target_lane *l, const struct xf_worker *w, uint64_t now_us)
 {
     const struct xf_target_shared *shared = l->shared;
-    uint64_t since = now_us - l->told_us;
+    const uint64_t turn_us = (uint64_t)l->lane.session->receivers * FEEDBACK_GROUP_US;
+    const uint64_t since = now_us - l->told_us;
 
     if (atomic_load_explicit(&shared->phase, memory_order_relaxed) == XF_PHASE_CONNECT)
         return;
     if (atomic_load_explicit(&shared->round, memory_order_relaxed) != l->told_round ||
         atomic_load_explicit(&shared->ready, memory_order_relaxed) != l->told_ready)
         l->asked = true;
-    if (l->asked || l->arrived >= FEEDBACK_PACKETS || (l->arrived && since >= FEEDBACK_US) ||
-        since >= XF_HEARTBEAT_US)
+    if (l->asked || (l->arrived >= FEEDBACK_PACKETS && since >= turn_us) ||
+        (l->arrived && since >= FEEDBACK_US && since >= turn_us) || since >= XF_HEARTBEAT_US)
         send_feedback(l, w, now_us);
 }
 

@@ -192,7 +192,7 @@ int xf_wire_check_data(const struct xf_wire_shape *shape, uint64_t features, con
     return at == len ? 0 : -EBADMSG;
 }
 
-int xf_wire_check_feedback(const uint8_t *body, size_t len)
+int xf_wire_check_feedback(const uint8_t *body, size_t len, uint32_t receiver)
 {
     struct xf_wire_feedback fb;
     uint64_t next = 0;
@@ -200,7 +200,7 @@ int xf_wire_check_feedback(const uint8_t *body, size_t len)
     if (len < sizeof(fb))
         return -EBADMSG;
     memcpy(&fb, body, sizeof(fb));
-    if (fb.receiver != 0 || fb.horizon < fb.base ||
+    if (fb.receiver != receiver || fb.horizon < fb.base ||
         (fb.flags & ~(XF_FEEDBACK_READY | XF_FEEDBACK_COMPLETE)) ||
         len != sizeof(fb) + fb.ranges * sizeof(struct xf_wire_range))
         return -EBADMSG;

@@ -27,6 +27,8 @@
 #define XF_WIRE_VERSION 1
 #define XF_TAG_BYTES    16
 #define XF_QUEUES_MAX   64
+/* In the header of what a target of a group sends, above the queue. */
+#define XF_RECEIVER_SHIFT 8
 /* A link must carry UDP payloads of at least this; a page then travels in XF_FRAGS_MAX pieces. */
 #define XF_PAYLOAD_MIN 1232
 #define XF_PAYLOAD_MAX 16384
@@ -72,7 +74,7 @@ const struct xf_packet_kind *xf_wire_packet_kind(uint8_t type);
 struct xf_wire_header {
     uint8_t version;
     uint8_t type;
-    uint16_t queue;
+    uint16_t queue;       /* and of a group's target, XF_RECEIVER_SHIFT higher, which it is */
     uint32_t session_tag; /* first four bytes of the session id */
     uint64_t sequence;    /* per queue and direction, from 0, never reused */
 };
@@ -148,7 +150,7 @@ static_assert(sizeof(struct xf_wire_answer) == 32, "wire layout");
 
 /* FEEDBACK about one queue: then `ranges` missing ranges. */
 struct xf_wire_feedback {
-    uint32_t receiver; /* 0: the one target; room for more of them */
+    uint32_t receiver; /* which target of a group; else 0 */
     uint32_t round;    /* the round that the target is in: all before are complete */
     uint64_t base;     /* every sequence below was received or given up */
     uint64_t horizon;  /* every sequence below was received or is in a range; all above: unknown */
@@ -176,6 +178,8 @@ struct xf_wire_range {
     uint32_t length; /* sequences, >= 1 */
 };
 static_assert(sizeof(struct xf_wire_range) == 8, "wire layout");
+/* So many of them fit the smallest packet that a link may have. */
+#define XF_RANGES_MAX ((XF_PAYLOAD_MIN - 96) / sizeof(struct xf_wire_range))
 
 /* ABORT (source) and REFUSE (target): a reason, text for the user. */
 struct xf_wire_reason {
@@ -212,9 +216,9 @@ uint32_t xf_wire_coded_bytes_max(const struct xf_wire_shape *shape);
 int xf_wire_check_data(const struct xf_wire_shape *shape, uint64_t features, const uint8_t *body,
                        size_t len, uint64_t page_count);
 
-/* Checks an opened FEEDBACK body: lengths, ranges ascending and below the horizon. 0 or -EBADMSG.
- */
-int xf_wire_check_feedback(const uint8_t *body, size_t len);
+/* Checks an opened FEEDBACK body from that receiver: lengths, ranges ascending and below the
+   horizon. 0 or -EBADMSG. */
+int xf_wire_check_feedback(const uint8_t *body, size_t len, uint32_t receiver);
 
 /* Copies a peer's text, with what is not printable replaced. out: XF_REASON_BYTES + 1. */
 void xf_wire_reason_text(char *out, const struct xf_wire_reason *reason);

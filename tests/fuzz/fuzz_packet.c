@@ -138,7 +138,7 @@ static void receive(struct harness *h, size_t len, bool may_open, size_t body_le
     if (head.type == XF_PACKET_DATA &&
         !xf_wire_check_data(&h->session.shape, h->features, h->lane->plain, body_len, PAGES))
         check_data(h, body_len);
-    if (head.type == XF_PACKET_FEEDBACK && !xf_wire_check_feedback(h->lane->plain, body_len))
+    if (head.type == XF_PACKET_FEEDBACK && !xf_wire_check_feedback(h->lane->plain, body_len, 0))
         check_feedback(h, body_len);
 }
 

@@ -68,7 +68,7 @@ static void open_stage_with(struct stage *st, enum xf_role under_test, uint64_t 
         assert_int_equal(xf_source_new(&st->source, &sc, &guest, xf_simlink_end(st->net, 1), 1000),
                          0);
     }
-    assert_int_equal(xf_session_init(&st->rogue, &st->offer,
+    assert_int_equal(xf_session_init(&st->rogue, &st->offer, NULL,
                                      under_test == XF_ROLE_TARGET ? XF_ROLE_SOURCE : XF_ROLE_TARGET,
                                      xf_simlink_end(st->net, 0), 1000),
                      0);

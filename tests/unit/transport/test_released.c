@@ -63,7 +63,7 @@ static int check_body(unsigned type, const uint8_t *body, size_t bytes)
     case XF_PACKET_DATA:
         return check_data(body, bytes);
     case XF_PACKET_FEEDBACK:
-        return xf_wire_check_feedback(body, bytes);
+        return xf_wire_check_feedback(body, bytes, 0);
     case XF_PACKET_BARRIER:
         return bytes == sizeof(struct xf_wire_barrier) ? 0 : -EBADMSG;
     case XF_PACKET_PING:

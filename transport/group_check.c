@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Group, checks: who is silent, stands still or holds up the others for too long. */
+#include "group_check.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "group_receive.h"
+
+#define CHECK_US 10000u
+/* Short answers alone for so long: the path does not carry long packets. Below the source's 5 s. */
+#define SHORT_US 4000000u
+/* The stretch over which the rate of who holds up the others is taken. */
+#define RATE_US 5000000u
+/* As of a session (session.h), and so below the silence of an end. */
+#define DOWN_US     10000000u
+#define SECONDS(us) ((unsigned long long)(us) / 1000000)
+
+static bool check_path(struct xf_group *g, unsigned i, uint64_t now_us)
+{
+    struct xf_group_one *one = &g->ones[i];
+    int rc = g->config.paths_n > 1 ? one->path->ops->health(one->path) : 0;
+
+    if (!rc)
+        one->down_us = 0;
+    else if (!one->down_us)
+        one->down_us = now_us;
+    if (!rc || (rc == -ENETDOWN && now_us - one->down_us <= DOWN_US))
+        return true;
+    xf_group_drop_for(g, i, rc, "cannot be reached by its port: %s", strerror(-rc));
+    return false;
+}
+
+static bool check_answer(struct xf_group *g, unsigned i, uint64_t now_us)
+{
+    const struct xf_group_one *one = &g->ones[i];
+    const struct xf_group_config *c = &g->config;
+
+    if (one->answered)
+        return true;
+    if (one->short_us && now_us - one->short_us > SHORT_US)
+        xf_group_drop_for(g, i, -EMSGSIZE,
+                          "answers, but only short packets pass: the path's MTU is smaller than "
+                          "the ports'");
+    else if (c->answer_us && now_us - g->began_us > c->answer_us)
+        xf_group_drop_for(g, i, -ETIMEDOUT,
+                          "has not answered over the migration link in %llu s: check port, cable, "
+                          "VLAN and MTU",
+                          SECONDS(c->answer_us));
+    return false;
+}
+
+static bool check_silence(struct xf_group *g, unsigned i, uint64_t now_us)
+{
+    const struct xf_group_config *c = &g->config;
+    const uint64_t heard_us = xf_count_of(&g->ones[i].heard_us);
+
+    if (c->silence_us && now_us > heard_us && now_us - heard_us > c->silence_us) {
+        xf_group_drop_for(g, i, -ETIMEDOUT, "has been silent for %llu s", SECONDS(c->silence_us));
+        return false;
+    }
+    if (c->ready_us && now_us - g->connected_us > c->ready_us &&
+        !atomic_load_explicit(&g->ones[i].ready, memory_order_relaxed)) {
+        xf_group_drop_for(g, i, -ETIMEDOUT, "has no memory ready after %llu s",
+                          SECONDS(c->ready_us));
+        return false;
+    }
+    return true;
+}
+
+/* Packets that each has, all lanes together; of how many that were sent. */
+static uint64_t count_done(struct xf_group *g, uint64_t *done)
+{
+    uint64_t sent = 0;
+
+    memset(done, 0, XF_MEMBERS_MAX * sizeof(done[0]));
+    for (unsigned l = 0; l < g->config.offer.queues; l++) {
+        pthread_mutex_lock(&g->lanes[l].lock);
+        for (unsigned i = 0; i < g->count; i++)
+            done[i] += g->lanes[l].of[i].told.fb.base;
+        pthread_mutex_unlock(&g->lanes[l].lock);
+        sent += xf_count_of(&g->lanes[l].next);
+    }
+    return sent;
+}
+
+/* It has less than each of the others. */
+static bool is_last(const struct xf_group *g, unsigned i, const uint64_t *done)
+{
+    bool others = false;
+
+    for (unsigned j = 0; j < g->count; j++) {
+        if (j == i || !xf_group_is_alive(g, j))
+            continue;
+        if (done[j] <= done[i])
+            return false;
+        others = true;
+    }
+    return others;
+}
+
+static void check_progress(struct xf_group *g, unsigned i, const uint64_t *done, uint64_t now_us)
+{
+    struct xf_group_one *one = &g->ones[i];
+    const struct xf_group_config *c = &g->config;
+    const bool last = is_last(g, i, done);
+
+    if (done[i] != one->done || !last) {
+        one->done = done[i];
+        one->done_us = now_us;
+    }
+    if (c->still_us && now_us - one->done_us > c->still_us) {
+        xf_group_drop_for(g, i, -ETIMEDOUT, "has taken nothing for %llu s, and the others have",
+                          SECONDS(c->still_us));
+        return;
+    }
+    one->held_up = one->held_up && last;
+    if (now_us - one->rate_us < RATE_US)
+        return;
+    const uint64_t rate =
+        (done[i] - one->rate_done) * c->offer.payload_bytes * 1000000 / (now_us - one->rate_us);
+
+    if (one->held_up && rate < c->min_bytes_per_s) {
+        xf_group_drop_for(g, i, -ETIMEDOUT,
+                          "takes %llu MB/s and holds up the others, less than the %llu asked for",
+                          (unsigned long long)rate / 1000000,
+                          (unsigned long long)c->min_bytes_per_s / 1000000);
+        return;
+    }
+    one->rate_done = done[i];
+    one->rate_us = now_us;
+    one->held_up = true;
+}
+
+/* The guest stands: who is the last must not keep it standing. */
+static void check_last(struct xf_group *g, uint64_t now_us)
+{
+    const uint64_t stand_us = atomic_load_explicit(&g->stand_us, memory_order_relaxed);
+    bool one_has_all = false;
+
+    if (!stand_us || !g->config.last_us)
+        return;
+    for (unsigned i = 0; i < g->count; i++)
+        one_has_all =
+            one_has_all || (xf_group_is_alive(g, i) &&
+                            atomic_load_explicit(&g->ones[i].complete, memory_order_relaxed));
+    if (!one_has_all)
+        return;
+    g->first_us = g->first_us ? g->first_us : now_us;
+    const uint64_t took_us = g->first_us - stand_us;
+    const uint64_t limit_us = took_us > g->config.last_us ? took_us : g->config.last_us;
+
+    if (now_us - g->first_us <= limit_us)
+        return;
+    for (unsigned i = 0; i < g->count; i++)
+        if (xf_group_is_alive(g, i) &&
+            !atomic_load_explicit(&g->ones[i].complete, memory_order_relaxed))
+            xf_group_drop_for(g, i, -ETIMEDOUT,
+                              "lags %llu ms behind the first in the last round, while the guest "
+                              "stands",
+                              (unsigned long long)limit_us / 1000);
+}
+
+void xf_group_check(struct xf_group *g, uint64_t now_us)
+{
+    uint64_t done[XF_MEMBERS_MAX];
+
+    if (now_us - g->checked_us < CHECK_US && now_us >= g->checked_us)
+        return;
+    g->checked_us = now_us;
+    const bool connected = atomic_load_explicit(&g->connected, memory_order_relaxed);
+
+    if (connected)
+        count_done(g, done);
+    for (unsigned i = 0; i < g->count; i++) {
+        if (!xf_group_is_alive(g, i) || !check_path(g, i, now_us))
+            continue;
+        if (connected ? check_silence(g, i, now_us) : check_answer(g, i, now_us)) {
+            if (connected)
+                check_progress(g, i, done, now_us);
+        }
+    }
+    check_last(g, now_us);
+}
