@@ -52,7 +52,7 @@ static bool wants_no_huge(const struct xf_dpdk_host *host, unsigned memory_mb)
 int xf_eal_args_build(struct xf_eal_args *args, const struct xf_dpdk_host *host,
                       const struct xf_eal_wish *wish)
 {
-    const unsigned memory_mb = xf_eal_hugepages(wish->queues) * HUGEPAGE_MB;
+    const unsigned memory_mb = xf_eal_hugepages(wish->queues) * wish->ports * HUGEPAGE_MB;
     char vdev[XF_SPEC_VDEV_BYTES];
     int rc;
 

@@ -20,6 +20,7 @@ struct xf_eal_args {
 struct xf_eal_wish {
     const struct xf_port_spec *spec;
     unsigned queues;
+    unsigned ports;        /* like this one, that the process opens */
     uint32_t if_mtu;       /* of spec->kernel_if */
     unsigned cpu;          /* one that this process may run on */
     const char *log_level; /* DPDK's */

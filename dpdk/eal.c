@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -126,12 +127,13 @@ static unsigned first_cpu(const cpu_set_t *set)
     return 0;
 }
 
-int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES])
+/* For `ports` of them, of which this is the first. */
+static int start(const char *port, unsigned ports, unsigned queues, char err[XF_DPDK_ERR_BYTES])
 {
     struct xf_port_spec spec;
     struct xf_dpdk_host host;
     struct xf_eal_args args = {0};
-    struct xf_eal_wish wish = {.spec = &spec, .queues = queues ? queues : 1};
+    struct xf_eal_wish wish = {.spec = &spec, .queues = queues ? queues : 1, .ports = ports};
     const char *level = getenv("XF_DPDK_LOG");
     cpu_set_t cpus;
     uint16_t id;
@@ -206,6 +208,37 @@ out:
     xf_eal_args_free(&args);
     if (rc && !err[0])
         snprintf(err, XF_DPDK_ERR_BYTES, "port %s: DPDK does not start: %s", port, strerror(-rc));
+    return rc;
+}
+
+int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES])
+{
+    return start(port, 1, queues, err);
+}
+
+static int add_vdev(const char *port, char err[XF_DPDK_ERR_BYTES])
+{
+    struct xf_port_spec spec;
+    int rc = xf_spec_parse(&spec, port);
+
+    xf_dpdk_quiet(true);
+    rc = rc ?: rte_dev_probe(port);
+    xf_dpdk_quiet(false);
+    if (rc)
+        snprintf(err, XF_DPDK_ERR_BYTES, "port %s: DPDK cannot use it%s%s", port,
+                 eal.error[0] ? ": " : "", eal.error);
+    return rc;
+}
+
+int xf_dpdk_start_vdevs(const char *const *ports, unsigned n, unsigned queues,
+                        char err[XF_DPDK_ERR_BYTES])
+{
+    int rc = start(ports[0], n, queues, err);
+
+    for (unsigned i = 1; i < n && !rc; i++)
+        rc = add_vdev(ports[i], err);
+    if (rc)
+        xf_dpdk_stop();
     return rc;
 }
 

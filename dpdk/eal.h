@@ -23,6 +23,10 @@ const char *xf_dpdk_version(void);
  */
 int xf_dpdk_start(const char *port, unsigned queues, char err[XF_DPDK_ERR_BYTES]);
 
+/* The same for n vdevs of one kind, whose names differ. */
+int xf_dpdk_start_vdevs(const char *const *ports, unsigned n, unsigned queues,
+                        char err[XF_DPDK_ERR_BYTES]);
+
 /* Does it on DPDK's interrupt thread, and waits: what takes down devices does not meet that thread
    doing the same, for a peer that has left. */
 void xf_dpdk_alone(void (*what)(void *), void *arg);

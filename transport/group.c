@@ -194,7 +194,8 @@ static unsigned group_rx_burst(struct xf_link *link, unsigned queue, struct xf_b
     flush(g, queue);
     l->more = false;
     for (unsigned i = 0; i < g->config.paths_n; i++)
-        receive_path(g, queue, i, now_us);
+        if (path_is_used(g, i))
+            receive_path(g, queue, i, now_us);
     if (queue == 0)
         xf_group_check(g, now_us);
     if (!n)
@@ -368,7 +369,8 @@ static bool is_possible(const struct xf_group_config *c)
 {
     const unsigned count = c->members[0].count;
 
-    if (!count || count > XF_MEMBERS_MAX || (c->paths_n != count && c->paths_n != 1) ||
+    /* By one path, several are reached only as a group. */
+    if (!count || count > XF_MEMBERS_MAX || c->paths_n != (c->members[0].group.ipv4 ? 1 : count) ||
         !(c->offer.features & XF_FEATURE_GROUP) || !c->offer.queues)
         return false;
     for (unsigned i = 0; i < c->paths_n; i++)
@@ -394,6 +396,7 @@ int xf_group_new(struct xf_link **out, const struct xf_group_config *config)
     if (!g->config.now_us)
         g->config.now_us = real_now_us;
     g->count = config->members[0].count;
+    g->by_address = !config->members[0].group.ipv4;
     g->alive = g->count == 64 ? UINT64_MAX : (UINT64_C(1) << g->count) - 1;
     g->link = *config->paths[0];
     g->link.ops = &ops;
@@ -419,7 +422,7 @@ int xf_group_new(struct xf_link **out, const struct xf_group_config *config)
         group_close(&g->link);
         return rc;
     }
-    if (config->paths_n == 1 && config->members[0].group.ipv4)
+    if (!g->by_address)
         g->paths[0]->ops->set_peer(g->paths[0], &config->members[0].group);
     *out = &g->link;
     return 0;

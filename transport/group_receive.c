@@ -99,7 +99,7 @@ static const char *take_answer(struct xf_group *g, unsigned target, const uint8_
         one->short_us = one->short_us ? one->short_us : now_us;
         return NULL;
     }
-    if (g->config.paths_n > 1) {
+    if (g->by_address) {
         struct xf_link_addr at = {.udp_port = a.udp_port, .ipv4 = a.ipv4};
 
         memcpy(at.mac, a.mac, sizeof(at.mac));
@@ -159,6 +159,10 @@ static const char *take(struct xf_group *g, const struct named *p, struct xf_gro
 {
     const struct xf_packet_kind *kind = xf_wire_packet_kind(p->h.type);
 
+    if (is_flood(&l->of[p->target], g->count, now_us))
+        return "sends more than it may";
+    if (p->h.type == XF_PACKET_REFUSE)
+        return NULL;
     if (len < kind->body_least || len > kind->body_most)
         return "sends a packet of an impossible length";
     if (p->h.type == XF_PACKET_ANSWER)
@@ -198,11 +202,8 @@ void xf_group_receive(struct xf_group *g, unsigned path, const struct xf_buf *bu
 
     if (opened) {
         xf_count_set(&g->ones[p.target].heard_us, now_us);
-        if (is_flood(&l->of[p.target], g->count, now_us))
-            why = "sends more than it may";
-        else if (p.h.type != XF_PACKET_REFUSE)
-            why = take(g, &p, l, len, now_us);
-        else if (len == sizeof(struct xf_wire_reason))
+        why = take(g, &p, l, len, now_us);
+        if (p.h.type == XF_PACKET_REFUSE && len == sizeof(struct xf_wire_reason))
             xf_wire_reason_text(refusal, (const struct xf_wire_reason *)l->plain);
     }
     pthread_mutex_unlock(&l->lock);

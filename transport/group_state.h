@@ -79,7 +79,8 @@ struct xf_group {
     struct xf_link link; /* first */
     struct xf_group_config config;
     struct xf_link **paths;
-    unsigned count; /* of targets */
+    unsigned count;  /* of targets */
+    bool by_address; /* each target is sent to at its own; else at the group's */
     uint32_t tag;
     struct xf_seal *seal; /* seals what the source is told */
     struct xf_group_one *ones;

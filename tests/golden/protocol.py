@@ -43,7 +43,7 @@ NUMBERS = [
     (r"^\| (0x[0-9a-f]{2}) \| ([A-Z]+) \|", "XF_PACKET_", r"\bX\(([A-Z]+), 0x", "transport/wire.h"),
     (r"^\| (\d) \| ([A-Z][A-Z0-9]+) \|", "XF_RECORD_", r"\bXF_RECORD_([A-Z0-9]+) = \d|\bX\(([A-Z0-9]+), [a-z0-9]+, \d", "transport/wire.h transport/base/codec_list.h"),
     (r"^\| (0x5846[0-9a-f]{4}) \| XF_([A-Z]+) \|", "XF_REC_", None, None),
-    (r"\b(\d): ([A-Z0-9]+) \(section", "XF_FEATURE_", r"\bXF_FEATURE_([A-Z0-9]+) = \d|\bX\(([A-Z0-9]+), [a-z0-9]+, \d", "transport/features.h transport/base/codec_list.h"),
+    (r"\b(\d+): ([A-Z0-9]+) \(section", "XF_FEATURE_", r"\bXF_FEATURE_([A-Z0-9]+) = \d+|\bX\(([A-Z0-9]+), [a-z0-9]+, \d", "transport/features.h transport/base/codec_list.h"),
     (r"flags \| (\d) (READY)\b", "XF_FEEDBACK_", None, None),
     (r"flags \| 1 READY, (\d) (COMPLETE)\b", "XF_FEEDBACK_", None, None),
     (r"u32 flags \((\d): (FINAL)\)", "XF_BARRIER_", None, None),

@@ -112,7 +112,7 @@ static int open_port(const struct real *r, enum soak_end end, struct xf_link **o
     int rc;
 
     xf_memif_init(&memif, end == SOAK_TARGET, r->socket, r->plan->queues);
-    rc = xf_memif_start(&memif, err);
+    rc = xf_memif_start(&memif, 1, err);
 
     if (!rc && end == SOAK_SOURCE &&
         (wait_readable(r->listening[0], PORT_WAIT_MS) || read(r->listening[0], &byte, 1) != 1))

@@ -82,7 +82,7 @@ static int bring_up(struct parts *p, bool source)
     if (rc)
         return fail(end, rc, "%s", why);
     xf_memif_init(&memif, !source, end->memif_socket, o->lanes);
-    rc = xf_memif_start(&memif, err);
+    rc = xf_memif_start(&memif, 1, err);
     if (rc)
         return fail(end, rc, "%s", err);
     /* A memif's server listens before its client comes. */

@@ -86,7 +86,7 @@ int xf_bench_port_start(struct xf_bench_port *p, const struct xf_bench_order *or
             return rc;
         p->memif.port = p->name;
     }
-    rc = xf_memif_start(&p->memif, err);
+    rc = xf_memif_start(&p->memif, 1, err);
     if (rc)
         snprintf(why, BENCH_WHY_BYTES, "%s", err);
     return rc;

@@ -21,20 +21,28 @@
 #define BLAME_US (UINT64_C(500000))
 #define POLL_MS  100
 
-enum { SOURCE, TARGET, ENDS };
+/* The source is the first child, the targets follow. */
+enum { SOURCE, TARGET };
+#define ENDS_MAX (TARGET + XF_MEMBERS_MAX)
 
 struct child {
-    const char *name;
+    char name[24];
     pid_t pid; /* 0: not there, or waited for */
     int fd;    /* its socket of messages; -1 if closed */
     uint64_t heard_us;
     bool up, landed, resumed;
 };
 
+/* Each pair's first end is the parent's, or the source's. */
+struct sockets {
+    int up[ENDS_MAX][2], peers[XF_MEMBERS_MAX][2];
+};
+
 struct demo {
     struct xf_demo_options options;
     struct xf_demo_outcome outcome;
-    struct child children[ENDS];
+    struct child children[ENDS_MAX];
+    unsigned ends;
     struct xf_ends_dir dir;
     struct xf_demo_progress_line line;
     struct xf_events events; /* the start and the end; the source writes what is between */
@@ -57,72 +65,105 @@ static void __attribute__((format(printf, 2, 3))) give_up(struct demo *d, const 
 /* ---- children ---------------------------------------------------------------------------------
  */
 
+static struct xf_demo_target *target_of(struct demo *d, unsigned which)
+{
+    return &d->outcome.targets[which - TARGET];
+}
+
+static bool is_dropped(const struct demo *d, unsigned which)
+{
+    return which != SOURCE && d->outcome.targets[which - TARGET].dropped[0];
+}
+
 /* Never returns: the child's life. */
 static void __attribute__((noreturn))
-be_child(struct demo *d, unsigned which, int parent, int peer, pid_t parent_pid)
+be_child(struct demo *d, unsigned which, int parent, const struct sockets *s, pid_t parent_pid)
 {
     struct xf_demo_end end = {.options = &d->options,
                               .events = which == SOURCE ? &d->events : NULL,
                               .control = which == SOURCE ? &d->control : NULL,
                               .memif_socket = d->dir.socket,
                               .parent = parent,
-                              .peer = peer};
+                              .number = which == SOURCE ? 0 : which - TARGET};
+    char name[32];
     int status;
 
-    xf_ends_be_child(parent_pid, which == SOURCE ? "xl-fast source" : "xl-fast target");
+    if (which == SOURCE)
+        for (unsigned i = 0; i + TARGET < d->ends; i++)
+            end.peers[i] = s->peers[i][0];
+    else
+        end.peers[0] = s->peers[which - TARGET][1];
+    snprintf(name, sizeof(name), "xl-fast %s", d->children[which].name);
+    xf_ends_be_child(parent_pid, name);
     dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
     status = which == SOURCE ? xf_demo_source_main(&end) : xf_demo_target_main(&end);
     fflush(stderr);
     exit(status);
 }
 
+static void close_one(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* All that `which` does not need; ENDS_MAX: all. Whoever holds another's end of a socket hides that
+   the other has died. */
+static void close_others(struct demo *d, struct sockets *s, unsigned which)
+{
+    for (unsigned i = 0; i < d->ends; i++) {
+        close_one(&s->up[i][0]);
+        if (i != which)
+            close_one(&s->up[i][1]);
+        if (i == SOURCE)
+            continue;
+        if (which != SOURCE)
+            close_one(&s->peers[i - TARGET][0]);
+        if (which != i)
+            close_one(&s->peers[i - TARGET][1]);
+    }
+}
+
+static int make_sockets(struct demo *d, struct sockets *s)
+{
+    memset(s, -1, sizeof(*s));
+    for (unsigned i = 0; i < d->ends; i++)
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->up[i]) ||
+            (i != SOURCE &&
+             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->peers[i - TARGET])))
+            return -errno;
+    return 0;
+}
+
 static int start_children(struct demo *d)
 {
     pid_t self = getpid();
-    int peer[2], up[ENDS][2] = {{-1, -1}, {-1, -1}};
-    int rc = 0;
+    struct sockets s;
+    int rc = make_sockets(d, &s);
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, peer)) {
-        rc = -errno;
+    if (rc)
         give_up(d, "no sockets: %s", strerror(-rc));
-        return rc;
-    }
-    for (unsigned i = 0; i < ENDS; i++)
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, up[i])) {
-            rc = -errno;
-            give_up(d, "no sockets: %s", strerror(-rc));
-            goto out;
-        }
-    for (unsigned i = 0; i < ENDS; i++) {
+    for (unsigned i = 0; i < d->ends && !rc; i++) {
         struct child *c = &d->children[i];
         pid_t pid = fork();
 
         if (pid < 0) {
             rc = -errno;
             give_up(d, "no process: %s", strerror(-rc));
-            goto out;
+        } else if (pid == 0) {
+            for (unsigned j = 0; j < i; j++)
+                close_one(&d->children[j].fd);
+            close_others(d, &s, i);
+            be_child(d, i, s.up[i][1], &s, self);
+        } else {
+            c->pid = pid;
+            c->fd = s.up[i][0];
+            c->heard_us = xf_now_us();
+            s.up[i][0] = -1;
         }
-        if (pid == 0) {
-            /* Whoever holds another's end of a socket hides that the other has died. */
-            close(up[0][0]);
-            close(up[1][0]);
-            close(up[!i][1]);
-            close(peer[!i]);
-            be_child(d, i, up[i][1], peer[i], self);
-        }
-        c->pid = pid;
-        c->fd = up[i][0];
-        c->heard_us = xf_now_us();
-        up[i][0] = -1;
     }
-
-out:
-    for (unsigned i = 0; i < ENDS; i++)
-        for (unsigned j = 0; j < 2; j++)
-            if (up[i][j] >= 0)
-                close(up[i][j]);
-    close(peer[0]);
-    close(peer[1]);
+    close_others(d, &s, ENDS_MAX);
     return rc;
 }
 
@@ -155,26 +196,61 @@ static void kill_child(struct child *c)
     c->fd = -1;
 }
 
-static void say_how_it_ended(struct demo *d, const struct child *c, int status)
+/* What becomes of the others is the source's to say. */
+static void drop(struct demo *d, unsigned which, const char *why)
 {
-    if (WIFSIGNALED(status))
-        give_up(d, "the %s process was killed by signal %d (%s)", c->name, WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
+    char line[sizeof(target_of(d, which)->dropped) + 16];
+
+    if (is_dropped(d, which))
+        return;
+    snprintf(target_of(d, which)->dropped, sizeof(target_of(d, which)->dropped), "%s", why);
+    kill_child(&d->children[which]);
+    if (d->options.json)
+        return;
+    snprintf(line, sizeof(line), "dropped: %s", why);
+    xf_live_note(&d->line.live, line);
+}
+
+/* An end that has failed ends the demo; but for a clone, without which the others go on. */
+static void __attribute__((format(printf, 3, 4)))
+fail_end(struct demo *d, unsigned which, const char *fmt, ...)
+{
+    char why[sizeof(d->outcome.error)];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    if (d->options.clones && which != SOURCE)
+        drop(d, which, why);
     else
-        give_up(d, "the %s process ended early, with status %d", c->name, WEXITSTATUS(status));
+        give_up(d, "%s", why);
+}
+
+static void say_how_it_ended(struct demo *d, unsigned which, int status)
+{
+    const struct child *c = &d->children[which];
+
+    if (WIFSIGNALED(status))
+        fail_end(d, which, "the %s process was killed by signal %d (%s)", c->name, WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        fail_end(d, which, "the %s process ended early, with status %d", c->name,
+                 WEXITSTATUS(status));
 }
 
 /* An end has closed its socket without having been told to. */
-static void on_death(struct demo *d, struct child *c)
+static void on_death(struct demo *d, unsigned which)
 {
+    struct child *c = &d->children[which];
     int status = 0;
 
     close(c->fd);
     c->fd = -1;
     if (wait_for(c, xf_ends_patience_us(0), &status))
-        say_how_it_ended(d, c, status);
+        say_how_it_ended(d, which, status);
     else
-        give_up(d, "the %s process closed its connection and hangs", c->name);
+        fail_end(d, which, "the %s process closed its connection and hangs", c->name);
 }
 
 /*
@@ -183,13 +259,14 @@ static void on_death(struct demo *d, struct child *c)
  */
 static void on_failure(struct demo *d, unsigned which, const char *reason)
 {
-    struct child *other = &d->children[!which];
+    const unsigned other = which == SOURCE ? TARGET : SOURCE;
     int status = 0;
 
-    if (other->pid && wait_for(other, BLAME_US, &status) && WIFSIGNALED(status))
+    if (d->children[other].pid && wait_for(&d->children[other], BLAME_US, &status) &&
+        WIFSIGNALED(status))
         say_how_it_ended(d, other, status);
     else
-        give_up(d, "%s: %s", d->children[which].name, reason);
+        fail_end(d, which, "%s: %s", d->children[which].name, reason);
 }
 
 /* ---- the talk ---------------------------------------------------------------------------------
@@ -207,6 +284,40 @@ static void show_set(struct demo *d, const struct xf_steer *set)
     xf_live_note(&d->line.live, line);
 }
 
+static bool is_up(const struct demo *d, unsigned which)
+{
+    return d->children[which].up;
+}
+
+static bool has_result(const struct demo *d, unsigned which)
+{
+    return which == SOURCE || d->outcome.targets[which - TARGET].have;
+}
+
+static bool has_resumed(const struct demo *d, unsigned which)
+{
+    return which == SOURCE || d->children[which].resumed;
+}
+
+/* Of those that were not dropped. */
+static bool all(const struct demo *d, bool (*are)(const struct demo *, unsigned))
+{
+    for (unsigned i = 0; i < d->ends; i++)
+        if (!is_dropped(d, i) && !are(d, i))
+            return false;
+    return true;
+}
+
+/* Both ends of a memif hold the connection itself. */
+static void remove_sockets(struct demo *d)
+{
+    char path[XF_DEMO_SOCKET_BYTES];
+
+    for (unsigned i = 0; i < xf_demo_targets(&d->options); i++)
+        unlink(xf_demo_socket(path, d->dir.socket, i));
+    xf_ends_dir_remove(&d->dir);
+}
+
 static void on_message(struct demo *d, unsigned which, const struct xf_demo_message *m)
 {
     struct child *c = &d->children[which];
@@ -215,8 +326,8 @@ static void on_message(struct demo *d, unsigned which, const struct xf_demo_mess
     switch (m->kind) {
     case DEMO_UP:
         c->up = true;
-        if (d->children[SOURCE].up && d->children[TARGET].up)
-            xf_ends_dir_remove(&d->dir);
+        if (all(d, is_up))
+            remove_sockets(d);
         break;
     case DEMO_MEASURED:
         o->measured = m->measured;
@@ -235,17 +346,23 @@ static void on_message(struct demo *d, unsigned which, const struct xf_demo_mess
         if (which == SOURCE) {
             o->source = m->result;
             o->have_source = true;
-            order(&d->children[TARGET], DEMO_SEEN);
+            for (unsigned i = TARGET; i < d->ends; i++)
+                order(&d->children[i], DEMO_SEEN);
         } else {
-            o->target = m->result;
-            o->have_target = true;
+            target_of(d, which)->result = m->result;
+            target_of(d, which)->have = true;
         }
-        if (o->have_source && o->have_target)
-            order(&d->children[TARGET], DEMO_RESUME);
+        if (o->have_source && all(d, has_result))
+            for (unsigned i = TARGET; i < d->ends; i++)
+                order(&d->children[i], DEMO_RESUME);
         break;
     case DEMO_RESUMED:
-        o->resumed_pages = m->pages;
+        target_of(d, which)->resumed_pages = m->pages;
         c->resumed = true;
+        break;
+    case DEMO_DROPPED:
+        if (m->target < xf_demo_targets(&d->options))
+            drop(d, TARGET + m->target, m->reason);
         break;
     case DEMO_STAYED:
         o->stayed = true;
@@ -263,14 +380,16 @@ static void listen_to(struct demo *d, unsigned which)
 {
     struct child *c = &d->children[which];
     struct xf_demo_message m;
-    ssize_t n;
+    ssize_t n = 0;
 
-    while ((n = recv(c->fd, &m, sizeof(m), MSG_DONTWAIT)) == (ssize_t)sizeof(m)) {
+    while (c->fd >= 0 && (n = recv(c->fd, &m, sizeof(m), MSG_DONTWAIT)) == (ssize_t)sizeof(m)) {
         c->heard_us = xf_now_us();
         on_message(d, which, &m);
     }
+    if (c->fd < 0)
+        return;
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-        on_death(d, c);
+        on_death(d, which);
 }
 
 static void check_silence(struct demo *d)
@@ -278,20 +397,21 @@ static void check_silence(struct demo *d)
     uint64_t now = xf_now_us();
     uint64_t limit = xf_ends_patience_us(d->options.memory_bytes) + d->options.measure_s * 1000000;
 
-    for (unsigned i = 0; i < ENDS; i++) {
+    for (unsigned i = 0; i < d->ends; i++) {
         struct child *c = &d->children[i];
-        bool waits = i == SOURCE ? d->outcome.have_source : d->outcome.have_target && c->resumed;
+        bool waits = i == SOURCE ? d->outcome.have_source
+                                 : is_dropped(d, i) || (target_of(d, i)->have && c->resumed);
 
         if (!waits && now - c->heard_us > limit)
-            give_up(d, "the %s process has said nothing for %llu s", c->name,
-                    (unsigned long long)((now - c->heard_us) / 1000000));
+            fail_end(d, i, "the %s process has said nothing for %llu s", c->name,
+                     (unsigned long long)((now - c->heard_us) / 1000000));
     }
 }
 
 static void talk(struct demo *d)
 {
-    while (!d->outcome.error[0] && !d->children[TARGET].resumed) {
-        struct pollfd pfd[ENDS];
+    while (!d->outcome.error[0] && !(d->outcome.have_source && all(d, has_resumed))) {
+        struct pollfd pfd[ENDS_MAX];
 
         int sig = xf_ends_interrupted();
 
@@ -299,10 +419,10 @@ static void talk(struct demo *d)
             give_up(d, "interrupted by signal %d (%s)", sig, strsignal(sig));
             return;
         }
-        for (unsigned i = 0; i < ENDS; i++)
+        for (unsigned i = 0; i < d->ends; i++)
             pfd[i] = (struct pollfd){.fd = d->children[i].fd, .events = POLLIN};
-        if (poll(pfd, ENDS, POLL_MS) > 0)
-            for (unsigned i = 0; i < ENDS; i++)
+        if (poll(pfd, d->ends, POLL_MS) > 0)
+            for (unsigned i = 0; i < d->ends; i++)
                 if (pfd[i].revents && !d->outcome.error[0])
                     listen_to(d, i);
         check_silence(d);
@@ -310,15 +430,17 @@ static void talk(struct demo *d)
 }
 
 /*
- * The source first, and the target only when it is gone: net_memif does not like both ends of a
+ * The source first, and the targets only when it is gone: net_memif does not like both ends of a
  * connection to close at the same moment.
  */
 static void quit_children(struct demo *d)
 {
-    for (unsigned i = 0; i < ENDS; i++) {
+    for (unsigned i = 0; i < d->ends; i++) {
         struct child *c = &d->children[i];
         int status = 0;
 
+        if (is_dropped(d, i))
+            continue;
         order(c, DEMO_QUIT);
         if (!wait_for(c, xf_ends_patience_us(0), &status))
             give_up(d, "the %s process does not end", c->name);
@@ -398,8 +520,13 @@ int xf_cli_demo(int argc, char **argv)
     if (open_control(d) || open_events(d))
         goto out;
     d->outcome.options = &d->options;
-    d->children[SOURCE] = (struct child){.name = "source", .fd = -1};
-    d->children[TARGET] = (struct child){.name = "target", .fd = -1};
+    d->ends = TARGET + xf_demo_targets(&d->options);
+    for (unsigned i = 0; i < d->ends; i++)
+        d->children[i].fd = -1;
+    strcpy(d->children[SOURCE].name, "source");
+    strcpy(d->children[TARGET].name, "target");
+    for (unsigned i = 0; i < d->options.clones; i++)
+        snprintf(d->children[TARGET + i].name, sizeof(d->children[0].name), "clone %u", i + 1);
     xf_live_init(&d->line.live);
     d->line.pages_total = d->options.memory_bytes / XF_PAGE_BYTES;
 
@@ -411,9 +538,10 @@ int xf_cli_demo(int argc, char **argv)
         talk(d);
     if (!d->outcome.error[0])
         quit_children(d);
-    for (unsigned i = 0; i < ENDS; i++)
+    for (unsigned i = 0; i < d->ends; i++)
         kill_child(&d->children[i]);
-    xf_ends_dir_remove(&d->dir);
+    if (d->dir.path[0])
+        remove_sockets(d);
 
     xf_live_end(&d->line.live);
     xf_demo_report_events(&d->outcome, &d->events);
@@ -423,9 +551,11 @@ int xf_cli_demo(int argc, char **argv)
         xf_demo_report_table(&d->outcome);
     if (d->outcome.error[0])
         fprintf(stderr, "xl-fast demo: %s\n", d->outcome.error);
-    status = d->outcome.stayed                                       ? XF_EXIT_STAYED
-             : d->outcome.error[0] || !xf_demo_verified(&d->outcome) ? XF_EXIT_FAILED
-                                                                     : XF_EXIT_OK;
+    if (d->outcome.stayed)
+        status = XF_EXIT_STAYED;
+    else if (!d->outcome.error[0] && xf_demo_verified(&d->outcome) &&
+             !xf_demo_any_dropped(&d->outcome))
+        status = XF_EXIT_OK;
     xf_events_exit(&d->events, status);
     if (d->reported && xf_story_make_page("xl-fast demo", d->reported, d->options.report))
         status = XF_EXIT_FAILED;

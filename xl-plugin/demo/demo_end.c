@@ -15,6 +15,7 @@
 
 #include "transport/base/bitmap.h"
 #include "transport/base/clock.h"
+#include "transport/group.h"
 #include "transport/plan_live.h"
 #include "transport/source.h"
 #include "transport/target.h"
@@ -27,13 +28,22 @@
 #define RUN_US        50000u
 #define LOOK_EVERY_US 20000u /* at the control socket */
 
+/* Of a memif, or of what is in its place. */
+struct path {
+    struct xf_link *port, *faulty, *link; /* link is the one to use */
+};
+
 /* What both ends hold. */
 struct parts {
     const struct xf_demo_end *end;
     struct xf_simguest *guest;
-    struct xf_link *port, *faulty, *link; /* link is the one to use */
-    uint64_t began_us;                    /* the source turned to the target */
-    uint64_t looked_us;                   /* at the control socket */
+    struct path paths[XF_MEMBERS_MAX]; /* the source's: one for each target; a target's first */
+    unsigned paths_n;
+    struct xf_link *group, *link; /* link is the one to use */
+    uint64_t dropped;             /* of the targets, those that the parent has heard of */
+    bool stands;                  /* and the group knows */
+    uint64_t began_us;            /* the source turned to the target */
+    uint64_t looked_us;           /* at the control socket */
 };
 
 static void tell(const struct xf_demo_end *end, const struct xf_demo_message *m, int flags)
@@ -66,7 +76,8 @@ fail(const struct xf_demo_end *end, int rc, const char *fmt, ...)
 /* For both ends, but only the source's are events. */
 static void on_progress(void *arg, const struct xf_progress *progress)
 {
-    const struct xf_demo_end *end = arg;
+    struct parts *p = arg;
+    const struct xf_demo_end *end = p->end;
     struct xf_demo_message m = {.kind = DEMO_PROGRESS, .progress.p = *progress};
 
     m.progress.bytes_wire = progress->stats->bytes_wire;
@@ -74,6 +85,10 @@ static void on_progress(void *arg, const struct xf_progress *progress)
     tell(end, &m, MSG_DONTWAIT);
     if (end->events)
         xf_events_progress(end->events, progress);
+    if (p->group && progress->stats->suspend_us && !p->stands) {
+        p->stands = true;
+        xf_group_stand(p->group);
+    }
 }
 
 /* The parent's next order. wait: DEMO_QUIT if the parent is gone; else 0 if there is none yet. */
@@ -85,14 +100,49 @@ static int next_order(const struct xf_demo_end *end, bool wait)
     return n == 1 ? c : wait ? DEMO_QUIT : 0;
 }
 
-/* A memif's server listens before its client comes; so the target is up first and says so. */
-static int wait_for_target(const struct xf_demo_end *end)
+const char *xf_demo_socket(char to[XF_DEMO_SOCKET_BYTES], const char *path, unsigned target)
 {
-    struct pollfd pfd = {.fd = end->peer, .events = POLLIN};
-    char listening;
+    if (target)
+        snprintf(to, XF_DEMO_SOCKET_BYTES, "%s%u", path, target);
+    else
+        snprintf(to, XF_DEMO_SOCKET_BYTES, "%s", path);
+    return to;
+}
 
-    if (poll(&pfd, 1, PEER_WAIT_MS) != 1 || recv(end->peer, &listening, 1, 0) != 1)
-        return fail(end, -ETIMEDOUT, "the target does not come up");
+/* A memif's server listens before its client comes; so targets are up first and say so. */
+static int wait_for_targets(const struct xf_demo_end *end)
+{
+    for (unsigned i = 0; i < xf_demo_targets(end->options); i++) {
+        struct pollfd pfd = {.fd = end->peers[i], .events = POLLIN};
+        char listening;
+
+        if (poll(&pfd, 1, PEER_WAIT_MS) != 1 || recv(end->peers[i], &listening, 1, 0) != 1)
+            return fail(end, -ETIMEDOUT, "the target does not come up");
+    }
+    return 0;
+}
+
+/* The links that the group or the session uses: with faults, where they are wanted. */
+static int open_path(struct parts *p, unsigned number, const struct xf_memif *memif, bool source)
+{
+    const struct xf_demo_options *o = p->end->options;
+    struct xf_fault_config faults = o->faults;
+    struct path *path = &p->paths[number];
+    char err[XF_DPDK_ERR_BYTES];
+    int rc = xf_memif_open(memif, &path->port, err);
+
+    if (rc)
+        return fail(p->end, rc, "%s", err);
+    p->paths_n++;
+    path->link = path->port;
+    if (faults.loss_pct + faults.reorder_pct + faults.duplicate_pct + faults.corrupt_pct <= 0)
+        return 0;
+    /* The two directions must not suffer alike, nor two targets. */
+    faults.seed = o->seed * 2 + source + (number + p->end->number) * UINT64_C(0x10001);
+    rc = xf_faultlink_new(&path->faulty, path->port, &faults);
+    if (rc)
+        return fail(p->end, rc, "no memory for faults");
+    path->link = path->faulty;
     return 0;
 }
 
@@ -100,50 +150,61 @@ static int bring_up(struct parts *p, bool source)
 {
     const struct xf_demo_options *o = p->end->options;
     const struct xf_ends_port *port = &o->ports[source ? 0 : 1];
-    char err[XF_DPDK_ERR_BYTES];
-    struct xf_memif memif;
-    struct xf_fault_config faults = o->faults;
+    const unsigned n = source ? xf_demo_targets(o) : 1;
+    char err[XF_DPDK_ERR_BYTES], socket[XF_DEMO_SOCKET_BYTES];
+    struct xf_memif memifs[XF_MEMBERS_MAX];
     int rc;
 
     rc = xf_ends_enter_netns(port->netns);
     if (rc)
         return fail(p->end, rc, "network namespace %s: %s", port->netns, strerror(-rc));
-    xf_memif_init(&memif, !source, p->end->memif_socket, o->lanes);
-    if (port->port)
-        memif.port = port->port;
-    rc = xf_memif_start(&memif, err);
+    for (unsigned i = 0; i < n; i++) {
+        xf_demo_socket(socket, p->end->memif_socket, p->end->number + i);
+        if (o->clones)
+            xf_memif_init_one(&memifs[i], !source, socket, p->end->number + i, o->lanes);
+        else
+            xf_memif_init(&memifs[i], !source, socket, o->lanes);
+        if (port->port)
+            memifs[i].port = port->port;
+    }
+    rc = xf_memif_start(memifs, n, err);
     if (rc)
         return fail(p->end, rc, "%s", err);
     if (source)
-        rc = wait_for_target(p->end);
+        rc = wait_for_targets(p->end);
+    for (unsigned i = 0; i < n && !rc; i++)
+        rc = open_path(p, i, &memifs[i], source);
     if (rc)
         return rc;
-    rc = xf_memif_open(&memif, &p->port, err);
-    if (rc)
-        return fail(p->end, rc, "%s", err);
-    if (!source && send(p->end->peer, "", 1, MSG_NOSIGNAL) != 1)
+    if (!source && send(p->end->peers[0], "", 1, MSG_NOSIGNAL) != 1)
         return fail(p->end, -EPIPE, "the source is gone");
-    p->link = p->port;
-    if (faults.loss_pct + faults.reorder_pct + faults.duplicate_pct + faults.corrupt_pct > 0) {
-        /* The two directions must not suffer alike. */
-        faults.seed = o->seed * 2 + source;
-        rc = xf_faultlink_new(&p->faulty, p->port, &faults);
-        if (rc)
-            return fail(p->end, rc, "no memory for faults");
-        p->link = p->faulty;
-    }
+    p->link = p->paths[0].link;
     tell_kind(p->end, DEMO_UP);
     return 0;
 }
 
 static void bring_down(struct parts *p)
 {
-    if (p->faulty)
-        p->faulty->ops->close(p->faulty);
-    if (p->port)
-        p->port->ops->close(p->port);
+    if (p->group)
+        p->group->ops->close(p->group);
+    for (unsigned i = 0; i < p->paths_n; i++) {
+        if (p->paths[i].faulty)
+            p->paths[i].faulty->ops->close(p->paths[i].faulty);
+        p->paths[i].port->ops->close(p->paths[i].port);
+    }
     xf_dpdk_stop();
     xf_simguest_free(p->guest);
+}
+
+static void add_faults(struct xf_fault_stats *to, const struct xf_link *faulty)
+{
+    struct xf_fault_stats one;
+
+    xf_faultlink_stats(faulty, &one);
+    to->lost += one.lost;
+    to->reordered += one.reordered;
+    to->duplicated += one.duplicated;
+    to->corrupted += one.corrupted;
 }
 
 /* The proof: the guest is paused, so its hash means something. */
@@ -156,8 +217,9 @@ static void tell_result(struct parts *p, const struct xf_stats *stats)
     m.result.resident_kib = xf_memory_resident_kib(memory, bytes);
     m.result.stats = *stats;
     m.result.began_us = p->began_us;
-    if (p->faulty)
-        xf_faultlink_stats(p->faulty, &m.result.faults);
+    for (unsigned i = 0; i < p->paths_n; i++)
+        if (p->paths[i].faulty)
+            add_faults(&m.result.faults, p->paths[i].faulty);
     p->link->ops->stats(p->link, &m.result.link);
     m.result.frame_bytes = p->link->frame_bytes;
     xf_simguest_hash(p->guest, m.result.hash);
@@ -181,19 +243,104 @@ static int count_writes(struct parts *p, uint64_t *pages)
 
 /* ---- source ------------------------------------------------------------------------------- */
 
+/* Of a group, with what is the target's own. */
+static int send_offer_to(struct parts *p, unsigned target, const struct xf_offer *offer,
+                         const struct xf_member *member)
+{
+    uint8_t wire[XF_OFFER_BYTES + XF_MEMBER_BYTES];
+    const size_t len = member ? sizeof(wire) : XF_OFFER_BYTES;
+    int rc = 0;
+
+    xf_offer_encode(offer, wire);
+    if (member)
+        xf_member_encode(member, wire + XF_OFFER_BYTES);
+    if (send(p->end->peers[target], wire, len, MSG_NOSIGNAL) != (ssize_t)len)
+        rc = -EPIPE;
+    explicit_bzero(wire, sizeof(wire));
+    return rc;
+}
+
+static int open_group(struct parts *p, const struct xf_offer *offer,
+                      const struct xf_member *members, unsigned n)
+{
+    static char text[XF_MEMBERS_MAX][16];
+    struct xf_link *paths[XF_MEMBERS_MAX];
+    const char *names[XF_MEMBERS_MAX];
+    struct xf_group_config gc;
+
+    xf_group_config_init(&gc);
+    gc.offer = *offer;
+    gc.members = members;
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(text[i], sizeof(text[i]), "clone %u", i + 1);
+        names[i] = text[i];
+        paths[i] = p->paths[i].link;
+    }
+    gc.names = names;
+    gc.paths = paths;
+    gc.paths_n = n;
+    int rc = xf_group_new(&p->group, &gc);
+
+    xf_offer_wipe(&gc.offer);
+    if (rc)
+        return fail(p->end, rc, "no group: %s", strerror(-rc));
+    p->link = p->group;
+    return 0;
+}
+
+/* To several targets: one that does not take its offer is dropped. */
+static int send_offers(struct parts *p, struct xf_offer *offer)
+{
+    const unsigned n = p->end->options->clones;
+    struct xf_member members[XF_MEMBERS_MAX];
+    int rc = xf_members_new(members, n, NULL);
+
+    if (rc)
+        return fail(p->end, rc, "no offer: %s", strerror(-rc));
+    offer->features |= XF_FEATURE_GROUP;
+    rc = open_group(p, offer, members, n);
+    for (unsigned i = 0; i < n && !rc; i++) {
+        struct xf_offer own;
+
+        xf_group_offer(p->group, i, offer, &own);
+        if (send_offer_to(p, i, &own, &members[i]))
+            xf_group_drop(p->group, i, -EPIPE, "does not take the offer");
+        xf_offer_wipe(&own);
+    }
+    for (unsigned i = 0; i < n; i++)
+        xf_member_wipe(&members[i]);
+    return rc;
+}
+
 static int send_offer(struct parts *p, struct xf_offer *offer, uint64_t pages)
 {
-    uint8_t wire[XF_OFFER_BYTES];
     int rc = xf_offer_new(offer, p->link, pages);
 
     if (rc)
         return fail(p->end, rc, "no offer: %s", strerror(-rc));
     offer->features = xf_offer_features(p->end->options->verify, p->end->options->compress);
-    xf_offer_encode(offer, wire);
-    if (send(p->end->peer, wire, sizeof(wire), MSG_NOSIGNAL) != (ssize_t)sizeof(wire))
-        rc = fail(p->end, -EPIPE, "the target does not take the offer");
-    explicit_bzero(wire, sizeof(wire));
-    return rc;
+    if (p->end->options->clones)
+        return send_offers(p, offer);
+    rc = send_offer_to(p, 0, offer, NULL);
+    return rc ? fail(p->end, rc, "the target does not take the offer") : 0;
+}
+
+/* Whom the group has dropped. */
+static void tell_dropped(struct parts *p)
+{
+    for (unsigned i = 0; p->group && i < p->end->options->clones; i++) {
+        struct xf_demo_message m = {.kind = DEMO_DROPPED, .target = i};
+        struct xf_group_target t;
+
+        if (p->dropped >> i & 1)
+            continue;
+        xf_group_target(p->group, i, &t);
+        if (!t.dropped)
+            continue;
+        p->dropped |= UINT64_C(1) << i;
+        snprintf(m.reason, sizeof(m.reason), "%s", t.why);
+        tell(p->end, &m, 0);
+    }
 }
 
 /* It was given up, and the guest must not have noticed. */
@@ -211,8 +358,8 @@ static void tell_stayed(struct parts *p, const char *reason)
         tell(p->end, &m, 0);
 }
 
-/* What xl-fast set wants. */
-static void look_at_control(struct parts *p, struct xf_source *source)
+/* What xl-fast set wants; and who is no longer there. */
+static void look_around(struct parts *p, struct xf_source *source)
 {
     struct xf_demo_message m = {.kind = DEMO_SET};
     const uint64_t now = xf_now_us();
@@ -220,6 +367,7 @@ static void look_at_control(struct parts *p, struct xf_source *source)
     if (now - p->looked_us < LOOK_EVERY_US)
         return;
     p->looked_us = now;
+    tell_dropped(p);
     if (!xf_control_take(p->end->control, &m.set))
         return;
     int rc = xf_source_steer(source, &m.set);
@@ -287,7 +435,7 @@ static int run_source(struct parts *p)
     config.compress = o->compress;
     config.threads = xf_dpdk_threads(o->lanes, &o->cpus);
     config.progress = on_progress;
-    config.progress_arg = (void *)(uintptr_t)p->end;
+    config.progress_arg = p;
     rc = send_offer(p, &config.offer, guest.page_count);
     if (rc)
         goto out;
@@ -300,9 +448,10 @@ static int run_source(struct parts *p)
     if (!o->measure_s && (rc = start_writers(p)))
         goto out;
     while ((rc = xf_source_step(source, xf_now_us())) == 0) {
-        look_at_control(p, source);
+        look_around(p, source);
         xf_ends_idle(&idle_steps, xf_source_idle(source));
     }
+    tell_dropped(p);
     if (rc == -EBUSY && !xf_source_stats(source)->suspend_us) {
         tell_stayed(p, xf_source_error(source));
         goto out;
@@ -323,19 +472,25 @@ out:
 
 /* ---- target ------------------------------------------------------------------------------- */
 
-static int receive_offer(struct parts *p, struct xf_offer *offer)
+static int receive_offer(struct parts *p, struct xf_offer *offer, struct xf_member *member)
 {
-    struct pollfd pfd = {.fd = p->end->peer, .events = POLLIN};
-    uint8_t wire[XF_OFFER_BYTES];
-    char why[160];
+    struct pollfd pfd = {.fd = p->end->peers[0], .events = POLLIN};
+    uint8_t wire[XF_OFFER_BYTES + XF_MEMBER_BYTES];
+    char why[160] = "the offer is not one to a group";
     ssize_t n = 0;
     int rc;
 
     if (poll(&pfd, 1, PEER_WAIT_MS) == 1)
-        n = recv(p->end->peer, wire, sizeof(wire), 0);
+        n = recv(p->end->peers[0], wire, sizeof(wire), 0);
     if (n <= 0)
         return fail(p->end, -ETIMEDOUT, "no offer from the source");
-    rc = xf_offer_decode(offer, wire, (size_t)n, why);
+    if (p->end->options->clones) {
+        n -= XF_MEMBER_BYTES;
+        rc = n == XF_OFFER_BYTES ? xf_offer_decode(offer, wire, XF_OFFER_BYTES, why) : -EBADMSG;
+        rc = rc ?: xf_member_decode(member, wire + XF_OFFER_BYTES, XF_MEMBER_BYTES, why);
+    } else {
+        rc = xf_offer_decode(offer, wire, (size_t)n, why);
+    }
     explicit_bzero(wire, sizeof(wire));
     return rc ? fail(p->end, rc, "%s", why) : 0;
 }
@@ -382,14 +537,15 @@ static int run_target(struct parts *p)
     guest = xf_simguest_sink(p->guest);
 
     xf_target_config_init(&config);
-    rc = receive_offer(p, &config.offer);
+    rc = receive_offer(p, &config.offer, &config.member);
     if (rc)
         return rc;
     config.threads = xf_dpdk_threads(o->lanes, &o->cpus);
     config.progress = on_progress;
-    config.progress_arg = (void *)(uintptr_t)p->end;
+    config.progress_arg = p;
     rc = xf_target_new(&target, &config, &guest, p->link, xf_now_us());
     xf_offer_wipe(&config.offer);
+    xf_member_wipe(&config.member);
     if (rc)
         return fail(p->end, rc, "no session: %s", strerror(-rc));
     xf_target_ready(target);
@@ -414,6 +570,10 @@ static int run_target(struct parts *p)
         goto out;
     }
     tell_result(p, xf_target_stats(target));
+    /* No thread of it may be at the port when the source closes its end: net_memif takes away the
+       memory that they write to. */
+    xf_target_free(target);
+    target = NULL;
     while (rc >= 0 && next_order(p->end, true) == DEMO_RESUME)
         rc = resume(p);
 

@@ -84,6 +84,13 @@ const struct xf_option xf_demo_option_rows[] = {
      .max = XF_ENDS_QUEUES_MAX,
      TO(lanes),
      .help = "threads at each end that move the guest, a queue of the port each (1)"},
+    {.name = "clones",
+     .value = "N",
+     .kind = XF_OPTION_COUNT,
+     .min = 1,
+     .max = XF_MEMBERS_MAX,
+     TO(clones),
+     .help = "copy the guest to so many targets at once, sealed once for all (0: move it to one)"},
     {.name = "verify",
      TO(verify),
      .help = "compare hashes of all pages, while the guest runs and once it is suspended"},
@@ -135,33 +142,36 @@ const struct xf_option xf_demo_option_rows[] = {
     {0},
 };
 
-/* What both ends will need, in bytes. A guest of zeros costs what is written to it while it moves,
+/* What all ends will need, in bytes. A guest of zeros costs what is written to it while it moves,
    at both ends, and page tables for that, which may come to be those of all its memory. */
 static double need_bytes(const struct xf_demo_options *o)
 {
     const double memory = (double)o->memory_bytes;
     double each = ENDS_BYTES + memory / XF_PAGE_BYTES * BITMAPS_BYTES;
     double written = (double)o->dirty_bytes_per_s * (1 + memory / SLOW_BYTES_PER_S);
+    const double ends = 1 + xf_demo_targets(o);
 
     if (o->fill != XF_FILL_ZERO)
-        return 2 * (each + memory);
+        return ends * (each + memory);
     if (written > memory)
         written = memory;
-    return 2 * (each + written + (written < memory / 512 ? written : memory / 512));
+    return ends * (each + written + (written < memory / 512 ? written : memory / 512));
 }
 
 /* Both ends live here; to find that out from the kernel's OOM killer would be rude. */
 static int check_memory(const struct xf_command *c, const struct xf_demo_options *o)
 {
     const double have = (double)xf_memory_available_kib() * 1024, need = need_bytes(o);
-    char size[32], free[32];
+    char size[32], free[32], guests[32] = "two guests";
 
     if (have <= 0 || need < have)
         return XF_GO_ON;
+    if (o->clones > 1)
+        snprintf(guests, sizeof(guests), "%u guests", 1 + o->clones);
     return xf_usage_error(c,
-                          "two guests of %s do not fit: %.1f GiB are needed, and %s are free: take "
+                          "%s of %s do not fit: %.1f GiB are needed, and %s are free: take "
                           "a smaller --memory, or %s",
-                          xf_number_show_size(size, sizeof(size), o->memory_bytes),
+                          guests, xf_number_show_size(size, sizeof(size), o->memory_bytes),
                           need / (1 << 30), xf_number_show_size(free, sizeof(free), (uint64_t)have),
                           o->fill == XF_FILL_ZERO ? "a lower --dirty-rate"
                                                   : "--fill zero, whose pages need none");
@@ -207,6 +217,8 @@ int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o,
         return xf_usage_error(c, "--report needs a file's events, not those of --events -");
     if (check_cpus(c, o) != XF_GO_ON)
         return XF_EXIT_USAGE;
+    if (o->clones && (o->ports[0].port || o->ports[1].port))
+        return xf_usage_error(c, "--clones goes by memif, not by ports");
     if (!o->ports[0].port != !o->ports[1].port)
         return xf_usage_error(c, "--source-port and --target-port go together");
     if (!o->writers || !o->dirty_bytes_per_s) /* nobody writes: either of them says so */

@@ -8,6 +8,9 @@
  *      source    target        demo_end.c
  *          \______/            OFFER over a socket of their own; all else over memif
  *
+ * With --clones there are several targets, each with such sockets and a memif, and the source's
+ * port is a group (transport/group.h).
+ *
  *      parent                      source                           target
  *        |                           | <---------------- listening -- |  its port is open
  *        | <--------------------------------------------------- UP -- |
@@ -27,6 +30,7 @@
  *
  * FAILED with a reason may come at any time from either; so may an end without a word. STAYED comes
  * from the source instead of LANDED and all after it, if it gave up as it was told to (--on-busy).
+ * DROPPED comes from the source: it goes on without that target, which the parent ends.
  */
 #ifndef XF_DEMO_DEMO_PARTS_H
 #define XF_DEMO_DEMO_PARTS_H
@@ -39,6 +43,7 @@
 #include "transport/events.h"
 #include "transport/sim/faultlink.h"
 #include "transport/link.h"
+#include "transport/member.h"
 #include "transport/base/cpu_list.h"
 #include "transport/base/on_busy.h"
 #include "transport/base/stats.h"
@@ -63,6 +68,7 @@ struct xf_demo_options {
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned lanes;
+    unsigned clones;              /* 0: the guest moves, to one target */
     struct xf_cpu_list cpus;      /* where their threads run; empty: anywhere */
     struct xf_ends_port ports[2]; /* of source and target; their names are NULL: memif */
     const char *control;          /* socket to make for xl-fast set; NULL: none */
@@ -86,6 +92,7 @@ enum xf_demo_kind {
     DEMO_RESULT,
     DEMO_RESUMED,
     DEMO_STAYED,
+    DEMO_DROPPED,
     DEMO_FAILED
 };
 
@@ -114,39 +121,64 @@ struct xf_demo_message {
         struct xf_demo_measured measured;
         struct {
             uint64_t pages;   /* RESUMED, STAYED: written by the guest since */
-            char reason[256]; /* STAYED, FAILED */
+            unsigned target;  /* DROPPED */
+            char reason[256]; /* STAYED, DROPPED, FAILED */
         };
     };
 };
 
 enum xf_demo_order { DEMO_SEEN = 'S', DEMO_RESUME = 'R', DEMO_QUIT = 'Q' };
 
-/* An end's way to the parent and to the other end; both are sockets of messages. */
+#define XF_DEMO_SOCKET_BYTES 88
+
+/* How many targets there are. */
+static inline unsigned xf_demo_targets(const struct xf_demo_options *o)
+{
+    return o->clones ? o->clones : 1;
+}
+
+/* The memif of the source and that target, in a folder of the parent's. */
+const char *xf_demo_socket(char to[XF_DEMO_SOCKET_BYTES], const char *path, unsigned target);
+
+/* An end's way to the parent and to the other ends; all are sockets of messages. */
 struct xf_demo_end {
     const struct xf_demo_options *options;
     struct xf_events *events;   /* the source's; a copy of the parent's */
     struct xf_control *control; /* likewise; the parent removes it */
     const char *memif_socket;
-    int parent, peer;
+    int parent;
+    unsigned number;           /* a target: which */
+    int peers[XF_MEMBERS_MAX]; /* the source's: to each target; a target's first: to the source */
 };
 
 /* The whole life of a child; returns its exit status. */
 int xf_demo_source_main(const struct xf_demo_end *end);
 int xf_demo_target_main(const struct xf_demo_end *end);
 
+/* What is known of a target at the end. */
+struct xf_demo_target {
+    struct xf_demo_result result;
+    bool have;
+    uint64_t resumed_pages;
+    char dropped[256]; /* why; "": it was not */
+};
+
 /* All that is known at the end. error: "" or one line. */
 struct xf_demo_outcome {
     const struct xf_demo_options *options;
-    struct xf_demo_result source, target;
-    bool have_source, have_target;
+    struct xf_demo_result source;
+    bool have_source;
+    struct xf_demo_target targets[XF_MEMBERS_MAX];
     struct xf_demo_measured measured;
-    uint64_t resumed_pages, stayed_pages;
+    uint64_t stayed_pages;
     bool stayed;        /* given up, and the guest goes on at the source */
     bool bandwidth_set; /* while it moved: no one limit held for all of it */
     char error[320];
 };
 
+/* Every target has what the source had: of clones, each that was not dropped, and one at least. */
 bool xf_demo_verified(const struct xf_demo_outcome *o);
+bool xf_demo_any_dropped(const struct xf_demo_outcome *o);
 void xf_demo_report_json(const struct xf_demo_outcome *o);
 void xf_demo_report_table(const struct xf_demo_outcome *o);
 /* The migration's last events: how it ended. */

@@ -14,10 +14,57 @@
 #include "xl-plugin/screen/limiter.h"
 #include "xl-plugin/screen/timing.h"
 
+static bool is_same(const struct xf_demo_outcome *o, unsigned i)
+{
+    const struct xf_demo_target *t = &o->targets[i];
+
+    return o->have_source && t->have && !t->dropped[0] && o->source.hash[0] == t->result.hash[0] &&
+           o->source.hash[1] == t->result.hash[1];
+}
+
 bool xf_demo_verified(const struct xf_demo_outcome *o)
 {
-    return o->have_source && o->have_target && o->source.hash[0] == o->target.hash[0] &&
-           o->source.hash[1] == o->target.hash[1];
+    unsigned same = 0, kept = 0;
+
+    for (unsigned i = 0; i < xf_demo_targets(o->options); i++) {
+        kept += !o->targets[i].dropped[0];
+        same += is_same(o, i);
+    }
+    return same && same == kept;
+}
+
+bool xf_demo_any_dropped(const struct xf_demo_outcome *o)
+{
+    for (unsigned i = 0; i < o->options->clones; i++)
+        if (o->targets[i].dropped[0])
+            return true;
+    return false;
+}
+
+/* The target that the figures are of: of clones, the one that had all of it last. */
+static const struct xf_demo_target *last_target(const struct xf_demo_outcome *o)
+{
+    const struct xf_demo_target *last = &o->targets[0];
+
+    for (unsigned i = 1; i < o->options->clones; i++) {
+        const struct xf_demo_target *t = &o->targets[i];
+
+        if (t->have && !t->dropped[0] &&
+            (!last->have || last->dropped[0] ||
+             t->result.stats.done_us > last->result.stats.done_us))
+            last = t;
+    }
+    return last;
+}
+
+static const struct xf_demo_result *target(const struct xf_demo_outcome *o)
+{
+    return &last_target(o)->result;
+}
+
+static bool have_both(const struct xf_demo_outcome *o)
+{
+    return o->have_source && last_target(o)->have;
 }
 
 /* ---- figures ------------------------------------------------------------------------------ */
@@ -31,14 +78,14 @@ static uint64_t between(uint64_t from_us, uint64_t to_us)
 /* From the guest's last instruction at the source to its first possible one at the target. */
 static uint64_t downtime_us(const struct xf_demo_outcome *o)
 {
-    return between(o->source.stats.suspend_us, o->target.stats.done_us);
+    return between(o->source.stats.suspend_us, target(o)->stats.done_us);
 }
 
 /* From turning to the target, before anything was sent, until it has all and the source knows: as
    QEMU counts its total time. Ports and guests are there before, as its are. */
 static uint64_t total_us(const struct xf_demo_outcome *o)
 {
-    uint64_t source_us = o->source.stats.done_us, target_us = o->target.stats.done_us;
+    uint64_t source_us = o->source.stats.done_us, target_us = target(o)->stats.done_us;
 
     return between(o->source.began_us, source_us > target_us ? source_us : target_us);
 }
@@ -48,7 +95,7 @@ static uint64_t landed_us(const struct xf_demo_outcome *o)
 {
     const struct xf_stats *s = &o->source.stats;
 
-    return o->target.stats.done_us > s->suspended_us ? o->target.stats.done_us : s->done_us;
+    return target(o)->stats.done_us > s->suspended_us ? target(o)->stats.done_us : s->done_us;
 }
 
 /* Pages that crossed, compressed or not; elided zero pages would flatter. */
@@ -77,7 +124,7 @@ static uint64_t wire_bps(const struct xf_demo_outcome *o)
 
 static uint64_t rejects(const struct xf_demo_outcome *o, unsigned i)
 {
-    return o->source.stats.rejects[i] + o->target.stats.rejects[i];
+    return o->source.stats.rejects[i] + target(o)->stats.rejects[i];
 }
 
 /* In a sentence, what kept it from going faster. */
@@ -86,18 +133,18 @@ static const char *limited_by(char to[XF_LIMITER_BYTES], const struct xf_demo_ou
     const struct xf_stats *s = &o->source.stats;
     struct xf_limiter l = {
         .source = {.known = o->have_source, .lanes = s->lanes},
-        .target = {.known = o->have_target, .lanes = o->target.stats.lanes},
+        .target = {.known = last_target(o)->have, .lanes = target(o)->stats.lanes},
         .memory_us = between(s->live_us, s->done_us),
         .wire_bps = wire_bps(o),
         .bandwidth_bps = s->limit_bytes_per_s * 8,
         .path_bps = s->path_bytes_per_s * 8,
         .packets_sent = s->packets_sent,
         .packets_lost = s->packets_lost,
-        .target_dropped = o->target.link.rx_port_missed,
+        .target_dropped = target(o)->link.rx_port_missed,
     };
 
     xf_spent_of(&l.source.spent, s);
-    xf_spent_of(&l.target.spent, &o->target.stats);
+    xf_spent_of(&l.target.spent, &target(o)->stats);
     return xf_limiter_say(to, &l);
 }
 
@@ -223,26 +270,57 @@ static void put_results(struct json_object *to, const struct xf_demo_outcome *o)
     put_u64(to, "predicted_downtime_us", s->predicted_us);
     put_u64(to, "total_us", total_us(o));
     put_u64(to, "throttle_pct", s->throttle_pct ? s->throttle_pct : 100);
-    put_u64(to, "resumed_pages", o->resumed_pages);
+    put_u64(to, "resumed_pages", last_target(o)->resumed_pages);
     put_u64(to, "resident_bytes_source", o->source.resident_kib * 1024);
-    put_u64(to, "resident_bytes_target", o->target.resident_kib * 1024);
+    put_u64(to, "resident_bytes_target", target(o)->resident_kib * 1024);
 
-    put_u64(injected, "lost", o->source.faults.lost + o->target.faults.lost);
-    put_u64(injected, "reordered", o->source.faults.reordered + o->target.faults.reordered);
-    put_u64(injected, "duplicated", o->source.faults.duplicated + o->target.faults.duplicated);
-    put_u64(injected, "corrupted", o->source.faults.corrupted + o->target.faults.corrupted);
+    put_u64(injected, "lost", o->source.faults.lost + target(o)->faults.lost);
+    put_u64(injected, "reordered", o->source.faults.reordered + target(o)->faults.reordered);
+    put_u64(injected, "duplicated", o->source.faults.duplicated + target(o)->faults.duplicated);
+    put_u64(injected, "corrupted", o->source.faults.corrupted + target(o)->faults.corrupted);
     json_object_object_add(to, "injected", injected);
     for (unsigned i = 0; i < XF_REJECT_COUNT; i++)
         put_u64(rejected, xf_reject_names[i], rejects(o, i));
     json_object_object_add(to, "rejects", rejected);
     json_object_object_add(to, "cycles_per_page",
-                           xf_timing_json(&o->source.stats, &o->target.stats));
+                           xf_timing_json(&o->source.stats, &target(o)->stats));
     json_object_object_add(time, "source", time_json(&o->source.stats));
-    json_object_object_add(time, "target", time_json(&o->target.stats));
+    json_object_object_add(time, "target", time_json(&target(o)->stats));
     json_object_object_add(to, "time_pct", time);
     json_object_object_add(to, "limited_by", json_object_new_string(limited_by(limit, o)));
     put_hash(to, "hash_source", o->source.hash);
-    put_hash(to, "hash_target", o->target.hash);
+    put_hash(to, "hash_target", target(o)->hash);
+}
+
+static struct json_object *clone_json(const struct xf_demo_outcome *o, unsigned i)
+{
+    const struct xf_demo_target *t = &o->targets[i];
+    struct json_object *j = json_object_new_object();
+
+    json_object_object_add(j, "ok", json_object_new_boolean(is_same(o, i)));
+    json_object_object_add(j, "verified", json_object_new_boolean(is_same(o, i)));
+    json_object_object_add(j, "dropped_because",
+                           t->dropped[0] ? json_object_new_string(t->dropped) : NULL);
+    if (t->have) {
+        put_u64(j, "resumed_pages", t->resumed_pages);
+        put_hash(j, "hash", t->result.hash);
+    }
+    return j;
+}
+
+static void put_clones(struct json_object *to, const struct xf_demo_outcome *o)
+{
+    struct json_object *clones = json_object_new_array();
+
+    if (!o->options->clones) {
+        json_object_put(clones);
+        return;
+    }
+    for (unsigned i = 0; i < o->options->clones; i++)
+        json_object_array_add(clones, clone_json(o, i));
+    json_object_object_add(to, "clones", clones);
+    /* Of all paths together: bytes_wire is what was sealed. */
+    put_u64(to, "bytes_ports", o->source.link.tx_bytes);
 }
 
 void xf_demo_report_json(const struct xf_demo_outcome *o)
@@ -250,14 +328,16 @@ void xf_demo_report_json(const struct xf_demo_outcome *o)
     struct json_object *j = json_object_new_object();
     bool verified = xf_demo_verified(o);
 
-    json_object_object_add(j, "ok", json_object_new_boolean(verified && !o->error[0]));
+    json_object_object_add(
+        j, "ok", json_object_new_boolean(verified && !o->error[0] && !xf_demo_any_dropped(o)));
     if (o->error[0])
         json_object_object_add(j, "error", json_object_new_string(o->error));
     json_object_object_add(j, "verified", json_object_new_boolean(verified));
     if (o->stayed)
         put_u64(j, "stayed_pages", o->stayed_pages);
-    if (o->have_source && o->have_target)
+    if (have_both(o))
         put_results(j, o);
+    put_clones(j, o);
     put_measured(j, o);
     put_settings(j, o->options);
     puts(json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
@@ -270,7 +350,7 @@ void xf_demo_report_events(const struct xf_demo_outcome *o, struct xf_events *ev
     struct xf_stats stats = o->source.stats;
     uint64_t all[XF_REJECT_COUNT];
     char limit[XF_LIMITER_BYTES];
-    bool compared = o->have_source && o->have_target;
+    bool compared = have_both(o);
     struct xf_events_end end = {
         .error = o->error[0] ? o->error : NULL,
         .verified = compared ? xf_demo_verified(o) : -1,
@@ -369,6 +449,44 @@ static void print_measured(const struct xf_demo_outcome *o)
     putchar('\n');
 }
 
+static void print_hash(const char *name, const uint64_t hash[2])
+{
+    printf("  %-11s xxh3 %016" PRIx64 "%016" PRIx64 "\n", name, hash[0], hash[1]);
+}
+
+static void print_hashes(const struct xf_demo_outcome *o)
+{
+    char name[24] = "target";
+
+    print_hash("source", o->source.hash);
+    for (unsigned i = 0; i < xf_demo_targets(o->options); i++) {
+        const struct xf_demo_target *t = &o->targets[i];
+
+        if (o->options->clones)
+            snprintf(name, sizeof(name), "clone %u", i + 1);
+        if (t->dropped[0])
+            printf("  %-11s dropped: %s\n", name, t->dropped);
+        else
+            print_hash(name, t->result.hash);
+    }
+    putchar('\n');
+}
+
+static void print_verdict(const struct xf_demo_outcome *o)
+{
+    unsigned same = 0, dropped = 0;
+
+    for (unsigned i = 0; i < o->options->clones; i++) {
+        same += is_same(o, i);
+        dropped += o->targets[i].dropped[0] != 0;
+    }
+    printf("%s: the memory of %u of %u clones is the source's",
+           xf_demo_verified(o) ? "VERIFIED" : "MISMATCH", same, o->options->clones);
+    if (dropped)
+        printf("; %u dropped", dropped);
+    putchar('\n');
+}
+
 void xf_demo_report_table(const struct xf_demo_outcome *o)
 {
     const struct xf_demo_options *opt = o->options;
@@ -380,7 +498,7 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
         printf("\n  STAYED: the guest keeps running at the source, where it wrote %" PRIu64
                " pages in 50 ms\n",
                o->stayed_pages);
-    if (!o->have_source || !o->have_target)
+    if (!have_both(o))
         return;
     printf("\n  guest       %s, %s, seed %" PRIu64,
            xf_number_show_size(size, sizeof(size), opt->memory_bytes), xf_ends_fill_name(opt->fill),
@@ -403,6 +521,9 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
         printf(", %s less by compression",
                xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
     putchar('\n');
+    if (opt->clones)
+        printf("              sealed once, and sent to each of %u clones: %s\n", opt->clones,
+               xf_number_show_size(wire, sizeof(wire), o->source.link.tx_bytes));
     printf("  payload     %.2f Gbit/s", (double)payload_bps(o) / 1e9);
     if (opt->bandwidth_bytes_per_s && !o->bandwidth_set)
         printf(", on the wire %.3f of at most %.3f Gbit/s", (double)wire_bps(o) / 1e9,
@@ -425,19 +546,19 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
     if (s->throttle_pct)
         printf("  throttled   to %" PRIu32 " %% of the guest's speed until it was suspended\n",
                s->throttle_pct);
-    print_faults(&o->source.faults, &o->target.faults);
+    print_faults(&o->source.faults, &target(o)->faults);
     print_rejects(o);
     if (opt->writers)
         printf("  resumed     the guest wrote %" PRIu64 " pages on the target in 50 ms\n",
-               o->resumed_pages);
+               last_target(o)->resumed_pages);
     if (opt->timing)
-        xf_timing_print(s, &o->target.stats);
-    printf("  source      xxh3 %016" PRIx64 "%016" PRIx64 "\n", o->source.hash[0],
-           o->source.hash[1]);
-    printf("  target      xxh3 %016" PRIx64 "%016" PRIx64 "\n\n", o->target.hash[0],
-           o->target.hash[1]);
-    puts(xf_demo_verified(o) ? "VERIFIED: both ends' memory is the same"
-                             : "MISMATCH: the ends' memory differs");
+        xf_timing_print(s, &target(o)->stats);
+    print_hashes(o);
+    if (opt->clones)
+        print_verdict(o);
+    else
+        puts(xf_demo_verified(o) ? "VERIFIED: both ends' memory is the same"
+                                 : "MISMATCH: the ends' memory differs");
 }
 
 /* ---- the live line ------------------------------------------------------------------------ */

@@ -13,7 +13,8 @@
 #define MEMIF_ARGS   "socket-abstract=no,bsize=9216,rsize=8"
 #define MEMIF_CLIENT ",zero-copy=yes"
 
-void xf_memif_init(struct xf_memif *m, bool server, const char *socket, unsigned queues)
+static void init(struct xf_memif *m, bool server, const char *socket, unsigned number,
+                 unsigned queues, const char *client)
 {
     *m = (struct xf_memif){
         .server = server,
@@ -21,9 +22,23 @@ void xf_memif_init(struct xf_memif *m, bool server, const char *socket, unsigned
         .queues = queues,
     };
     /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */
-    snprintf(m->vdev, sizeof(m->vdev), "net_memif0,role=%s,mac=02:00:00:00:00:0%d,socket=%s,%s%s",
-             server ? "server" : "client", server ? 2 : 1, socket, MEMIF_ARGS,
-             server ? "" : MEMIF_CLIENT);
+    snprintf(m->vdev, sizeof(m->vdev),
+             "net_memif%u,role=%s,mac=02:00:00:00:%02x:0%d,socket=%s,%s%s", number,
+             server ? "server" : "client", number, server ? 2 : 1, socket, MEMIF_ARGS,
+             server ? "" : client);
+}
+
+void xf_memif_init(struct xf_memif *m, bool server, const char *socket, unsigned queues)
+{
+    init(m, server, socket, 0, queues, MEMIF_CLIENT);
+}
+
+/* The first client that shares DPDK's memory closes the descriptor of it when it is connected, and
+   the second one's server then gets another file's (DPDK 22.11). */
+void xf_memif_init_one(struct xf_memif *m, bool server, const char *socket, unsigned number,
+                       unsigned queues)
+{
+    init(m, server, socket, number, queues, "");
 }
 
 static const char *spec(const struct xf_memif *m)
@@ -31,9 +46,14 @@ static const char *spec(const struct xf_memif *m)
     return m->port ? m->port : m->vdev;
 }
 
-int xf_memif_start(const struct xf_memif *m, char err[XF_DPDK_ERR_BYTES])
+int xf_memif_start(const struct xf_memif *m, unsigned n, char err[XF_DPDK_ERR_BYTES])
 {
-    return xf_dpdk_start(spec(m), m->queues, err);
+    const char *ports[XF_MEMIFS_MAX];
+
+    for (unsigned i = 0; i < n; i++)
+        ports[i] = spec(&m[i]);
+    return n == 1 ? xf_dpdk_start(ports[0], m->queues, err)
+                  : xf_dpdk_start_vdevs(ports, n, m->queues, err);
 }
 
 int xf_memif_open(const struct xf_memif *m, struct xf_link **out, char err[XF_DPDK_ERR_BYTES])

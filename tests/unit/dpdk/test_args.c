@@ -18,7 +18,7 @@ static struct xf_port_spec spec;
 static void build(const struct xf_dpdk_host *host, const char *port)
 {
     struct xf_eal_wish wish = {
-        .spec = &spec, .queues = 1, .if_mtu = 9000, .cpu = 3, .log_level = "warning"};
+        .spec = &spec, .queues = 1, .ports = 1, .if_mtu = 9000, .cpu = 3, .log_level = "warning"};
 
     xf_eal_args_free(&args);
     assert_int_equal(xf_spec_parse(&spec, port), 0);
