@@ -151,6 +151,12 @@ def reason(code, text):
 OFFER = (struct.pack("<4sHHIIQQ", b"XFOF", 1, 2, 8972, 0, 49152, 0) + SESSION_ID + SECRET
          + bytes([2, 0, 0, 0, 0, 1]) + struct.pack("<HII", 7950, 0x0A5A0001, 0))
 
+# One target of a group: the second of three.
+OWN_SECRET = bytes(range(0x80, 0xA0))
+TO_SOURCE_OWN = hkdf(SESSION_ID, OWN_SECRET, b"xl-fast 1 target to source")
+MEMBER = (struct.pack("<4sHH", b"XFGR", 1, 3) + bytes([1, 0, 0x5E, 7, 7, 7])
+          + struct.pack("<HI12x", 7950, 0xEF070707) + OWN_SECRET)
+
 VECTORS = [
     ("key_to_target", TO_TARGET),
     ("key_to_source", TO_SOURCE),
@@ -179,6 +185,13 @@ VECTORS = [
                         struct.pack("<IIQQQQHHHH", 0, 2, 100, 140, 77, 1000001, 384, 9, 1, 2)
                         + struct.pack("<IIII", 0, 3, 20, 1))),
     ("refuse", packet(TO_SOURCE, 0x12, 0, 2, reason(12, b"no memory"))),
+    ("member", MEMBER),
+    ("answer_group", packet(TO_SOURCE_OWN, 0x10, 256, 0,
+                            struct.pack("<HHIQ", 1, 2, 8972, 49152) + bytes([2, 0, 0, 0, 0, 3])
+                            + struct.pack("<HII", 7950, 0x0A5A0003, 384))),
+    ("feedback_group", packet(TO_SOURCE_OWN, 0x11, 1 + 256, 1,
+                              struct.pack("<IIQQQQHHHH", 1, 2, 100, 140, 77, 1000001, 384, 9, 1, 1)
+                              + struct.pack("<II", 0, 3))),
 ]
 
 for name, value in VECTORS:

@@ -51,10 +51,12 @@ static void pattern(uint8_t *out, size_t n, unsigned seed)
 
 /* Seals a packet of the given body and compares; then opens the golden one and compares the body.
  */
-static void check(const char *name, enum xf_role from, enum xf_packet_type type, unsigned queue,
-                  uint64_t sequence, const void *body, size_t len)
+static void check_of(const char *name, enum xf_role from, const struct xf_member *member,
+                     enum xf_packet_type type, unsigned queue, uint64_t sequence, const void *body,
+                     size_t len)
 {
     struct xf_session s = {.role = from};
+    const uint8_t *own = member ? member->secret : secret;
     struct xf_seal *other;
     struct xf_wire_header h;
     struct xf_seal_run run;
@@ -62,9 +64,10 @@ static void check(const char *name, enum xf_role from, enum xf_packet_type type,
     size_t want = load(name);
 
     memcpy(&s.tag, session_id, 4);
-    assert_int_equal(xf_seal_new(&s.seal, secret, session_id, from), 0);
-    assert_int_equal(xf_seal_new(&other, secret, session_id,
-                                 from == XF_ROLE_SOURCE ? XF_ROLE_TARGET : XF_ROLE_SOURCE),
+    s.receiver = member ? member->number : 0;
+    assert_int_equal(xf_seal_new_two(&s.seal, secret, own, session_id, from), 0);
+    assert_int_equal(xf_seal_new_two(&other, secret, own, session_id,
+                                     from == XF_ROLE_SOURCE ? XF_ROLE_TARGET : XF_ROLE_SOURCE),
                      0);
     xf_session_header(&s, &h, type, queue, sequence);
     memcpy(out, &h, sizeof(h));
@@ -84,6 +87,12 @@ static void check(const char *name, enum xf_role from, enum xf_packet_type type,
         -EBADMSG);
     xf_seal_free(s.seal);
     xf_seal_free(other);
+}
+
+static void check(const char *name, enum xf_role from, enum xf_packet_type type, unsigned queue,
+                  uint64_t sequence, const void *body, size_t len)
+{
+    check_of(name, from, NULL, type, queue, sequence, body, len);
 }
 
 static size_t data_body(uint8_t *out, uint32_t round, uint32_t floor_delta,
@@ -263,6 +272,58 @@ static void test_control(void **state)
     check("refuse", XF_ROLE_TARGET, XF_PACKET_REFUSE, 0, 2, &refuse, sizeof(refuse));
 }
 
+/* The second of three targets: what it is told, and what it sends, by a key and a number of its
+ * own.
+ */
+static void test_group(void **state)
+{
+    struct xf_member m = {
+        .number = 1,
+        .count = 3,
+        .group = {.mac = {1, 0, 0x5e, 7, 7, 7}, .udp_port = 7950, .ipv4 = 0xef070707},
+    };
+    struct xf_member back;
+    uint8_t out[XF_MEMBER_BYTES];
+    struct xf_wire_answer answer = {
+        .version = 1,
+        .queues = 2,
+        .payload_bytes = 8972,
+        .page_count = 49152,
+        .mac = {2, 0, 0, 0, 0, 3},
+        .udp_port = 7950,
+        .ipv4 = 0x0a5a0003,
+        .credit = 384,
+    };
+    struct {
+        struct xf_wire_feedback fb;
+        struct xf_wire_range ranges[1];
+    } feedback = {
+        .fb = {.receiver = 1,
+               .round = 2,
+               .base = 100,
+               .horizon = 140,
+               .landed = 77,
+               .stamp_us = 1000001,
+               .credit = 384,
+               .late = 9,
+               .flags = XF_FEEDBACK_READY,
+               .ranges = 1},
+        .ranges = {{0, 3}},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(m.secret); i++)
+        m.secret[i] = (uint8_t)(0x80 + i);
+    xf_member_encode(&m, out);
+    assert_int_equal(load("member"), sizeof(out));
+    assert_memory_equal(out, golden, sizeof(out));
+    assert_int_equal(xf_member_decode(&back, golden, sizeof(out), NULL), 0);
+    assert_memory_equal(&back, &m, sizeof(m));
+    check_of("answer_group", XF_ROLE_TARGET, &m, XF_PACKET_ANSWER, 0, 0, &answer, sizeof(answer));
+    check_of("feedback_group", XF_ROLE_TARGET, &m, XF_PACKET_FEEDBACK, 1, 1, &feedback,
+             sizeof(feedback));
+}
+
 /* Each kind of packet has a vector, and each vector is of a kind: the header is in the clear. */
 static void test_every_kind(void **state)
 {
@@ -278,7 +339,7 @@ static void test_every_kind(void **state)
         char name[64], at[8];
 
         if (line[0] == '#' || sscanf(line, "%63s %*2s%2s", name, at) != 2 ||
-            !strncmp(name, "key", 3) || !strcmp(name, "offer"))
+            !strncmp(name, "key", 3) || !strcmp(name, "offer") || !strcmp(name, "member"))
             continue;
         assert_int_equal(sscanf(at, "%2x", &type), 1);
         const char *kind = xf_wire_packet_kind((uint8_t)type)->name;
@@ -296,10 +357,10 @@ static void test_every_kind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),       cmocka_unit_test(test_offer),
-        cmocka_unit_test(test_data),       cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_lz4),        cmocka_unit_test(test_control),
-        cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_keys),  cmocka_unit_test(test_offer),
+        cmocka_unit_test(test_data),  cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_lz4),   cmocka_unit_test(test_control),
+        cmocka_unit_test(test_group), cmocka_unit_test(test_every_kind),
     };
 
     for (unsigned i = 0; i < sizeof(secret); i++)
