@@ -34,6 +34,10 @@ static const unsigned gain_pct[] = {
 /* A queue, and not noise: what all round trips have beyond the path's own. */
 #define QUEUE_US(base_us) ((base_us) / 8 + 500u)
 
+/* Of a round trip: more than this share of it spent unseen by the ends, and it does not tell how
+   long the path is. */
+#define BASE_LATE_SHARE 4u
+
 #define EPOCH_US              4000u
 #define EPOCH_PACKETS         16u
 #define EPOCH_LONG_US         50000u /* fewer packets do: */
@@ -232,7 +236,9 @@ static void take_rtt(struct xf_pace *p, uint64_t sample_us, uint64_t late_us, ui
         sample_us = 1;
     take_least(&p->rtt, sample_us, RTT_HALF_US, now_us);
     take_least(&p->standing, quick_us, STANDING_HALF_US, now_us);
-    if (!p->rtt_base_us || quick_us < p->rtt_base_us)
+    /* `late` is the most that it can have been. What remains of a sample that it makes up says that
+       there is no queue, but not how long the path is: of that one, the base would be for good. */
+    if (late_us <= sample_us / BASE_LATE_SHARE && (!p->rtt_base_us || quick_us < p->rtt_base_us))
         p->rtt_base_us = quick_us;
     if (!p->epoch.quick_us || quick_us < p->epoch.quick_us)
         p->epoch.quick_us = quick_us;
@@ -248,13 +254,13 @@ static uint64_t empty_us(const struct xf_pace *p)
 /* Just now, in both of two epochs: soon known, and not always so. */
 static bool has_queue(const struct xf_pace *p)
 {
-    return p->epoch.quick_us > empty_us(p) && p->quick_before_us > empty_us(p);
+    return p->rtt_base_us && p->epoch.quick_us > empty_us(p) && p->quick_before_us > empty_us(p);
 }
 
 /* Known late, and so. */
 static bool has_standing_queue(const struct xf_pace *p)
 {
-    return p->standing.older_us && least(&p->standing) > empty_us(p);
+    return p->rtt_base_us && p->standing.older_us && least(&p->standing) > empty_us(p);
 }
 
 /* What was delivered, but not faster than it was sent: feedback that comes in lots is no speed. */

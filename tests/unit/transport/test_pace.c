@@ -127,6 +127,39 @@ static void test_what_the_ends_make_late_is_no_queue(void **state)
     assert_false(gives_way(4900));
 }
 
+/* A path of 5 ms that loses some. Once an end says that all of a round trip, or more, may have been
+   its own doing: what is left of that is not how long the path is. */
+static bool gives_way_after(uint64_t late_us)
+{
+    struct xf_pace p;
+    uint64_t now = SECOND;
+
+    xf_pace_init(&p, 1500, 0, now);
+    for (; now < 3 * SECOND; now += 500) {
+        struct xf_pace_news news = {.acked = 31,
+                                    .acked_bytes = 31 * 1500,
+                                    .late_us = now == SECOND + SECOND / 2 ? late_us : 0,
+                                    .newest_sent_us = now - 5000};
+
+        if (now % 4000 == 0) {
+            news.lost = 1;
+            news.lost_bytes = 1500;
+        }
+        xf_pace_allowance(&p, now);
+        xf_pace_sent(&p, news.acked_bytes + news.lost_bytes);
+        xf_pace_feedback(&p, &news, now);
+    }
+    return p.cut_us > 2 * SECOND;
+}
+
+static void test_a_late_end_does_not_shorten_the_path(void **state)
+{
+    (void)state;
+    assert_false(gives_way_after(0));
+    assert_false(gives_way_after(4990));
+    assert_false(gives_way_after(6000));
+}
+
 static void test_beside_tcp_both_live(void **state)
 {
     (void)state;
@@ -244,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_random_loss_does_not_starve_it),
         cmocka_unit_test(test_a_busy_host_is_no_queue),
         cmocka_unit_test(test_what_the_ends_make_late_is_no_queue),
+        cmocka_unit_test(test_a_late_end_does_not_shorten_the_path),
         cmocka_unit_test(test_beside_tcp_both_live),
         cmocka_unit_test(test_it_gives_way_and_comes_back),
         cmocka_unit_test(test_the_start_is_no_flood),
