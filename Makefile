@@ -114,7 +114,7 @@ help:
 	@echo 'make check-deb  install, upgrade, remove and purge them in a Debian of their own (root); lintian; built twice, the same'
 	@echo 'make asan tsan  the tests under the sanitizers'
 	@echo 'make soak       RUNS=N SEED=S: N migrations with faults by real processes (2000), and a hundred'
-	@echo '                times as many on a virtual clock; figures in $(BUILD)/soak.json'
+	@echo '                times as many to one target and to a group on a virtual clock; figures in $(BUILD)/soak.json'
 	@echo 'make valgrind   a whole demo under valgrind'
 	@echo 'make fuzz       the fuzzers, SECONDS=N each (default 30), FUZZ="NAME..." or all'
 	@echo 'make faults     the demo under heavy faults, SEEDS=N (default 50)'
@@ -155,7 +155,7 @@ test-build:
 		$(if $(SAN),$(BUILD)/faults/xl-fast,all) $(BUILD)/faults/soak
 
 soak: setup test-build
-	$(BUILD)/faults/soak -v $(RUNS)00 -r $(RUNS) -o $(BUILD)/soak.json $(if $(SEED),-s $(SEED))
+	$(BUILD)/faults/soak -v $(RUNS)00 -g $(RUNS)00 -r $(RUNS) -o $(BUILD)/soak.json $(if $(SEED),-s $(SEED))
 
 # ThreadSanitizer and AddressSanitizer builds have folders of their own.
 asan: setup

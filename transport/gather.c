@@ -97,7 +97,6 @@ void xf_gather(struct xf_told *into, const struct xf_told *const *of, unsigned n
         fb->horizon = least(fb->horizon, one->horizon);
         fb->stamp_us = least(fb->stamp_us, one->stamp_us);
         fb->credit = (uint16_t)least(fb->credit, one->credit);
-        fb->late = one->late > fb->late ? one->late : fb->late;
         fb->flags &= one->flags;
     }
     join_ranges(into, cursors, n);

@@ -18,7 +18,8 @@ struct xf_told {
     struct xf_wire_range ranges[XF_RANGES_MAX];
 };
 
-/* of: n of them, 1 .. XF_MEMBERS_MAX. Ranges that find no room lower the horizon. */
+/* of: n of them, 1 .. XF_MEMBERS_MAX. Ranges that find no room lower the horizon. `late` is the
+   first one's: when each was told, its caller knows. */
 void xf_gather(struct xf_told *into, const struct xf_told *const *of, unsigned n);
 
 #endif

@@ -3,6 +3,7 @@
 #include "group.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ void xf_group_config_init(struct xf_group_config *config)
         .ready_us = 50000000,
         .silence_us = 10000000,
         .still_us = 10000000,
+        .lag_us = 60000000,
         .last_us = 1000000,
         .now_us = real_now_us,
     };
@@ -287,10 +289,8 @@ static void group_close(struct xf_link *link)
         free(g->lanes[i].of);
         pthread_mutex_destroy(&g->lanes[i].lock);
     }
-    for (unsigned i = 0; g->ones && i < g->count; i++) {
+    for (unsigned i = 0; g->ones && i < g->count; i++)
         xf_seal_free(g->ones[i].seal);
-        free(g->ones[i].name);
-    }
     xf_seal_free(g->seal);
     pthread_mutex_destroy(&g->drops);
     free(g->lanes);
@@ -354,13 +354,11 @@ static int init_targets(struct xf_group *g, const struct xf_group_config *c)
 
         if (rc)
             return rc;
-        one->name = strdup(c->names[i]);
-        if (!one->name)
-            return -ENOMEM;
+        snprintf(one->name, sizeof(one->name), "%s", c->names[i]);
         one->path = g->paths[c->paths_n > 1 ? i : 0];
         one->round = 1;
         xf_count_set(&one->heard_us, g->began_us);
-        one->done_us = one->rate_us = g->began_us;
+        one->rate_us = one->even_us = g->began_us;
     }
     return 0;
 }

@@ -31,13 +31,13 @@ static bool check_path(struct xf_group *g, unsigned i, uint64_t now_us)
     return false;
 }
 
-static bool check_answer(struct xf_group *g, unsigned i, uint64_t now_us)
+static void check_answer(struct xf_group *g, unsigned i, uint64_t now_us)
 {
     const struct xf_group_one *one = &g->ones[i];
     const struct xf_group_config *c = &g->config;
 
     if (one->answered)
-        return true;
+        return;
     if (one->short_us && now_us - one->short_us > SHORT_US)
         xf_group_drop_for(g, i, -EMSGSIZE,
                           "answers, but only short packets pass: the path's MTU is smaller than "
@@ -47,41 +47,44 @@ static bool check_answer(struct xf_group *g, unsigned i, uint64_t now_us)
                           "has not answered over the migration link in %llu s: check port, cable, "
                           "VLAN and MTU",
                           SECONDS(c->answer_us));
-    return false;
 }
 
-static bool check_silence(struct xf_group *g, unsigned i, uint64_t now_us)
+static void check_silence(struct xf_group *g, unsigned i, uint64_t now_us)
 {
     const struct xf_group_config *c = &g->config;
     const uint64_t heard_us = xf_count_of(&g->ones[i].heard_us);
 
-    if (c->silence_us && now_us > heard_us && now_us - heard_us > c->silence_us) {
+    if (c->silence_us && now_us > heard_us && now_us - heard_us > c->silence_us)
         xf_group_drop_for(g, i, -ETIMEDOUT, "has been silent for %llu s", SECONDS(c->silence_us));
-        return false;
-    }
-    if (c->ready_us && now_us - g->connected_us > c->ready_us &&
-        !atomic_load_explicit(&g->ones[i].ready, memory_order_relaxed)) {
+    else if (c->ready_us && now_us - g->connected_us > c->ready_us &&
+             !atomic_load_explicit(&g->ones[i].ready, memory_order_relaxed))
         xf_group_drop_for(g, i, -ETIMEDOUT, "has no memory ready after %llu s",
                           SECONDS(c->ready_us));
-        return false;
-    }
-    return true;
 }
 
-/* Packets that each has, all lanes together; of how many that were sent. */
-static uint64_t count_done(struct xf_group *g, uint64_t *done)
+/* Of a lane: who has taken nothing while another is ahead of it. Adds up what each has. */
+static void look_at_lane(struct xf_group *g, struct xf_group_lane *l, uint64_t *done,
+                         uint64_t *still, uint64_t now_us)
 {
-    uint64_t sent = 0;
+    uint64_t most = 0;
 
-    memset(done, 0, XF_MEMBERS_MAX * sizeof(done[0]));
-    for (unsigned l = 0; l < g->config.offer.queues; l++) {
-        pthread_mutex_lock(&g->lanes[l].lock);
-        for (unsigned i = 0; i < g->count; i++)
-            done[i] += g->lanes[l].of[i].told.fb.base;
-        pthread_mutex_unlock(&g->lanes[l].lock);
-        sent += xf_count_of(&g->lanes[l].next);
+    pthread_mutex_lock(&l->lock);
+    for (unsigned i = 0; i < g->count; i++)
+        if (xf_group_is_alive(g, i) && l->of[i].told.fb.horizon > most)
+            most = l->of[i].told.fb.horizon;
+    for (unsigned i = 0; i < g->count; i++) {
+        struct xf_group_told *t = &l->of[i];
+        const uint64_t at = t->told.fb.horizon;
+
+        if (at != t->still_at || at == most || !t->still_us) {
+            t->still_at = at;
+            t->still_us = now_us;
+        } else if (g->config.still_us && now_us - t->still_us > g->config.still_us) {
+            *still |= UINT64_C(1) << i;
+        }
+        done[i] += t->told.fb.base;
     }
-    return sent;
+    pthread_mutex_unlock(&l->lock);
 }
 
 /* It has less than each of the others. */
@@ -99,22 +102,12 @@ static bool is_last(const struct xf_group *g, unsigned i, const uint64_t *done)
     return others;
 }
 
-static void check_progress(struct xf_group *g, unsigned i, const uint64_t *done, uint64_t now_us)
+static void check_rate(struct xf_group *g, unsigned i, const uint64_t *done, uint64_t now_us)
 {
     struct xf_group_one *one = &g->ones[i];
     const struct xf_group_config *c = &g->config;
-    const bool last = is_last(g, i, done);
 
-    if (done[i] != one->done || !last) {
-        one->done = done[i];
-        one->done_us = now_us;
-    }
-    if (c->still_us && now_us - one->done_us > c->still_us) {
-        xf_group_drop_for(g, i, -ETIMEDOUT, "has taken nothing for %llu s, and the others have",
-                          SECONDS(c->still_us));
-        return;
-    }
-    one->held_up = one->held_up && last;
+    one->held_up = one->held_up && is_last(g, i, done);
     if (now_us - one->rate_us < RATE_US)
         return;
     const uint64_t rate =
@@ -161,24 +154,53 @@ static void check_last(struct xf_group *g, uint64_t now_us)
                               (unsigned long long)limit_us / 1000);
 }
 
+/* It is in a round that another has ended. */
+static bool lags(struct xf_group *g, unsigned i, uint64_t now_us)
+{
+    struct xf_group_one *one = &g->ones[i];
+    const uint32_t round = atomic_load_explicit(&one->round, memory_order_relaxed);
+    bool behind = false;
+
+    for (unsigned j = 0; j < g->count; j++)
+        behind = behind || (xf_group_is_alive(g, j) &&
+                            atomic_load_explicit(&g->ones[j].round, memory_order_relaxed) > round);
+    if (!behind)
+        one->even_us = now_us;
+    return g->config.lag_us && now_us - one->even_us > g->config.lag_us;
+}
+
+static void check_progress(struct xf_group *g, uint64_t now_us)
+{
+    uint64_t done[XF_MEMBERS_MAX] = {0}, still = 0;
+
+    for (unsigned l = 0; l < g->config.offer.queues; l++)
+        look_at_lane(g, &g->lanes[l], done, &still, now_us);
+    for (unsigned i = 0; i < g->count; i++) {
+        if (!xf_group_is_alive(g, i))
+            continue;
+        if (still >> i & 1)
+            xf_group_drop_for(g, i, -ETIMEDOUT, "has taken nothing for %llu s, and the others have",
+                              SECONDS(g->config.still_us));
+        else if (lags(g, i, now_us))
+            xf_group_drop_for(g, i, -ETIMEDOUT, "lacks pages that others have had for %llu s",
+                              SECONDS(g->config.lag_us));
+        else
+            check_rate(g, i, done, now_us);
+    }
+}
+
 void xf_group_check(struct xf_group *g, uint64_t now_us)
 {
-    uint64_t done[XF_MEMBERS_MAX];
 
     if (now_us - g->checked_us < CHECK_US && now_us >= g->checked_us)
         return;
     g->checked_us = now_us;
     const bool connected = atomic_load_explicit(&g->connected, memory_order_relaxed);
 
+    for (unsigned i = 0; i < g->count; i++)
+        if (xf_group_is_alive(g, i) && check_path(g, i, now_us))
+            connected ? check_silence(g, i, now_us) : check_answer(g, i, now_us);
     if (connected)
-        count_done(g, done);
-    for (unsigned i = 0; i < g->count; i++) {
-        if (!xf_group_is_alive(g, i) || !check_path(g, i, now_us))
-            continue;
-        if (connected ? check_silence(g, i, now_us) : check_answer(g, i, now_us)) {
-            if (connected)
-                check_progress(g, i, done, now_us);
-        }
-    }
+        check_progress(g, now_us);
     check_last(g, now_us);
 }

@@ -17,6 +17,7 @@ struct xf_group_config {
     uint64_t ready_us;             /* from all answers on, until it can take memory */
     uint64_t silence_us;           /* of a target that has answered */
     uint64_t still_us;             /* without progress, while others make some */
+    uint64_t lag_us;               /* in a round that another has ended */
     uint64_t last_us;              /* once the guest stands: behind the first that has all of it */
     uint64_t min_bytes_per_s;      /* that the slowest must take while it holds up the others */
     uint64_t (*now_us)(void *arg); /* NULL: xf_now_us() */

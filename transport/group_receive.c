@@ -12,6 +12,8 @@
 #define FLOOD_SHARED 200000u
 #define FLOOD_LEAST  2000u
 #define SECOND_US    1000000u
+/* A target that takes fewer packets at once would hold up all. */
+#define CREDIT_MIN 32u
 /* Between two packets to a source that has not heard the first. */
 #define REPEAT_US 50000u
 
@@ -91,7 +93,7 @@ static const char *take_answer(struct xf_group *g, unsigned target, const uint8_
         return NULL;
     memcpy(&a, body, sizeof(a));
     if (a.version != XF_PROTOCOL_VERSION || a.queues != offer->queues ||
-        a.page_count != offer->page_count || !a.credit || a.credit > UINT16_MAX)
+        a.page_count != offer->page_count || a.credit < CREDIT_MIN || a.credit > UINT16_MAX)
         return "answers another offer";
     if (a.payload_bytes != offer->payload_bytes)
         return "does not take packets as long as the others do: set the same MTU on all ports";
@@ -136,13 +138,15 @@ static const char *take_feedback(struct xf_group *g, unsigned target, struct xf_
         return "acknowledges what was never sent";
     if (sequence <= t->sequence && t->sequence)
         return NULL; /* it was overtaken by a newer one */
-    if (fb.round < t->told.fb.round || fb.base < t->told.fb.base)
+    if (fb.round < t->told.fb.round || fb.base < t->told.fb.base || fb.credit != one->credit)
         return "takes back what it has said";
     if (is_ahead(g, fb.round))
         return "counts rounds that were not sent";
     t->told.fb = fb;
     memcpy(t->told.ranges, l->plain + sizeof(fb), fb.ranges * sizeof(t->told.ranges[0]));
     t->sequence = sequence;
+    if (fb.late > l->late)
+        l->late = fb.late;
     l->due = true;
     atomic_store_explicit(&g->heard, true, memory_order_relaxed);
     if (fb.round > atomic_load_explicit(&one->round, memory_order_relaxed))
@@ -297,6 +301,9 @@ static uint32_t tell_feedback(struct xf_group *g, unsigned lane)
     if (!n)
         return 0;
     xf_gather(&all, of, n);
+    /* What others said before was told before; by which all have it, comes now. */
+    all.fb.late = l->late;
+    l->late = 0;
     const size_t len = sizeof(all.fb) + all.fb.ranges * sizeof(all.ranges[0]);
 
     memcpy(l->out + sizeof(struct xf_wire_header), &all, len);

@@ -18,7 +18,8 @@
 #include "transport/base/count.h"
 #include "window.h"
 
-#define XF_GROUP_WHY_BYTES 192
+#define XF_GROUP_WHY_BYTES  192
+#define XF_GROUP_NAME_BYTES 64 /* longer ones are cut */
 /* More than a source holds at once. */
 #define XF_GROUP_BUFS (2 * XF_BURST_MAX)
 
@@ -29,12 +30,14 @@ struct xf_group_told {
     struct xf_window window;
     uint32_t packets; /* in this second: */
     uint64_t second_us;
+    uint64_t still_at, still_us; /* group_check.c's: since when it has looked no further */
 };
 
 struct xf_group_lane {
     pthread_mutex_t lock;
     struct xf_group_told *of; /* each target's */
-    bool due;                 /* something has been said since the source was told */
+    bool due;                 /* something has been said since the source was told: */
+    uint16_t late;            /* how late the latest of it was, at the most */
     bool held;                /* the source has `out` */
     uint64_t sequence;        /* of what it is told */
     uint64_t told_us;
@@ -55,7 +58,7 @@ struct xf_group_lane {
 
 struct xf_group_one {
     struct xf_seal *seal; /* opens what it sends */
-    char *name;
+    char name[XF_GROUP_NAME_BYTES];
     struct xf_link *path;
     xf_count heard_us;
     _Atomic uint32_t round; /* the newest that it has told on any lane */
@@ -71,6 +74,7 @@ struct xf_group_one {
     /* group_check.c's. */
     uint64_t done, done_us;      /* packets that it has, and since when no more */
     uint64_t rate_done, rate_us; /* likewise, of this stretch */
+    uint64_t even_us;            /* when no other was in a later round */
     bool held_up;                /* others waited for it all the time since rate_us */
     uint64_t down_us;            /* its path has had no link since; 0: it has one */
 };

@@ -6,16 +6,16 @@
 . "$(dirname "$0")/common.bash"
 
 soak=${XF_BUILD:-build}/faults/soak
-virtual=$(size 1500 200) real=$(size 20 4)
+virtual=$(size 1500 200) group=$(size 400 40) real=$(size 20 4)
 # DPDK's own threads are not built for it.
 [ "${XF_SANITIZED:-}" != tsan ] || { real=0 && echo "left out: real processes: DPDK's own threads are not built for ThreadSanitizer"; }
 
-"$soak" -v "$virtual" -r "$real" -s "${SEED:-1}" -o "$work/out" >"$work/err" 2>&1 ||
+"$soak" -v "$virtual" -g "$group" -r "$real" -s "${SEED:-1}" -o "$work/out" >"$work/err" 2>&1 ||
     fail "the soak has found something"
 for key in runs wrong_bytes double_owner lost hangs leaks seed; do
-    [ "$(grep -c "\"$key\": [0-9]" "$work/out")" = 2 ] || fail "no figure for $key in the JSON"
+    [ "$(grep -c "\"$key\": [0-9]" "$work/out")" = 3 ] || fail "no figure for $key in the JSON"
 done
-[ "$(sed -n 's/.*"runs": \([0-9]*\),/\1/p' "$work/out" | tr '\n' ' ')" = "$real $virtual " ] ||
+[ "$(sed -n 's/.*"runs": \([0-9]*\),/\1/p' "$work/out" | tr '\n' ' ')" = "$real $virtual $group " ] ||
     fail "not all runs were made"
 nothing_left
 

@@ -2,9 +2,10 @@
 /*
  * Soak: the runs of both kinds, several side by side, and what they come to.
  *
- *     soak [-v RUNS] [-r RUNS] [-s SEED] [-j JOBS] [-o FILE]
- *         so many runs on the virtual clock and with real processes; FILE gets the figures as JSON
- *     soak -V SEED | -R SEED [-f FAULTS]
+ *     soak [-v RUNS] [-g RUNS] [-r RUNS] [-s SEED] [-j JOBS] [-o FILE]
+ *         so many runs on the virtual clock, of one target and of a group, and with real processes;
+ *         FILE gets the figures as JSON
+ *     soak -V SEED | -G SEED | -R SEED [-f FAULTS]
  *         one run again, of that kind and with its own seed (and other faults:
  * transport/base/fault.h)
  *
@@ -268,7 +269,7 @@ static bool report(const struct kind *k, uint64_t seed, uint64_t took_us)
            k->name, (double)took_us / 1e6, t->moved, t->counts.runs - t->moved, t->settled,
            t->faulty, t->fired, (double)t->longest_wait_us / 1e6, (double)SOAK_GOODBYE_US / 1e6,
            t->unrunnable ? "; SOME COULD NOT BE RUN" : "");
-    if (!k->real && k->runs >= RUNS_FOR_ALL_POINTS)
+    if (k->run == soak_virtual && k->runs >= RUNS_FOR_ALL_POINTS)
         right = all_points_passed(k) && right;
     fflush(stdout);
     return right;
@@ -291,7 +292,8 @@ static void write_counts(FILE *file, const struct kind *k, const char *indent)
             t->longest_wait_us);
 }
 
-static int write_json(const struct options *o, const struct kind *real, const struct kind *virtual)
+static int write_json(const struct options *o, const struct kind *real, const struct kind *virtual,
+                      const struct kind *group)
 {
     FILE *file = fopen(o->json, "we");
 
@@ -301,6 +303,8 @@ static int write_json(const struct options *o, const struct kind *real, const st
     write_counts(file, real, "  ");
     fprintf(file, "  \"seed\": %" PRIu64 ",\n  \"virtual_clock\": {\n", o->seed);
     write_counts(file, virtual, "    ");
+    fprintf(file, "    \"seed\": %" PRIu64 "\n  },\n  \"group\": {\n", o->seed);
+    write_counts(file, group, "    ");
     fprintf(file, "    \"seed\": %" PRIu64 "\n  }\n}\n", o->seed);
     return fclose(file) ? -errno : 0;
 }
@@ -343,23 +347,29 @@ static int repeat(const struct options *o, struct kind *k, uint64_t seed)
 int main(int argc, char **argv)
 {
     struct options o = {.program = argv[0], .jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN)};
-    struct kind kinds[2] = {
+    enum { VIRTUAL, GROUP, REAL, KINDS };
+    struct kind kinds[KINDS] = {
         {.name = "virtual", .repeat = 'V', .run = soak_virtual, .tally = tally_new()},
+        {.name = "group", .repeat = 'G', .run = soak_group, .tally = tally_new()},
         {.name = "real", .repeat = 'R', .real = true, .run = soak_real, .tally = tally_new()},
     };
     bool right = true, seeded = false;
     int c, again = -1;
     uint64_t again_seed = 0;
 
-    if (!kinds[0].tally || !kinds[1].tally)
-        return 1;
-    while ((c = getopt(argc, argv, "v:r:s:j:o:V:R:f:")) != -1) {
+    for (unsigned i = 0; i < KINDS; i++)
+        if (!kinds[i].tally)
+            return 1;
+    while ((c = getopt(argc, argv, "v:g:r:s:j:o:V:G:R:f:")) != -1) {
         switch (c) {
         case 'v':
-            kinds[0].runs = number(optarg);
+            kinds[VIRTUAL].runs = number(optarg);
+            break;
+        case 'g':
+            kinds[GROUP].runs = number(optarg);
             break;
         case 'r':
-            kinds[1].runs = number(optarg);
+            kinds[REAL].runs = number(optarg);
             break;
         case 's':
             o.seed = number(optarg);
@@ -375,15 +385,16 @@ int main(int argc, char **argv)
             o.faults = optarg;
             break;
         case 'V':
+        case 'G':
         case 'R':
-            again = c == 'R';
+            again = c == 'V' ? VIRTUAL : c == 'G' ? GROUP : REAL;
             again_seed = number(optarg);
             break;
         default:
             return 2;
         }
     }
-    if (optind != argc || (o.faults && again < 0))
+    if (optind != argc || (o.faults && (again < 0 || again == GROUP)))
         return 2;
     if (!seeded && getrandom(&o.seed, sizeof(o.seed), 0) != (ssize_t)sizeof(o.seed))
         return 1;
@@ -394,7 +405,7 @@ int main(int argc, char **argv)
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
     printf("soak: seed %" PRIu64 "\n", o.seed);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < KINDS; i++) {
         uint64_t began_us = xf_now_us();
 
         if (!kinds[i].runs || interrupted)
@@ -403,7 +414,7 @@ int main(int argc, char **argv)
         right = report(&kinds[i], o.seed, xf_now_us() - began_us) && right;
     }
     right = right && !interrupted;
-    if (o.json && write_json(&o, &kinds[1], &kinds[0])) {
+    if (o.json && write_json(&o, &kinds[REAL], &kinds[VIRTUAL], &kinds[GROUP])) {
         perror(o.json);
         right = false;
     }

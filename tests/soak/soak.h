@@ -9,7 +9,8 @@
  *     plan.c    seed -> guest, link, faults
  *     world.c   the hypervisor: which copies there are, who runs; what recovery would settle
  *     owner.c   the two ends' life, with a model of xl's handshake around the transport
- *     soak.c    the runs, side by side; what they come to
+ *     group.c   on the virtual clock too: a source and several targets, which go wrong each by
+ * itself soak.c    the runs, side by side; what they come to
  *
  * The handshake is xl's (xl_migrate.c), shortened to what decides who owns the guest:
  *
@@ -186,7 +187,8 @@ void soak_owner_free(struct soak_owner *o);
 /* Blocks of memory and mappings that our objects have taken and not given back. */
 int64_t soak_taken(void);
 
-/* ---- virtual.c, real.c -------------------------------------------------------------------------
+/* ---- virtual.c, real.c, group.c
+ * ------------------------------------------------------------------------
  */
 
 /* What a run was like, besides what is judged. */
@@ -201,5 +203,6 @@ struct soak_run {
 /* Runs a plan; adds to counts what is wrong. False: it could not be run, which is said. */
 bool soak_virtual(struct soak_run *run, struct soak_counts *counts);
 bool soak_real(struct soak_run *run, struct soak_counts *counts);
+bool soak_group(struct soak_run *run, struct soak_counts *counts);
 
 #endif

@@ -386,7 +386,7 @@ static void open_rogue(struct rogue *r, uint64_t seed)
                                       .round = r->h.ones[2].target->round,
                                       .base = base,
                                       .horizon = base,
-                                      .credit = 100,
+                                      .credit = (uint16_t)r->h.ones[2].target->shared->credit,
                                       .flags = XF_FEEDBACK_READY};
     herd_kill(&r->h, 2);
     r->sequence = 2000; /* beyond what it has used */
@@ -433,6 +433,17 @@ static void it_takes_back(void **state)
     (void)state;
     open_rogue(&r, 23);
     r.fb.base = r.fb.horizon = 0;
+    send_as(&r, 2, XF_PACKET_FEEDBACK, &r.fb, sizeof(r.fb));
+    close_rogue(&r, "takes back what it has said");
+}
+
+static void it_takes_less(void **state)
+{
+    struct rogue r;
+
+    (void)state;
+    open_rogue(&r, 27);
+    r.fb.credit = 0;
     send_as(&r, 2, XF_PACKET_FEEDBACK, &r.fb, sizeof(r.fb));
     close_rogue(&r, "takes back what it has said");
 }
@@ -616,6 +627,7 @@ int main(void)
         cmocka_unit_test(it_acknowledges_too_much),
         cmocka_unit_test(it_is_ahead),
         cmocka_unit_test(it_takes_back),
+        cmocka_unit_test(it_takes_less),
         cmocka_unit_test(it_is_malformed),
         cmocka_unit_test(it_floods),
         cmocka_unit_test(it_speaks_for_another),
