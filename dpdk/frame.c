@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "bytes.h"
+
 #define ETHERTYPE_IPV4     0x0800u
 #define IPV4_NO_OPTIONS    0x45u /* version 4, header of five words */
 #define IPV4_DONT_FRAGMENT 0x4000u
@@ -18,44 +20,6 @@
 #define AT_IPV4      ((int)XF_ETHER_BYTES)
 #define AT_UDP       (AT_IPV4 + (int)XF_IPV4_BYTES)
 
-static void put16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v & 0xffff);
-}
-
-static uint32_t get16(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return get16(p) << 16 | get16(p + 2);
-}
-
-/* RFC 1071: the sum of 16-bit words, not yet folded or inverted. len is even. */
-static uint32_t sum16(const uint8_t *p, unsigned len)
-{
-    uint32_t sum = 0;
-
-    for (unsigned i = 0; i < len; i += 2)
-        sum += get16(p + i);
-    return sum;
-}
-
-static uint32_t fold(uint32_t sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
-}
-
 void xf_frame_template_init(struct xf_frame_template *t, const struct xf_link_addr *self,
                             uint16_t src_port, const struct xf_link_addr *peer,
                             struct xf_frame_offload offload)
@@ -67,21 +31,21 @@ void xf_frame_template_init(struct xf_frame_template *t, const struct xf_link_ad
 
     memcpy(h, peer->mac, 6);
     memcpy(h + 6, self->mac, 6);
-    put16(h + AT_ETHERTYPE, ETHERTYPE_IPV4);
+    xf_put16(h + AT_ETHERTYPE, ETHERTYPE_IPV4);
 
     /* A packet is never fragmented: the identification may stay zero (RFC 6864, section 4). */
     h[AT_IPV4] = IPV4_NO_OPTIONS;
-    put16(h + AT_IPV4 + 6, IPV4_DONT_FRAGMENT);
+    xf_put16(h + AT_IPV4 + 6, IPV4_DONT_FRAGMENT);
     h[AT_IPV4 + 8] = IPV4_TTL;
     h[AT_IPV4 + 9] = PROTOCOL_UDP;
-    put32(h + AT_IPV4 + 12, self->ipv4);
-    put32(h + AT_IPV4 + 16, peer->ipv4);
+    xf_put32(h + AT_IPV4 + 12, self->ipv4);
+    xf_put32(h + AT_IPV4 + 16, peer->ipv4);
 
-    put16(h + AT_UDP, src_port);
-    put16(h + AT_UDP + 2, peer->udp_port);
+    xf_put16(h + AT_UDP, src_port);
+    xf_put16(h + AT_UDP + 2, peer->udp_port);
 
-    t->ipv4_sum = sum16(h + AT_IPV4, XF_IPV4_BYTES);
-    t->pseudo_sum = sum16(h + AT_IPV4 + 12, 8) + PROTOCOL_UDP;
+    t->ipv4_sum = xf_sum16(h + AT_IPV4, XF_IPV4_BYTES);
+    t->pseudo_sum = xf_sum16(h + AT_IPV4 + 12, 8) + PROTOCOL_UDP;
 }
 
 void xf_frame_write(const struct xf_frame_template *t, uint8_t *header, uint32_t payload_bytes)
@@ -90,17 +54,17 @@ void xf_frame_write(const struct xf_frame_template *t, uint8_t *header, uint32_t
     uint32_t ipv4_bytes = udp_bytes + XF_IPV4_BYTES;
 
     memcpy(header, t->header, XF_FRAME_HEADER_BYTES);
-    put16(header + AT_IPV4 + 2, ipv4_bytes);
-    put16(header + AT_UDP + 4, udp_bytes);
+    xf_put16(header + AT_IPV4 + 2, ipv4_bytes);
+    xf_put16(header + AT_UDP + 4, udp_bytes);
     if (!t->offload.ipv4)
-        put16(header + AT_IPV4 + 10, ~fold(t->ipv4_sum + ipv4_bytes) & 0xffff);
+        xf_put16(header + AT_IPV4 + 10, ~xf_sum_fold(t->ipv4_sum + ipv4_bytes) & 0xffff);
     /*
      * Without offload UDP's checksum stays zero, "not computed" (RFC 768): to sum a whole payload
      * would cost about what encrypting it costs, and the payload's tag already proves every byte of
      * it.
      */
     if (t->offload.udp)
-        put16(header + AT_UDP + 6, fold(t->pseudo_sum + udp_bytes));
+        xf_put16(header + AT_UDP + 6, xf_sum_fold(t->pseudo_sum + udp_bytes));
 }
 
 enum xf_frame_verdict xf_frame_parse(const uint8_t *frame, size_t len,
@@ -113,27 +77,27 @@ enum xf_frame_verdict xf_frame_parse(const uint8_t *frame, size_t len,
     /* Who it is for comes first: short frames of other protocols are no fault of anybody's. */
     if (len < XF_ETHER_BYTES)
         return XF_FRAME_BAD;
-    if (memcmp(frame, self->mac, 6) != 0 || get16(frame + AT_ETHERTYPE) != ETHERTYPE_IPV4)
+    if (memcmp(frame, self->mac, 6) != 0 || xf_get16(frame + AT_ETHERTYPE) != ETHERTYPE_IPV4)
         return XF_FRAME_NOT_OURS;
     if (len < XF_ETHER_BYTES + XF_IPV4_BYTES)
         return XF_FRAME_BAD;
-    if (ip[9] != PROTOCOL_UDP || get32(ip + 16) != self->ipv4)
+    if (ip[9] != PROTOCOL_UDP || xf_get32(ip + 16) != self->ipv4)
         return XF_FRAME_NOT_OURS;
     if (ip[0] != IPV4_NO_OPTIONS)
         return XF_FRAME_NOT_OURS; /* our peers send neither options nor another version */
-    if (!ipv4_checked && fold(sum16(ip, XF_IPV4_BYTES)) != 0xffff)
+    if (!ipv4_checked && xf_sum_fold(xf_sum16(ip, XF_IPV4_BYTES)) != 0xffff)
         return XF_FRAME_BAD;
-    if (get16(ip + 6) & IPV4_FRAGMENT_MASK)
+    if (xf_get16(ip + 6) & IPV4_FRAGMENT_MASK)
         return XF_FRAME_NOT_OURS; /* our peers' packets fit the MTU and are marked as such */
 
-    uint32_t ipv4_bytes = get16(ip + 2);
+    uint32_t ipv4_bytes = xf_get16(ip + 2);
 
     if (ipv4_bytes < XF_IPV4_BYTES + XF_UDP_BYTES || ipv4_bytes > len - XF_ETHER_BYTES)
         return XF_FRAME_BAD;
-    if (get16(udp + 2) != self->udp_port)
+    if (xf_get16(udp + 2) != self->udp_port)
         return XF_FRAME_NOT_OURS;
     /* Another length in UDP than in IPv4 would leave bytes that nobody accounts for. */
-    if (get16(udp + 4) != ipv4_bytes - XF_IPV4_BYTES)
+    if (xf_get16(udp + 4) != ipv4_bytes - XF_IPV4_BYTES)
         return XF_FRAME_BAD;
     *payload_bytes = ipv4_bytes - XF_IPV4_BYTES - XF_UDP_BYTES;
     return XF_FRAME_OURS;
