@@ -370,6 +370,10 @@ $(BUILD)/tests/dpdk/%: $(BUILD)/obj/tests/unit/dpdk/%.o $(call room,transport/si
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS) -lcmocka
 
+# Over a port whose filter does what the test says.
+FILTER_WRAPS = dev_set_mc_addr_list dev_info_get allmulticast_enable allmulticast_disable promiscuous_enable promiscuous_disable
+$(BUILD)/tests/dpdk/test_membership: private LDFLAGS_ALL += $(FILTER_WRAPS:%=-Wl,--wrap=rte_eth_%)
+
 # Those over stand-ins for Xen, the port and the configuration (tests/unit/standins).
 STANDIN_WRAPS = xf_linger_start xf_ports_open xf_ports_close_begin xf_ports_close_end xf_config_load xf_say dlsym
 XEN_TESTS := $(foreach t,$(UNIT_TESTS),$(if $(findstring /test_xen_,$t),$t))

@@ -68,20 +68,23 @@ void xf_frame_write(const struct xf_frame_template *t, uint8_t *header, uint32_t
 }
 
 enum xf_frame_verdict xf_frame_parse(const uint8_t *frame, size_t len,
-                                     const struct xf_link_addr *self, bool ipv4_checked,
+                                     const struct xf_link_addr *self,
+                                     const struct xf_link_addr *group, bool ipv4_checked,
                                      uint32_t *payload_bytes)
 {
+    const struct xf_link_addr *to;
     const uint8_t *ip = frame + AT_IPV4;
     const uint8_t *udp = frame + AT_UDP;
 
     /* Who it is for comes first: short frames of other protocols are no fault of anybody's. */
     if (len < XF_ETHER_BYTES)
         return XF_FRAME_BAD;
-    if (memcmp(frame, self->mac, 6) != 0 || xf_get16(frame + AT_ETHERTYPE) != ETHERTYPE_IPV4)
+    to = group && !memcmp(frame, group->mac, 6) ? group : self;
+    if (memcmp(frame, to->mac, 6) != 0 || xf_get16(frame + AT_ETHERTYPE) != ETHERTYPE_IPV4)
         return XF_FRAME_NOT_OURS;
     if (len < XF_ETHER_BYTES + XF_IPV4_BYTES)
         return XF_FRAME_BAD;
-    if (ip[9] != PROTOCOL_UDP || xf_get32(ip + 16) != self->ipv4)
+    if (ip[9] != PROTOCOL_UDP || xf_get32(ip + 16) != to->ipv4)
         return XF_FRAME_NOT_OURS;
     if (ip[0] != IPV4_NO_OPTIONS)
         return XF_FRAME_NOT_OURS; /* our peers send neither options nor another version */
@@ -94,7 +97,7 @@ enum xf_frame_verdict xf_frame_parse(const uint8_t *frame, size_t len,
 
     if (ipv4_bytes < XF_IPV4_BYTES + XF_UDP_BYTES || ipv4_bytes > len - XF_ETHER_BYTES)
         return XF_FRAME_BAD;
-    if (xf_get16(udp + 2) != self->udp_port)
+    if (xf_get16(udp + 2) != to->udp_port)
         return XF_FRAME_NOT_OURS;
     /* Another length in UDP than in IPv4 would leave bytes that nobody accounts for. */
     if (xf_get16(udp + 4) != ipv4_bytes - XF_IPV4_BYTES)

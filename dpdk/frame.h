@@ -56,13 +56,15 @@ enum xf_frame_verdict {
 };
 
 /*
- * Decides on a frame of len bytes. For XF_FRAME_OURS: its payload is the *payload_bytes bytes at
+ * Decides on a frame of len bytes: it is ours if MAC, IPv4 address and UDP port are all self's, or
+ * all the group's (NULL: of none). For XF_FRAME_OURS: its payload is the *payload_bytes bytes at
  * frame + XF_FRAME_HEADER_BYTES, inside the frame (which may end in padding). ipv4_checked: the
  * port has found the IPv4 checksum right. UDP's is not looked at: the tag over the payload is
  * stronger.
  */
 enum xf_frame_verdict xf_frame_parse(const uint8_t *frame, size_t len,
-                                     const struct xf_link_addr *self, bool ipv4_checked,
+                                     const struct xf_link_addr *self,
+                                     const struct xf_link_addr *group, bool ipv4_checked,
                                      uint32_t *payload_bytes);
 
 #endif

@@ -50,6 +50,28 @@ int xf_kernel_if_health(const char *name)
     return (ifr.ifr_flags & IFF_UP) && (ifr.ifr_flags & IFF_RUNNING) ? 0 : -ENETDOWN;
 }
 
+int xf_kernel_if_join(const char *name, uint32_t group)
+{
+    const struct ip_mreqn member = {
+        .imr_multiaddr.s_addr = htonl(group),
+        .imr_ifindex = (int)if_nametoindex(name),
+    };
+    int fd, rc;
+
+    if (!member.imr_ifindex)
+        return -errno;
+    /* Bound to no port: it receives nothing. */
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &member, sizeof(member))) {
+        rc = -errno;
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
 /* ---- queues --------------------------------------------------------------------------------- */
 
 static int ask_ethtool(const char *name, void *question)

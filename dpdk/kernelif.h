@@ -12,6 +12,11 @@ int xf_kernel_if_mtu(const char *name, uint32_t *mtu);
 /* 0 if it is up and has a carrier, -ENETDOWN if not, or another -errno. */
 int xf_kernel_if_health(const char *name);
 
+/* Makes the kernel a member of an IPv4 group (host order) on the interface, so that the interface's
+   filter lets the group's frames in, and the kernel answers switches that ask for members; as long
+   as what it returns is open: a descriptor, for the caller to close, or -errno. */
+int xf_kernel_if_join(const char *name, uint32_t group);
+
 /* How what an interface receives is spread over its queues; see ethtool(8), -l, -x and -n. */
 struct xf_kernel_if_queues {
     unsigned receive;     /* queues that it receives by */

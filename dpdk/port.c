@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "multicast.h"
 #include "portdev.h"
 #include "rss.h"
 #include "spec.h"
@@ -127,6 +128,77 @@ static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_bu
     return sent;
 }
 
+/* ---- groups --------------------------------------------------------------------------------- */
+
+typedef void igmp_write(uint8_t frame[XF_IGMP_FRAME_BYTES], const struct xf_link_addr *self,
+                        const struct xf_link_addr *group);
+
+/* By the first queue. Whether the port has taken it. */
+static bool send_igmp(struct xf_port *p, igmp_write *write)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(p->pool);
+
+    if (!m)
+        return false;
+    write((uint8_t *)rte_pktmbuf_append(m, XF_IGMP_FRAME_BYTES), &p->link.self,
+          &p->membership.group);
+    if (send_frames(p, 0, &m, 1) == 1)
+        return true;
+    rte_pktmbuf_free(m);
+    return false;
+}
+
+static void report_if_due(struct xf_port *p)
+{
+    uint64_t now_us = xf_now_us();
+
+    if (xf_membership_is_due(&p->membership, now_us))
+        xf_membership_reported(&p->membership, now_us, send_igmp(p, xf_igmp_report));
+}
+
+/* What the peer's lanes send, by their hashes. Where the NIC cannot, who receives a lane's packets
+   hands them on. A group as the peer sends nothing. */
+static void steer(struct xf_port *p)
+{
+    if (p->rss && p->has_peer && !xf_multicast_is_valid(&p->peer))
+        (void)xf_rss_steer(p->id, p->link.queues,
+                           p->membership.joined ? &p->membership.group : &p->link.self, &p->peer);
+}
+
+static int port_join(struct xf_link *link, const struct xf_link_addr *group,
+                     char said[XF_LINK_SAID_BYTES])
+{
+    struct xf_port *p = xf_port_of(link);
+    int rc = p->membership.joined ? -EBUSY : xf_multicast_is_valid(group) ? 0 : -EINVAL;
+
+    if (rc) {
+        snprintf(said, XF_LINK_SAID_BYTES,
+                 rc == -EBUSY ? "a member of a group already" : "not the address of a group");
+        return rc;
+    }
+    rc = xf_membership_join(&p->membership, p->id, &p->spec, group, said);
+    if (rc)
+        return rc;
+    steer(p);
+    report_if_due(p);
+    return 0;
+}
+
+static void port_leave(struct xf_link *link)
+{
+    struct xf_port *p = xf_port_of(link);
+
+    if (!p->membership.joined)
+        return;
+    /* It may be lost: switches then forget the member after minutes. */
+    if (!p->removed)
+        (void)send_igmp(p, xf_igmp_leave);
+    xf_membership_leave(&p->membership, p->id);
+    steer(p);
+}
+
+/* ---- receiving ------------------------------------------------------------------------------ */
+
 /* Whose the frame is; if ours, *buf is its payload. The mbuf stays the caller's. */
 static enum xf_frame_verdict take(const struct xf_port *p, struct rte_mbuf *m, struct xf_buf *buf)
 {
@@ -138,7 +210,8 @@ static enum xf_frame_verdict take(const struct xf_port *p, struct rte_mbuf *m, s
     if (m->nb_segs != 1 && rte_pktmbuf_linearize(m))
         return XF_FRAME_BAD;
     frame = rte_pktmbuf_mtod(m, uint8_t *);
-    verdict = xf_frame_parse(frame, m->data_len, &p->link.self, ipv4_checked, &buf->len);
+    verdict = xf_frame_parse(frame, m->data_len, &p->link.self, xf_membership_group(&p->membership),
+                             ipv4_checked, &buf->len);
     /* The port has seen a wrong UDP checksum, which the parser does not look at. */
     if (verdict == XF_FRAME_OURS &&
         (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
@@ -160,6 +233,8 @@ static unsigned port_rx_burst(struct xf_link *link, unsigned queue, struct xf_bu
     struct rte_mbuf *m[XF_BURST_MAX];
     unsigned got, wanted, seen = 0, ours = 0, looks = 0;
 
+    if (!queue && p->membership.joined)
+        report_if_due(p);
     n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
     do {
         wanted = n - ours;
@@ -200,10 +275,9 @@ static void port_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
     for (unsigned q = 0; q < link->queues; q++)
         xf_frame_template_init(&p->queues[q].frame, &link->self,
                                (uint16_t)(link->self.udp_port + q), peer, p->offload);
-    /* Where the NIC cannot, who receives a lane's packets hands them on. */
-    if (p->rss)
-        (void)xf_rss_steer(p->id, link->queues, &link->self, peer);
+    p->peer = *peer;
     p->has_peer = true;
+    steer(p);
 }
 
 static void port_stats(const struct xf_link *link, struct xf_link_stats *out)
@@ -254,6 +328,7 @@ static void port_close(struct xf_link *link)
 {
     struct xf_port *p = xf_port_of(link);
 
+    port_leave(link);
     xf_portdev_close(p);
     for (unsigned i = 0; i < link->queues; i++)
         xf_trial_close(&p->queues[i].trial);
@@ -269,6 +344,8 @@ static const struct xf_link_ops port_ops = {
     .rx_more = port_rx_more,
     .rx_free = port_free,
     .set_peer = port_set_peer,
+    .join = port_join,
+    .leave = port_leave,
     .stats = port_stats,
     .health = port_health,
     .close = port_close,

@@ -6,7 +6,8 @@
  * A memif's server is opened first: it listens and does not wait. Its client is opened after that
  * and waits for it. Every other port is open when its link is up.
  *
- * Threads: open, close, set_peer and stats from one thread; a queue from one thread at a time.
+ * Threads: open, close, set_peer, join, leave and stats from one thread; a queue from one thread at
+ * a time.
  */
 #ifndef XF_DPDK_PORT_H
 #define XF_DPDK_PORT_H

@@ -16,6 +16,7 @@
 #include "eal.h"
 #include "frame.h"
 #include "kind.h"
+#include "membership.h"
 #include "port_config.h"
 #include "trial.h"
 #include "transport/base/count.h"
@@ -36,6 +37,8 @@ struct xf_port {
     struct xf_port_spec spec;
     uint16_t id;
     bool started, has_peer, has_callback;
+    struct xf_link_addr peer; /* with has_peer */
+    struct xf_membership membership;
     bool rss; /* the NIC spreads packets over the queues */
     struct xf_frame_offload offload;
     uint64_t tx_flags; /* RTE_MBUF_F_TX_* of each packet */

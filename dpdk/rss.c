@@ -16,13 +16,13 @@
 #define TABLE_MAX       RTE_ETH_RSS_RETA_SIZE_512
 
 /* The tuple's words from the most significant bit on, as NICs take them (rte_thash.h). */
-static uint32_t hash_of(const uint8_t *key, const struct xf_link_addr *self,
+static uint32_t hash_of(const uint8_t *key, const struct xf_link_addr *to,
                         const struct xf_link_addr *peer, unsigned lane)
 {
     uint32_t tuple[] = {
         peer->ipv4,
-        self->ipv4,
-        (uint32_t)(uint16_t)(peer->udp_port + lane) << 16 | self->udp_port,
+        to->ipv4,
+        (uint32_t)(uint16_t)(peer->udp_port + lane) << 16 | to->udp_port,
     };
 
     return rte_softrss(tuple, RTE_DIM(tuple), key);
@@ -36,7 +36,7 @@ static void set(struct rte_eth_rss_reta_entry64 *table, unsigned at, unsigned qu
     group->reta[at % RTE_ETH_RETA_GROUP_SIZE] = (uint16_t)queue;
 }
 
-int xf_rss_steer(uint16_t port, unsigned queues, const struct xf_link_addr *self,
+int xf_rss_steer(uint16_t port, unsigned queues, const struct xf_link_addr *to,
                  const struct xf_link_addr *peer)
 {
     struct rte_eth_rss_reta_entry64 table[TABLE_MAX / RTE_ETH_RETA_GROUP_SIZE] = {0};
@@ -63,6 +63,6 @@ int xf_rss_steer(uint16_t port, unsigned queues, const struct xf_link_addr *self
         set(table, i, i % queues);
     /* How many the peer has is not known yet. Of two that share an entry, the first has it. */
     for (unsigned lane = XF_LANES_MAX; lane-- > 0;)
-        set(table, hash_of(key, self, peer, lane) & (size - 1), lane % queues);
+        set(table, hash_of(key, to, peer, lane) & (size - 1), lane % queues);
     return rte_eth_dev_rss_reta_update(port, table, (uint16_t)size);
 }

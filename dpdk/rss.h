@@ -16,11 +16,12 @@
 #include "transport/link.h"
 
 /*
- * Of a started port with so many queues, whose NIC hashes UDP's ports: lane N of the peer to queue
- * N % queues, the rest evenly. 0; -ENOTSUP: the NIC has no such table, or does not say its key;
- * -errno: it does not take the table. Then all still arrive, but maybe on another lane's queue.
+ * Of a started port with so many queues, whose NIC hashes UDP's ports: what lane N of the peer
+ * sends `to` an address, the port's own or its group's, to queue N % queues, the rest evenly. 0;
+ * -ENOTSUP: the NIC has no such table, or does not say its key; -errno: it does not take the table.
+ * Then all still arrive, but maybe on another lane's queue.
  */
-int xf_rss_steer(uint16_t port, unsigned queues, const struct xf_link_addr *self,
+int xf_rss_steer(uint16_t port, unsigned queues, const struct xf_link_addr *to,
                  const struct xf_link_addr *peer);
 
 #endif

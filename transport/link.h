@@ -6,18 +6,23 @@
  * faultlink.h injects faults between the transport and any link.
  *
  * Threads: a queue belongs to one thread at a time, as that of a lane (transport/crew.h); different
- * queues may be used side by side, and stats() and health() beside them by one thread. set_peer()
- * and close() while no other uses the link. Buffers may be freed by any thread.
+ * queues may be used side by side, and stats() and health() beside them by one thread. set_peer(),
+ * join(), leave() and close() while no other uses the link. Buffers may be freed by any thread.
  * The link adds and removes its own framing (Ethernet/IPv4/UDP): a buffer here is a UDP payload.
  */
 #ifndef XF_TRANSPORT_LINK_H
 #define XF_TRANSPORT_LINK_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The most buffers in one call. */
 #define XF_BURST_MAX 64u
+
+/* A line that a link says about itself, with its zero. */
+#define XF_LINK_SAID_BYTES 256u
 
 /* A packet on its way in or out. `data` is writable only between tx_alloc and tx_burst. */
 struct xf_buf {
@@ -27,7 +32,8 @@ struct xf_buf {
     void *cookie;  /* the link's own */
 };
 
-/* Where a peer is: opaque to the transport; carried in OFFER and in the target's ANSWER. */
+/* Where a peer is, or a group of receivers: opaque to the transport; carried in OFFER and in the
+   target's ANSWER. */
 struct xf_link_addr {
     uint8_t mac[6];
     uint16_t udp_port; /* host order */
@@ -72,6 +78,18 @@ struct xf_link_ops {
     /* Names the peer. Until then a link that needs addresses sends nothing (tx_burst takes and
      * drops). */
     void (*set_peer)(struct xf_link *link, const struct xf_link_addr *peer);
+    /*
+     * Joins a group: packets that anybody sends to its address arrive, too, until leave() or
+     * close(). The network is told at once, and again now and then by rx_burst() of queue 0. One
+     * group at a time. 0, or -errno: -EOPNOTSUPP of a link that can receive from no group, -EBUSY
+     * of one that is a member. `said`: how it receives, or why not, in a line without the link's
+     * name. NULL: it cannot; see xf_link_join().
+     */
+    int (*join)(struct xf_link *link, const struct xf_link_addr *group,
+                char said[XF_LINK_SAID_BYTES]);
+    /* The network sends no more of the group's packets here. Without a group: nothing. NULL as
+       join. */
+    void (*leave)(struct xf_link *link);
     void (*stats)(const struct xf_link *link, struct xf_link_stats *out);
     /* Returns 0 while the link works, -ENETDOWN while it has none but may get it again, or another
        -errno once it is broken. */
@@ -95,6 +113,22 @@ static inline bool xf_link_rx_more(const struct xf_link *link, unsigned queue, u
                                    unsigned n)
 {
     return link->ops->rx_more ? link->ops->rx_more(link, queue) : got == n;
+}
+
+/* join() and leave() of any link. */
+static inline int xf_link_join(struct xf_link *link, const struct xf_link_addr *group,
+                               char said[XF_LINK_SAID_BYTES])
+{
+    if (link->ops->join)
+        return link->ops->join(link, group, said);
+    snprintf(said, XF_LINK_SAID_BYTES, "this kind of link has no groups");
+    return -EOPNOTSUPP;
+}
+
+static inline void xf_link_leave(struct xf_link *link)
+{
+    if (link->ops->leave)
+        link->ops->leave(link);
 }
 
 #endif

@@ -188,6 +188,17 @@ static void fault_set_peer(struct xf_link *link, const struct xf_link_addr *peer
     self(link)->below->ops->set_peer(self(link)->below, peer);
 }
 
+static int fault_join(struct xf_link *link, const struct xf_link_addr *group,
+                      char said[XF_LINK_SAID_BYTES])
+{
+    return xf_link_join(self(link)->below, group, said);
+}
+
+static void fault_leave(struct xf_link *link)
+{
+    xf_link_leave(self(link)->below);
+}
+
 static void fault_stats(const struct xf_link *link, struct xf_link_stats *out)
 {
     const struct faultlink *f = (const struct faultlink *)link;
@@ -217,6 +228,8 @@ static const struct xf_link_ops ops = {
     .rx_more = fault_rx_more,
     .rx_free = fault_rx_free,
     .set_peer = fault_set_peer,
+    .join = fault_join,
+    .leave = fault_leave,
     .stats = fault_stats,
     .health = fault_health,
     .close = fault_close,

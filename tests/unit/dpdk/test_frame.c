@@ -45,7 +45,7 @@ static enum xf_frame_verdict judge(const uint8_t *frame, size_t len, uint32_t *p
     assert_non_null(copy);
     memcpy(copy, frame, len);
     *payload = 0xdeadbeef;
-    v = xf_frame_parse(copy, len, &target, false, payload);
+    v = xf_frame_parse(copy, len, &target, NULL, false, payload);
     free(copy);
     return v;
 }
@@ -159,8 +159,10 @@ static void a_checksum_that_the_port_checked_is_not_checked_again(void **state)
     (void)state;
     memcpy(frame, golden, sizeof(golden));
     frame[AT_IPV4 + 10] ^= 1;
-    assert_int_equal(xf_frame_parse(frame, sizeof(frame), &target, false, &payload), XF_FRAME_BAD);
-    assert_int_equal(xf_frame_parse(frame, sizeof(frame), &target, true, &payload), XF_FRAME_OURS);
+    assert_int_equal(xf_frame_parse(frame, sizeof(frame), &target, NULL, false, &payload),
+                     XF_FRAME_BAD);
+    assert_int_equal(xf_frame_parse(frame, sizeof(frame), &target, NULL, true, &payload),
+                     XF_FRAME_OURS);
 }
 
 /* Each row changes one byte of the golden frame, and repairs the checksum after it. */
@@ -221,6 +223,97 @@ static void hostile_headers(void **state)
     }
 }
 
+/* ---- a member of a group -------------------------------------------------------------------- */
+
+static const struct xf_link_addr group = {
+    .mac = {0x01, 0x00, 0x5e, 0x21, 0xb2, 0xc3}, .udp_port = 7951, .ipv4 = 0xefa1b2c3};
+
+static enum xf_frame_verdict judge_as(const uint8_t *frame, const struct xf_link_addr *to,
+                                      uint32_t *payload)
+{
+    *payload = 0xdeadbeef;
+    return xf_frame_parse(frame, sizeof(golden), &target, to, false, payload);
+}
+
+static void build_to(uint8_t frame[sizeof(golden)], const struct xf_link_addr *to)
+{
+    struct xf_frame_template t;
+
+    memcpy(frame, golden, sizeof(golden));
+    xf_frame_template_init(&t, &source, 7951, to, (struct xf_frame_offload){0});
+    xf_frame_write(&t, frame, 5);
+}
+
+static void a_group_gets_frames_that_no_router_passes_on(void **state)
+{
+    uint8_t frame[sizeof(golden)];
+    uint32_t payload;
+
+    (void)state;
+    build_to(frame, &group);
+    assert_memory_equal(frame, group.mac, 6);
+    assert_int_equal(frame[AT_IPV4 + 8], 1);
+    assert_memory_equal(frame + AT_IPV4 + 16, ((uint8_t[]){0xef, 0xa1, 0xb2, 0xc3}), 4);
+    assert_int_equal(judge_as(frame, &group, &payload), XF_FRAME_OURS);
+    assert_int_equal(payload, 5);
+    assert_int_equal(judge_as(frame, NULL, &payload), XF_FRAME_NOT_OURS);
+}
+
+static void a_member_takes_its_own_frames_too(void **state)
+{
+    uint8_t frame[sizeof(golden)];
+    uint32_t payload;
+
+    (void)state;
+    build_to(frame, &target);
+    assert_int_equal(judge_as(frame, &group, &payload), XF_FRAME_OURS);
+    assert_int_equal(payload, 5);
+    /* Cut short or damaged, a group's frame is as bad as any. */
+    build_to(frame, &group);
+    for (size_t len = 0; len < sizeof(frame); len++)
+        assert_int_equal(xf_frame_parse(frame, len, &target, &group, false, &payload),
+                         XF_FRAME_BAD);
+    frame[AT_IPV4 + 10] ^= 1;
+    assert_int_equal(judge_as(frame, &group, &payload), XF_FRAME_BAD);
+}
+
+/* MAC, address and port each the group's or ours, and never a mixture. */
+static void others_groups_are_not_ours(void **state)
+{
+    static const struct {
+        const char *what;
+        struct xf_link_addr to;
+    } rows[] = {
+        {"another group with its MAC",
+         {.mac = {1, 0, 0x5e, 0x21, 0xb2, 0xc3}, .udp_port = 7951, .ipv4 = 0xef21b2c3}},
+        {"a group outside of 239.0.0.0/8 with its MAC",
+         {.mac = {1, 0, 0x5e, 0x21, 0xb2, 0xc3}, .udp_port = 7951, .ipv4 = 0xe0a1b2c3}},
+        {"another MAC with its address",
+         {.mac = {1, 0, 0x5e, 0x21, 0xb2, 0xc4}, .udp_port = 7951, .ipv4 = 0xefa1b2c3}},
+        {"all hosts", {.mac = {1, 0, 0x5e, 0, 0, 1}, .udp_port = 7951, .ipv4 = 0xe0000001}},
+        {"the broadcast MAC",
+         {.mac = {255, 255, 255, 255, 255, 255}, .udp_port = 7951, .ipv4 = 0xefa1b2c3}},
+        {"its MAC, our address",
+         {.mac = {1, 0, 0x5e, 0x21, 0xb2, 0xc3}, .udp_port = 7951, .ipv4 = 0xc0a80102}},
+        {"our MAC, its address", {.mac = {2, 0, 0, 0, 0, 2}, .udp_port = 7950, .ipv4 = 0xefa1b2c3}},
+        {"its port, our address",
+         {.mac = {2, 0, 0, 0, 0, 2}, .udp_port = 7951, .ipv4 = 0xc0a80102}},
+        {"our port, its address",
+         {.mac = {1, 0, 0x5e, 0x21, 0xb2, 0xc3}, .udp_port = 7950, .ipv4 = 0xefa1b2c3}},
+        {"another's MAC, seen by an open filter",
+         {.mac = {2, 0, 0, 0, 0, 3}, .udp_port = 7950, .ipv4 = 0xc0a80103}},
+    };
+    uint8_t frame[sizeof(golden)];
+    uint32_t payload;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        build_to(frame, &rows[i].to);
+        if (judge_as(frame, &group, &payload) != XF_FRAME_NOT_OURS || payload != 0xdeadbeef)
+            fail_msg("%s is taken, or bad", rows[i].what);
+    }
+}
+
 /* Random damage: never a payload that leaves the frame. The seed is fixed: same bytes each time. */
 static void random_damage_never_leaves_the_frame(void **state)
 {
@@ -262,6 +355,9 @@ int main(void)
         cmocka_unit_test(every_wrong_bit_of_ipv4_is_seen),
         cmocka_unit_test(a_checksum_that_the_port_checked_is_not_checked_again),
         cmocka_unit_test(hostile_headers),
+        cmocka_unit_test(a_group_gets_frames_that_no_router_passes_on),
+        cmocka_unit_test(a_member_takes_its_own_frames_too),
+        cmocka_unit_test(others_groups_are_not_ours),
         cmocka_unit_test(random_damage_never_leaves_the_frame),
     };
 

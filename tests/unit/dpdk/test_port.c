@@ -8,7 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dpdk/multicast.h"
 #include "dpdk/port.h"
+#include "transport/base/clock.h"
+#include "transport/sim/faultlink.h"
 
 #define RING 1023u /* net_ring's, less the slot that a DPDK ring keeps free */
 
@@ -231,6 +234,119 @@ static void no_buffer_leaks(void **state)
     port->ops->set_peer(port, &port->self);
 }
 
+static uint64_t not_ours(void)
+{
+    struct xf_link_stats s;
+
+    port->ops->stats(port, &s);
+    return s.rx_not_ours;
+}
+
+/* The ring brings back what is sent, so its member hears itself, and its own reports. */
+static void a_member_receives_from_its_group(void **state)
+{
+    static const uint8_t id[XF_SESSION_ID_BYTES] = {[12] = 0, 0x12, 0x34, 0x56};
+    static const char member[] = "member of group 239.18.52.86; the port's filter: ";
+    char said[XF_LINK_SAID_BYTES];
+    struct xf_link_addr group, other;
+    uint64_t before;
+
+    (void)state;
+    xf_multicast_of_session(&group, id, port->self.udp_port);
+    assert_int_equal(port->ops->join(port, &port->self, said), -EINVAL);
+    assert_string_equal(said, "not the address of a group");
+    xf_link_leave(port); /* nothing to leave */
+    before = not_ours();
+    port->ops->set_peer(port, &group);
+    send_some(3, 100, 1);
+    assert_int_equal(receive_all(100, 1), 0);
+    assert_int_equal(not_ours() - before, 3);
+
+    before = not_ours();
+    assert_int_equal(xf_link_join(port, &group, said), 0);
+    assert_true(!strncmp(said, member, strlen(member)));
+    assert_int_equal(xf_link_join(port, &group, said), -EBUSY);
+    assert_string_equal(said, "a member of a group already");
+    /* To the group, and to the port alone, whoever its peer is. */
+    send_some(3, 100, 1);
+    assert_int_equal(receive_all(100, 1), 3);
+    assert_int_equal(not_ours() - before, 1); /* the report */
+    port->ops->set_peer(port, &port->self);
+    send_some(2, 100, 1);
+    port->ops->set_peer(port, &group);
+    assert_int_equal(receive_all(100, 1), 2);
+    /* The same MAC, another group. */
+    before = not_ours();
+    other = group;
+    other.ipv4 ^= 1u << 23;
+    port->ops->set_peer(port, &other);
+    send_some(4, 100, 1);
+    assert_int_equal(receive_all(100, 1), 0);
+    assert_true(not_ours() - before >= 4);
+
+    while (receive_all(100, 1))
+        ;
+    before = not_ours();
+    xf_link_leave(port);
+    port->ops->set_peer(port, &group);
+    send_some(3, 100, 1);
+    assert_int_equal(receive_all(100, 1), 0);
+    assert_int_equal(not_ours() - before, 4); /* and that it has left */
+    port->ops->set_peer(port, &port->self);
+}
+
+/* The second soon after the first, for that may be lost. */
+static void a_member_says_so_again(void **state)
+{
+    static const uint8_t id[XF_SESSION_ID_BYTES] = {[12] = 0, 0x12, 0x34, 0x56};
+    char said[XF_LINK_SAID_BYTES];
+    struct xf_link_addr group;
+    uint64_t before = not_ours();
+
+    (void)state;
+    xf_multicast_of_session(&group, id, port->self.udp_port);
+    assert_int_equal(xf_link_join(port, &group, said), 0);
+    const uint64_t patience_us = xf_now_us() + 20000000;
+
+    while (not_ours() - before < 2 && xf_now_us() < patience_us)
+        receive_all(100, 1);
+    assert_int_equal(not_ours() - before, 2);
+    xf_link_leave(port);
+    receive_all(100, 1);
+}
+
+/* What lies between a session and its port joins for the port. */
+static void a_fault_link_joins_by_its_port(void **state)
+{
+    static const uint8_t id[XF_SESSION_ID_BYTES] = {[12] = 0, 0x12, 0x34, 0x56};
+    const struct xf_fault_config config = {0};
+    char said[XF_LINK_SAID_BYTES];
+    struct xf_link *above;
+    struct xf_link_addr group;
+
+    (void)state;
+    xf_multicast_of_session(&group, id, port->self.udp_port);
+    assert_int_equal(xf_faultlink_new(&above, port, &config), 0);
+    assert_int_equal(xf_link_join(above, &group, said), 0);
+    assert_int_equal(xf_link_join(port, &group, said), -EBUSY);
+    xf_link_leave(above);
+    assert_int_equal(xf_link_join(port, &group, said), 0);
+    xf_link_leave(port);
+    above->ops->close(above);
+
+    /* Other kinds of link have no groups. */
+    struct xf_link_ops without = *port->ops;
+    struct xf_link other = *port;
+
+    without.join = NULL;
+    without.leave = NULL;
+    other.ops = &without;
+    assert_int_equal(xf_link_join(&other, &group, said), -EOPNOTSUPP);
+    assert_string_equal(said, "this kind of link has no groups");
+    xf_link_leave(&other);
+    receive_all(100, 1);
+}
+
 static void dpdk_starts_once(void **state)
 {
     char err[XF_DPDK_ERR_BYTES];
@@ -263,6 +379,9 @@ int main(void)
         cmocka_unit_test(ours_behind_others_are_found),
         cmocka_unit_test(unsent_packets_can_be_offered_again),
         cmocka_unit_test(no_buffer_leaks),
+        cmocka_unit_test(a_member_receives_from_its_group),
+        cmocka_unit_test(a_member_says_so_again),
+        cmocka_unit_test(a_fault_link_joins_by_its_port),
         cmocka_unit_test(dpdk_starts_once),
         cmocka_unit_test(no_directory_is_left),
     };

@@ -7,6 +7,7 @@
 
 #include <rte_ethdev.h>
 
+#include "dpdk/multicast.h"
 #include "dpdk/port.h"
 #include "dpdk/portdev.h"
 
@@ -56,31 +57,23 @@ static void the_hash_here_is_a_nics(void **state)
     assert_int_equal(hash_of(key, PEER, 2794, SELF, 1766), 0x51ccc178);
 }
 
-static void each_lane_lands_on_its_own_queue(void **state)
+/* Each lane of the peer on its own queue, in packets to that address. */
+static void expect_lanes(uint16_t id, const struct xf_link_addr *peer,
+                         const struct xf_link_addr *to)
 {
-    struct xf_port_config config = {.port = "net_null0", .ipv4 = SELF, .queues = QUEUES};
-    const struct xf_link_addr peer = {.ipv4 = PEER, .udp_port = 40001, .mac = {2, 0, 0, 0, 0, 1}};
+    unsigned spread[QUEUES] = {0};
     struct rte_eth_rss_reta_entry64 table[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
     uint8_t key[64] = {0};
     struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = 40};
     struct rte_eth_dev_info info;
-    char err[XF_DPDK_ERR_BYTES];
-    unsigned spread[QUEUES] = {0};
-    struct xf_link *port = NULL;
 
-    (void)state;
-    if (xf_dpdk_start(config.port, QUEUES, err) || xf_port_open(&port, &config, err))
-        fail_msg("%s", err);
-    const uint16_t id = xf_port_of(port)->id;
-
-    port->ops->set_peer(port, &peer);
     assert_int_equal(rte_eth_dev_info_get(id, &info), 0);
     assert_int_equal(rte_eth_dev_rss_hash_conf_get(id, &conf), 0);
     memset(table, 0xff, sizeof(table));
     assert_int_equal(rte_eth_dev_rss_reta_query(id, table, info.reta_size), 0);
     for (unsigned lane = 0; lane < QUEUES; lane++) {
         uint32_t at =
-            hash_of(key, PEER, (uint16_t)(peer.udp_port + lane), SELF, port->self.udp_port) %
+            hash_of(key, peer->ipv4, (uint16_t)(peer->udp_port + lane), to->ipv4, to->udp_port) %
             info.reta_size;
 
         assert_int_equal(table[at / RTE_ETH_RETA_GROUP_SIZE].reta[at % RTE_ETH_RETA_GROUP_SIZE],
@@ -95,6 +88,34 @@ static void each_lane_lands_on_its_own_queue(void **state)
     }
     for (unsigned queue = 0; queue < QUEUES; queue++)
         assert_true(spread[queue] >= info.reta_size / QUEUES / 2);
+}
+
+static void each_lane_lands_on_its_own_queue(void **state)
+{
+    static const uint8_t session_id[XF_SESSION_ID_BYTES] = {[12] = 0, 0x12, 0x34, 0x56};
+    struct xf_port_config config = {.port = "net_null0", .ipv4 = SELF, .queues = QUEUES};
+    const struct xf_link_addr peer = {.ipv4 = PEER, .udp_port = 40001, .mac = {2, 0, 0, 0, 0, 1}};
+    struct xf_link_addr group;
+    char err[XF_DPDK_ERR_BYTES];
+    struct xf_link *port = NULL;
+
+    (void)state;
+    if (xf_dpdk_start(config.port, QUEUES, err) || xf_port_open(&port, &config, err))
+        fail_msg("%s", err);
+    const uint16_t id = xf_port_of(port)->id;
+
+    port->ops->set_peer(port, &peer);
+    expect_lanes(id, &peer, &port->self);
+    /* A member's lanes are told by what goes to its group, until it leaves. */
+    xf_multicast_of_session(&group, session_id, port->self.udp_port);
+    if (xf_link_join(port, &group, err))
+        fail_msg("%s", err);
+    expect_lanes(id, &peer, &group);
+    port->ops->set_peer(port, &group); /* which sends nothing, so this changes nothing */
+    expect_lanes(id, &peer, &group);
+    port->ops->set_peer(port, &peer);
+    xf_link_leave(port);
+    expect_lanes(id, &peer, &port->self);
     port->ops->close(port);
     xf_dpdk_stop();
 }
