@@ -145,6 +145,7 @@ tests: $(addprefix $(BUILD)/tests/,$(call wanted,$(UNIT_TESTS:$(BUILD)/tests/%=%
 	$(if $(strip $(call wanted,e2e/fuzz-corpus)),$(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)) \
 	$(if $(strip $(call wanted,e2e/versions)),$(BUILD)/compat-end) \
 	$(if $(strip $(call wanted,e2e/arrival)),$(BUILD)/arrival-guest) \
+	$(if $(strip $(call wanted,e2e/multicast)),$(BUILD)/group-port) \
 	$(if $(strip $(call wanted,e2e/faults e2e/move-off e2e/soak e2e/with-disks)),test-build)
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
@@ -404,6 +405,11 @@ $(BUILD)/compat-end: $(BUILD)/obj/tests/compat/end.o $(call room,$(addprefix xl-
 $(BUILD)/arrival-guest: $(BUILD)/obj/tests/e2e/arrival-guest.o $(call room,xl-plugin/arrival) $(BASE)
 	@$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+# A port by itself, which is told what to do.
+$(BUILD)/group-port: $(BUILD)/obj/tests/e2e/group-port.o $(DPDK)
+	@$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DPDK_LIBS) $(TRANSPORT_LIBS)
 
 FUZZ_ROOMS = $(call room,xl-plugin/handover xl-plugin/plugin/pv xl-plugin/plugin dpdk) $(SIM)
 FUZZ_LIBS = $(TRANSPORT_LIBS)
