@@ -108,7 +108,7 @@ int main(int argc, char **argv)
     xf_control_init(&control); /* which nobody opens */
     end.control = &control;
     end.memif_socket = argv[2];
-    end.peer = atoi(argv[3]);
+    end.peers[0] = atoi(argv[3]);
     options.memory_bytes = strtoull(argv[4], NULL, 10);
     parent = getpid();
     pid = fork();
@@ -120,6 +120,6 @@ int main(int argc, char **argv)
         exit(source ? xf_demo_source_main(&end) : xf_demo_target_main(&end));
     }
     close(talk[1]);
-    close(end.peer);
+    close(end.peers[0]);
     return pid < 0 ? 1 : look_after(pid, talk[0]);
 }

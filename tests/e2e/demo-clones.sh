@@ -38,7 +38,7 @@ demo --memory 32M --clones 2 --seed 2
 grep -q '^VERIFIED: the memory of 2 of 2 clones is the source' "$work/out" || fail "not said"
 [ "$(sed -n 's/^  \(source\|clone .\) *xxh3 //p' "$work/out" | sort -u | wc -l)" = 1 ] || fail "hashes differ"
 demo --clones 2 --source-port eth1 --target-port eth2
-wrong_usage 'goes by memif'
+wrong_usage 'once for each target, that is 2 times and not 1'
 demo --clones 65
 wrong_usage '--clones'
 

@@ -19,6 +19,7 @@
 #include "transport/plan_live.h"
 #include "transport/source.h"
 #include "transport/target.h"
+#include "dpdk/multicast.h"
 #include "dpdk/thread.h"
 #include "memif.h"
 #include "xl-plugin/cli/memory.h"
@@ -146,27 +147,43 @@ static int open_path(struct parts *p, unsigned number, const struct xf_memif *me
     return 0;
 }
 
-static int bring_up(struct parts *p, bool source)
+/* The port that was given in place of a memif; NULL: none. */
+static const struct xf_ends_port *given_port(const struct xf_demo_end *end, bool source)
+{
+    const struct xf_demo_options *o = end->options;
+
+    if (!o->source_port.port)
+        return NULL;
+    return source ? &o->source_port : &o->target_ports.of[end->number];
+}
+
+static void init_memif(struct parts *p, bool source, unsigned i, struct xf_memif *memif)
 {
     const struct xf_demo_options *o = p->end->options;
-    const struct xf_ends_port *port = &o->ports[source ? 0 : 1];
-    const unsigned n = source ? xf_demo_targets(o) : 1;
-    char err[XF_DPDK_ERR_BYTES], socket[XF_DEMO_SOCKET_BYTES];
-    struct xf_memif memifs[XF_MEMBERS_MAX];
-    int rc;
+    const unsigned number = p->end->number + i;
+    char socket[XF_DEMO_SOCKET_BYTES];
 
-    rc = xf_ends_enter_netns(port->netns);
+    xf_demo_socket(socket, p->end->memif_socket, number);
+    if (o->clones)
+        xf_memif_init_one(memif, !source, socket, number, o->lanes);
+    else
+        xf_memif_init(memif, !source, socket, o->lanes);
+}
+
+static int bring_up(struct parts *p, bool source)
+{
+    const struct xf_ends_port *given = given_port(p->end, source);
+    const unsigned n = source && !given ? xf_demo_targets(p->end->options) : 1;
+    struct xf_memif memifs[XF_MEMBERS_MAX];
+    char err[XF_DPDK_ERR_BYTES];
+    int rc = given ? xf_ends_enter_netns(given->netns) : 0;
+
     if (rc)
-        return fail(p->end, rc, "network namespace %s: %s", port->netns, strerror(-rc));
-    for (unsigned i = 0; i < n; i++) {
-        xf_demo_socket(socket, p->end->memif_socket, p->end->number + i);
-        if (o->clones)
-            xf_memif_init_one(&memifs[i], !source, socket, p->end->number + i, o->lanes);
-        else
-            xf_memif_init(&memifs[i], !source, socket, o->lanes);
-        if (port->port)
-            memifs[i].port = port->port;
-    }
+        return fail(p->end, rc, "network namespace %s: %s", given->netns, strerror(-rc));
+    for (unsigned i = 0; i < n; i++)
+        init_memif(p, source, i, &memifs[i]);
+    if (given)
+        memifs[0].port = given->port;
     rc = xf_memif_start(memifs, n, err);
     if (rc)
         return fail(p->end, rc, "%s", err);
@@ -263,7 +280,7 @@ static int send_offer_to(struct parts *p, unsigned target, const struct xf_offer
 static int open_group(struct parts *p, const struct xf_offer *offer,
                       const struct xf_member *members, unsigned n)
 {
-    static char text[XF_MEMBERS_MAX][16];
+    static char text[XF_MEMBERS_MAX][24];
     struct xf_link *paths[XF_MEMBERS_MAX];
     const char *names[XF_MEMBERS_MAX];
     struct xf_group_config gc;
@@ -274,11 +291,12 @@ static int open_group(struct parts *p, const struct xf_offer *offer,
     for (unsigned i = 0; i < n; i++) {
         snprintf(text[i], sizeof(text[i]), "clone %u", i + 1);
         names[i] = text[i];
-        paths[i] = p->paths[i].link;
     }
+    for (unsigned i = 0; i < p->paths_n; i++)
+        paths[i] = p->paths[i].link;
     gc.names = names;
     gc.paths = paths;
-    gc.paths_n = n;
+    gc.paths_n = p->paths_n;
     int rc = xf_group_new(&p->group, &gc);
 
     xf_offer_wipe(&gc.offer);
@@ -292,9 +310,14 @@ static int open_group(struct parts *p, const struct xf_offer *offer,
 static int send_offers(struct parts *p, struct xf_offer *offer)
 {
     const unsigned n = p->end->options->clones;
+    const bool multicast = p->end->options->source_port.port;
     struct xf_member members[XF_MEMBERS_MAX];
-    int rc = xf_members_new(members, n, NULL);
+    struct xf_link_addr group;
+    int rc;
 
+    /* Targets receive at the port that the source has, too. */
+    xf_multicast_of_session(&group, offer->session_id, p->link->self.udp_port);
+    rc = xf_members_new(members, n, multicast ? &group : NULL);
     if (rc)
         return fail(p->end, rc, "no offer: %s", strerror(-rc));
     offer->features |= XF_FEATURE_GROUP;
@@ -495,6 +518,15 @@ static int receive_offer(struct parts *p, struct xf_offer *offer, struct xf_memb
     return rc ? fail(p->end, rc, "%s", why) : 0;
 }
 
+/* Where the source sends to all at once. */
+static int join_group(struct parts *p, const struct xf_member *member)
+{
+    char said[XF_LINK_SAID_BYTES];
+    int rc = member->group.ipv4 ? xf_link_join(p->link, &member->group, said) : 0;
+
+    return rc ? fail(p->end, rc, "%s", said) : 0;
+}
+
 /* Lets the guest's writers run for a moment on the memory that has arrived. */
 static int resume(struct parts *p)
 {
@@ -538,6 +570,7 @@ static int run_target(struct parts *p)
 
     xf_target_config_init(&config);
     rc = receive_offer(p, &config.offer, &config.member);
+    rc = rc ?: join_group(p, &config.member);
     if (rc)
         return rc;
     config.threads = xf_dpdk_threads(o->lanes, &o->cpus);

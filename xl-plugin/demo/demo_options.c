@@ -40,6 +40,16 @@ static const char *take_port(const char *text, void *to)
     return xf_ends_port_parse(text, to) ? "a port: such as eth1 or NETNS/eth1" : NULL;
 }
 
+/* Once for each target. */
+static const char *take_target_port(const char *text, void *to)
+{
+    struct xf_demo_ports *ports = to;
+
+    if (ports->n == XF_MEMBERS_MAX)
+        return "fewer of them";
+    return take_port(text, &ports->of[ports->n++]);
+}
+
 const struct xf_option xf_demo_option_rows[] = {
     {.name = "memory",
      .value = "SIZE",
@@ -104,15 +114,15 @@ const struct xf_option xf_demo_option_rows[] = {
      .value = "[NETNS/]PORT",
      .kind = XF_OPTION_OWN,
      .take = take_port,
-     TO(ports[0]),
+     TO(source_port),
      .help = "with --target-port: two ports of this machine instead of memif, as xl-fast.conf(5) "
              "names them, if wanted in network namespaces of ip-netns(8) (root)"},
     {.name = "target-port",
      .value = "[NETNS/]PORT",
      .kind = XF_OPTION_OWN,
-     .take = take_port,
-     TO(ports[1]),
-     .help = "the other one"},
+     .take = take_target_port,
+     TO(target_ports),
+     .help = "the other one; with --clones one for each, which are reached by multicast"},
     PERCENT("loss", loss_pct, "of packets, each way, below the transport (0)"),
     PERCENT("reorder", reorder_pct, "likewise"),
     PERCENT("duplicate", duplicate_pct, "likewise"),
@@ -217,10 +227,11 @@ int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o,
         return xf_usage_error(c, "--report needs a file's events, not those of --events -");
     if (check_cpus(c, o) != XF_GO_ON)
         return XF_EXIT_USAGE;
-    if (o->clones && (o->ports[0].port || o->ports[1].port))
-        return xf_usage_error(c, "--clones goes by memif, not by ports");
-    if (!o->ports[0].port != !o->ports[1].port)
+    if (!o->source_port.port != !o->target_ports.n)
         return xf_usage_error(c, "--source-port and --target-port go together");
+    if (o->target_ports.n && o->target_ports.n != xf_demo_targets(o))
+        return xf_usage_error(c, "--target-port: once for each target, that is %u times and not %u",
+                              xf_demo_targets(o), o->target_ports.n);
     if (!o->writers || !o->dirty_bytes_per_s) /* nobody writes: either of them says so */
         o->writers = 0, o->dirty_bytes_per_s = 0;
     return check_memory(c, o);

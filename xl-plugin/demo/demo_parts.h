@@ -8,8 +8,8 @@
  *      source    target        demo_end.c
  *          \______/            OFFER over a socket of their own; all else over memif
  *
- * With --clones there are several targets, each with such sockets and a memif, and the source's
- * port is a group (transport/group.h).
+ * With --clones there are several targets, each with such sockets, and the source's port is a group
+ * (transport/group.h): over a memif for each; or over one port by multicast, where ports are given.
  *
  *      parent                      source                           target
  *        |                           | <---------------- listening -- |  its port is open
@@ -52,6 +52,12 @@
 #include "xl-plugin/cli/options.h"
 #include "xl-plugin/screen/live.h"
 
+/* One for each target, in their order. */
+struct xf_demo_ports {
+    struct xf_ends_port of[XF_MEMBERS_MAX];
+    unsigned n;
+};
+
 struct xf_demo_options {
     uint64_t memory_bytes;
     enum xf_simguest_fill fill;
@@ -68,12 +74,13 @@ struct xf_demo_options {
     uint64_t bandwidth_bytes_per_s; /* 0: no limit */
     enum xf_compress_mode compress;
     unsigned lanes;
-    unsigned clones;              /* 0: the guest moves, to one target */
-    struct xf_cpu_list cpus;      /* where their threads run; empty: anywhere */
-    struct xf_ends_port ports[2]; /* of source and target; their names are NULL: memif */
-    const char *control;          /* socket to make for xl-fast set; NULL: none */
-    const char *events;           /* file of events, "-": stdout; NULL: none */
-    const char *report;           /* a page to write; NULL: none */
+    unsigned clones;                 /* 0: the guest moves, to one target */
+    struct xf_cpu_list cpus;         /* where their threads run; empty: anywhere */
+    struct xf_ends_port source_port; /* its name is NULL: memif */
+    struct xf_demo_ports target_ports;
+    const char *control; /* socket to make for xl-fast set; NULL: none */
+    const char *events;  /* file of events, "-": stdout; NULL: none */
+    const char *report;  /* a page to write; NULL: none */
     bool json;
     bool timing; /* where the cycles went, too */
 };

@@ -522,7 +522,9 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
                xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
     putchar('\n');
     if (opt->clones)
-        printf("              sealed once, and sent to each of %u clones: %s\n", opt->clones,
+        printf("              sealed once, and sent %s %u clone%s: %s\n",
+               opt->source_port.port ? "once, by multicast, to" : "to each of", opt->clones,
+               opt->clones == 1 ? "" : "s",
                xf_number_show_size(wire, sizeof(wire), o->source.link.tx_bytes));
     printf("  payload     %.2f Gbit/s", (double)payload_bps(o) / 1e9);
     if (opt->bandwidth_bytes_per_s && !o->bandwidth_set)

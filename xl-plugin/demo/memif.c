@@ -18,7 +18,7 @@ static void init(struct xf_memif *m, bool server, const char *socket, unsigned n
 {
     *m = (struct xf_memif){
         .server = server,
-        .ipv4 = server ? 0xc0000202 : 0xc0000201 /* 192.0.2.2, .1: RFC 5737 */,
+        .ipv4 = 0xc0000201 /* 192.0.2.1: RFC 5737 */ + (server ? 1 + number : 0),
         .queues = queues,
     };
     /* The MAC addresses are named because DPDK's random ones come out the same in both forks. */

@@ -22,7 +22,7 @@
 struct xf_memif {
     bool server;
     const char *port; /* NULL; or another port to use in its place */
-    uint32_t ipv4;    /* host order; 192.0.2.2 of the server and .1 of the client */
+    uint32_t ipv4;    /* host order; 192.0.2.1 of the client; .2, .3, ... of the servers */
     uint32_t mtu;     /* 0: the largest */
     char vdev[XF_MEMIF_VDEV_BYTES];
     unsigned queues;

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# One guest becomes 1, 2, 4 and 8 at once by multicast, behind a switch that snoops IGMP: what the source's interface
+# sends is that of one, whatever their number; a port that is no member gets nothing of it; one target that loses packets
+# costs little, and each has every page.
+# shellcheck source=tests/e2e/netns.bash
+. "$(dirname "$0")/netns.bash"
+
+most=$(size 8 2)
+hosts=()
+for i in $(seq "$most"); do hosts+=("xf$$t$i"); done
+bystander=xf$$by
+
+down() {
+    net_down
+    for n in "${hosts[@]}" "$bystander"; do ip netns del "$n" 2>/dev/null; done
+}
+trap 'down; rm -rf "$work"' EXIT
+
+net_up 9000 9000
+for n in "${hosts[@]}" "$bystander"; do
+    port=sw${n#"xf$$"}
+    if ! ip netns add "$n" || ! ip netns exec "$n" sysctl -qw net.ipv6.conf.default.disable_ipv6=1 ||
+        ! ip -n "$n" link add name mig mtu 9000 type veth peer name "$port" netns "$S" ||
+        ! ip -n "$S" link set dev "$port" mtu 9000 master br0 up || ! ip -n "$n" link set dev mig up; then
+        fail "cannot make host $n"
+    fi
+done
+if ! ip -n "$S" link set dev br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_query_response_interval 100; then
+    echo "this kernel's bridge does not snoop"
+    exit 77
+fi
+
+tx_bytes() { ip netns exec "$A" cat /sys/class/net/mig/statistics/tx_bytes; }
+rx_bytes() { ip netns exec "$bystander" cat /sys/class/net/mig/statistics/rx_bytes; }
+
+# spread N ARGUMENTS...: copies the guest to N targets. What the source's interface has sent is in $sent.
+spread() {
+    local n=$1 before ports=()
+    shift
+    for ((i = 0; i < n; i++)); do ports+=(--target-port "${hosts[i]}/mig"); done
+    before=$(tx_bytes)
+    demo --clones "$n" --source-port "$A/mig" "${ports[@]}" --seed 1 --fill random --writers 0 --compress none --json "$@"
+    sent=$(($(tx_bytes) - before))
+    [ "$status" = 0 ] || fail "exit status $status"
+    [ "$(grep -c '"ok": true' "$work/out")" = $((n + 1)) ] || fail "not all of $n clones"
+    echo "$n: $sent bytes in $(get total_us) us"
+}
+
+# The switch waits for other switches that ask, before it trusts what it has heard itself.
+for _ in $(seq 20); do
+    heard=$(rx_bytes)
+    spread 1 --memory 4M
+    [ $(($(rx_bytes) - heard)) -gt 65536 ] || break
+done
+
+memory=$(size 64M 16M)
+heard=$(rx_bytes)
+for ((n = 1; n <= most; n *= 2)); do
+    spread $n --memory "$memory" --bandwidth 400M
+    [ "$n" != 1 ] || one=$sent
+    [ "$sent" -le $((one + one / 20)) ] || fail "$n targets: $sent bytes, and one: $one"
+done
+# Queries of the switch are all that it hears.
+heard=$(($(rx_bytes) - heard))
+[ "$heard" -le 65536 ] || fail "a port that is no member got $heard bytes"
+
+# Of 50 frames to one of two, one is lost on its last stretch.
+if ip netns exec "$S" nft 'table bridge f { chain c { type filter hook forward priority 0;
+    oifname "swt1" numgen random mod 50 == 0 drop; }; }' 2>"$work/nft"; then
+    spread 2 --memory "$memory" --bandwidth 400M
+    at_least packets_lost 10
+    [ "$sent" -le $((one + one / 4)) ] || fail "with loss at one target: $sent bytes, and without: $one"
+else
+    echo "left out: loss at one target: $(head -n 1 "$work/nft")"
+fi
+nothing_left
