@@ -157,6 +157,7 @@ test-build:
 
 soak: setup test-build
 	$(BUILD)/faults/soak -v $(RUNS)00 -g $(RUNS)00 -r $(RUNS) -o $(BUILD)/soak.json $(if $(SEED),-s $(SEED))
+	tests/soak/clones.py $(BUILD)/faults/xl-fast $(RUNS) $(SEED)
 
 # ThreadSanitizer and AddressSanitizer builds have folders of their own.
 asan: setup
