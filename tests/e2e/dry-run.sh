@@ -35,6 +35,12 @@ printf '%s\n' version=0.9.0 protocol=1 xen=4.17 need_kib=1100000 port=eth1 addre
 [ "$1" != target ] || [ -z "${FAKE_WHY:-}" ] || { printf '%s\n' 'fix=ip link set eth1 up' "why=$FAKE_WHY"; exit; }
 echo fast=ok
 END
+cat >"$dir/shim/xl-fast-disks" <<'END'
+#!/bin/sh
+[ "$1" != judge ] || { cat >"$DIR/judged"; printf '%s\n' "$FAKE_JUDGED"; exit; }
+echo "$*" >>"$DIR/described"
+printf '%s\n' "$FAKE_DISKS"
+END
 chmod +x "$dir"/*/*
 export PATH=$dir/shim:$dir/real:$dir/tools:$PATH DIR=$dir XL_FAST_RUNDIR=$dir/run
 unset LIBXL_SAVE_HELPER XL_FAST XL_FAST_LIBDIR XL_FAST_REAL_XL XL_FAST_SHIM XL_FAST_EVENTS XL_FAST_VERBOSE
@@ -164,6 +170,66 @@ ends 2
 has '--measure goes with --dry-run'
 [ ! -e "$dir/xl" ] || fail "the real xl was run"
 [ ! -e "$dir/measure" ] || fail "measured all the same"
+
+# Its disks, as xl-fast-disks at both ends says (e2e/with-disks has the real one).
+uuid=00000000-0000-4000-8000-000000000001
+disks='{"vdev":"xvda","path":"/srv/web.img","is":"file","bytes":10737418240,"data_bytes":1073741824},
+{"vdev":"xvdb","path":"/dev/vg/web","is":"volume","bytes":21474836480,"data_bytes":21474836480}'
+export FAKE_DISKS="{\"guests\":[{\"uuid\":\"$uuid\",\"guest\":{},\"disks\":[$disks]}]}"
+export FAKE_JUDGED="{\"guests\":[{\"uuid\":\"$uuid\",\"shared\":false,\"disks\":[
+{\"vdev\":\"xvda\",\"path\":\"/srv/web.img\",\"old_s\":0,\"place\":\"/srv\",\"free_bytes\":32212254720,\"need_bytes\":10737418240},
+{\"vdev\":\"xvdb\",\"path\":\"/dev/vg/web\",\"old_s\":1700000000,\"place\":\"vg\",\"free_bytes\":5368709120,\"need_bytes\":0}]}]}"
+FAKE_SPEED=10000 TZ=UTC dry --with-disks
+ends 0
+has 'web1 can move to hostb; nothing was touched' 'devices    attached late: its disks come along' \
+    'disks      2, at most 1 GiB to send and what has changed, 904 ms' \
+    'xvda       10 GiB, file /srv/web.img, tracked live; at most 1 GiB to send; to /srv, which has 30 GiB free' \
+    'xvdb       20 GiB, logical volume /dev/vg/web, tracked live; only what differs from the copy of 2023-11-14 22:13 there; to vg, which has 5 GiB free'
+[ "$(cat "$dir/described")" = "describe $uuid" ] || fail "described: $(cat "$dir/described")"
+[ "$(cat "$dir/judged")" = "$FAKE_DISKS" ] || fail "the target was asked: $(cat "$dir/judged")"
+dry --with-disks --json
+ends 0
+one_object
+tests/e2e/check-units "$work/out" 9 || fail "another unit"
+python3 -c 'import json, sys
+a, b = json.load(open(sys.argv[1]))["disks"]
+assert a == {"vdev": "xvda", "path": "/srv/web.img", "kind": "file", "why": None, "tracked": "live", "path_there": "/srv/web.img",
+             "place": "/srv", "disk_bytes": 10 << 30, "free_bytes": 30 << 30, "need_bytes": 10 << 30, "send_bytes": 1 << 30,
+             "copy_time_us": None}, a
+assert b["copy_time_us"] == 1700000000000000 and b["send_bytes"] is None and b["need_bytes"] == 0, b' "$work/out" || fail "its disks: $(cat "$work/out")"
+# One that cannot move is among them, with the reason.
+(
+    FAKE_DISKS=${FAKE_DISKS/',"disks"'/',"why":"disk xvdc is not raw; move-off does it","disks"'}
+    FAKE_DISKS=${FAKE_DISKS/']}]}'/',{"vdev":"xvdc","path":"/srv/c.qcow2","why":"disk xvdc is not raw; move-off does it"}]}]}'}
+    dry --with-disks
+    ends 1
+    has 'xvda       10 GiB, file /srv/web.img, tracked live' 'xvdc       /srv/c.qcow2; cannot move: disk xvdc is not raw; move-off does it' \
+        'xl-fast: disk xvdc is not raw; move-off does it'
+    dry --with-disks --json
+    ends 1
+    is possible false
+    [ "$(grep -c '"why": "disk xvdc is not raw; move-off does it"' "$work/out")" = 2 ] || fail "it does not say why"
+) || exit 1
+(
+    FAKE_JUDGED=${FAKE_JUDGED/'"old_s":0'/'"why":"disk xvda: /srv has 1 MiB free","old_s":0'}
+    FAKE_JUDGED=${FAKE_JUDGED/'"shared"'/'"why":"disk xvda: /srv has 1 MiB free","shared"'}
+    dry --with-disks
+    ends 1
+    has 'xvda       10 GiB, file /srv/web.img; cannot move: disk xvda: /srv has 1 MiB free' 'xl-fast: disk xvda: /srv has 1 MiB free'
+    FAKE_DISKS='{"guests":[{"uuid":"'$uuid'","disks":[]}]}' FAKE_JUDGED='{"guests":[{"uuid":"'$uuid'","shared":true}]}' dry --with-disks
+    ends 1
+    has 'the guest has no disks: --with-disks is not for it'
+    FAKE_JUDGED='{"guests":[]}' dry --with-disks
+    ends 1
+    has 'hostb: unexpected output from xl-fast-disks'
+    FAKE_JUDGED=$'{"guests":[{"uuid":"'$uuid'","why":"\033[2J"}]}' dry --with-disks
+    ends 1
+    grep -q "$(printf '\033')" "$work/err" "$work/out" && fail "the target writes to the terminal"
+    rm "$dir/shim/xl-fast-disks"
+    dry --with-disks
+    ends 1
+    has 'this host: xl-fast-disks is not there'
+) || exit 1
 
 # By earlier migrations: the newest to that host that nothing held back; what the same guest's took.
 mkdir "$XL_FAST_STATEDIR/xl-fast"

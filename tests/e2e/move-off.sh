@@ -158,7 +158,19 @@ head -c 16M /dev/urandom >"$work/web.img"
 head -c 2000000 /dev/urandom >>"$work/A/files/data.qcow2"
 cp "$work/A/files/data.qcow2" "$work/data.qcow2"
 cp "$work/web.img" "$work/A/files/"
+files_at_b=$(ls "$work/B/files" "$work/B/state")
 move A B
+refused "disk xvdb: /mnt has 16 MiB free, and 19 are needed"
+# It fills up meanwhile.
+truncate -s 1M "$work/A/files/data.qcow2"
+cp "$work/A/files/data.qcow2" "$work/data.qcow2"
+umount "$shm/B/files"
+mount -t tmpfs -o size=20M xf-full "$shm/B/files" || fail "no tmpfs"
+cp "$work/A/files/cd.iso" "$work/B/files/"
+{ until [ -e "$shm/B/files/web.img.xlfast-incoming" ]; do sleep 0.01; done; head -c 10M /dev/zero >"$shm/B/files/others"; } &
+filler=$!
+move A B
+wait $filler
 [ "$status" = 1 ] || fail "exit status $status"
 grep -q "No space left on device" "$work/err" || fail "the reason is not told"
 is_at A

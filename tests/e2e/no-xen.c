@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Preloaded: libxl, xenstore and grants of a host without Xen. It has the domains that the file
- * XF_TEST_DOMAINS names, a line each: a name, and perhaps the path of its disk. Of each the disk is
- * xvda, its backend's device is XF_TEST_DEVICE (major:minor, as xenstore has it), and its ring is
- * the file XF_TEST_RING.
+ * XF_TEST_DOMAINS names, a line each: a name, and perhaps the paths of its disks. Of each these are
+ * xvda and xvdb, qcow2 images by their names; their backends' devices are XF_TEST_DEVICE and
+ * XF_TEST_DEVICE_B (major:minor, as xenstore has it), and their ring is the file XF_TEST_RING. The
+ * last digits of a domain's UUID are how many are above it.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,8 +19,9 @@
 #include <xenstore.h>
 
 #define DOMAINS_MAX 8
+#define DISKS_MAX   2
 
-static char names[DOMAINS_MAX][256], disks[DOMAINS_MAX][1024];
+static char names[DOMAINS_MAX][256], disks[DOMAINS_MAX][DISKS_MAX][1024];
 
 int libxl_ctx_alloc(libxl_ctx **out, int version, unsigned flags, xentoollog_logger *logger)
 {
@@ -41,13 +43,14 @@ libxl_dominfo *libxl_list_domain(libxl_ctx *ctx, int *n)
     libxl_dominfo *all = calloc(DOMAINS_MAX, sizeof(*all));
     const char *path = getenv("XF_TEST_DOMAINS");
     FILE *f = path ? fopen(path, "re") : NULL;
-    char line[1400];
+    char line[2400];
 
     (void)ctx;
     for (*n = 0; f && *n < DOMAINS_MAX && fgets(line, sizeof(line), f); (*n)++) {
-        disks[*n][0] = 0;
-        sscanf(line, "%255s %1023s", names[*n], disks[*n]);
-        all[*n].domid = (uint32_t)*n;
+        disks[*n][0][0] = disks[*n][1][0] = 0;
+        sscanf(line, "%255s %1023s %1023s", names[*n], disks[*n][0], disks[*n][1]);
+        all[*n].domid = (uint32_t)*n + 1;
+        all[*n].uuid.uuid[15] = (uint8_t)*n;
     }
     if (f)
         fclose(f);
@@ -57,18 +60,29 @@ libxl_dominfo *libxl_list_domain(libxl_ctx *ctx, int *n)
 char *libxl_domid_to_name(libxl_ctx *ctx, uint32_t domid)
 {
     (void)ctx;
-    return strdup(names[domid]);
+    return strdup(names[domid - 1]);
+}
+
+static libxl_device_disk *list_disks(uint32_t domid, int *n)
+{
+    static const char *const vdevs[DISKS_MAX] = {"xvda", "xvdb"};
+    libxl_device_disk *list = calloc(DISKS_MAX, sizeof(*list));
+
+    for (*n = 0; *n < DISKS_MAX && disks[domid - 1][*n][0]; (*n)++) {
+        const char *path = disks[domid - 1][*n];
+
+        libxl_device_disk_init(&list[*n]);
+        list[*n].pdev_path = strdup(path);
+        list[*n].vdev = strdup(vdevs[*n]);
+        list[*n].format = strstr(path, ".qcow2") ? LIBXL_DISK_FORMAT_QCOW2 : LIBXL_DISK_FORMAT_RAW;
+    }
+    return list;
 }
 
 libxl_device_disk *libxl_device_disk_list(libxl_ctx *ctx, uint32_t domid, int *n)
 {
-    libxl_device_disk *list = calloc(1, sizeof(*list));
-
     (void)ctx;
-    libxl_device_disk_init(list);
-    list->pdev_path = strdup(disks[domid]);
-    *n = disks[domid][0] != 0;
-    return list;
+    return list_disks(domid, n);
 }
 
 int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid, libxl_domain_config *config,
@@ -76,13 +90,9 @@ int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid, libxl_do
 {
     (void)ctx;
     (void)how;
-    config->c_info.name = strdup(names[domid]);
-    config->num_disks = 1;
-    config->disks = calloc(1, sizeof(*config->disks));
-    libxl_device_disk_init(config->disks);
-    config->disks->pdev_path = strdup(disks[domid]);
-    config->disks->vdev = strdup("xvda");
-    config->disks->format = LIBXL_DISK_FORMAT_RAW;
+    config->c_info.name = strdup(names[domid - 1]);
+    config->c_info.uuid.uuid[15] = (uint8_t)(domid - 1);
+    config->disks = list_disks(domid, &config->num_disks);
     return 0;
 }
 
@@ -101,25 +111,29 @@ void xs_close(struct xs_handle *xs)
 
 char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *path, unsigned *n)
 {
-    char **list = malloc(sizeof(*list) + 8);
+    char **list = malloc(2 * sizeof(*list) + 16);
 
     (void)xs;
     (void)t;
     (void)path;
-    list[0] = (char *)(list + 1);
+    list[0] = (char *)(list + 2);
+    list[1] = list[0] + 8;
     strcpy(list[0], "51712");
-    *n = 1;
+    strcpy(list[1], "51728");
+    *n = getenv("XF_TEST_DEVICE_B") ? 2 : 1;
     return list;
 }
 
 void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *path, unsigned *n)
 {
     const char *node = strrchr(path, '/') + 1;
-    const char *value = !strcmp(node, "dev")               ? "xvda"
-                        : !strcmp(node, "state")           ? "4"
-                        : !strcmp(node, "ring-ref")        ? "8"
-                        : !strcmp(node, "physical-device") ? getenv("XF_TEST_DEVICE")
-                                                           : NULL;
+    bool b = strstr(path, "/51728/");
+    const char *value = !strcmp(node, "dev")        ? b ? "xvdb" : "xvda"
+                        : !strcmp(node, "state")    ? "4"
+                        : !strcmp(node, "ring-ref") ? "8"
+                        : !strcmp(node, "physical-device")
+                            ? getenv(b ? "XF_TEST_DEVICE_B" : "XF_TEST_DEVICE")
+                            : NULL;
 
     (void)xs;
     (void)t;

@@ -60,6 +60,60 @@ stays() {
     [ ! -e "$work/B/files/web.img" ] || [ "${1:-}" = named ] || fail "a disk of its name is left on B"
 }
 
+# plan [WORD...]: what a move would find: A describes its guests, B judges them. Then of the first guest, and of its
+# disk, one KEY=VALUE a line in $work/plan.
+plan() {
+    echo "+ describe $* | judge"
+    XF_TEST_DEVICE=$(stat -c '%t:%T' "$loop") XF_TEST_RING=$work/ring LD_PRELOAD=$work/no-xen.so \
+        "$work/at" A "$disks" describe "$@" >"$work/described" || fail "it is not described"
+    grep -hq "cannot be tracked" "$work/described" && { echo "this kernel or this build has no tracker"; exit 77; }
+    LD_PRELOAD=$work/no-xen.so "$work/at" B "$disks" judge <"$work/described" >"$work/judged" || fail "it is not judged"
+    python3 - "$work/described" "$work/judged" >"$work/plan" <<'END' || fail "no plan: $(cat "$work/described" "$work/judged")"
+import json, sys
+here, there = (json.load(open(name))["guests"][0] for name in sys.argv[1:])
+for end, o in (("here", here), ("there", there)):
+    for key in ("shared", "why"):
+        print(f"{end}.{key}={o.get(key, '')}")
+    for disk in o.get("disks", []):
+        for key, value in disk.items():
+            print(f"{end}.{disk['vdev']}.{key}={value}")
+END
+}
+planned() { # KEY=VALUE...
+    local line
+    for line; do grep -qxF -- "$line" "$work/plan" || fail "the plan has no $line: $(cat "$work/plan")"; done
+}
+uuid=00000000-0000-0000-0000-000000000000
+
+begin
+plan $uuid
+planned here.why= there.why= there.shared=False here.xvda.path=/mnt/web.img here.xvda.is=file here.xvda.bytes=50331648 \
+    there.xvda.path=/mnt/web.img there.xvda.place=/mnt there.xvda.old_s=0 there.xvda.need_bytes=50331648 there.xvda.thin=False
+[ "$(sed -n 's/^here.xvda.data_bytes=//p' "$work/plan")" -lt 30000000 ] || fail "its holes count as data"
+[ "$(ls "$work/B/files")" = cd.iso ] || fail "a plan makes something"
+echo mine >"$work/B/files/web.img"
+plan
+planned "there.why=disk xvda: /mnt/web.img is there already" there.shared=True
+rm "$work/B/files/web.img"
+# What cannot move while it runs is named, and so is all else; a disk of another domain, too.
+truncate -s 1M "$work/files.A/data.qcow2"
+echo "web /mnt/web.img /mnt/data.qcow2" >"$work/A/domains"
+plan
+planned "here.why=disk xvdb is not raw; xl-fast move-off --shutdown moves it with a stop" \
+    "here.xvdb.why=disk xvdb is not raw; xl-fast move-off --shutdown moves it with a stop" there.xvda.place=/mnt there.why=
+printf '%s\n' "web /mnt/web.img" "other /mnt/web.img" >"$work/A/domains"
+plan $uuid
+planned "here.why=disk xvda: guest 'other' has /mnt/web.img"
+echo "web /mnt/web.img" >"$work/A/domains"
+for lie in '' '{}' '{"guests":3}'; do
+    LD_PRELOAD=$work/no-xen.so "$work/at" B "$disks" judge <<<"$lie" 2>"$work/err" && fail "it judges '$lie'"
+    grep -q 'install the same xl-fast' "$work/err" || fail "it does not say why"
+done
+for lie in 3 '{}' '{"uuid":"x","guest":{"name":"../x","uuid":"","config":"","disks":[],"needs":[]}}'; do
+    LD_PRELOAD=$work/no-xen.so "$work/at" B "$disks" judge <<<"{\"guests\":[$lie]}" >"$work/out" || fail "one lie ends all"
+    grep -q '"shared":false' "$work/out" || fail "it believes '$lie': $(cat "$work/out")"
+done
+
 begin
 live moved
 [ "$status" = 0 ] || fail "exit status $status"
@@ -73,6 +127,10 @@ live stays
 [ "$status" = 0 ] || fail "exit status $status"
 stays
 lists B "^web has not arrived from"
+plan $uuid
+planned there.why= there.xvda.place=/mnt
+grep -qE '^there.xvda.old_s=[1-9][0-9]{9}$' "$work/plan" || fail "what has come is not planned with: $(cat "$work/plan")"
+[ "$(sed -n 's/^there.xvda.need_bytes=//p' "$work/plan")" -lt 30000000 ] || fail "room is asked for what is there"
 live moved
 [ "$status" = 0 ] || fail "exit status $status"
 same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
@@ -115,6 +173,9 @@ for fault in off_target_made=error live_source_stands=error live_source_stands=k
 done
 # The next move settles that, for the guest runs at A.
 lists B "^web may have come from"
+plan $uuid
+planned there.why=
+grep -qE '^there.xvda.old_s=[1-9][0-9]{9}$' "$work/plan" || fail "what has come is not planned with"
 live moved
 [ "$status" = 0 ] || fail "exit status $status"
 same "$work/A/files/web.img.xlfast-left" "$work/B/files/web.img"
@@ -135,7 +196,12 @@ lists B "^web-1 has come from"
 # Made anew: refused where its disks are, unless it is told to replace them; then only what differs goes over.
 live refused
 grep -q "web.img.web-1 is there already" "$work/err" || fail "it is not said why"
+plan $uuid "${as[@]}"
+planned "there.why=disk xvda: /mnt/web.img.web-1 is there already"
 as+=(replace)
+plan $uuid "${as[@]}"
+planned there.why= there.xvda.path=/mnt/web.img.web-1
+grep -qE '^there.xvda.old_s=[1-9][0-9]{9}$' "$work/plan" || fail "an earlier copy is not planned with"
 echo "web-1 /mnt/web.img.web-1" >"$work/B/domains"
 live refused
 grep -q "guest 'web-1' is there" "$work/err" || fail "a copy that runs is replaced: $(cat "$work/err")"
@@ -175,6 +241,8 @@ lists A "^web may have gone to B"
 lists B "^web may have come from"
 live refused
 grep -q "was not seen to end" "$work/err" || fail "another move begins over it"
+plan $uuid
+grep -q "^here.why=a move of 'web' from here to B was not seen to end" "$work/plan" || fail "it is planned: $(cat "$work/plan")"
 list B --drop web 2>"$work/err" && fail "it can be dropped on B"
 grep -q "was not seen to end" "$work/err" || fail "B does not say why"
 # Where it runs, its disks are: asked there, that host says so from then on.

@@ -349,38 +349,61 @@ bool xf_track_has_witness(const struct xf_track *t)
     return t->has_base;
 }
 
-int xf_track_new(struct xf_track **out, const char *device, uint64_t bytes,
-                 char err[XF_DISK_ERR_BYTES])
+static int fail_track(const char *device, int rc, char err[XF_DISK_ERR_BYTES])
 {
-    struct xf_track *t = calloc(1, sizeof(*t));
+    return xf_disk_fail(err, rc, "%s cannot be tracked: %s%s", device, strerror(-rc),
+                        rc == -EPERM ? ": it takes root, and a kernel that lets root load programs"
+                                     : "");
+}
 
-    *out = NULL;
+/* The program is in the kernel, and sees nothing yet. */
+static int load(struct xf_track **out, const char *device, uint64_t bytes,
+                char err[XF_DISK_ERR_BYTES])
+{
+    struct xf_track *t = *out = calloc(1, sizeof(*t));
+
     if (!t)
         return xf_disk_fail(err, -ENOMEM, "%s", strerror(ENOMEM));
     int rc = look(t, device, bytes, err);
 
-    if (rc) {
-        xf_track_free(t);
+    if (rc)
         return rc;
-    }
     libbpf_set_print(silent);
     t->object = bpf_object__open_mem(
         xf_track_program, (uintptr_t)xf_track_program_end - (uintptr_t)xf_track_program, NULL);
     rc = t->object ? set_up(t) : -errno;
     rc = rc ?: bpf_object__load(t->object);
-    rc = rc ?: map_all(t);
-    rc = rc ?: attach(t);
-    if (!rc && !t->queue)
-        rc = drain(device);
-    if (!rc)
-        set_base(t);
+    return rc ? fail_track(device, rc, err) : 0;
+}
+
+int xf_track_check(const char *device, uint64_t bytes, char err[XF_DISK_ERR_BYTES])
+{
+    struct xf_track *t;
+    int rc = load(&t, device, bytes, err);
+
+    xf_track_free(t);
+    return rc;
+}
+
+int xf_track_new(struct xf_track **out, const char *device, uint64_t bytes,
+                 char err[XF_DISK_ERR_BYTES])
+{
+    struct xf_track *t;
+    int rc = load(&t, device, bytes, err);
+
+    *out = NULL;
+    if (!rc) {
+        rc = map_all(t) ?: attach(t);
+        if (!rc && !t->queue)
+            rc = drain(device);
+        if (rc)
+            fail_track(device, rc, err);
+    }
     if (rc) {
-        xf_disk_fail(err, rc, "%s cannot be tracked: %s%s", device, strerror(-rc),
-                     rc == -EPERM ? ": it takes root, and a kernel that lets root load programs"
-                                  : "");
         xf_track_free(t);
         return rc;
     }
+    set_base(t);
     *out = t;
     return 0;
 }

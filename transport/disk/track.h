@@ -30,6 +30,9 @@ int xf_track_new(struct xf_track **out, const char *device, uint64_t bytes,
                  char err[XF_DISK_ERR_BYTES]);
 void xf_track_free(struct xf_track *t);
 
+/* Whether it could, as far as can be told without a look at the device's writes. */
+int xf_track_check(const char *device, uint64_t bytes, char err[XF_DISK_ERR_BYTES]);
+
 /*
  * Overwrites `dirty` with the pages that were written since the last that was taken, or since it
  * began; *count: how many. Several pages may have one bit for all. -EAGAIN: writes that began

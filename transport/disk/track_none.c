@@ -6,14 +6,19 @@
 #include <errno.h>
 #include <stdio.h>
 
-int xf_track_new(struct xf_track **out, const char *device, uint64_t bytes,
-                 char err[XF_DISK_ERR_BYTES])
+int xf_track_check(const char *device, uint64_t bytes, char err[XF_DISK_ERR_BYTES])
 {
     (void)bytes;
-    *out = NULL;
     snprintf(err, XF_DISK_ERR_BYTES,
              "%s cannot be tracked: xl-fast was built without clang or libbpf", device);
     return -EOPNOTSUPP;
+}
+
+int xf_track_new(struct xf_track **out, const char *device, uint64_t bytes,
+                 char err[XF_DISK_ERR_BYTES])
+{
+    *out = NULL;
+    return xf_track_check(device, bytes, err);
 }
 
 void xf_track_free(struct xf_track *t)

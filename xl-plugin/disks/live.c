@@ -237,7 +237,7 @@ static int check_same_guest(struct live *l)
     struct xf_manifest *now = calloc(1, sizeof(*now));
     char(*devices)[XF_GUEST_DISK_BYTES] = calloc(XF_MANIFEST_DISKS_MAX, sizeof(*devices));
     uint32_t domid = 0;
-    int rc = now && devices ? xf_guest_disks_read(now, devices, l->o->uuid, &domid, s->why)
+    int rc = now && devices ? xf_guest_disks_read(now, devices, l->o->uuid, &domid, NULL, s->why)
                             : fail(s, -ENOMEM, "%s", strerror(ENOMEM));
     bool same = !rc && domid == l->domid && now->disks_n == s->manifest.disks_n;
 
@@ -426,54 +426,22 @@ static int end_move(struct live *l, bool moved)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-/* After a move that was not seen to end these disks may be old. */
-static int check_journal(struct live *l)
-{
-    struct xf_journal *j = calloc(1, sizeof(*j));
-    int rc = j ? xf_journal_read(l->s.manifest.name, j) : -ENOMEM;
-
-    if (rc)
-        rc = fail(&l->s, rc, "the journal of '%s' cannot be read: %s", l->s.manifest.name,
-                  strerror(-rc));
-    else if (j->state == XF_JOURNAL_LEAVING)
-        rc =
-            fail(&l->s, -EBUSY, "a move of '%s' from here to %s was not seen to end: xl-fast disks",
-                 l->s.manifest.name, j->host);
-    if (j)
-        xf_manifest_fini(&j->manifest);
-    free(j);
-    return rc;
-}
-
-static int plan_there(struct live *l)
-{
-    const struct xf_manifest *m = &l->s.manifest;
-    int rc = xf_manifest_of_copy(&l->there, m, l->o->copy ? l->o->copy : m->name,
-                                 l->o->copy ? l->o->copy_uuid : m->uuid);
-
-    if (rc == -ENOTSUP)
-        return fail(&l->s, rc,
-                    "a logical volume is cloned only if the guest's configuration calls it "
-                    "/dev/GROUP/NAME");
-    return rc ? fail(&l->s, rc, "%s", strerror(-rc)) : 0;
-}
-
 static int prepare(struct live *l)
 {
     struct xf_disks_source *s = &l->s;
-    int rc = xf_guest_disks_read(&s->manifest, l->devices, l->o->uuid, &l->domid, s->why);
+    int rc = xf_guest_disks_read(&s->manifest, l->devices, l->o->uuid, &l->domid, NULL, s->why);
 
     if (!rc && !s->manifest.disks_n)
         rc = fail(s, -ENOENT, "the guest has no disks: --with-disks is not for it");
     rc = rc ?: xf_domains_check(&s->manifest, XF_DOMAINS_MAY_RUN, s->why);
     rc = rc ?: xf_disks_lock(s);
-    rc = rc ?: check_journal(l);
+    rc = rc ?: xf_disks_check_journal(s);
     rc = rc ?: xf_disks_check_left(s);
     rc = rc ?: xf_rings_open(&l->rings, l->domid, s->why);
     rc = rc ?: open_disks(l);
     rc = rc ?: xf_config_load(&s->config, NULL, s->why);
     rc = rc ?: xf_disks_start_there(s);
-    rc = rc ?: plan_there(l);
+    rc = rc ?: xf_disks_plan_there(s, &l->there, l->o->copy, l->o->copy_uuid);
     rc = rc ?: xf_disks_send_manifest(s, &l->there, true, l->o->replace);
     rc = rc ?: xf_disks_receive_ready(s);
     rc = rc ?: xf_disks_send_all(s);

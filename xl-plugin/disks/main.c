@@ -7,6 +7,8 @@
  *     xl-fast-disks receive          the target's end, started by ssh
  *     xl-fast-disks state GUEST      what the target's journal says of it, asked by ssh
  *     xl-fast-disks start CONFIG     there, by ssh: xl create
+ *     xl-fast-disks describe ...     guests of this host, for a plan: plan.h
+ *     xl-fast-disks judge            there, by ssh: whether they can come
  *     xl-fast-disks live UUID HOST SSH [verify] [copy NAME NEW_UUID [replace]]
  *                                                 of a guest that runs: live.h
  *
@@ -18,9 +20,23 @@
 
 #include "live.h"
 #include "move_off.h"
+#include "plan.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/cli/options.h"
 #include "xl-plugin/recover/recover_look.h"
+
+/* [copy NAME NEW_UUID [replace]], and nothing more. */
+static bool take_copy(struct xf_live_options *live, int n, char **words)
+{
+    if (n >= 3 && !strcmp(words[0], "copy") && xf_uuid_ok(words[2])) {
+        live->copy = words[1];
+        live->copy_uuid = words[2];
+        n -= 3;
+        live->replace = n > 0 && !strcmp(words[3], "replace");
+        n -= live->replace;
+    }
+    return n <= 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -45,23 +61,22 @@ int main(int argc, char **argv)
         execlp("xl", "xl", "create", "-q", argv[2], (char *)NULL);
         return 127;
     }
+    if (!strcmp(verb, "describe")) {
+        struct xf_live_options live = {.uuid = argc > 2 ? argv[2] : NULL};
+
+        if (take_copy(&live, argc - 3, argv + 3))
+            return xf_disks_describe(&live);
+    }
+    if (!strcmp(verb, "judge") && argc == 2)
+        return xf_disks_judge(STDIN_FILENO);
     if (!strcmp(verb, "live") && argc >= 5) {
         struct xf_live_options live = {.uuid = argv[2], .host = argv[3], .ssh = argv[4]};
-        int i = 5;
 
-        live.verify = i < argc && !strcmp(argv[i], "verify");
-        i += live.verify;
-        if (argc - i >= 3 && !strcmp(argv[i], "copy") && xf_uuid_ok(argv[i + 2])) {
-            live.copy = argv[i + 1];
-            live.copy_uuid = argv[i + 2];
-            i += 3;
-            live.replace = i < argc && !strcmp(argv[i], "replace");
-            i += live.replace;
-        }
-        if (i == argc)
+        live.verify = argc > 5 && !strcmp(argv[5], "verify");
+        if (take_copy(&live, argc - 5 - live.verify, argv + 5 + live.verify))
             return xf_disks_live(&live);
     }
     fprintf(stderr, "usage: xl-fast-disks move-off | disks | receive | state GUEST | start CONFIG "
-                    "| live ...\n");
+                    "| describe ... | judge | live ...\n");
     return XF_EXIT_USAGE;
 }

@@ -61,6 +61,35 @@ int xf_disks_check_left(struct xf_disks_source *s)
     return 0;
 }
 
+int xf_disks_check_journal(struct xf_disks_source *s)
+{
+    struct xf_journal *j = calloc(1, sizeof(*j));
+    int rc = j ? xf_journal_read(s->manifest.name, j) : -ENOMEM;
+
+    if (rc)
+        rc = fail(s, rc, "the journal of '%s' cannot be read: %s", s->manifest.name, strerror(-rc));
+    else if (j->state == XF_JOURNAL_LEAVING)
+        rc = fail(s, -EBUSY, "a move of '%s' from here to %s was not seen to end: xl-fast disks",
+                  s->manifest.name, j->host);
+    if (j)
+        xf_manifest_fini(&j->manifest);
+    free(j);
+    return rc;
+}
+
+int xf_disks_plan_there(struct xf_disks_source *s, struct xf_manifest *there, const char *copy,
+                        const char *copy_uuid)
+{
+    const struct xf_manifest *m = &s->manifest;
+    int rc = xf_manifest_of_copy(there, m, copy ? copy : m->name, copy ? copy_uuid : m->uuid);
+
+    if (rc == -ENOTSUP)
+        return fail(s, rc,
+                    "a logical volume is cloned only if the guest's configuration calls it "
+                    "/dev/GROUP/NAME");
+    return rc ? fail(s, rc, "%s", strerror(-rc)) : 0;
+}
+
 int xf_disks_start_there(struct xf_disks_source *s)
 {
     static const char *const args[] = {"receive", NULL};

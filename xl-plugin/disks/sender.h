@@ -60,6 +60,11 @@ __attribute__((format(printf, 3, 4))) int xf_disks_source_fail(struct xf_disks_s
 int xf_disks_lock(struct xf_disks_source *s);
 /* Its disks could not be put aside where something of that name is. */
 int xf_disks_check_left(struct xf_disks_source *s);
+/* After a move that was not seen to end its disks may be old. */
+int xf_disks_check_journal(struct xf_disks_source *s);
+/* What the target is to have: the guest, or its copy of that name (NULL: none). */
+int xf_disks_plan_there(struct xf_disks_source *s, struct xf_manifest *there, const char *copy,
+                        const char *copy_uuid);
 
 /* In this order (move_off.h). 0, or -errno with a line in s->why. */
 int xf_disks_start_there(struct xf_disks_source *s);

@@ -9,18 +9,30 @@
 #include "manifest.h"
 #include "talk.h"
 #include "transport/disk/disk.h"
+#include "volume.h"
 
 struct xf_link;
+
+/* Of one disk, before anything is made. */
+struct xf_target_disk {
+    int rc; /* 0: it can come */
+    uint64_t
+        old_s; /* 1970: of when the older copy is that only changes come to; 0: there is none */
+    uint64_t need_bytes; /* of the place, at the most */
+    struct xf_volume_place place;
+    char why[XF_MANIFEST_WHY_BYTES]; /* if it cannot */
+};
 
 struct xf_disks_target {
     struct xf_talk talk;
     struct xf_manifest manifest;
     char host[256]; /* the source's */
     bool overwrite, dry_run;
-    bool replace;                       /* an earlier copy's disks, where it is off */
-    bool live;                          /* the guest runs, and its memory follows (live.h) */
-    bool noted;                         /* the journal says incoming */
-    bool begun;                         /* pages have come */
+    bool replace; /* an earlier copy's disks, where it is off */
+    bool live;    /* the guest runs, and its memory follows (live.h) */
+    bool noted;   /* the journal says incoming */
+    bool begun;   /* pages have come */
+    struct xf_target_disk disks[XF_MANIFEST_DISKS_MAX];
     bool zeros[XF_MANIFEST_DISKS_MAX];  /* the volume reads as zeros all over */
     bool old[XF_MANIFEST_DISKS_MAX];    /* the volume has an older copy of the disk */
     bool landed[XF_MANIFEST_DISKS_MAX]; /* all of it is there */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,50 +153,88 @@ int xf_volume_sync_folder(const char *path)
 
 /* ---- making -------------------------------------------------------------------------------- */
 
-static int no_room(const struct xf_manifest_disk *d, const char *where, uint64_t free_bytes,
-                   char why[XF_MANIFEST_WHY_BYTES])
+/* Up to where another file system begins. */
+static void find_mount(char path[XF_MANIFEST_PATH_BYTES])
 {
-    return fail(why, -ENOSPC, "disk %s: %s has %llu MiB free, and the disk has %llu", d->vdev,
-                where, (unsigned long long)(free_bytes >> 20),
-                (unsigned long long)(d->bytes >> 20));
+    char up[XF_MANIFEST_PATH_BYTES];
+    struct stat at, above;
+
+    while (strcmp(path, "/") != 0) {
+        snprintf(up, sizeof(up), "%s", path);
+        char *slash = strrchr(up, '/');
+
+        slash[slash == up] = 0;
+        if (stat(path, &at) || stat(up, &above) || at.st_dev != above.st_dev)
+            return;
+        strcpy(path, up);
+    }
 }
 
-/* A sparse file of that size could be made on any disk; what is to come may fill it. */
-static int check_room_of_folder(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES])
+static int place_of_file(const struct xf_manifest_disk *d, struct xf_volume_place *place,
+                         char why[XF_MANIFEST_WHY_BYTES])
 {
-    char copy[XF_MANIFEST_PATH_BYTES], *folder;
+    char copy[XF_MANIFEST_PATH_BYTES], whole[PATH_MAX];
     struct statvfs fs;
 
     strcpy(copy, d->path);
-    folder = dirname(copy);
-    if (statvfs(folder, &fs))
+    const char *folder = dirname(copy);
+    if (statvfs(folder, &fs) || !realpath(folder, whole))
         return fail_errno(why, folder);
-    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-
-    return d->bytes <= free_bytes ? 0 : no_room(d, folder, free_bytes, why);
+    if (!TAKE(place->name, whole))
+        return fail(why, -ENAMETOOLONG, "%s: %s", folder, strerror(ENAMETOOLONG));
+    find_mount(place->name);
+    place->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return 0;
 }
 
-static int check_room_of_group(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES])
+/* SIZE,PERCENT in use, as lvs prints them of a thin pool. */
+static int place_in_pool(const struct xf_manifest_disk *d, struct xf_volume_place *place,
+                         char why[XF_MANIFEST_WHY_BYTES])
 {
-    char out[TOOL_OUT_BYTES], pool[sizeof(d->vg) + sizeof(d->pool) + 1];
+    char out[TOOL_OUT_BYTES], *percent;
 
-    snprintf(pool, sizeof(pool), "%s/%s", d->vg, d->pool);
-    if (d->pool[0]) /* what a thin volume takes of it is known when it is written */
-        return TOOL(out, "lvs", "--noheadings", "-olv_name", pool)
-                   ? fail(why, -ENOENT, "disk %s: there is no thin pool %s", d->vdev, pool)
-                   : 0;
+    place->thin = true;
+    snprintf(place->name, sizeof(place->name), "%s/%s", d->vg, d->pool);
+    if (TOOL(out, "lvs", "--noheadings", "--units=b", "--nosuffix", "--separator=,",
+             "-olv_size,data_percent", place->name))
+        return fail(why, -ENOENT, "disk %s: there is no thin pool %s", d->vdev, place->name);
+    double size = strtod(out, &percent), used = *percent == ',' ? strtod(percent + 1, NULL) : 0;
+
+    place->free_bytes = used < 100 ? (uint64_t)(size * (1 - used / 100)) : 0;
+    return 0;
+}
+
+static int place_in_group(const struct xf_manifest_disk *d, struct xf_volume_place *place,
+                          char why[XF_MANIFEST_WHY_BYTES])
+{
+    char out[TOOL_OUT_BYTES];
+
+    snprintf(place->name, sizeof(place->name), "%s", d->vg);
     if (TOOL(out, "vgs", "--noheadings", "--units=b", "--nosuffix", "-ovg_free", d->vg))
         return fail(why, -ENOENT, "disk %s: there is no volume group %s", d->vdev, d->vg);
-    uint64_t free_bytes = strtoull(out, NULL, 10);
-
-    return d->bytes <= free_bytes ? 0 : no_room(d, d->vg, free_bytes, why);
+    place->free_bytes = strtoull(out, NULL, 10);
+    return 0;
 }
 
-int xf_volume_check_room(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES])
+int xf_volume_place(const struct xf_manifest_disk *d, struct xf_volume_place *place,
+                    char why[XF_MANIFEST_WHY_BYTES])
 {
-    return d->kind == XF_DISK_FILE ? check_room_of_folder(d, why)
-           : d->kind == XF_DISK_LV ? check_room_of_group(d, why)
-                                   : 0;
+    *place = (struct xf_volume_place){0};
+    return d->kind == XF_DISK_FILE ? place_of_file(d, place, why)
+           : d->kind != XF_DISK_LV ? fail(why, -ENODEV, "disk %s: %s is not made", d->vdev, d->path)
+           : d->pool[0]            ? place_in_pool(d, place, why)
+                                   : place_in_group(d, place, why);
+}
+
+uint64_t xf_volume_taken(const struct xf_manifest_disk *d, enum xf_volume_name name)
+{
+    char path[XF_VOLUME_PATH_BYTES];
+    struct stat st;
+
+    xf_volume_path(d, name, path);
+    if (stat(path, &st))
+        return 0;
+    return S_ISREG(st.st_mode) ? (uint64_t)st.st_blocks * 512 : d->bytes;
 }
 
 static int make_file(const struct xf_manifest_disk *d, const char *path,

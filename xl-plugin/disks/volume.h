@@ -29,8 +29,21 @@ int xf_volume_look(struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES]);
 /* Whether something has that name. */
 bool xf_volume_is_there(const struct xf_manifest_disk *d, enum xf_volume_name name);
 
-/* Whether there is room for one like d: -ENOSPC; -ENOENT: nor is there a folder or volume group. */
-int xf_volume_check_room(const struct xf_manifest_disk *d, char why[XF_MANIFEST_WHY_BYTES]);
+/* Where a file's or a logical volume's bytes come from, and what is left there: a file system, by
+   where it is mounted; a volume group; a thin pool, whose volumes take what is written to them. */
+struct xf_volume_place {
+    char name[XF_MANIFEST_PATH_BYTES];
+    uint64_t free_bytes;
+    bool thin; /* how much of it a volume takes is not known before */
+};
+
+/* -ENOENT: there is no such folder, volume group or pool. */
+int xf_volume_place(const struct xf_manifest_disk *d, struct xf_volume_place *place,
+                    char why[XF_MANIFEST_WHY_BYTES]);
+
+/* What a file takes of its file system, holes left out; of a volume all of it. 0: it is not there.
+ */
+uint64_t xf_volume_taken(const struct xf_manifest_disk *d, enum xf_volume_name name);
 
 /* Makes one like d by that name. *zeros: all of it reads as zeros. -ENOSPC: there is too little
    room. */

@@ -19,6 +19,7 @@
 #include "predict.h"
 #include "say.h"
 #include "xl-plugin/cli/cli.h"
+#include "xl-plugin/doctor/ask_disks.h"
 #include "xl-plugin/screen/live.h"
 #include "xl-plugin/screen/moving.h"
 
@@ -136,6 +137,7 @@ static int cancel_early(struct xf_migrate *m)
 static int dry_run(struct xf_migrate *m)
 {
     enum xf_step step = xf_migrate_ask_source(m);
+    struct xf_disks_asked disks = {0};
     char dir[XF_PATH_BYTES];
 
     if (step == XF_STEP_ON)
@@ -144,21 +146,29 @@ static int dry_run(struct xf_migrate *m)
         step = xf_migrate_choose_hand_over(m);
     if (step == XF_STEP_ON && m->o.measure_s)
         step = xf_migrate_measure(m);
-    if (step == XF_STEP_CANCELLED)
+    if (step == XF_STEP_ON && m->o.with_disks)
+        step = xf_migrate_disks_plan(m, &disks);
+    if (step == XF_STEP_CANCELLED) {
+        free(disks.disks);
         return cancel_early(m);
+    }
     if (!xf_migrate_record_has_room() && !xf_moving_path(dir, sizeof(dir), ""))
         xf_migrate_say("cannot write to %s: status, cancel and the screen would see "
                        "nothing; fix: xl-fast doctor --fix",
                        dir);
-    return xf_predict(&(struct xf_prediction){.guest = m->o.domain,
-                                              .host = m->o.host,
-                                              .source = m->source_said,
-                                              .target = m->target_said,
-                                              .refused = m->refused,
-                                              .copy = m->copy ? m->copy->name : NULL,
-                                              .late = m->late,
-                                              .measured = m->measured,
-                                              .json = m->o.json});
+    int status = xf_predict(&(struct xf_prediction){.guest = m->o.domain,
+                                                    .host = m->o.host,
+                                                    .source = m->source_said,
+                                                    .target = m->target_said,
+                                                    .refused = m->refused,
+                                                    .copy = m->copy ? m->copy->name : NULL,
+                                                    .late = m->late,
+                                                    .measured = m->measured,
+                                                    .disks = disks.disks ? &disks : NULL,
+                                                    .json = m->o.json});
+
+    free(disks.disks);
+    return status;
 }
 
 /* The rest is done by the real xl, which has nothing of ours. */

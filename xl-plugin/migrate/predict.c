@@ -14,6 +14,7 @@
 #include "fixed.h"
 #include "transport/forecast.h"
 #include "predict.h"
+#include "predict_disks.h"
 #include "xl-plugin/screen/history.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/cli/number.h"
@@ -33,7 +34,8 @@ struct past {
 
 struct predict {
     const char *host, *copy;
-    char name[256]; /* the guest's, which may have been named by its number */
+    const struct xf_disks_asked *disks; /* or NULL */
+    char name[256];                     /* the guest's, which may have been named by its number */
     char refused[2048], late[600], busy[32];
     struct xf_peer source, target;
     struct past last, same_host, same_guest; /* migrations that moved their guest; the newest */
@@ -202,6 +204,8 @@ static void print_text(const struct predict *p)
                p->late[0] ? "" : ", while it still runs here");
     if (p->source.lanes && p->target.lanes)
         printf("  lanes      %u here, %u on %s\n", p->source.lanes, p->target.lanes, p->host);
+    if (p->disks)
+        xf_predict_disks_print(p->disks, p->rate);
     if (p->written_n)
         print_writes(p);
     if (!p->rate) {
@@ -316,6 +320,8 @@ static void print_json(const struct predict *p)
         o, "restless", forecast_object(p->rate, r->time_us, r->bytes, r->rounds, r->downtime_us));
     json_object_object_add(
         o, "last_time", forecast_object(l->there, l->time_us, l->bytes, l->rounds, l->downtime_us));
+    if (p->disks)
+        xf_predict_disks_put(o, p->disks);
     printf("%s\n",
            json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -337,6 +343,7 @@ int xf_predict(const struct xf_prediction *what)
     }
     p->host = p->fixed.host = what->host;
     p->copy = what->copy;
+    p->disks = what->disks;
     snprintf(p->name, sizeof(p->name), "%s", what->guest);
     snprintf(p->refused, sizeof(p->refused), "%s", what->refused);
     snprintf(p->late, sizeof(p->late), "%s", what->late);
@@ -359,7 +366,9 @@ int xf_predict(const struct xf_prediction *what)
         print_json(p);
     else if (possible)
         print_text(p);
-    else
+    else if (p->disks)
+        xf_predict_disks_print(p->disks, 0);
+    if (!what->json && !possible)
         fprintf(stderr, "xl-fast: %s\n", xf_live_plain(plain, sizeof(plain), p->refused));
     free(p);
     return fflush(stdout) || !possible ? XF_EXIT_FAILED : XF_EXIT_OK;

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+struct xf_disks_asked;
+
 struct xf_prediction {
     const char *guest, *host;    /* as the user calls them */
     const char *source, *target; /* what xl-fast-preflight answered there, lines of key=value */
@@ -12,6 +14,8 @@ struct xf_prediction {
     const char *copy;            /* the name of the copy that is to be made; NULL: it moves */
     const char *late;            /* why its devices are attached late; "": early */
     const char *measured;        /* what xl-fast-preflight measure printed; "": nothing was */
+    const struct xf_disks_asked
+        *disks; /* that move with it; NULL: none, or they were not asked for */
     bool json;
 };
 

@@ -10,6 +10,7 @@
  *   move.c      runs the real xl, and cancels it
  *   listen.c    hears from xl when the guest was started: the downtime's end
  *   disks.c     --with-disks: xl-fast-disks before xl, and after it
+ *   disks_plan.c   the same with --dry-run: what it would do
  *   clone.c     makes copies by these steps, instead of a move
  *   outcome.c   where the guest is, after a failure
  *
@@ -190,6 +191,11 @@ void xf_migrate_listen_say(const struct xf_migrate *m);
 /* Copies the disks while the guest runs, until little is written; takes its time, and nothing if
    --with-disks is not given. What xl-fast-disks does from then on: xl-plugin/disks/live.h. */
 enum xf_step xf_migrate_disks_begin(struct xf_migrate *m);
+
+/* For --dry-run: what it would find, at both ends. *plan is filled, also where it is refused, and
+   its disks are to be freed. */
+struct xf_disks_asked;
+enum xf_step xf_migrate_disks_plan(struct xf_migrate *m, struct xf_disks_asked *plan);
 
 /* Where the guest is: it has moved, it stays, or that is not known. 0, or an exit status. */
 enum xf_disks_outcome { XF_DISKS_MOVED, XF_DISKS_STAYS, XF_DISKS_UNKNOWN };

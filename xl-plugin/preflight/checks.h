@@ -18,6 +18,9 @@ xf_check xf_check_installation, xf_check_path, xf_check_config, xf_check_port, x
 /* room.c */
 xf_check xf_check_room;
 
+/* preflight_disks.c */
+xf_check xf_check_disks;
+
 /* preflight_xen.c: all need xf_check_xen() to have passed. */
 xf_check xf_check_xen, xf_check_domain, xf_check_memory, xf_check_peer, xf_check_cpu, xf_check_xl;
 void xf_close_xen(struct xf_preflight *p);

@@ -64,6 +64,7 @@ static const struct check {
     {"lanes", xf_check_lanes, HOST | SOURCE | TARGET | EXAMINE, false, true},
     {"lock", xf_check_lock, EXAMINE, false, true},
     {"run", xf_check_room, EXAMINE, false, false},
+    {"disks", xf_check_disks, EXAMINE, false, false},
     {"xl", xf_check_xl, TARGET | EXAMINE, true, false},
     {"peer", xf_check_peer, TARGET, true, true},
     {"memory", xf_check_memory, TARGET, true, false},

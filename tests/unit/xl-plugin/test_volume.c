@@ -105,15 +105,76 @@ static void what_is_another_ones_stays(void **unused)
     assert_true(xf_volume_is_there(d, XF_VOLUME_OWN));
 }
 
-static void too_little_room(void **unused)
+static void where_the_room_is(void **unused)
 {
+    struct xf_volume_place place;
+    struct stat here, there;
+
     (void)unused;
-    assert_int_equal(xf_volume_check_room(&m.disks[0], why), 0);
-    m.disks[0].bytes = UINT64_C(1) << 60;
-    assert_int_equal(xf_volume_check_room(&m.disks[0], why), -ENOSPC);
-    assert_non_null(strstr(why, "MiB free, and the disk has 1099511627776"));
+    assert_int_equal(xf_volume_place(&m.disks[0], &place, why), 0);
+    assert_true(place.free_bytes > 0 && !place.thin);
+    assert_int_equal(stat(place.name, &there), 0);
+    assert_int_equal(stat(dir, &here), 0);
+    assert_int_equal(here.st_dev, there.st_dev);
+    assert_true(strlen(place.name) < strlen(dir));
     strcpy(m.disks[0].path, "/none/web.img");
-    assert_int_equal(xf_volume_check_room(&m.disks[0], why), -ENOENT);
+    assert_int_equal(xf_volume_place(&m.disks[0], &place, why), -ENOENT);
+    m.disks[0].kind = XF_DISK_LV;
+    strcpy(m.disks[0].vg, "none");
+    assert_int_equal(xf_volume_place(&m.disks[0], &place, why), -ENOENT);
+    m.disks[0].kind = XF_DISK_DEVICE;
+    assert_int_equal(xf_volume_place(&m.disks[0], &place, why), -ENODEV);
+}
+
+/* lvm2's tools, as they print it. */
+static void put_tool(const char *name, const char *says)
+{
+    char path[256], text[256];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    snprintf(text, sizeof(text), "#!/bin/sh\necho '  %s'\n", says);
+    put(path, text);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void where_the_room_of_volumes_is(void **unused)
+{
+    struct xf_manifest_disk *d = &m.disks[0];
+    struct xf_volume_place place;
+    char *path = strdup(getenv("PATH"));
+
+    (void)unused;
+    setenv("PATH", dir, 1);
+    put_tool("vgs", "1073741824");
+    put_tool("lvs", "2147483648,25.00");
+    d->kind = XF_DISK_LV;
+    strcpy(d->vg, "vg");
+    assert_int_equal(xf_volume_place(d, &place, why), 0);
+    assert_string_equal(place.name, "vg");
+    assert_true(place.free_bytes == 1u << 30 && !place.thin);
+    strcpy(d->pool, "pool");
+    assert_int_equal(xf_volume_place(d, &place, why), 0);
+    assert_string_equal(place.name, "vg/pool");
+    assert_true(place.free_bytes == UINT64_C(3) << 29 && place.thin);
+    put_tool("lvs", "2147483648,100.00");
+    assert_int_equal(xf_volume_place(d, &place, why), 0);
+    assert_int_equal(place.free_bytes, 0);
+    setenv("PATH", path, 1);
+    free(path);
+}
+
+static void holes_take_nothing(void **unused)
+{
+    struct xf_manifest_disk *d = &m.disks[0];
+    bool zeros;
+
+    (void)unused;
+    assert_int_equal(xf_volume_taken(d, XF_VOLUME_OWN), 0);
+    d->bytes = 10 << 20;
+    assert_int_equal(xf_volume_make(d, XF_VOLUME_INCOMING, &zeros, why), 0);
+    assert_true(xf_volume_taken(d, XF_VOLUME_INCOMING) < 1 << 20);
+    put(d->path, "data");
+    assert_true(xf_volume_taken(d, XF_VOLUME_OWN) > 0);
 }
 
 static void what_is_written_shows(void **unused)
@@ -186,7 +247,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_gets_its_name_at_last, begin, end),
         cmocka_unit_test_setup_teardown(what_is_another_ones_stays, begin, end),
-        cmocka_unit_test_setup_teardown(too_little_room, begin, end),
+        cmocka_unit_test_setup_teardown(where_the_room_is, begin, end),
+        cmocka_unit_test_setup_teardown(where_the_room_of_volumes_is, begin, end),
+        cmocka_unit_test_setup_teardown(holes_take_nothing, begin, end),
         cmocka_unit_test_setup_teardown(what_is_written_shows, begin, end),
         cmocka_unit_test_setup_teardown(the_journal_says_it, begin, end),
         cmocka_unit_test_setup_teardown(one_at_a_time, begin, end),
