@@ -127,7 +127,7 @@ completes 'xl-fast doctor --fix h' hosta hostb
 completes 'xl-fast doctor hosta ' ''
 completes 'xl-fast recover -' --help --dry-run --json --version --wait -h -n -s -w
 completes 'xl-fast recover web' web1 web2
-completes 'xl-fast evacuate -' --help --dry-run --json --keep --quiet --version -h -k -n -s
+completes 'xl-fast evacuate -' --help --dry-run --json --keep --quiet --version --with-disks -h -k -n -s
 completes 'xl-fast evacuate host' hosta hostb
 completes 'xl-fast evacuate hosta hostb --keep web' web1 web2
 completes 'xl-fast evacuate hosta -- --v' --verify

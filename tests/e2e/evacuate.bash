@@ -41,6 +41,7 @@ guests)
         read_guest "$DIR/here/$file" || continue
         printf '%s\n' "domain=$domid" "uuid=$uuid" "name=$file" "state=$state" "cpu_time_ns=$cpu" "need_kib=$((need * 1024))" \
             "ask=guest=$uuid" "ask=name=$file"
+        [ ! -e "$DIR/here/.disks-$file" ] || sed 's/^\([^ ]* [^ ]*\) .*/ask=disk=\1/' "$DIR/here/.disks-$file"
         [ ! -e "$DIR/here/.stays-$file" ] || echo "stays=$(cat "$DIR/here/.stays-$file")"
     done
     [ -e "$DIR/cut" ] || echo all=said ;;
@@ -63,8 +64,14 @@ target)
     free=$(($(free_mib "$end") * 1024))
     [ "$free" -ge "$4" ] || { echo "why=$end: not enough free memory"; exit; }
     printf '%s\n' version=0.9.0 protocol=1 xen=4.17 port=eth9 "address=$address/24" "free_kib=$free"
-    # Of the guests that it is asked about.
-    if [ -e "$DIR/$end/.cannot" ]; then
+    # Of the guests that it is asked about. A disk is there if it is in .paths.
+    if [ -e "$DIR/$end/.paths" ]; then
+        while IFS== read -r key value; do
+            [ "$key" != guest ] || asked=$value
+            [ "$key" = disk ] || continue
+            grep -qxF "${value#* }" "$DIR/$end/.paths" || echo "cannot=$asked there is no '${value#* }'"
+        done
+    elif [ -e "$DIR/$end/.cannot" ]; then
         grep -A 1 '^guest=' | grep -B 1 -xF "name=$(cat "$DIR/$end/.cannot")" |
             sed -n "s/^guest=\(.*\)/cannot=\1 there is a domain already; fix: xl rename 5 other-5/p"
     fi
@@ -159,6 +166,76 @@ hold gone
 [ ! -e "$DIR/later" ] || mv "$DIR/later" "$DIR/hostc/.total"
 exit 0
 END_XL
+# Guests with disks, if they are in .disks-GUEST: VDEV PATH MIB DATA_MIB. A host has those in .paths; .places has PREFIX NAME
+# FREE_MIB for others. A move of such a guest takes that room, and is told to .with-disks.
+cat >"$dir/lib/xl-fast-disks" <<'END_DISKS'
+#!/usr/bin/env python3
+import json, os, sys
+DIR, end, MIB = os.environ["DIR"], os.environ.get("END_OF", "here"), 1 << 20
+
+def lines(path):
+    try:
+        with open(f"{DIR}/{path}") as f:
+            return [line.split() for line in f]
+    except FileNotFoundError:
+        return []
+
+def disks_of(guest):
+    return [{"vdev": v, "path": p, "is": "file", "bytes": int(n) * MIB, "data_bytes": int(d) * MIB}
+            for v, p, n, d in lines(f"here/.disks-{guest}")]
+
+def describe():
+    guests = []
+    for name in sorted(os.listdir(f"{DIR}/here")):
+        if name[0] == "." or name[-1] == "~":
+            continue
+        uuid, disks = lines(f"here/{name}")[0][1], disks_of(name)
+        guest = {"uuid": uuid, "disks": disks, "guest": {}}
+        if os.path.exists(f"{DIR}/here/.cold-{name}"):
+            disks[0]["why"] = guest["why"] = f"disk {disks[0]['vdev']} is not raw; xl-fast move-off --shutdown moves it with a stop"
+        guests.append(guest)
+    return guests
+
+def judge(asked):
+    paths, places = {p for p, in lines(f"{end}/.paths")}, lines(f"{end}/.places")
+    guests = []
+    for guest in asked["guests"]:
+        verdict = {"uuid": guest["uuid"], "shared": all(d["path"] in paths for d in guest["disks"]), "disks": []}
+        for d in guest["disks"]:
+            if d["path"] in paths:
+                verdict.setdefault("why", f"disk {d['vdev']}: {d['path']} is there already")
+            place = next((p for p in places if d["path"].startswith(p[0])), ["", "", "0"])
+            free = int(place[2]) * MIB
+            if free < d["bytes"] and place[1] != "pool":
+                verdict.setdefault("why", f"disk {d['vdev']}: {place[1]} has {place[2]} MiB free")
+            verdict["disks"].append({"vdev": d["vdev"], "path": d["path"], "place": place[1], "free_bytes": free,
+                                     "need_bytes": d["bytes"], "old_s": 0, "thin": place[1] == "pool"})
+        guests.append(verdict)
+    return guests
+
+def live(uuid, host):
+    name = next(n for n in os.listdir(f"{DIR}/here") if n[0] != "." and lines(f"here/{n}")[0][1] == uuid)
+    print(json.dumps({"kind": "ready", "socket": "none"}), flush=True)
+    if json.loads(sys.stdin.readline())["kind"] == "moved":
+        places = lines(f"{host}/.places")
+        with open(f"{DIR}/{host}/.paths", "a") as f:
+            for d in disks_of(name):
+                print(d["path"], file=f)
+                place = next(p for p in places if d["path"].startswith(p[0]))
+                place[2] = str(int(place[2]) - d["bytes"] // MIB)
+        with open(f"{DIR}/{host}/.places", "w") as f:
+            f.writelines(" ".join(p) + "\n" for p in places)
+        with open(f"{DIR}/log/with-disks", "a") as f:
+            print(name, host, file=f)
+    print(json.dumps({"kind": "done"}), flush=True)
+
+if sys.argv[1] == "live":
+    live(sys.argv[2], sys.argv[3])
+elif os.path.exists(f"{DIR}/{end}/.odd"):
+    print("odd")
+else:
+    print(json.dumps({"guests": describe() if sys.argv[1] == "describe" else judge(json.load(sys.stdin))}))
+END_DISKS
 cat >"$dir/tools/ssh" <<'END_SSH'
 #!/bin/bash
 echo "ssh $*" >>"$DIR/log/asked"

@@ -72,6 +72,82 @@ evacuate -n hostb
 ends 1
 lacks out 'there is a domain'
 
+# ---- disks of this host --------------------------------------------------------------------------------------
+
+# web1's and cache's disks are here alone, db's are shared: all hosts have them.
+with_disks() {
+    world
+    rm "$dir"/here/web2
+    echo 'xvda /srv/web1.img 400 300' >"$dir/here/.disks-web1"
+    printf '%s\n' 'xvda /srv/cache.img 100 100' 'xvdb /dev/vg/cache 100 100' >"$dir/here/.disks-cache"
+    echo 'xvda /san/db 900 900' >"$dir/here/.disks-db"
+    echo 2000 | tee "$dir/hostb/.total" >"$dir/hostc/.total"
+    echo /san/db | tee "$dir/hostb/.paths" >"$dir/hostc/.paths"
+    printf '%s\n' '/srv /srv 1000' '/dev/vg vg 1000' | tee "$dir/hostb/.places" >"$dir/hostc/.places"
+}
+
+# Without the option they are left.
+with_disks
+evacuate hostb hostc
+ends 1
+are 'cache web1' 'db' ''
+has out "there is no '/srv/web1.img'"
+[ ! -e "$dir/log/with-disks" ] || fail "disks have moved: $(cat "$dir/log/with-disks")"
+
+# With it they go last, the most data at the end, and db without its own.
+with_disks
+evacuate --dry-run --with-disks hostb
+ends 0
+has out 'db                          900 MiB' 'web1                        200 MiB    0 %  to hostb, with its disks: at most 300 MiB to send' \
+    '  /srv                     1000 MiB  500 MiB' '  vg                       1000 MiB  900 MiB'
+evacuate -n --json --with-disks hostb
+has out '"disk_bytes":314572800' '"places":[{"place":"/srv","free_bytes":1048576000},{"place":"vg","free_bytes":1048576000}]'
+evacuate --with-disks hostb
+ends 0
+moves_are 'db hostb' 'cache hostb' 'web1 hostb'
+are '' 'cache db web1' ''
+[ "$(xargs <"$dir/log/with-disks")" = 'cache hostb web1 hostb' ] || fail "with disks: $(cat "$dir/log/with-disks")"
+once
+
+# Two that share what is free on one file system: the other goes to the other host. A thin pool is not weighed.
+with_disks
+sed -i 's/1000/450/' "$dir/hostb/.places"
+sed -i 's/^.dev.vg vg .*/\/dev\/vg pool 1/' "$dir/hostb/.places"
+echo 1500 >"$dir/hostc/.total"
+evacuate --quiet --with-disks hostb hostc
+ends 0
+[ "$(sort "$dir/log/with-disks" | xargs)" = 'cache hostb web1 hostc' ] || [ "$(sort "$dir/log/with-disks" | xargs)" = 'cache hostc web1 hostb' ] ||
+    fail "with disks: $(cat "$dir/log/with-disks")"
+# Nowhere is room for both.
+with_disks
+sed -i 's/1000/450/' "$dir/hostb/.places"
+evacuate --with-disks hostb
+ends 1
+has out 'left: no host that can be used has room for its 200 MiB and its disks'
+are 'web1' 'cache db' ''
+
+# What cannot move with its disks says why; one that is there in part, too.
+with_disks
+touch "$dir/here/.cold-web1"
+echo /srv/cache.img >>"$dir/hostb/.paths"
+evacuate --with-disks hostb
+ends 1
+are 'cache web1' 'db' ''
+has out 'left: hostb: disk xvda is not raw; xl-fast move-off --shutdown moves it with a stop' \
+    'left: hostb: disk xvda: /srv/cache.img is there already'
+# Who cannot be asked takes nobody.
+with_disks
+touch "$dir/hostb/.odd"
+evacuate --with-disks hostb
+ends 1
+has err 'hostb: unexpected output from xl-fast-disks'
+rm "$dir/hostb/.odd"
+touch "$dir/here/.odd"
+evacuate --with-disks hostb
+ends 1
+has err 'this host: unexpected output from xl-fast-disks'
+are 'cache db web1' '' ''
+
 # ---- options -------------------------------------------------------------------------------------------------
 
 world
@@ -82,7 +158,7 @@ grep -qF 'ssh -p 22 root@hostc' "$dir/log/asked" || fail "the host is not asked 
 [ "$(cat "$work/out" "$work/err" | wc -c)" = 0 ] || fail "--quiet says something"
 
 for words in '' '--what hostb' 'hostb --keep' 'hostb hostb' 'host;b' '-- hostb' 'hostb -- --fast=auto' 'hostb -- -s x' \
-    'hostb -- -ps x' 'hostb -- -C x' 'hostb -- --help' 'hostb -- --fas=auto' 'hostb -- --version'; do
+    'hostb -- -ps x' 'hostb -- -C x' 'hostb -- --help' 'hostb -- --fas=auto' 'hostb -- --version' 'hostb -- --with-disks' '--with-disks hostb -- -p'; do
     # shellcheck disable=SC2086  # words
     evacuate $words
     ends 2

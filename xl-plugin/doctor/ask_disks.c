@@ -42,26 +42,6 @@ static int ask(const struct xf_reach *reach, bool there, const char *const *args
     return rc < 0 ? rc : -EIO;
 }
 
-int xf_disks_ask_here(const struct xf_reach *reach, const char *const *args, char **text,
-                      char why[XF_DISKS_WHY_BYTES])
-{
-    const char *words[8] = {"describe"};
-
-    for (unsigned n = 1; *args && n < 7; n++)
-        words[n] = *args++;
-    return ask(reach, false, words, text, why);
-}
-
-int xf_disks_ask_there(const struct xf_reach *reach, const char *text, char **answer,
-                       char why[XF_DISKS_WHY_BYTES])
-{
-    static const char *const words[] = {"judge", NULL};
-    struct xf_reach asking = *reach;
-
-    asking.input = text;
-    return ask(&asking, true, words, answer, why);
-}
-
 /* ---- reading ------------------------------------------------------------------------------- */
 
 static const char *text_of(struct json_object *o, const char *key)
@@ -183,6 +163,48 @@ int xf_disks_asked_each(const char *text, const char *answer,
     json_object_put(described);
     json_object_put(judged);
     return rc;
+}
+
+/* ---- both ---------------------------------------------------------------------------------- */
+
+static void take_none(void *arg, const struct xf_disks_asked *guest)
+{
+    (void)arg;
+    (void)guest;
+}
+
+/* What cannot be read is none of ours. */
+static int check(const char *end, const char *text, const char *answer,
+                 char why[XF_DISKS_WHY_BYTES])
+{
+    int rc = xf_disks_asked_each(text, answer, take_none, NULL);
+
+    if (rc)
+        snprintf(why, XF_DISKS_WHY_BYTES,
+                 "%.200s: unexpected output from xl-fast-disks: install the same xl-fast at both "
+                 "ends",
+                 end);
+    return rc;
+}
+
+int xf_disks_ask_here(const struct xf_reach *reach, const char *const *args, char **text,
+                      char why[XF_DISKS_WHY_BYTES])
+{
+    const char *words[8] = {"describe"};
+
+    for (unsigned n = 1; *args && n < 7; n++)
+        words[n] = *args++;
+    return ask(reach, false, words, text, why) ?: check("this host", *text, NULL, why);
+}
+
+int xf_disks_ask_there(const struct xf_reach *reach, const char *text, char **answer,
+                       char why[XF_DISKS_WHY_BYTES])
+{
+    static const char *const words[] = {"judge", NULL};
+    struct xf_reach asking = *reach;
+
+    asking.input = text;
+    return ask(&asking, true, words, answer, why) ?: check(reach->host, text, *answer, why);
 }
 
 uint64_t xf_disk_asked_bytes(const struct xf_disk_asked *disk)

@@ -40,10 +40,11 @@ struct xf_disks_asked {
     struct xf_disk_asked *disks;
 };
 
-/* args: the words after "describe", up to a NULL. *text is the question to targets, to be freed. */
+/* args: the words after "describe", up to a NULL. *text is the question to targets, to be freed
+   whatever is returned. */
 int xf_disks_ask_here(const struct xf_reach *reach, const char *const *args, char **text,
                       char why[XF_DISKS_WHY_BYTES]);
-/* reach: xl-fast-disks, with host and ssh. *answer is to be freed. */
+/* reach: xl-fast-disks, with host and ssh. *answer likewise. */
 int xf_disks_ask_there(const struct xf_reach *reach, const char *text, char **answer,
                        char why[XF_DISKS_WHY_BYTES]);
 

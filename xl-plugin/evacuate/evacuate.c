@@ -15,6 +15,7 @@
 
 #include "xl-plugin/cli/cli.h"
 #include "evacuate_ask.h"
+#include "evacuate_disks.h"
 #include "evacuate_move.h"
 #include "evacuate_say.h"
 #include "xl-plugin/screen/moving.h"
@@ -24,10 +25,10 @@ struct evacuate {
     struct xf_evacuate_host hosts[XF_EVACUATE_HOSTS];
     unsigned hosts_n;
     struct xf_option_texts keep;
-    bool dry_run;
+    bool dry_run, with_disks;
     struct xf_say say;
     struct xf_mover mover;
-    struct xf_reach preflight; /* as the mover's, for another program */
+    struct xf_reach preflight, disks; /* as the mover's, for other programs */
     struct xf_evacuate_self self;
     /* The newest look, and the one before it. */
     struct xf_evacuate_guest *guests, *before;
@@ -67,7 +68,7 @@ static int look(struct evacuate *e)
     int n;
 
     free(e->question);
-    n = xf_evacuate_ask_guests(newest, &e->question, why);
+    n = xf_evacuate_ask_guests(newest, e->with_disks, &e->question, why);
 
     if (n < 0) {
         xf_say_error("%s", why);
@@ -109,6 +110,8 @@ static void ask_hosts(struct evacuate *e)
         memcpy(said[i], e->hosts[i].why, sizeof(said[i]));
     xf_evacuate_ask_hosts(&e->preflight, &e->self, e->question, e->hosts, e->hosts_n, e->guests,
                           e->guests_n);
+    if (e->with_disks)
+        xf_evacuate_ask_disks(&e->disks, e->hosts, e->hosts_n, e->guests, e->guests_n);
     for (unsigned i = 0; i < e->hosts_n && !xf_mover_cancelled(); i++)
         if (!e->hosts[i].usable && strcmp(said[i], e->hosts[i].why) != 0)
             xf_say_error("%s", e->hosts[i].why);
@@ -221,7 +224,7 @@ static int move_one(struct evacuate *e, struct xf_evacuate_guest *g)
     memcpy(j.uuid, g->uuid, sizeof(j.uuid));
     snprintf(j.host, sizeof(j.host), "%s", e->hosts[g->to].name);
     xf_say_begin(&e->say, &j);
-    status = xf_mover_move(&e->mover, &j);
+    status = xf_mover_move(&e->mover, &j, xf_evacuate_with_disks(g));
     if (status < 0) {
         xf_say_error("%s: its move was not begun: %s", g->name, strerror(-status));
         xf_say_end(&e->say, &j, "failed", -1);
@@ -343,6 +346,12 @@ static int begin(struct evacuate *e)
         rc = xf_reach_find(&e->preflight, "xl-fast-preflight");
         strcpy(why, "xl-fast-preflight is no longer there");
     }
+    if (!rc && e->with_disks) {
+        e->disks = e->mover.reach;
+        rc = xf_reach_find(&e->disks, "xl-fast-disks");
+        strcpy(why,
+               "xl-fast-disks is not there: xl-fast was built or installed without its Xen part");
+    }
     if (rc) {
         xf_say_error("%s", why);
         return rc;
@@ -377,11 +386,17 @@ static int run(struct evacuate *e)
 
 /* Options that would make of a move something else than what is counted on here: plain xl migrate,
    one configuration for all guests, another way to the host than recover's. */
-static int check_options(char *const *options)
+static int check_options(const struct evacuate *e, char *const *options)
 {
     for (; *options; options++) {
         const char *word = *options;
         bool cluster = word[0] == '-' && word[1] != '-';
+
+        if (!strncmp(word, "--w", 3) || (e->with_disks && cluster && strchr(word, 'p')))
+            return xf_usage_error(&xf_command_evacuate,
+                                  word[1] == '-' ? "'%s' after --: give it before --"
+                                                 : "--with-disks does not go with '%s' after --",
+                                  word);
 
         /* Also as getopt takes them, cut. */
         if ((cluster && strpbrk(word, "Ch")) || !strncmp(word, "--f", 3) ||
@@ -419,6 +434,9 @@ static const struct xf_option options[] = {
      TO(keep),
      .help = "leave guests of such a name here (*, ? and [...] as in the shell); may be given "
              "several times"},
+    {.name = "with-disks",
+     TO(with_disks),
+     .help = "guests with disks of this host move with them, those with the most data last"},
     {.name = "dry-run", .letter = 'n', TO(dry_run), .help = "print the plan, and move nothing"},
     {.name = "quiet", TO(say.quiet), .help = "only what went wrong"},
     {.name = "json",
@@ -459,7 +477,7 @@ static int parse(struct evacuate *e, int argc, char **argv)
     if (status != XF_GO_ON)
         return status;
     e->mover.options = operands.rest;
-    return check_options(operands.rest);
+    return check_options(e, operands.rest);
 }
 
 static struct evacuate *new_evacuate(void)

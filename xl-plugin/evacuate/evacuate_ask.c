@@ -73,7 +73,7 @@ int xf_evacuate_ask_self(struct xf_evacuate_self *self, char why[XF_EVACUATE_WHY
 struct guests_answer {
     struct xf_evacuate_guest *guests;
     unsigned n;
-    bool all;
+    bool all, with_disks;
     char *why;
     FILE *question;
 };
@@ -114,20 +114,23 @@ static void take_guest(void *arg, const char *key, const char *value)
         g->need_kib = number(value);
     } else if (!strcmp(key, "stays")) {
         put_text(g->stays, sizeof(g->stays), value);
-    } else if (!strcmp(key, "ask") && a->question) {
+    } else if (!strcmp(key, "ask") && a->question &&
+               !(a->with_disks && !strncmp(value, "disk=", 5))) {
         fprintf(a->question, "%s\n", value);
     }
 }
 
-int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS], char **question,
-                           char why[XF_EVACUATE_WHY])
+int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS], bool with_disks,
+                           char **question, char why[XF_EVACUATE_WHY])
 {
     size_t size;
 
     *question = NULL;
     static const char *const args[] = {"guests", NULL};
-    struct guests_answer a = {
-        .guests = guests, .why = why, .question = open_memstream(question, &size)};
+    struct guests_answer a = {.guests = guests,
+                              .with_disks = with_disks,
+                              .why = why,
+                              .question = open_memstream(question, &size)};
     char err[XF_PREFLIGHT_WHY_BYTES] = "";
 
     snprintf(why, XF_EVACUATE_WHY, "this host: xl-fast-preflight does not list all guests");
@@ -161,6 +164,18 @@ static void value_of(const char *lines, const char *key, char *to, size_t size)
     }
 }
 
+void xf_evacuate_bar(struct xf_evacuate_guest *g, unsigned host, const char *name, const char *why)
+{
+    g->barred |= 1u << host;
+    put_text(g->barred_why, sizeof(g->barred_why), name);
+    size_t used = strlen(g->barred_why);
+
+    if (used + 3 >= sizeof(g->barred_why))
+        return;
+    strcpy(g->barred_why + used, ": ");
+    put_text(g->barred_why + used + 2, sizeof(g->barred_why) - used - 2, why);
+}
+
 /* cannot=UUID WHY, of each guest that the host cannot take. */
 static void take_cannot(const char *answer, const struct xf_evacuate_host *h, unsigned which,
                         struct xf_evacuate_guest *guests, unsigned n)
@@ -174,13 +189,7 @@ static void take_cannot(const char *answer, const struct xf_evacuate_host *h, un
             continue;
         at += strlen(words);
         snprintf(why, sizeof(why), "%.*s", (int)strcspn(at, "\n"), at);
-        guests[i].barred |= 1u << which;
-        put_text(guests[i].barred_why, sizeof(guests[i].barred_why), h->name);
-        size_t used = strlen(guests[i].barred_why);
-        if (used + 3 < sizeof(guests[i].barred_why)) {
-            strcpy(guests[i].barred_why + used, ": ");
-            put_text(guests[i].barred_why + used + 2, sizeof(guests[i].barred_why) - used - 2, why);
-        }
+        xf_evacuate_bar(&guests[i], which, h->name, why);
     }
 }
 

@@ -20,9 +20,9 @@ int xf_evacuate_ask_self(struct xf_evacuate_self *self, char why[XF_EVACUATE_WHY
 
 /* All domains of this host, as they are: at most XF_EVACUATE_GUESTS. Returns how many, or -EIO with
    a line in why. question: what xf_evacuate_ask_hosts() asks, to be freed, whatever is returned;
-   NULL without memory. */
-int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS], char **question,
-                           char why[XF_EVACUATE_WHY]);
+   NULL without memory. with_disks: that of disks is asked by evacuate_disks.h. */
+int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS], bool with_disks,
+                           char **question, char why[XF_EVACUATE_WHY]);
 
 /* Fills all but the names, one after the other: one that is another's equal by its address is not
    usable. reach: xl-fast-preflight, as found by xf_reach_find(), with its ssh. Of the guests, which
@@ -30,5 +30,8 @@ int xf_evacuate_ask_guests(struct xf_evacuate_guest guests[XF_EVACUATE_GUESTS], 
 void xf_evacuate_ask_hosts(const struct xf_reach *reach, const struct xf_evacuate_self *self,
                            const char *question, struct xf_evacuate_host *hosts, unsigned n,
                            struct xf_evacuate_guest *guests, unsigned guests_n);
+
+/* That host number `host`, called name, cannot take the guest. */
+void xf_evacuate_bar(struct xf_evacuate_guest *g, unsigned host, const char *name, const char *why);
 
 #endif

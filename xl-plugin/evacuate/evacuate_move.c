@@ -75,20 +75,23 @@ int xf_mover_init(struct xf_mover *m, char why[XF_EVACUATE_WHY])
 }
 
 /* To be freed; NULL without memory. */
-static char **words_of(const struct xf_mover *m, const char *name, const char *host)
+static char **words_of(const struct xf_mover *m, const char *name, const char *host,
+                       bool with_disks)
 {
     size_t options = 0, n = 0;
     char **words;
 
     while (m->options[options])
         options++;
-    words = calloc(options + 10, sizeof(*words));
+    words = calloc(options + 11, sizeof(*words));
     if (!words)
         return NULL;
     words[n++] = (char *)m->self;
     words[n++] = "migrate";
     if (m->quiet)
         words[n++] = "--quiet";
+    if (with_disks)
+        words[n++] = "--with-disks";
     if (m->ssh) {
         words[n++] = "-s";
         words[n++] = (char *)m->ssh;
@@ -144,9 +147,9 @@ static int note_process(struct xf_journal *j, pid_t pid)
     return rc == 1 ? xf_journal_write(j) : rc ? rc : -ESRCH;
 }
 
-int xf_mover_move(const struct xf_mover *m, struct xf_journal *j)
+int xf_mover_move(const struct xf_mover *m, struct xf_journal *j, bool with_disks)
 {
-    char **words = words_of(m, j->guest, j->host);
+    char **words = words_of(m, j->guest, j->host, with_disks);
     sigset_t ours, before;
     int go[2], rc, status;
 

@@ -43,9 +43,9 @@ void xf_mover_catch(void);
 int xf_mover_cancelled(void);
 
 /* Moves the guest of a journal, by its name; the journal's process is filled in, and it is on the
-   disk before that process begins. The exit status of xl-fast migrate, 128 and the number of the
-   signal that ended it; or -errno: nothing was begun. */
-int xf_mover_move(const struct xf_mover *m, struct xf_journal *j);
+   disk before that process begins. with_disks: its disks move, too. The exit status of xl-fast
+   migrate, 128 and the number of the signal that ended it; or -errno: nothing was begun. */
+int xf_mover_move(const struct xf_mover *m, struct xf_journal *j, bool with_disks);
 
 /* Where the guest is, by a look at this host alone: here, there (if it left at all), or unsettled.
    Then why gets a line. */

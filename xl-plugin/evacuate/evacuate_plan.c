@@ -105,41 +105,91 @@ static int compare(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+/* Before the moves: those with disks last. */
+static int compare_moves(const void *a, const void *b)
+{
+    const struct xf_evacuate_disks *x = xf_evacuate_with_disks(a), *y = xf_evacuate_with_disks(b);
+
+    if (x && y && x->bytes != y->bytes)
+        return x->bytes < y->bytes ? -1 : 1;
+    return !x == !y ? compare(a, b) : x ? 1 : -1;
+}
+
+/* What is left at a host, by the plan so far. */
+struct left {
+    uint64_t free_kib, places[XF_EVACUATE_PLACES];
+};
+
+static bool fits(const struct xf_evacuate_guest *g, const struct xf_evacuate_disks *disks,
+                 const struct left *left)
+{
+    bool all = left->free_kib >= g->need_kib;
+
+    for (unsigned i = 0; i < disks->n; i++)
+        all &= left->places[disks->needs[i].place] >= disks->needs[i].bytes;
+    return all;
+}
+
 /* The index of a host, or -1. */
 static int choose(const struct xf_evacuate_guest *g, const struct xf_evacuate_host *hosts,
-                  const uint64_t *free_kib, unsigned n, bool tight)
+                  const struct left *left, unsigned n, bool tight)
 {
     int best = -1;
 
     for (unsigned i = 0; i < n; i++) {
-        if (!hosts[i].usable || (g->tried | g->barred) & 1u << i || free_kib[i] < g->need_kib)
+        if (!hosts[i].usable || (g->tried | g->barred) & 1u << i ||
+            !fits(g, &g->disks[i], &left[i]))
             continue;
-        if (best < 0 || (tight ? free_kib[i] < free_kib[best] : free_kib[i] > free_kib[best]))
+        if (best < 0 || (tight ? left[i].free_kib < left[best].free_kib
+                               : left[i].free_kib > left[best].free_kib))
             best = (int)i;
     }
     return best;
+}
+
+static void take(const struct xf_evacuate_guest *g, struct left *left)
+{
+    const struct xf_evacuate_disks *disks = &g->disks[g->to];
+
+    left->free_kib -= g->need_kib;
+    for (unsigned i = 0; i < disks->n; i++)
+        left->places[disks->needs[i].place] -= disks->needs[i].bytes;
 }
 
 /* Returns how much memory the guests need that have found no place. */
 static uint64_t place(struct xf_evacuate_guest *guests, unsigned n,
                       const struct xf_evacuate_host *hosts, unsigned hosts_n, bool tight)
 {
-    uint64_t free_kib[XF_EVACUATE_HOSTS], homeless_kib = 0;
+    struct left left[XF_EVACUATE_HOSTS];
+    uint64_t homeless_kib = 0;
 
-    for (unsigned i = 0; i < hosts_n; i++)
-        free_kib[i] = hosts[i].free_kib;
+    for (unsigned i = 0; i < hosts_n; i++) {
+        left[i].free_kib = hosts[i].free_kib;
+        for (unsigned k = 0; k < hosts[i].places_n; k++)
+            left[i].places[k] = hosts[i].places[k].free_bytes;
+    }
     for (unsigned i = 0; i < n; i++) {
         struct xf_evacuate_guest *g = &guests[i];
 
         if (g->fate != XF_FATE_MOVES)
             continue;
-        g->to = choose(g, hosts, free_kib, hosts_n, tight);
+        g->to = choose(g, hosts, left, hosts_n, tight);
         if (g->to < 0)
             homeless_kib += g->need_kib;
         else
-            free_kib[g->to] -= g->need_kib;
+            take(g, &left[g->to]);
     }
     return homeless_kib;
+}
+
+/* That would move with it. */
+static bool has_disks(const struct xf_evacuate_guest *g, unsigned hosts_n)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < hosts_n; i++)
+        any |= g->disks[i].move;
+    return any;
 }
 
 void xf_evacuate_plan(struct xf_evacuate_guest *guests, unsigned n,
@@ -160,10 +210,15 @@ void xf_evacuate_plan(struct xf_evacuate_guest *guests, unsigned n,
             decide(g, XF_FATE_LEFT, "%s", g->barred_why);
         else if (g->tries)
             decide(g, XF_FATE_LEFT, "%.150s; no other host has room", g->failed);
+        else if (has_disks(g, hosts_n))
+            decide(g, XF_FATE_LEFT,
+                   "no host that can be used has room for its %" PRIu64 " MiB and its disks",
+                   (g->need_kib + 1023) >> 10);
         else
             decide(g, XF_FATE_LEFT, "no host that can be used has room for its %" PRIu64 " MiB",
                    (g->need_kib + 1023) >> 10);
     }
+    qsort(guests, n, sizeof(*guests), compare_moves);
 }
 
 static void carry_over(struct xf_evacuate_guest *now, const struct xf_evacuate_guest *before,

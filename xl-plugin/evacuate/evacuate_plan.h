@@ -6,8 +6,12 @@
  * The order: who needs the most memory first, so that the small ones fill what is left; of equals
  * the one that keeps its processors less busy, since it is away sooner. (What a guest writes per
  * second is not to be had without logging its writes; a guest that does not run writes nothing.)
+ * Those whose disks move with them come after all others, the most bytes last: they hold the port
+ * for long, and what can go soon is away if the host dies meanwhile. Places are given out in the
+ * order of memory all the same.
  *
- * The place: a host where the guest fits. As long as all find a place that way, it is the one with
+ * The place: a host where the guest fits, and its disks, which share what is free in a file system
+ * or a volume group with those of others. As long as all find a place that way, it is the one with
  * the most free memory, so that hosts are filled evenly; else the one where the least is left.
  */
 #ifndef XF_EVACUATE_EVACUATE_PLAN_H
@@ -21,6 +25,8 @@
 #define XF_EVACUATE_HOSTS  32u
 #define XF_EVACUATE_GUESTS 1024u
 #define XF_EVACUATE_WHY    400
+#define XF_EVACUATE_PLACES 16u /* for disks, at a host */
+#define XF_EVACUATE_NEEDS  4u  /* so many of them for one guest */
 /* A move that has failed is tried once more, at another host. */
 #define XF_EVACUATE_TRIES 2u
 /* One that has rebooted meanwhile begins anew with them, so many times. */
@@ -31,6 +37,17 @@ enum xf_evacuate_fate {
     XF_FATE_KEPT,  /* by --keep */
     XF_FATE_ALONE, /* no guest to be moved: not counted */
     XF_FATE_LEFT,  /* it should move, and does not */
+};
+
+/* A guest's disks at a host. */
+struct xf_evacuate_disks {
+    bool asked, move;
+    uint64_t bytes; /* to be sent, if they move, at the most */
+    unsigned n;     /* needs */
+    struct {
+        unsigned place; /* of that host */
+        uint64_t bytes; /* at the most */
+    } needs[XF_EVACUATE_NEEDS];
 };
 
 struct xf_evacuate_guest {
@@ -50,6 +67,7 @@ struct xf_evacuate_guest {
     char stays[XF_EVACUATE_WHY];      /* why it can move nowhere, "": it can */
     uint32_t barred;                  /* hosts that cannot take it, by the newest question */
     char barred_why[XF_EVACUATE_WHY]; /* of the last of them */
+    struct xf_evacuate_disks disks[XF_EVACUATE_HOSTS];
     /* What is decided. */
     enum xf_evacuate_fate fate;
     char why[XF_EVACUATE_WHY]; /* unless it moves */
@@ -61,7 +79,19 @@ struct xf_evacuate_host {
     bool usable;
     uint64_t free_kib;         /* if usable */
     char why[XF_EVACUATE_WHY]; /* if not */
+    unsigned places_n;         /* that disks have asked for */
+    struct {
+        char name[128];
+        uint64_t free_bytes;
+    } places[XF_EVACUATE_PLACES];
 };
+
+/* Its disks, if it is planned to move with them, or NULL. */
+static inline const struct xf_evacuate_disks *
+xf_evacuate_with_disks(const struct xf_evacuate_guest *g)
+{
+    return g->fate == XF_FATE_MOVES && g->to >= 0 && g->disks[g->to].move ? &g->disks[g->to] : NULL;
+}
 
 /* The fate of each guest by what it is; keep: patterns of the shell up to a NULL. */
 void xf_evacuate_sort_out(struct xf_evacuate_guest *guests, unsigned n, const char *const *keep);

@@ -107,9 +107,25 @@ static struct json_object *guest_object(const struct xf_evacuate_guest *g, const
     if (g->need_kib)
         put_u64(o, "need_bytes", g->need_kib * 1024);
     json_object_object_add(o, "busy_pct", xf_json_tenths(g->busy_permille / 10.0));
+    const struct xf_evacuate_disks *disks = xf_evacuate_with_disks(g);
+
+    if (disks)
+        put_u64(o, "disk_bytes", disks->bytes);
     if (why)
         put_text(o, "why", why);
     return o;
+}
+
+static struct json_object *places_list(const struct xf_evacuate_host *h)
+{
+    struct json_object *list = json_object_new_array(), *item;
+
+    for (unsigned i = 0; i < h->places_n; i++) {
+        json_object_array_add(list, item = json_object_new_object());
+        put_text(item, "place", h->places[i].name);
+        put_u64(item, "free_bytes", h->places[i].free_bytes);
+    }
+    return list;
 }
 
 static void plan_event(const struct xf_evacuate_guest *guests, unsigned n,
@@ -126,6 +142,8 @@ static void plan_event(const struct xf_evacuate_guest *guests, unsigned n,
             put_u64(item, "free_bytes", hosts[i].free_kib * 1024);
         else
             put_text(item, "why", hosts[i].why);
+        if (hosts[i].places_n)
+            json_object_object_add(item, "places", places_list(&hosts[i]));
     }
     json_object_object_add(o, "guests", list = json_object_new_array());
     for (unsigned i = 0; i < n; i++) {
@@ -149,6 +167,34 @@ static struct json_object *move_event(const char *event, const struct xf_journal
     return o;
 }
 
+/* Of a place of that host. */
+static uint64_t taken_bytes(const struct xf_evacuate_guest *g, unsigned host, unsigned place)
+{
+    const struct xf_evacuate_disks *disks = xf_evacuate_with_disks(g);
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; disks && g->to == (int)host && i < disks->n; i++)
+        if (disks->needs[i].place == place)
+            bytes += disks->needs[i].bytes;
+    return bytes;
+}
+
+static void print_places(const struct xf_evacuate_guest *guests, unsigned n,
+                         const struct xf_evacuate_host *h, unsigned which)
+{
+    char plain[PLAIN_BYTES], text[40], left[40];
+
+    for (unsigned i = 0; i < h->places_n; i++) {
+        uint64_t bytes = h->places[i].free_bytes;
+
+        for (unsigned k = 0; k < n; k++)
+            bytes -= taken_bytes(&guests[k], which, i);
+        printf("  %-22s %10s  %s\n", xf_live_plain(plain, sizeof(plain), h->places[i].name),
+               xf_number_show_size(text, sizeof(text), h->places[i].free_bytes),
+               xf_number_show_size(left, sizeof(left), bytes));
+    }
+}
+
 /* ---- what happens -------------------------------------------------------------------------- */
 
 void xf_say_plan(const struct xf_say *s, const struct xf_evacuate_guest *guests, unsigned n,
@@ -170,8 +216,14 @@ void xf_say_plan(const struct xf_say *s, const struct xf_evacuate_guest *guests,
 
         printf("%-24s %10s %4" PRIu64 " %%  ", xf_live_plain(plain, sizeof(plain), g->name),
                show_kib(text, sizeof(text), g->need_kib), (g->busy_permille + 5) / 10);
-        printf("%s%s%s\n", moves ? "to " : fates[g->fate], moves ? "" : ": ",
+        printf("%s%s%s", moves ? "to " : fates[g->fate], moves ? "" : ": ",
                moves ? hosts[g->to].name : g->why);
+        const struct xf_evacuate_disks *disks = xf_evacuate_with_disks(g);
+
+        if (disks)
+            printf(", with its disks: at most %s to send",
+                   xf_number_show_size(text, sizeof(text), disks->bytes));
+        printf("\n");
     }
     printf("\n%-24s %10s  %s\n", "host", "free", "with these guests");
     for (unsigned i = 0; i < hosts_n; i++) {
@@ -187,6 +239,7 @@ void xf_say_plan(const struct xf_say *s, const struct xf_evacuate_guest *guests,
                xf_number_show_size(text, sizeof(text), hosts[i].free_kib << 10));
         printf("%s\n",
                xf_number_show_size(text, sizeof(text), (hosts[i].free_kib - placed_kib) << 10));
+        print_places(guests, n, &hosts[i], i);
     }
     printf("\n");
     fflush(stdout);

@@ -44,13 +44,9 @@ enum xf_step xf_migrate_disks_plan(struct xf_migrate *m, struct xf_disks_asked *
     int rc = xf_disks_ask_here(&reach, m->copy ? copy : move, &question, why);
 
     rc = rc ?: xf_disks_ask_there(&reach, question, &answer, why);
-    if (!rc && xf_disks_asked_each(question, answer, take_guest, plan)) {
-        rc = -EBADMSG;
-        snprintf(why, sizeof(why),
-                 "%.200s: unexpected output from xl-fast-disks: install the same "
-                 "xl-fast at both ends",
-                 m->o.host);
-    }
+    rc = rc ?: xf_disks_asked_each(question, answer, take_guest, plan);
+    if (rc && !why[0])
+        snprintf(why, sizeof(why), "%s", strerror(-rc));
     free(question);
     free(answer);
     if (rc == -ECANCELED || xf_signals_wait(&m->signals, 0))

@@ -185,7 +185,7 @@ static int judge_disk(const char *value, const struct xf_question_host *host,
     snprintf(
         why, XF_QUESTION_WHY_BYTES,
         "there is no '%.300s', the guest's disk %.*s: both hosts have to reach its disks by the "
-        "same path",
+        "same path, or it moves with them (--with-disks)",
         path + 1, (int)(path - value < 20 ? path - value : 20), value);
     fix_disk(path + 1, fix);
     return -1;

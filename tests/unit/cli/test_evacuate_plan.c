@@ -129,6 +129,65 @@ static void test_who_moves(void **state)
     has_fate(&p, "unknown", XF_FATE_LEFT, "not known");
 }
 
+static void needs(struct xf_evacuate_guest *g, unsigned host, unsigned place, uint64_t mib)
+{
+    struct xf_evacuate_disks *d = &g->disks[host];
+
+    d->move = true;
+    d->bytes += mib << 20;
+    d->needs[d->n].place = place;
+    d->needs[d->n++].bytes = mib << 20;
+}
+
+static void add_place(struct plan *p, unsigned host, const char *name, uint64_t mib)
+{
+    struct xf_evacuate_host *h = &p->hosts[host];
+
+    strcpy(h->places[h->places_n].name, name);
+    h->places[h->places_n++].free_bytes = mib << 20;
+}
+
+/* Those with disks go last, by what is to be sent; they share what is free in a place. */
+static void test_disks(void **state)
+{
+    struct plan p = {0};
+    struct xf_evacuate_guest *g;
+
+    (void)state;
+    add_host(&p, "b", 1000);
+    add_host(&p, "c", 900);
+    add_place(&p, 0, "/srv", 100);
+    add_place(&p, 0, "vg", 20);
+    add_place(&p, 1, "/srv", 60);
+    for (unsigned host = 0; host < 2; host++) {
+        g = host ? &p.guests[0] : add(&p, "long", 400);
+        needs(g, host, 0, 60);
+        g = host ? &p.guests[1] : add(&p, "short", 100);
+        needs(g, host, 0, 50);
+    }
+    add(&p, "none", 50);
+    decide(&p, NULL);
+    /* "none" is placed last, for it needs the least memory, and moves first. */
+    planned(&p, "none>c short>c long>b");
+
+    /* All of a guest's places count. */
+    memset(&p, 0, sizeof(p));
+    add_host(&p, "b", 1000);
+    add_place(&p, 0, "/srv", 100);
+    add_place(&p, 0, "vg", 20);
+    g = add(&p, "two", 10);
+    needs(g, 0, 0, 10);
+    needs(g, 0, 1, 21);
+    decide(&p, NULL);
+    has_fate(&p, "two", XF_FATE_LEFT, "room for its 10 MiB and its disks");
+    p.hosts[0].places[1].free_bytes++;
+    decide(&p, NULL);
+    has_fate(&p, "two", XF_FATE_LEFT, "its disks");
+    p.hosts[0].places[1].free_bytes = 21 << 20;
+    decide(&p, NULL);
+    planned(&p, "two>b");
+}
+
 /* A kept guest is kept whatever its state: nobody wants it moved. */
 static void test_kept_comes_first(void **state)
 {
@@ -362,6 +421,7 @@ static void test_never_too_much(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_disks),
         cmocka_unit_test(test_who_moves),
         cmocka_unit_test(test_kept_comes_first),
         cmocka_unit_test(test_order),
