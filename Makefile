@@ -146,7 +146,7 @@ tests: $(addprefix $(BUILD)/tests/,$(call wanted,$(UNIT_TESTS:$(BUILD)/tests/%=%
 	$(if $(strip $(call wanted,e2e/versions)),$(BUILD)/compat-end) \
 	$(if $(strip $(call wanted,e2e/arrival)),$(BUILD)/arrival-guest) \
 	$(if $(strip $(call wanted,e2e/multicast)),$(BUILD)/group-port) \
-	$(if $(strip $(call wanted,e2e/faults e2e/move-off e2e/soak e2e/with-disks)),test-build)
+	$(if $(strip $(call wanted,e2e/disks-sync e2e/faults e2e/move-off e2e/soak e2e/with-disks)),test-build)
 fuzzers: $(FUZZ_NAMES:%=$(BUILD)/fuzz/fuzz_%)
 
 # The test build with fault points, whole, as the lab installs it (of a sanitizer's, what is run), and the soak,

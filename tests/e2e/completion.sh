@@ -110,6 +110,11 @@ completes 'xl list ' 'stock xl list '
 
 completes 'xl-fast ' bench cancel clone config demo disks doctor evacuate history metrics migrate move-off probe recover report set status
 completes 'xl-fast help re' recover report
+completes 'xl-fast disks ' sync
+completes 'xl-fast disks --d' --drop
+completes 'xl-fast disks --json --d' --drop
+completes 'xl-fast disks sync web' web1 web2
+completes 'xl-fast disks sync --verify web1 host' hosta hostb
 completes 'xl-fast pro' probe
 completes 'xl-fast migrate web' web1 web2
 completes 'xl-fast migrate --on-busy ' abort go

@@ -562,20 +562,22 @@ void xf_command_help(const struct xf_command *c, FILE *to)
     unsigned rows = count_rows(c), column = 0;
     char head[128];
 
-    if (c->commands) {
-        fprintf(to, "usage: xl-fast %s COMMAND [OPTION...]\n\n", c->name);
-        put_wrapped(to, c->about, 0);
-        putc('\n', to);
-        for (const struct xf_command *const *sub = c->commands; *sub; sub++)
-            fprintf(to, "  %-10s %s\n", strrchr((*sub)->name, ' ') + 1, (*sub)->summary);
-        fprintf(to, "\n`xl-fast %s COMMAND --help` says more.\n", c->name);
-        return;
-    }
-    fprintf(to, "usage: xl-fast %s [OPTION...]%s%s", c->name, c->operands ? " " : "",
-            c->operands ? c->operands : "");
+    fprintf(to, "usage: xl-fast %s%s [OPTION...]%s%s", c->name, c->commands ? " COMMAND" : "",
+            c->operands ? " " : "", c->operands ? c->operands : "");
+    if (c->commands && c->options)
+        fprintf(to, "\n       xl-fast %s [OPTION...]", c->name);
     fprintf(to, c->rest ? " [-- %s]\n\n" : "\n\n", c->rest);
     put_wrapped(to, c->about, 0);
     putc('\n', to);
+    if (c->commands) {
+        for (const struct xf_command *const *sub = c->commands; *sub; sub++)
+            fprintf(to, "  %-10s %s\n", strrchr((*sub)->name, ' ') + 1, (*sub)->summary);
+        fprintf(to, "\n`xl-fast %s COMMAND --help` says more.\n", c->name);
+    }
+    if (c->commands && !c->options)
+        return;
+    if (c->commands)
+        putc('\n', to);
     for (unsigned i = 0; i < rows + 1; i++) {
         const struct xf_option *o = i < rows ? &c->options[i] : &help_row;
         unsigned n = o->kind == XF_OPTION_HEADING || o->hidden ? 0 : make_head(head, o) + 2;

@@ -26,7 +26,10 @@
     X(live_source_stands, "source, live: the guest is suspended")                                  \
     X(live_source_synced, "source, live: its disks are whole at the target")                       \
     X(live_source_told, "source, live: the journal says that the guest may go")                    \
-    X(live_target_sync, "target, live: before the disks are synced")
+    X(live_target_sync, "target, live: before the disks are synced")                               \
+    X(sync_source_stands, "source, sync: the guest is paused")                                     \
+    X(sync_source_synced, "source, sync: the copy is whole at the target")                         \
+    X(sync_source_done, "source, sync: the target's journal says so")
 
 #ifdef XF_FAULTS
 XF_FAULT_POINTS_DISKS(XF_FAULT_DECLARE)

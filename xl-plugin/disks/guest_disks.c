@@ -241,6 +241,28 @@ int xf_guest_disks_read(struct xf_manifest *m,
     return rc ?: xf_manifest_check(m, why);
 }
 
+int xf_guest_disks_find(const char *name, char uuid[40], char why[XF_MANIFEST_WHY_BYTES])
+{
+    struct look l;
+    libxl_dominfo *all = NULL;
+    int n = 0, rc = open_look(&l, why);
+    bool found = false;
+
+    if (!rc && !(all = libxl_list_domain(l.ctx, &n)))
+        rc = fail(why, -EIO, "cannot list the domains");
+    for (int i = 0; i < n && !rc && !found; i++) {
+        char *called = libxl_domid_to_name(l.ctx, all[i].domid);
+
+        found = called && !strcmp(called, name) && all[i].domid;
+        free(called);
+        snprintf(uuid, 40, LIBXL_UUID_FMT, LIBXL_UUID_BYTES(all[i].uuid));
+    }
+    if (all)
+        libxl_dominfo_list_free(all, n);
+    close_look(&l);
+    return rc || found ? rc : fail(why, -ENOENT, "there is no guest %s here", name);
+}
+
 int xf_guest_disks_list(char (**uuids)[40], char why[XF_MANIFEST_WHY_BYTES])
 {
     struct look l;

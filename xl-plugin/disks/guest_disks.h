@@ -33,6 +33,9 @@ int xf_guest_disks_read(struct xf_manifest *m,
                         uint32_t *domid, struct xf_guest_refused *refused,
                         char why[XF_MANIFEST_WHY_BYTES]);
 
+/* The UUID of the guest of that name. -ENOENT. */
+int xf_guest_disks_find(const char *name, char uuid[40], char why[XF_MANIFEST_WHY_BYTES]);
+
 /* The UUIDs of all domains of this host but dom0, to be freed. How many, or -errno. */
 int xf_guest_disks_list(char (**uuids)[40], char why[XF_MANIFEST_WHY_BYTES]);
 

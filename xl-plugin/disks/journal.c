@@ -22,8 +22,8 @@
 #define LOCK    ".lock"
 #define LOOK_MS 100u
 
-const char *const xf_journal_words[XF_JOURNAL_STATES] = {"none", "incoming", "arriving",
-                                                         "here", "leaving",  "left"};
+const char *const xf_journal_words[XF_JOURNAL_STATES] = {
+    "none", "incoming", "arriving", "here", "leaving", "left", "synced", "replica"};
 
 static int folder(char *to, size_t size)
 {
@@ -97,7 +97,8 @@ static int write_file(const char *path, const char *text)
     return rc ?: xf_volume_sync_folder(path);
 }
 
-int xf_journal_write(enum xf_journal_state state, const char *host, const struct xf_manifest *m)
+int xf_journal_write_point(enum xf_journal_state state, const char *host,
+                           const struct xf_manifest *m, uint64_t point_us)
 {
     struct json_object *o = json_object_new_object();
     char path[XF_VOLUME_PATH_BYTES];
@@ -106,11 +107,18 @@ int xf_journal_write(enum xf_journal_state state, const char *host, const struct
     json_object_object_add(o, "state", json_object_new_string(xf_journal_words[state]));
     json_object_object_add(o, "host", json_object_new_string(host));
     json_object_object_add(o, "time_s", json_object_new_int64(time(NULL)));
+    if (point_us)
+        json_object_object_add(o, "point_us", json_object_new_uint64(point_us));
     json_object_object_add(o, "guest", xf_manifest_print(m));
     rc = rc ?: make_folders(path);
     rc = rc ?: write_file(path, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
     json_object_put(o);
     return rc;
+}
+
+int xf_journal_write(enum xf_journal_state state, const char *host, const struct xf_manifest *m)
+{
+    return xf_journal_write_point(state, host, m, 0);
 }
 
 static int read_entry(struct xf_journal *j, struct json_object *o)
@@ -125,6 +133,7 @@ static int read_entry(struct xf_journal *j, struct json_object *o)
             j->state = (enum xf_journal_state)i;
     snprintf(j->host, sizeof(j->host), "%s", xf_talk_text(o, "host"));
     j->time_s = xf_talk_number(o, "time_s");
+    j->point_us = xf_talk_number(o, "point_us");
     if (j->state == XF_JOURNAL_STATES || !json_object_object_get_ex(o, "guest", &guest))
         return -EINVAL;
     return xf_manifest_read(&j->manifest, guest, why);

@@ -9,6 +9,8 @@
  *   here      it has arrived: the guest is this host's
  *   leaving   its configuration has been put aside, and the other host is asked to take the guest
  *   left      the guest is the other host's; the volumes are what it left with
+ *   synced    it runs here, and the other host has a copy of its disks, all of one moment
+ *   replica   such a copy is here; it has no guest, and the next copy sends what differs from it
  *
  * Threads: one at a time. Errors: 0 or -errno.
  */
@@ -24,6 +26,8 @@ enum xf_journal_state {
     XF_JOURNAL_HERE,
     XF_JOURNAL_LEAVING,
     XF_JOURNAL_LEFT,
+    XF_JOURNAL_SYNCED,
+    XF_JOURNAL_REPLICA,
     XF_JOURNAL_STATES
 };
 
@@ -33,6 +37,7 @@ struct xf_journal {
     enum xf_journal_state state;
     char host[256]; /* the other one */
     uint64_t time_s;
+    uint64_t point_us; /* of a copy of one moment, by the source's clock since 1970; else 0 */
     struct xf_manifest manifest;
 };
 
@@ -42,6 +47,10 @@ int xf_journal_lock(const char *name, unsigned wait_ms);
 
 /* time_s is now. */
 int xf_journal_write(enum xf_journal_state state, const char *host, const struct xf_manifest *m);
+
+/* The same of synced and replica. */
+int xf_journal_write_point(enum xf_journal_state state, const char *host,
+                           const struct xf_manifest *m, uint64_t point_us);
 
 /* XF_JOURNAL_NONE if there is none. -EINVAL: it cannot be read as one. xf_manifest_fini() it. */
 int xf_journal_read(const char *name, struct xf_journal *j);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -29,9 +30,9 @@ struct list {
 
 static enum xf_volume_name name_in(enum xf_journal_state state)
 {
-    return state == XF_JOURNAL_INCOMING ? XF_VOLUME_INCOMING
-           : state == XF_JOURNAL_LEFT   ? XF_VOLUME_LEFT
-                                        : XF_VOLUME_OWN;
+    return state == XF_JOURNAL_INCOMING || state == XF_JOURNAL_REPLICA ? XF_VOLUME_INCOMING
+           : state == XF_JOURNAL_LEFT                                  ? XF_VOLUME_LEFT
+                                                                       : XF_VOLUME_OWN;
 }
 
 static int add(void *arg, const struct xf_journal *j)
@@ -42,13 +43,19 @@ static int add(void *arg, const struct xf_journal *j)
         [XF_JOURNAL_HERE] = "has come from",
         [XF_JOURNAL_LEAVING] = "may have gone to",
         [XF_JOURNAL_LEFT] = "has gone to",
+        [XF_JOURNAL_SYNCED] = "is synced to",
+        [XF_JOURNAL_REPLICA] = "is synced from",
     };
     struct json_object *guest = json_object_new_object(), *disks = json_object_new_array();
     struct list *l = arg;
-    char path[XF_VOLUME_PATH_BYTES], size[32];
+    char path[XF_VOLUME_PATH_BYTES], size[32], point[48] = "";
+    const time_t point_s = (time_t)(j->point_us / 1000000);
+    struct tm tm;
 
+    if (j->point_us && localtime_r(&point_s, &tm))
+        strftime(point, sizeof(point), ", as of %Y-%m-%d %H:%M:%S", &tm);
     if (!l->json)
-        printf("%s %s %s\n", j->manifest.name, says[j->state], j->host);
+        printf("%s %s %s%s\n", j->manifest.name, says[j->state], j->host, point);
     for (unsigned i = 0; i < j->manifest.disks_n; i++) {
         const struct xf_manifest_disk *d = &j->manifest.disks[i];
         struct json_object *disk = json_object_new_object();
@@ -69,6 +76,8 @@ static int add(void *arg, const struct xf_journal *j)
     json_object_object_add(guest, "state", xf_json_text(xf_journal_words[j->state]));
     json_object_object_add(guest, "host", xf_json_text(j->host));
     json_object_object_add(guest, "time_us", json_object_new_uint64(j->time_s * 1000000));
+    if (j->point_us)
+        json_object_object_add(guest, "point_us", json_object_new_uint64(j->point_us));
     json_object_object_add(guest, "disks", disks);
     json_object_array_add(l->guests, guest);
     l->n++;
@@ -96,6 +105,8 @@ static int drop_volumes(const struct xf_journal *j, char why[XF_MANIFEST_WHY_BYT
 {
     int rc = 0;
 
+    if (j->state == XF_JOURNAL_SYNCED) /* nothing here is put aside */
+        return xf_journal_remove(j->manifest.name);
     /* Both names: a move that was to come back may have begun to take over what was left. */
     for (unsigned i = 0; i < j->manifest.disks_n && !rc; i++)
         rc = xf_volume_remove(&j->manifest.disks[i], XF_VOLUME_INCOMING, why)

@@ -31,8 +31,6 @@
 
 #include <stdbool.h>
 
-#define XF_LIVE_RUN_PAGES 16u /* of one message */
-
 struct xf_live_options {
     const char *uuid;
     const char *host, *ssh; /* with its words */

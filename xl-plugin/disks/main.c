@@ -21,6 +21,7 @@
 #include "live.h"
 #include "move_off.h"
 #include "plan.h"
+#include "sync.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/cli/options.h"
 #include "xl-plugin/recover/recover_look.h"
@@ -43,11 +44,16 @@ int main(int argc, char **argv)
     const char *verb = argc > 1 ? argv[1] : "";
     struct xf_move_off_options move;
     struct xf_disks_options disks;
+    struct xf_sync_options sync;
     int status;
 
     if (!strcmp(verb, "move-off")) {
         status = xf_move_off_parse(&move, argc - 1, argv + 1);
         return status == XF_GO_ON ? xf_move_off_source(&move) : status;
+    }
+    if (!strcmp(verb, "disks") && argc > 2 && !strcmp(argv[2], "sync")) {
+        status = xf_sync_parse(&sync, argc - 2, argv + 2);
+        return status == XF_GO_ON ? xf_disks_sync(&sync) : status;
     }
     if (!strcmp(verb, "disks")) {
         status = xf_disks_parse(&disks, argc - 1, argv + 1);

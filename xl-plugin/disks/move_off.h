@@ -34,6 +34,8 @@
 /* What both ends allow the other's longest silence: it makes volumes, opens a port, or syncs. */
 #define XF_MOVE_OFF_LIMIT_MS 300000u
 
+#define XF_LIVE_RUN_PAGES 16u /* of one message (live.h) */
+
 /* The name of a configuration that was put aside. */
 #define XF_MOVE_OFF_ASIDE ".xlfast-left"
 

@@ -106,16 +106,17 @@ int xf_disks_start_there(struct xf_disks_source *s)
     return xf_talk_await_start(&s->talk, START_LIMIT_MS, s->why);
 }
 
-int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there, bool live,
-                           bool replace)
+int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there,
+                           unsigned flags)
 {
     struct json_object *message = xf_talk_message("manifest");
 
     json_object_object_add(message, "host", xf_json_text(s->host));
     json_object_object_add(message, "overwrite", json_object_new_boolean(s->o->overwrite));
     json_object_object_add(message, "dry_run", json_object_new_boolean(s->o->dry_run));
-    json_object_object_add(message, "live", json_object_new_boolean(live));
-    json_object_object_add(message, "replace", json_object_new_boolean(replace));
+    json_object_object_add(message, "live", json_object_new_boolean(flags & XF_SEND_LIVE));
+    json_object_object_add(message, "replace", json_object_new_boolean(flags & XF_SEND_REPLACE));
+    json_object_object_add(message, "replica", json_object_new_boolean(flags & XF_SEND_REPLICA));
     json_object_object_add(message, "guest", xf_manifest_print(there));
     int rc = xf_talk_send(&s->talk, message);
 
@@ -133,6 +134,20 @@ static void take_flags(struct json_object *message, const char *key, bool *flags
             flags[i] = json_object_get_boolean(json_object_array_get_idx(list, i));
 }
 
+/* It is written over now. */
+static int forget_point(struct xf_disks_source *s)
+{
+    struct xf_journal *j = calloc(1, sizeof(*j));
+    int rc = j ? xf_journal_read(s->manifest.name, j) : -ENOMEM;
+
+    if (!rc && j->state == XF_JOURNAL_SYNCED && !strcmp(j->host, s->o->host))
+        rc = xf_journal_remove(s->manifest.name);
+    if (j)
+        xf_manifest_fini(&j->manifest);
+    free(j);
+    return rc ? fail(s, rc, "the journal of '%s': %s", s->manifest.name, strerror(-rc)) : 0;
+}
+
 int xf_disks_receive_ready(struct xf_disks_source *s)
 {
     struct json_object *message;
@@ -143,7 +158,7 @@ int xf_disks_receive_ready(struct xf_disks_source *s)
     take_flags(message, "zeros", s->zeros, s->manifest.disks_n);
     take_flags(message, "old", s->old, s->manifest.disks_n);
     json_object_put(message);
-    return 0;
+    return s->o->dry_run ? 0 : forget_point(s);
 }
 
 static int open_port(struct xf_disks_source *s)

@@ -49,6 +49,12 @@ struct xf_disks_source {
     char why[XF_TALK_WHY_BYTES];
 };
 
+/* Of a manifest: the guest runs; an earlier copy of that name is replaced; the disks stay a copy.
+ */
+#define XF_SEND_LIVE    1u
+#define XF_SEND_REPLACE 2u
+#define XF_SEND_REPLICA 4u
+
 /* A signal that is to end it. */
 extern volatile sig_atomic_t xf_disks_interrupted;
 
@@ -69,8 +75,9 @@ int xf_disks_plan_there(struct xf_disks_source *s, struct xf_manifest *there, co
 /* In this order (move_off.h). 0, or -errno with a line in s->why. */
 int xf_disks_start_there(struct xf_disks_source *s);
 /* there: what the target is to have, s->manifest or that of a copy. */
-int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there, bool live,
-                           bool replace);
+int xf_disks_send_manifest(struct xf_disks_source *s, const struct xf_manifest *there,
+                           unsigned flags);
+/* From then on the target has no copy of one moment any more, and nor has this journal. */
 int xf_disks_receive_ready(struct xf_disks_source *s);
 /* Opens the port, sends each disk, and closes it: once a process (ports.h). */
 int xf_disks_send_all(struct xf_disks_source *s);

@@ -303,7 +303,7 @@ static int copy(struct xf_disks_source *s)
     int rc = look_here(s);
 
     rc = rc ?: xf_disks_start_there(s);
-    rc = rc ?: xf_disks_send_manifest(s, &s->manifest, false, false);
+    rc = rc ?: xf_disks_send_manifest(s, &s->manifest, 0);
     rc = rc ?: xf_disks_receive_ready(s);
     if (rc || s->o->dry_run)
         return rc;

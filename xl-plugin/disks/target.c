@@ -50,6 +50,7 @@ static int receive_manifest(struct xf_disks_target *t)
     t->dry_run = xf_talk_flag(message, "dry_run");
     t->live = xf_talk_flag(message, "live");
     t->replace = xf_talk_flag(message, "replace");
+    t->replica = xf_talk_flag(message, "replica");
     /* It is shown, and may be asked later. */
     snprintf(t->host, sizeof(t->host), "%s", xf_talk_text(message, "host"));
     if (!xf_reach_host_ok(t->host))
@@ -144,7 +145,8 @@ static int compare_disk(struct xf_disks_target *t, unsigned i, uint64_t seed)
     char path[XF_VOLUME_PATH_BYTES];
     struct xf_disk disk;
 
-    xf_volume_path(&t->manifest.disks[i], t->named ? XF_VOLUME_OWN : XF_VOLUME_INCOMING, path);
+    xf_volume_path(&t->manifest.disks[i],
+                   t->named && !t->replica ? XF_VOLUME_OWN : XF_VOLUME_INCOMING, path);
     int rc = xf_disk_open(&disk, path, XF_DISK_READ, t->why);
 
     if (rc)

@@ -60,6 +60,13 @@ static bool is_same(const struct xf_manifest_disk *a, const struct xf_manifest_d
            !strcmp(a->pool, b->pool);
 }
 
+/* Its volumes are here, and no guest has them. */
+static bool is_put_aside(const struct xf_journal *j)
+{
+    return j->state == XF_JOURNAL_INCOMING || j->state == XF_JOURNAL_LEFT ||
+           j->state == XF_JOURNAL_REPLICA;
+}
+
 /* The journal's disk of that path, or NULL. */
 static const struct xf_manifest_disk *find(const struct xf_journal *j,
                                            const struct xf_manifest_disk *d)
@@ -78,7 +85,7 @@ static int find_old(struct xf_disks_target *t, const struct xf_journal *j,
 {
     const bool own = (j->state == XF_JOURNAL_ARRIVING && t->live) ||
                      (j->state == XF_JOURNAL_HERE && t->replace && !j->manifest.config[0]),
-               put_aside = j->state == XF_JOURNAL_INCOMING || j->state == XF_JOURNAL_LEFT;
+               put_aside = is_put_aside(j);
     char path[XF_VOLUME_PATH_BYTES];
 
     *old = own || put_aside ? find(j, d) : NULL;
@@ -109,7 +116,7 @@ static int look_at_disk(struct xf_disks_target *t, const struct xf_journal *j,
     /* One of another size is removed. */
     uint64_t taken = old ? xf_volume_taken(old, name) : 0;
 
-    v->old_s = old && is_same(old, d) ? j->time_s : 0;
+    v->old_s = !old || !is_same(old, d) ? 0 : j->point_us ? j->point_us / 1000000 : j->time_s;
     v->need_bytes = d->bytes > taken ? d->bytes - taken : 0;
     return xf_volume_place(d, &v->place, t->why);
 }
@@ -201,7 +208,7 @@ static int take_over(struct xf_disks_target *t, const struct xf_journal *j)
 {
     int rc = 0;
 
-    if (t->dry_run || (j->state != XF_JOURNAL_INCOMING && j->state != XF_JOURNAL_LEFT))
+    if (t->dry_run || !is_put_aside(j))
         return 0;
     for (unsigned i = 0; i < j->manifest.disks_n && !rc; i++)
         rc = take_over_disk(t, &j->manifest.disks[i]);

@@ -13,7 +13,6 @@
 
 #include "fault_points.h"
 #include "journal.h"
-#include "live.h"
 #include "move_off.h"
 #include "settle.h"
 #include "transport/guest.h"
@@ -36,6 +35,7 @@ static int note(struct xf_disks_target *t, enum xf_journal_state state)
 /* The port is the memory's from now on. */
 static int take_names(struct xf_disks_target *t)
 {
+    char path[XF_VOLUME_PATH_BYTES];
     int rc = 0;
 
     if (t->named)
@@ -47,11 +47,16 @@ static int take_names(struct xf_disks_target *t)
         if (!t->landed[i])
             rc = xf_disks_target_fail(t, -EINVAL, "disk %s has not arrived",
                                       t->manifest.disks[i].vdev);
-    rc = rc ?: note(t, XF_JOURNAL_ARRIVING);
+    if (!rc && !t->replica)
+        rc = note(t, XF_JOURNAL_ARRIVING);
     t->named = !rc;
-    rc = rc ?: xf_settle_here(&t->manifest, t->why);
-    for (unsigned i = 0; i < t->manifest.disks_n && !rc; i++)
-        rc = xf_disk_open(&t->open[i], t->manifest.disks[i].path, XF_DISK_WRITE, t->why);
+    if (!rc && !t->replica)
+        rc = xf_settle_here(&t->manifest, t->why);
+    for (unsigned i = 0; i < t->manifest.disks_n && !rc; i++) {
+        xf_volume_path(&t->manifest.disks[i], t->replica ? XF_VOLUME_INCOMING : XF_VOLUME_OWN,
+                       path);
+        rc = xf_disk_open(&t->open[i], path, XF_DISK_WRITE, t->why);
+    }
     return rc ?: xf_talk_say(&t->talk, "named");
 }
 
@@ -93,15 +98,19 @@ static int sync_all(struct xf_disks_target *t)
 static int go_back(struct xf_disks_target *t)
 {
     close_disks(t);
-    xf_settle_back(&t->manifest);
+    if (!t->replica) /* of which nothing has its own name */
+        xf_settle_back(&t->manifest);
     t->named = t->synced = false;
     return note(t, XF_JOURNAL_INCOMING);
 }
 
-static int stay(struct xf_disks_target *t)
+static int stay(struct xf_disks_target *t, uint64_t point_us)
 {
     close_disks(t);
-    int rc = t->synced ? note(t, XF_JOURNAL_HERE) : -EPROTO;
+    int rc = !t->synced || (t->replica && !point_us) ? -EPROTO
+             : t->replica
+                 ? xf_journal_write_point(XF_JOURNAL_REPLICA, t->host, &t->manifest, point_us)
+                 : note(t, XF_JOURNAL_HERE);
 
     if (rc)
         return rc;
@@ -121,7 +130,7 @@ int xf_disks_target_live(struct xf_disks_target *t, struct json_object *message)
     if (!strcmp(kind, "sync"))
         return sync_all(t);
     if (!strcmp(kind, "here"))
-        rc = stay(t);
+        rc = stay(t, xf_talk_number(message, "point_us"));
     else if (!strcmp(kind, "back"))
         rc = go_back(t) ?: xf_talk_say(&t->talk, "done");
     else

@@ -30,6 +30,7 @@ struct xf_disks_target {
     bool overwrite, dry_run;
     bool replace; /* an earlier copy's disks, where it is off */
     bool live;    /* the guest runs, and its memory follows (live.h) */
+    bool replica; /* its disks stay copies, for nobody runs them (sync.h) */
     bool noted;   /* the journal says incoming */
     bool begun;   /* pages have come */
     struct xf_target_disk disks[XF_MANIFEST_DISKS_MAX];

@@ -63,6 +63,40 @@ const struct xf_command xf_command_move_off = {
 };
 
 #undef TO
+#define TO(member) .to = offsetof(struct xf_sync_options, member)
+
+static const struct xf_option sync_rows[] = {
+    {.name = "verify",
+     TO(verify),
+     .help = "both hosts read the disks once more, and compare hashes of them"},
+    XF_MOVE_BANDWIDTH(TO(bandwidth_bytes_per_s), "xl-fast.conf's"),
+    XF_MOVE_COMPRESS(TO(compress), "xl-fast.conf's"),
+    {.name = "json", TO(json), .help = "one object on stdout and nothing else"},
+    {.name = "quiet", TO(quiet), .help = "only errors on stderr"},
+    {.letter = 's',
+     .value = "COMMAND",
+     .kind = XF_OPTION_TEXT,
+     TO(ssh),
+     .help = "instead of ssh, with its words"},
+    {0},
+};
+
+static const struct xf_command command_disks_sync = {
+    .name = "disks sync",
+    .summary = "give another host a copy of a running guest's disks",
+    .operands = "DOMAIN HOST",
+    .about =
+        "Gives HOST a copy of the disks of a guest that runs, all of one moment, as after a power\n"
+        "failure. The guest stands for that moment. The next copy, or move, to HOST sends only\n"
+        "what differs.\n",
+    .options = sync_rows,
+    .done = "HOST has the copy",
+    .run = xf_cli_disks,
+};
+
+static const struct xf_command *const disks_commands[] = {&command_disks_sync, NULL};
+
+#undef TO
 #define TO(member) .to = offsetof(struct xf_disks_options, member)
 
 static const struct xf_option disks_rows[] = {
@@ -83,6 +117,7 @@ const struct xf_command xf_command_disks = {
         "left behind. --drop removes it. The disks of guests of this host are never touched.\n",
     .options = disks_rows,
     .run = xf_cli_disks,
+    .commands = disks_commands,
 };
 
 int xf_move_off_parse(struct xf_move_off_options *o, int argc, char **argv)
@@ -108,6 +143,23 @@ int xf_disks_parse(struct xf_disks_options *o, int argc, char **argv)
 
     *o = (struct xf_disks_options){0};
     return xf_options_parse(&xf_command_disks, o, argc, argv, &operands);
+}
+
+int xf_sync_parse(struct xf_sync_options *o, int argc, char **argv)
+{
+    struct xf_operands operands;
+
+    *o = (struct xf_sync_options){.compress = COMPRESS_NOT_GIVEN};
+    int status = xf_options_parse(&command_disks_sync, o, argc, argv, &operands);
+
+    if (status != XF_GO_ON)
+        return status;
+    o->compress_given = o->compress != COMPRESS_NOT_GIVEN;
+    o->guest = operands.words[0];
+    o->host = operands.words[1];
+    return xf_reach_host_ok(o->host)
+               ? XF_GO_ON
+               : xf_usage_error(&command_disks_sync, "'%s' is not a host name", o->host);
 }
 
 /* The same words, to another program. */
@@ -142,7 +194,9 @@ int xf_cli_move_off(int argc, char **argv)
 int xf_cli_disks(int argc, char **argv)
 {
     struct xf_disks_options o;
-    int status = xf_disks_parse(&o, argc, argv);
+    struct xf_sync_options sync;
+    int status = argc > 1 && !strcmp(argv[1], "sync") ? xf_sync_parse(&sync, argc - 1, argv + 1)
+                                                      : xf_disks_parse(&o, argc, argv);
 
     return status == XF_GO_ON ? become(argc, argv) : status;
 }

@@ -26,8 +26,18 @@ struct xf_disks_options {
     bool json;
 };
 
+/* Of `xl-fast disks sync`. */
+struct xf_sync_options {
+    const char *guest, *host;
+    const char *ssh;                /* with its words; NULL: the usual one */
+    uint64_t bandwidth_bytes_per_s; /* 0: xl-fast.conf's */
+    enum xf_compress_mode compress;
+    bool compress_given, verify, json, quiet;
+};
+
 /* XF_GO_ON, or an exit status (cli/options.h). */
 int xf_move_off_parse(struct xf_move_off_options *o, int argc, char **argv);
 int xf_disks_parse(struct xf_disks_options *o, int argc, char **argv);
+int xf_sync_parse(struct xf_sync_options *o, int argc, char **argv);
 
 #endif
