@@ -124,7 +124,7 @@ host_pid() {
     local pid
     pid=$(cat "$LAB_DIR/$1.pid" 2>/dev/null) || return 1
     [ -n "$pid" ] && [ "/proc/$pid/cwd" -ef "$LAB_DIR" ] || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "-name xl-fast-lab-$1 " || return 1
+    grep -q -- "-name xl-fast-lab-$1 " < <(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) || return 1
     echo "$pid"
 }
 

@@ -197,5 +197,5 @@ wait_for "an announcement" heard 1
 kill -9 "$watcher"
 wait "$watcher" 2>/dev/null
 exec 9>&-
-gone() { ! ip -n "$B" -o link show | grep -q xlfast; }
+gone() { ! grep -q xlfast < <(ip -n "$B" -o link show); }
 wait_for "the end of its interface" gone

@@ -41,7 +41,7 @@ options_of() { grep -P "^option\t$1\t" "$work/data" | cut -f3-; }
 for name in "${commands[@]}"; do
     read -ra command <<<"$name"
     succeeds "${command[@]}" --help
-    head -1 "$work/out" | grep -q "^usage: xl-fast $name " || fail "the help is of another command"
+    grep -q "^usage: xl-fast $name " < <(head -1 "$work/out") || fail "the help is of another command"
     cp "$work/out" "$work/help"
     succeeds "${command[@]}" -h
     cmp "$work/help" "$work/out" || fail "-h is not --help"

@@ -88,7 +88,7 @@ is ok true
 is file "\"$conf\""
 for words in '"errors":[]' '"lanes":{"value":4,"origin":"file"}' '"mtu":{"value":null,"origin":"default"}' \
     '"port":{"value":"af_xdp:eth1","origin":"file"}'; do
-    tr -d ' \n' <"$work/out" | grep -qF "$words" || fail "no $words"
+    grep -qF "$words" < <(tr -d ' \n' <"$work/out") || fail "no $words"
 done
 
 printf '%s\n' 'port = "eth1"' 'address = "192.0.2.1"' 'max_downtme = 5' 'mtu = 100' >"$conf"

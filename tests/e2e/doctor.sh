@@ -390,7 +390,7 @@ grep -qE '^ip' "$work/log" && fail "a command was run without --fix"
 doctor --fix hostb
 ends 0
 has hostb "  ran:  ssh hostb 'ip link set eth1 up'" '  ok    port       eth1' 'checks passed'
-grep -c '^ip' "$work/log" | grep -qx 1 || fail "it was not run once"
+[ "$(grep -c '^ip' "$work/log")" = 1 ] || fail "it was not run once"
 
 good
 pci_port here

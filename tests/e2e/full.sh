@@ -93,7 +93,7 @@ for do in 'echo "$began" >>"$XL_FAST_EVENTS"; '"$fill" "$fill"'echo "$began" >>"
     queue_is_free
     fresh
     ends 0 -- env FAKE_DO="$do" xl migrate --fast --json web1 hostb
-    tail -n 1 "$work/out" | grep -qxF '{"version":2,"event":"exit","status":0}' || fail "the last line is no exit event"
+    grep -qxF '{"version":2,"event":"exit","status":0}' < <(tail -n 1 "$work/out") || fail "the last line is no exit event"
     fresh
     ends 3 'web1 keeps running here' -- env FAKE_DO="$do" FAKE_XL_STATUS=3 xl migrate --fast --report "$work/page" web1 hostb
 done
@@ -104,7 +104,7 @@ for do in 'rm "$XL_FAST_EVENTS"' 'rm "$XL_FAST_EVENTS"; echo "$began" >"$XL_FAST
     ends 0 'web1 has moved to hostb' 'not all events could be written' -- env FAKE_DO="$do" xl migrate --fast web1 hostb
     fresh
     ends 0 -- env FAKE_DO="$do" xl migrate --fast --json web1 hostb
-    tail -n 1 "$work/out" | grep -qxF '{"version":2,"event":"exit","status":0}' || fail "the last line is no exit event"
+    grep -qxF '{"version":2,"event":"exit","status":0}' < <(tail -n 1 "$work/out") || fail "the last line is no exit event"
 done
 
 # Read-only, no file more to be had, a file in a folder's place.

@@ -43,7 +43,7 @@ $3
 echo "failed=\$cells_failed"
 END
     bash "$work/case.sh" >"$work/out" 2>"$work/err" || echo "status $?" >>"$work/out"
-    tr '\n' ' ' <"$work/out" | grep -qE -- "$words" || fail "$name: no '$words'"
+    grep -qE -- "$words" < <(tr '\n' ' ' <"$work/out") || fail "$name: no '$words'"
 }
 
 case_of "a cell that moves" 'moved in 1 s and back in 1 s, verified.*failed=0' 'cell pvh 1 192'

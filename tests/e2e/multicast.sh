@@ -90,7 +90,7 @@ to_host() { ip netns exec "$S" cat "/sys/class/net/sw$1/statistics/tx_bytes"; }
 quiet_since() { # HOST BYTES
     [ $(($(to_host "$1") - $2)) -lt 1514 ]
 }
-is_member() { bridge -n "$S" mdb show dev br0 | grep -q "port sw$1 grp $group\>"; }
+is_member() { grep -q "port sw$1 grp $group\>" < <(bridge -n "$S" mdb show dev br0); }
 # within WHAT COMMAND...: it is so, or becomes so.
 within() {
     for _ in $(seq 200); do

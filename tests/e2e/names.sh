@@ -75,4 +75,4 @@ guests = [m["guest"] for m in json.load(open(sys.argv[1], encoding="utf-8"))["mo
 assert guests == [os.fsencode(n).decode("utf-8", "replace") for n in sys.argv[2:]], guests' "$work/out" "${names[@]}" || fail "JSON"
 "$XL_FAST" history -- -web >"$work/out"
 [ "$(wc -l <"$work/out")" = 2 ] || fail "not one of that name"
-"$XL_FAST" metrics | grep -q 'xl_fast_migrations_total{result="failed"} 6' || fail "metrics"
+grep -q 'xl_fast_migrations_total{result="failed"} 6' < <("$XL_FAST" metrics) || fail "metrics"

@@ -289,7 +289,7 @@ has err 'the guest runs there; waiting for its first frame, 30 s at most; Ctrl-C
 grep -qE '^  reachable  after [0-9.]+ m?s \(vif 1\), not seen in 30 s \(vif 2\)$' "$work/err" || fail "no frames in the table"
 tests/e2e/check-events "$work/kept" >"$work/out" || fail "events that do not fit the schema"
 has out reachable=2
-xl-fast history | tail -n 1 | grep -q ' not seen  ' || fail "history: $(xl-fast history)"
+grep -q ' not seen  ' < <(xl-fast history | tail -n 1) || fail "history: $(xl-fast history)"
 xl-fast history --json >"$work/history"
 python3 -c 'import json, sys
 one, two = json.load(open(sys.argv[1]))["moves"][-1]["reachable"]
@@ -374,7 +374,7 @@ lacks err 'by plain xl migrate'
 cp "$dir/all" "$dir/events"
 [ "$(xl-fast status)" = 'no migration is in progress here' ] || fail "status of none"
 start
-for _ in $(seq 100); do xl-fast status | grep -q '40 %' && break; sleep 0.05; done
+for _ in $(seq 100); do grep -q '40 %' < <(xl-fast status) && break; sleep 0.05; done
 xl-fast status >"$work/status" || fail "status: $?"
 grep -qE '^web1 to hostb, for .*: live  round 1  40 %  1.28 Gbit/s' "$work/status" || fail "status: $(cat "$work/status")"
 xl-fast status --json >"$work/status"
@@ -429,7 +429,7 @@ listener=$!
 until [ -S "$XL_FAST_SYSLOG" ]; do sleep 0.05; done
 logged() { # WORDS: in the last line, which may take a moment
     for _ in $(seq 100); do
-        tail -n 1 "$work/logged" | grep -qE -- "$1" && return
+        grep -qE -- "$1" < <(tail -n 1 "$work/logged") && return
         sleep 0.05
     done
     fail "the log has no '$1': $(cat "$work/logged")"
@@ -488,7 +488,7 @@ assert moves[1]["state"] == "suspended" and moves[2]["state"] == "here", moves' 
 # What the host has moved before its boot is listed, and not counted.
 sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/00000000-0000-4000-8000-00000000000b/" "$history"
 [ "$(xl-fast history | wc -l)" = 6 ] || fail "the history is gone with the boot"
-xl-fast metrics | grep -qF 'xl_fast_migrations_total{result="moved"} 0' || fail "metrics counts what was before the boot"
+grep -qF 'xl_fast_migrations_total{result="moved"} 0' < <(xl-fast metrics) || fail "metrics counts what was before the boot"
 # A history that cannot be kept does not disturb a move.
 rm -r "$XL_FAST_STATEDIR"
 run

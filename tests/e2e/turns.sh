@@ -123,7 +123,7 @@ move three hosta hostb
 three=$!
 until_log 'three waits for its turn' "$work/three.err"
 grep -q '^{"version":2,"event":"wait","port_of":"target"}$' "$work/two.out" || fail "no event: $(cat "$work/two.out")"
-XL_FAST_RUNDIR=$dir/hostc xl-fast status | grep -q '^two to hostb, .*: waits for its turn$' || fail "status: $(XL_FAST_RUNDIR=$dir/hostc xl-fast status)"
+grep -q '^two to hostb, .*: waits for its turn$' < <(XL_FAST_RUNDIR=$dir/hostc xl-fast status) || fail "status: $(XL_FAST_RUNDIR=$dir/hostc xl-fast status)"
 rm "$dir/hold-one"
 ended $one 0
 ended $two 0

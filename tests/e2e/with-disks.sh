@@ -192,7 +192,7 @@ live copied
 stays
 same "$work/A/files/web.img" "$work/B/files/web.img.web-1"
 lists B "^web-1 has come from"
-! list A | grep -q web || fail "A says of its guest: $(list A)"
+! grep -q web < <(list A) || fail "A says of its guest: $(list A)"
 # Made anew: refused where its disks are, unless it is told to replace them; then only what differs goes over.
 live refused
 grep -q "web.img.web-1 is there already" "$work/err" || fail "it is not said why"

@@ -98,7 +98,7 @@ judge() { # POINT END FAULT NAME BEFORE
     [ $((here + there)) -le 1 ] || fail "$point: two copies run: A: $(copies A "$name"); B: $(copies B "$name")"
     [ "$here" = 0 ] || at=A
     [ "$there" = 0 ] || at=B
-    if ! on A 'ip -br link show eth2' | grep -q ' UP '; then
+    if ! grep -q ' UP ' < <(on A 'ip -br link show eth2'); then
         recover "$name" -w 0
         [ "$RECOVER_STATUS $VERDICT" = "3 cannot-tell" ] ||
             fail "$point: while B cannot be reached recover ends with status $RECOVER_STATUS, verdict $VERDICT"

@@ -25,7 +25,7 @@ watch_maps() {
     # shellcheck disable=SC2016  # expanded on the host
     on "$1" 'touch /lab/watch
         (while [ -e /lab/watch ]; do
-            for p in $(pgrep "^(libxl-save-help|xl-fast-pump)"); do
+            for p in $(pgrep "^libxl-save-help"; pgrep "^xl-fast-pump"); do
                 awk '\''{ n++ } $6 ~ /privcmd/ { g++ } END { print n + 0, g + 0 }'\'' /proc/$p/maps 2>/dev/null
             done
             sleep 0.3

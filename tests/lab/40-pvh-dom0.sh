@@ -21,7 +21,7 @@ begin
 # shellcheck disable=SC2016  # expanded on the host
 OWNER='p=/sys/bus/pci/devices/'$PORT_PCI'
     echo "$(basename "$(readlink $p/driver)")" "$(find $p/ -maxdepth 3 -name net | wc -l)" \
-        "$(for i in $(pgrep "libxl-save-help|xl-fast-pump"); do readlink /proc/$i/fd/* 2>/dev/null | grep -q uio && cat /proc/$i/comm; done | head -n 1)"'
+        "$(for i in $(pgrep libxl-save-help; pgrep xl-fast-pump); do readlink /proc/$i/fd/* 2>/dev/null | grep -q uio && cat /proc/$i/comm; done | head -n 1)"'
 
 not_the_kernels() { # WHEN
     local host

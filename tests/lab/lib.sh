@@ -46,7 +46,7 @@ expect_le() { # WHAT MOST SEEN
 }
 
 expect_match() { # WHAT REGEX TEXT
-    printf '%s\n' "$3" | grep -Eq -- "$2" || fail "$1: expected something like '$2', saw: $3"
+    grep -Eq -- "$2" <<<"$3" || fail "$1: expected something like '$2', saw: $3"
     note "$1: $(printf '%s\n' "$3" | grep -E -m 1 -- "$2")"
 }
 
