@@ -91,18 +91,14 @@ static unsigned send_frames(struct xf_port *p, unsigned queue, struct rte_mbuf *
     return n;
 }
 
-static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+/* With these headers, one for each queue. */
+static unsigned send_to(struct xf_port *p, unsigned queue, const struct xf_frame_template *frame,
+                        struct xf_buf *bufs, unsigned n)
 {
-    struct xf_port *p = xf_port_of(link);
     struct xf_port_queue *q = &p->queues[queue];
     struct rte_mbuf *m[XF_BURST_MAX];
     unsigned sent;
 
-    n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
-    if (!p->has_peer) { /* nowhere to send to yet */
-        port_free(link, queue, bufs, n);
-        return n;
-    }
     for (unsigned i = 0; i < n; i++) {
         struct rte_mbuf *b = bufs[i].cookie;
 
@@ -114,7 +110,7 @@ static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_bu
         b->l2_len = XF_ETHER_BYTES;
         b->l3_len = XF_IPV4_BYTES;
         b->l4_len = XF_UDP_BYTES;
-        xf_frame_write(&q->frame, rte_pktmbuf_mtod(b, uint8_t *), bufs[i].len);
+        xf_frame_write(frame, rte_pktmbuf_mtod(b, uint8_t *), bufs[i].len);
         m[i] = b;
     }
     sent = send_frames(p, queue, m, n);
@@ -126,6 +122,18 @@ static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_bu
     xf_count_add(&q->tx_packets, sent);
     xf_count_add(&q->tx_unsent, n - sent);
     return sent;
+}
+
+static unsigned port_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
+{
+    struct xf_port *p = xf_port_of(link);
+
+    n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
+    if (!p->has_peer) { /* nowhere to send to yet */
+        port_free(link, queue, bufs, n);
+        return n;
+    }
+    return send_to(p, queue, &p->queues[queue].frame, bufs, n);
 }
 
 /* ---- groups --------------------------------------------------------------------------------- */
@@ -350,6 +358,102 @@ static const struct xf_link_ops port_ops = {
     .health = port_health,
     .close = port_close,
 };
+
+/* ---- a second way out ---------------------------------------------------------------------- */
+
+struct beside {
+    struct xf_link link; /* first */
+    struct xf_port *port;
+    bool has_peer;
+    struct xf_frame_template frames[]; /* each queue's */
+};
+
+static struct beside *beside_of(struct xf_link *link)
+{
+    return (struct beside *)link;
+}
+
+static unsigned beside_tx_alloc(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                                unsigned n)
+{
+    return port_tx_alloc(&beside_of(link)->port->link, queue, bufs, n);
+}
+
+static unsigned beside_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                                unsigned n)
+{
+    struct beside *b = beside_of(link);
+
+    n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
+    if (!b->has_peer) {
+        port_free(link, queue, bufs, n);
+        return n;
+    }
+    return send_to(b->port, queue, &b->frames[queue], bufs, n);
+}
+
+static unsigned beside_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs,
+                                unsigned n)
+{
+    (void)link;
+    (void)queue;
+    (void)bufs;
+    (void)n;
+    return 0;
+}
+
+static void beside_set_peer(struct xf_link *link, const struct xf_link_addr *peer)
+{
+    struct beside *b = beside_of(link);
+
+    for (unsigned q = 0; q < link->queues; q++)
+        xf_frame_template_init(&b->frames[q], &link->self, (uint16_t)(link->self.udp_port + q),
+                               peer, b->port->offload);
+    b->has_peer = true;
+}
+
+/* The port counts all. */
+static void beside_stats(const struct xf_link *link, struct xf_link_stats *out)
+{
+    (void)link;
+    memset(out, 0, sizeof(*out));
+}
+
+static int beside_health(struct xf_link *link)
+{
+    return port_health(&beside_of(link)->port->link);
+}
+
+static void beside_close(struct xf_link *link)
+{
+    free(link);
+}
+
+static const struct xf_link_ops beside_ops = {
+    .tx_alloc = beside_tx_alloc,
+    .tx_burst = beside_tx_burst,
+    .tx_free = port_free,
+    .rx_burst = beside_rx_burst,
+    .rx_free = port_free,
+    .set_peer = beside_set_peer,
+    .stats = beside_stats,
+    .health = beside_health,
+    .close = beside_close,
+};
+
+int xf_port_beside(struct xf_link **out, struct xf_link *port)
+{
+    struct beside *b = calloc(1, sizeof(*b) + port->queues * sizeof(b->frames[0]));
+
+    *out = NULL;
+    if (!b)
+        return -ENOMEM;
+    b->link = *port;
+    b->link.ops = &beside_ops;
+    b->port = xf_port_of(port);
+    *out = &b->link;
+    return 0;
+}
 
 int xf_port_open(struct xf_link **out, const struct xf_port_config *config,
                  char err[XF_DPDK_ERR_BYTES])

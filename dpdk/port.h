@@ -20,4 +20,11 @@
 int xf_port_open(struct xf_link **out, const struct xf_port_config *config,
                  char err[XF_DPDK_ERR_BYTES]);
 
+/*
+ * A second way out by an open port, to a peer of its own: what is received stays the port's, and so
+ * are the counts, the health and the queues, each with its one thread. close() closes no more than
+ * this; before the port. 0 or -ENOMEM.
+ */
+int xf_port_beside(struct xf_link **out, struct xf_link *port);
+
 #endif

@@ -40,7 +40,12 @@ void xf_group_config_init(struct xf_group_config *config)
 /* Whether somebody is still at its end. */
 static bool path_is_used(const struct xf_group *g, unsigned path)
 {
-    return g->config.paths_n == 1 || xf_group_is_alive(g, path);
+    const uint64_t alive = atomic_load_explicit(&g->alive, memory_order_acquire);
+    const uint64_t by_copy = atomic_load_explicit(&g->by_copy, memory_order_acquire);
+
+    if (g->by_address)
+        return alive >> path & 1;
+    return path ? (alive & by_copy) >> (path - 1) & 1 : (alive & ~by_copy) != 0;
 }
 
 /* Offers what a path has not taken yet. True: nothing is left. */
@@ -68,7 +73,7 @@ static bool flush(struct xf_group *g, unsigned queue)
 {
     bool all = true;
 
-    for (unsigned i = 0; i < g->config.paths_n; i++)
+    for (unsigned i = 0; i < g->out_n; i++)
         all = flush_path(g, queue, i) && all;
     return all;
 }
@@ -106,18 +111,17 @@ static void give_back(struct xf_group_lane *l, const struct xf_buf *bufs, unsign
         l->free[l->free_n++] = bufs[i].data;
 }
 
-/* All paths take the same ones, or keep them until they can: so the slowest holds up the source,
-   and loses nothing. */
-static unsigned fan_out(struct xf_group *g, unsigned queue, const struct xf_buf *bufs, unsigned n)
+/* All paths from `first` on take the same ones, or keep them until they can: so the slowest holds
+   up the source, and loses nothing. */
+static unsigned fan_out(struct xf_group *g, unsigned queue, unsigned first,
+                        const struct xf_buf *bufs, unsigned n)
 {
     struct xf_group_lane *l = &g->lanes[queue];
 
-    if (!flush(g, queue))
-        return 0;
-    for (unsigned i = 0; i < g->config.paths_n && n; i++)
+    for (unsigned i = first; i < g->out_n && n; i++)
         if (path_is_used(g, i))
             n = copy_for(g, queue, i, bufs, n);
-    for (unsigned i = 0; i < g->config.paths_n; i++) {
+    for (unsigned i = first; i < g->out_n; i++) {
         struct xf_group_pending *p = &l->pending[i];
 
         if (p->n <= n)
@@ -134,14 +138,19 @@ static unsigned group_tx_burst(struct xf_link *link, unsigned queue, struct xf_b
     struct xf_group *g = self(link);
     struct xf_group_lane *l = &g->lanes[queue];
 
+    if (!flush(g, queue))
+        return 0;
     n = n < XF_BURST_MAX ? n : XF_BURST_MAX;
-    if (g->config.paths_n == 1) {
-        note_sent(l, bufs, n);
-        return g->paths[0]->ops->tx_burst(g->paths[0], queue, bufs, n);
-    }
-    n = fan_out(g, queue, bufs, n);
+    /* Those for all are the path's own, and need no copy. */
+    n = fan_out(g, queue, g->by_address ? 0 : 1, bufs, n);
     note_sent(l, bufs, n);
-    give_back(l, bufs, n);
+    if (g->by_address) {
+        give_back(l, bufs, n);
+    } else {
+        memcpy(l->pending[0].bufs, bufs, n * sizeof(bufs[0]));
+        l->pending[0].at = 0;
+        l->pending[0].n = n;
+    }
     flush(g, queue);
     return n;
 }
@@ -152,7 +161,7 @@ static unsigned group_tx_alloc(struct xf_link *link, unsigned queue, struct xf_b
     struct xf_group *g = self(link);
     struct xf_group_lane *l = &g->lanes[queue];
 
-    if (g->config.paths_n == 1)
+    if (!g->by_address)
         return g->paths[0]->ops->tx_alloc(g->paths[0], queue, bufs, n);
     n = n < l->free_n ? n : l->free_n;
     for (unsigned i = 0; i < n; i++)
@@ -164,10 +173,10 @@ static void group_tx_free(struct xf_link *link, unsigned queue, struct xf_buf *b
 {
     struct xf_group *g = self(link);
 
-    if (g->config.paths_n == 1)
-        g->paths[0]->ops->tx_free(g->paths[0], queue, bufs, n);
-    else
+    if (g->by_address)
         give_back(&g->lanes[queue], bufs, n);
+    else
+        g->paths[0]->ops->tx_free(g->paths[0], queue, bufs, n);
 }
 
 /* ---- in: one packet for all that has come -------------------------------------------------- */
@@ -196,7 +205,7 @@ static unsigned group_rx_burst(struct xf_link *link, unsigned queue, struct xf_b
     flush(g, queue);
     l->more = false;
     for (unsigned i = 0; i < g->config.paths_n; i++)
-        if (path_is_used(g, i))
+        if (!g->by_address || path_is_used(g, i))
             receive_path(g, queue, i, now_us);
     if (queue == 0)
         xf_group_check(g, now_us);
@@ -272,7 +281,7 @@ static void free_pending(struct xf_group *g, unsigned queue)
 {
     struct xf_group_pending *pending = g->lanes[queue].pending;
 
-    for (unsigned i = 0; pending && i < g->config.paths_n; i++)
+    for (unsigned i = 0; pending && i < g->out_n; i++)
         if (pending[i].n)
             g->paths[i]->ops->tx_free(g->paths[i], queue, pending[i].bufs + pending[i].at,
                                       pending[i].n);
@@ -328,7 +337,7 @@ static int init_lanes(struct xf_group *g)
         struct xf_group_lane *l = &g->lanes[i];
 
         l->of = calloc(g->count, sizeof(l->of[0]));
-        l->pending = calloc(g->config.paths_n, sizeof(l->pending[0]));
+        l->pending = calloc(g->out_n, sizeof(l->pending[0]));
         l->room = aligned_alloc(64, (size_t)XF_GROUP_BUFS * XF_PAYLOAD_MAX);
         if (!l->of || !l->pending || !l->room)
             return -ENOMEM;
@@ -363,6 +372,22 @@ static int init_targets(struct xf_group *g, const struct xf_group_config *c)
     return 0;
 }
 
+static int init_paths(struct xf_group *g, const struct xf_group_config *c)
+{
+    const unsigned copies = c->copies ? g->count : 0;
+
+    g->out_n = c->paths_n + copies;
+    g->paths = calloc(g->out_n, sizeof(g->paths[0]));
+    if (!g->paths)
+        return -ENOMEM;
+    memcpy(g->paths, c->paths, c->paths_n * sizeof(g->paths[0]));
+    if (copies)
+        memcpy(g->paths + c->paths_n, c->copies, copies * sizeof(g->paths[0]));
+    if (c->by_copies)
+        g->by_copy = UINT64_MAX;
+    return 0;
+}
+
 static bool is_possible(const struct xf_group_config *c)
 {
     const unsigned count = c->members[0].count;
@@ -370,6 +395,8 @@ static bool is_possible(const struct xf_group_config *c)
     /* By one path, several are reached only as a group. */
     if (!count || count > XF_MEMBERS_MAX || c->paths_n != (c->members[0].group.ipv4 ? 1 : count) ||
         !(c->offer.features & XF_FEATURE_GROUP) || !c->offer.queues)
+        return false;
+    if (c->by_copies && !c->copies)
         return false;
     for (unsigned i = 0; i < c->paths_n; i++)
         if (c->offer.queues > c->paths[i]->queues ||
@@ -402,12 +429,8 @@ int xf_group_new(struct xf_link **out, const struct xf_group_config *config)
     g->link.queues = config->offer.queues;
     g->began_us = xf_group_now(g);
     memcpy(&g->tag, config->offer.session_id, sizeof(g->tag));
-    g->paths = calloc(config->paths_n, sizeof(g->paths[0]));
-    rc = g->paths ? 0 : -ENOMEM;
-    if (!rc) {
-        memcpy(g->paths, config->paths, config->paths_n * sizeof(g->paths[0]));
-        rc = init_lanes(g);
-    }
+    rc = init_paths(g, config);
+    rc = rc ?: init_lanes(g);
     rc = rc ?: init_targets(g, config);
     rc =
         rc ?: xf_seal_new(&g->seal, config->offer.secret, config->offer.session_id, XF_ROLE_TARGET);
@@ -415,7 +438,7 @@ int xf_group_new(struct xf_link **out, const struct xf_group_config *config)
     xf_offer_wipe_secret(&g->config.offer);
     g->config.members = NULL;
     g->config.names = NULL;
-    g->config.paths = NULL;
+    g->config.paths = g->config.copies = NULL;
     if (rc) {
         group_close(&g->link);
         return rc;
@@ -457,6 +480,7 @@ void xf_group_target(struct xf_link *group, unsigned target, struct xf_group_tar
         .answered = one->answered,
         .ready = atomic_load_explicit(&one->ready, memory_order_relaxed),
         .complete = atomic_load_explicit(&one->complete, memory_order_relaxed),
+        .by_copy = atomic_load_explicit(&g->by_copy, memory_order_relaxed) >> target & 1,
     };
     if (out->dropped) {
         out->code = one->code;

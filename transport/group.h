@@ -41,6 +41,7 @@ void xf_group_drop(struct xf_link *group, unsigned target, int code, const char 
 
 struct xf_group_target {
     bool dropped, answered, ready, complete;
+    bool by_copy;    /* by a path of its own: multicast does not reach it */
     int code;        /* dropped: -errno, and ... */
     const char *why; /* ... the reason, with its name; valid until close */
 };

@@ -10,6 +10,8 @@
 #define CHECK_US 10000u
 /* Short answers alone for so long: the path does not carry long packets. Below the source's 5 s. */
 #define SHORT_US 4000000u
+/* A target that answers and hears nothing by multicast for so long is sent copies. */
+#define REACH_US 2000000u
 /* The stretch over which the rate of who holds up the others is taken. */
 #define RATE_US 5000000u
 /* As of a session (session.h), and so below the silence of an end. */
@@ -49,6 +51,20 @@ static void check_answer(struct xf_group *g, unsigned i, uint64_t now_us)
                           SECONDS(c->answer_us));
 }
 
+/* Multicast does not come through to it. Control alone is there so early. */
+static void check_reach(struct xf_group *g, unsigned i, uint64_t now_us)
+{
+    const uint64_t bit = UINT64_C(1) << i;
+    struct xf_link *copy = g->out_n > 1 ? g->paths[1 + i] : NULL;
+
+    if (g->by_address || !copy || now_us - g->connected_us < REACH_US ||
+        atomic_load_explicit(&g->ones[i].heard, memory_order_relaxed) ||
+        atomic_load_explicit(&g->by_copy, memory_order_relaxed) & bit)
+        return;
+    copy->ops->set_peer(copy, &g->ones[i].at);
+    atomic_fetch_or_explicit(&g->by_copy, bit, memory_order_release);
+}
+
 static void check_silence(struct xf_group *g, unsigned i, uint64_t now_us)
 {
     const struct xf_group_config *c = &g->config;
@@ -60,6 +76,12 @@ static void check_silence(struct xf_group *g, unsigned i, uint64_t now_us)
              !atomic_load_explicit(&g->ones[i].ready, memory_order_relaxed))
         xf_group_drop_for(g, i, -ETIMEDOUT, "has no memory ready after %llu s",
                           SECONDS(c->ready_us));
+}
+
+static void check_connected(struct xf_group *g, unsigned i, uint64_t now_us)
+{
+    check_reach(g, i, now_us);
+    check_silence(g, i, now_us);
 }
 
 /* Of a lane: who has taken nothing while another is ahead of it. Adds up what each has. */
@@ -199,7 +221,7 @@ void xf_group_check(struct xf_group *g, uint64_t now_us)
 
     for (unsigned i = 0; i < g->count; i++)
         if (xf_group_is_alive(g, i) && check_path(g, i, now_us))
-            connected ? check_silence(g, i, now_us) : check_answer(g, i, now_us);
+            connected ? check_connected(g, i, now_us) : check_answer(g, i, now_us);
     if (connected)
         check_progress(g, now_us);
     check_last(g, now_us);

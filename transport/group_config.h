@@ -12,6 +12,10 @@ struct xf_group_config {
     const char *const *names;        /* of the targets, for reasons; copied */
     struct xf_link *const *paths;    /* members[0].count of them, or one */
     unsigned paths_n;
+    /* With one path for all: a link to each target alone, for those whom it turns out not to reach
+       (REACH_US in group_check.c). They receive nothing. NULL: none, and those are dropped. */
+    struct xf_link *const *copies;
+    bool by_copies;                /* all targets so, from the start */
     bool all_or_none;              /* one that is dropped ends the session */
     uint64_t answer_us;            /* to a target's first answer */
     uint64_t ready_us;             /* from all answers on, until it can take memory */

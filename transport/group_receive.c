@@ -101,12 +101,12 @@ static const char *take_answer(struct xf_group *g, unsigned target, const uint8_
         one->short_us = one->short_us ? one->short_us : now_us;
         return NULL;
     }
-    if (g->by_address) {
-        struct xf_link_addr at = {.udp_port = a.udp_port, .ipv4 = a.ipv4};
-
-        memcpy(at.mac, a.mac, sizeof(at.mac));
-        one->path->ops->set_peer(one->path, &at);
-    }
+    one->at = (struct xf_link_addr){.udp_port = a.udp_port, .ipv4 = a.ipv4};
+    memcpy(one->at.mac, a.mac, sizeof(one->at.mac));
+    if (g->by_address)
+        one->path->ops->set_peer(one->path, &one->at);
+    else if (atomic_load_explicit(&g->by_copy, memory_order_relaxed) >> target & 1)
+        g->paths[1 + target]->ops->set_peer(g->paths[1 + target], &one->at);
     one->credit = a.credit;
     one->answered = true;
     return NULL;
@@ -149,6 +149,7 @@ static const char *take_feedback(struct xf_group *g, unsigned target, struct xf_
         l->late = fb.late;
     l->due = true;
     atomic_store_explicit(&g->heard, true, memory_order_relaxed);
+    atomic_store_explicit(&one->heard, true, memory_order_relaxed);
     if (fb.round > atomic_load_explicit(&one->round, memory_order_relaxed))
         atomic_store_explicit(&one->round, fb.round, memory_order_relaxed);
     if (fb.flags & XF_FEEDBACK_READY)

@@ -61,15 +61,16 @@ struct xf_group_one {
     char name[XF_GROUP_NAME_BYTES];
     struct xf_link *path;
     xf_count heard_us;
-    _Atomic uint32_t round; /* the newest that it has told on any lane */
-    _Atomic bool ready, complete;
-    char why[XF_GROUP_WHY_BYTES]; /* written once, before its bit of `alive` goes */
+    _Atomic uint32_t round;              /* the newest that it has told on any lane */
+    _Atomic bool heard, ready, complete; /* it has heard the source; ... */
+    char why[XF_GROUP_WHY_BYTES];        /* written once, before its bit of `alive` goes */
     int code;
 
     /* Control's, until the group is connected; then they stay. */
     bool answered; /* by a long packet */
     uint64_t short_us;
     uint32_t credit;
+    struct xf_link_addr at;
 
     /* group_check.c's. */
     uint64_t done, done_us;      /* packets that it has, and since when no more */
@@ -82,15 +83,17 @@ struct xf_group_one {
 struct xf_group {
     struct xf_link link; /* first */
     struct xf_group_config config;
-    struct xf_link **paths;
-    unsigned count;  /* of targets */
-    bool by_address; /* each target is sent to at its own; else at the group's */
+    struct xf_link **paths; /* those of the config, and the copies */
+    unsigned out_n;         /* of them */
+    unsigned count;         /* of targets */
+    bool by_address;        /* each target is sent to at its own; else at the group's */
     uint32_t tag;
     struct xf_seal *seal; /* seals what the source is told */
     struct xf_group_one *ones;
     struct xf_group_lane *lanes; /* link.queues of them */
     pthread_mutex_t drops;
-    _Atomic uint64_t alive; /* a bit each */
+    _Atomic uint64_t alive;   /* a bit each */
+    _Atomic uint64_t by_copy; /* likewise */
     _Atomic bool failed;
     char failure[XF_GROUP_WHY_BYTES];
     _Atomic bool connected; /* all that are left have answered */

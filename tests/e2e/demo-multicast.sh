@@ -65,13 +65,35 @@ done
 heard=$(($(rx_bytes) - heard))
 [ "$heard" -le 65536 ] || fail "a port that is no member got $heard bytes"
 
+# by WAY: how many of the clones were reached so.
+by() { grep -c "\"by\": \"$1\"" "$work/out"; }
+[ "$(by multicast)" = "$most" ] || fail "not all by multicast"
+
+# To each by itself: so much more, and sealed once all the same.
+wire=$(get bytes_wire)
+spread 2 --memory "$memory" --bandwidth 400M --by-copies
+[ "$(by copies)" = 2 ] || fail "not by copies"
+[ "$sent" -ge $((2 * one - one / 20)) ] || fail "2 targets by copies: $sent bytes, and one: $one"
+[ "$(get bytes_wire)" -le $((wire + wire / 20)) ] || fail "sealed $(get bytes_wire) bytes for two, and $wire for all by multicast"
+
+# drops RULE: on the way to the first target; without nftables in this kernel the rest is left out.
+drops() {
+    ip netns exec "$S" nft flush ruleset 2>/dev/null
+    ip netns exec "$S" nft "table bridge f { chain c { type filter hook forward priority 0; oifname \"swt1\" $1 drop; }; }" \
+        2>"$work/nft" && return
+    echo "left out: what a switch drops: $(head -n 1 "$work/nft")"
+    return 1
+}
+
 # Of 50 frames to one of two, one is lost on its last stretch.
-if ip netns exec "$S" nft 'table bridge f { chain c { type filter hook forward priority 0;
-    oifname "swt1" numgen random mod 50 == 0 drop; }; }' 2>"$work/nft"; then
+if drops "numgen random mod 50 == 0"; then
     spread 2 --memory "$memory" --bandwidth 400M
     at_least packets_lost 10
     [ "$sent" -le $((one + one / 4)) ] || fail "with loss at one target: $sent bytes, and without: $one"
-else
-    echo "left out: loss at one target: $(head -n 1 "$work/nft")"
+    # A switch that lets no multicast through to it: it gets copies, the other one does not.
+    drops "ether daddr & 01:00:5e:00:00:00 == 01:00:5e:00:00:00"
+    spread 2 --memory "$memory" --bandwidth 400M
+    [ "$(by copies)" = 1 ] || fail "it was not sent copies"
+    [ "$(by multicast)" = 1 ] || fail "the other one was"
 fi
 nothing_left

@@ -40,11 +40,12 @@ struct parts {
     struct xf_simguest *guest;
     struct path paths[XF_MEMBERS_MAX]; /* the source's: one for each target; a target's first */
     unsigned paths_n;
-    struct xf_link *group, *link; /* link is the one to use */
-    uint64_t dropped;             /* of the targets, those that the parent has heard of */
-    bool stands;                  /* and the group knows */
-    uint64_t began_us;            /* the source turned to the target */
-    uint64_t looked_us;           /* at the control socket */
+    struct xf_link *copies[XF_MEMBERS_MAX]; /* the source's port to each target alone */
+    struct xf_link *group, *link;           /* link is the one to use */
+    uint64_t dropped;                       /* of the targets, those that the parent has heard of */
+    bool stands;                            /* and the group knows */
+    uint64_t began_us;                      /* the source turned to the target */
+    uint64_t looked_us;                     /* at the control socket */
 };
 
 static void tell(const struct xf_demo_end *end, const struct xf_demo_message *m, int flags)
@@ -204,6 +205,9 @@ static void bring_down(struct parts *p)
 {
     if (p->group)
         p->group->ops->close(p->group);
+    for (unsigned i = 0; i < XF_MEMBERS_MAX; i++)
+        if (p->copies[i])
+            p->copies[i]->ops->close(p->copies[i]);
     for (unsigned i = 0; i < p->paths_n; i++) {
         if (p->paths[i].faulty)
             p->paths[i].faulty->ops->close(p->paths[i].faulty);
@@ -239,6 +243,12 @@ static void tell_result(struct parts *p, const struct xf_stats *stats)
             add_faults(&m.result.faults, p->paths[i].faulty);
     p->link->ops->stats(p->link, &m.result.link);
     m.result.frame_bytes = p->link->frame_bytes;
+    for (unsigned i = 0; p->group && i < p->end->options->clones; i++) {
+        struct xf_group_target t;
+
+        xf_group_target(p->group, i, &t);
+        m.result.by_copy |= (uint64_t)t.by_copy << i;
+    }
     xf_simguest_hash(p->guest, m.result.hash);
     tell(p->end, &m, 0);
 }
@@ -297,6 +307,13 @@ static int open_group(struct parts *p, const struct xf_offer *offer,
     gc.names = names;
     gc.paths = paths;
     gc.paths_n = p->paths_n;
+    if (members[0].group.ipv4) {
+        for (unsigned i = 0; i < n; i++)
+            if (xf_port_beside(&p->copies[i], p->paths[0].port))
+                return fail(p->end, -ENOMEM, "no memory");
+        gc.copies = p->copies;
+        gc.by_copies = p->end->options->by_copies;
+    }
     int rc = xf_group_new(&p->group, &gc);
 
     xf_offer_wipe(&gc.offer);

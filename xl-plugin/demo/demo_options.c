@@ -101,6 +101,9 @@ const struct xf_option xf_demo_option_rows[] = {
      .max = XF_MEMBERS_MAX,
      TO(clones),
      .help = "copy the guest to so many targets at once, sealed once for all (0: move it to one)"},
+    {.name = "by-copies",
+     TO(by_copies),
+     .help = "with --clones between ports: send to each by itself, and not by multicast"},
     {.name = "verify",
      TO(verify),
      .help = "compare hashes of all pages, while the guest runs and once it is suspended"},
@@ -229,6 +232,8 @@ int xf_demo_options_parse(const struct xf_command *c, struct xf_demo_options *o,
         return XF_EXIT_USAGE;
     if (!o->source_port.port != !o->target_ports.n)
         return xf_usage_error(c, "--source-port and --target-port go together");
+    if (o->by_copies && (!o->clones || !o->target_ports.n))
+        return xf_usage_error(c, "--by-copies goes with --clones and ports");
     if (o->target_ports.n && o->target_ports.n != xf_demo_targets(o))
         return xf_usage_error(c, "--target-port: once for each target, that is %u times and not %u",
                               xf_demo_targets(o), o->target_ports.n);

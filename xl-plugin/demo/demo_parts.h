@@ -75,6 +75,7 @@ struct xf_demo_options {
     enum xf_compress_mode compress;
     unsigned lanes;
     unsigned clones;                 /* 0: the guest moves, to one target */
+    bool by_copies;                  /* between ports: to each clone alone, in place of multicast */
     struct xf_cpu_list cpus;         /* where their threads run; empty: anywhere */
     struct xf_ends_port source_port; /* its name is NULL: memif */
     struct xf_demo_ports target_ports;
@@ -109,6 +110,7 @@ struct xf_demo_result {
     struct xf_fault_stats faults;
     struct xf_link_stats link;
     uint32_t frame_bytes; /* of the link */
+    uint64_t by_copy;     /* the source's: a bit for each clone that multicast did not reach */
     uint64_t hash[2];
     uint64_t began_us;     /* the source's: it turned to the target */
     uint64_t resident_kib; /* memory of the end's process, without its guest's */

@@ -301,6 +301,10 @@ static struct json_object *clone_json(const struct xf_demo_outcome *o, unsigned 
     json_object_object_add(j, "verified", json_object_new_boolean(is_same(o, i)));
     json_object_object_add(j, "dropped_because",
                            t->dropped[0] ? json_object_new_string(t->dropped) : NULL);
+    json_object_object_add(j, "by",
+                           json_object_new_string(!o->options->source_port.port ? "memif"
+                                                  : o->source.by_copy >> i & 1  ? "copies"
+                                                                                : "multicast"));
     if (t->have) {
         put_u64(j, "resumed_pages", t->resumed_pages);
         put_hash(j, "hash", t->result.hash);
@@ -449,6 +453,25 @@ static void print_measured(const struct xf_demo_outcome *o)
     putchar('\n');
 }
 
+/* How it came to so many. */
+static void print_spread(const struct xf_demo_outcome *o)
+{
+    const unsigned clones = o->options->clones;
+    unsigned copies = clones;
+    char wire[32];
+
+    if (o->options->source_port.port)
+        copies = (unsigned)__builtin_popcountll(o->source.by_copy);
+    printf("              sealed once, and sent ");
+    if (copies < clones)
+        printf("by multicast to %u", clones - copies);
+    if (copies && copies < clones)
+        printf(" and ");
+    if (copies)
+        printf("to each of %u by itself", copies);
+    printf(": %s\n", xf_number_show_size(wire, sizeof(wire), o->source.link.tx_bytes));
+}
+
 static void print_hash(const char *name, const uint64_t hash[2])
 {
     printf("  %-11s xxh3 %016" PRIx64 "%016" PRIx64 "\n", name, hash[0], hash[1]);
@@ -522,10 +545,7 @@ void xf_demo_report_table(const struct xf_demo_outcome *o)
                xf_number_show_size(saved, sizeof(saved), s->bytes_saved));
     putchar('\n');
     if (opt->clones)
-        printf("              sealed once, and sent %s %u clone%s: %s\n",
-               opt->source_port.port ? "once, by multicast, to" : "to each of", opt->clones,
-               opt->clones == 1 ? "" : "s",
-               xf_number_show_size(wire, sizeof(wire), o->source.link.tx_bytes));
+        print_spread(o);
     printf("  payload     %.2f Gbit/s", (double)payload_bps(o) / 1e9);
     if (opt->bandwidth_bytes_per_s && !o->bandwidth_set)
         printf(", on the wire %.3f of at most %.3f Gbit/s", (double)wire_bps(o) / 1e9,

@@ -46,7 +46,7 @@ static unsigned spread_tx(struct xf_link *link, unsigned queue, struct xf_buf *b
     for (unsigned t = 0; t < h->config.targets; t++) {
         struct xf_link *to = h->ones[t].fault[0];
 
-        for (unsigned i = 0; i < n; i++) {
+        for (unsigned i = 0; i < n && !(h->config.deaf >> t & 1); i++) {
             struct xf_buf copy;
 
             if (to->ops->tx_alloc(to, queue, &copy, 1) != 1)
@@ -178,7 +178,7 @@ static void open_one(struct herd *h, unsigned i)
 static void open_group(struct herd *h)
 {
     static char text[XF_MEMBERS_MAX][16];
-    struct xf_link *paths[XF_MEMBERS_MAX];
+    struct xf_link *paths[XF_MEMBERS_MAX], *copies[XF_MEMBERS_MAX];
     const char *names[XF_MEMBERS_MAX];
     struct xf_group_config gc;
     const struct xf_group_config *limits = &h->config.limits;
@@ -187,7 +187,7 @@ static void open_group(struct herd *h)
     for (unsigned i = 0; i < h->config.targets; i++) {
         snprintf(text[i], sizeof(text[i]), "host%u", i);
         names[i] = text[i];
-        paths[i] = h->ones[i].fault[0];
+        paths[i] = copies[i] = h->ones[i].fault[0];
     }
     if (h->config.shared)
         paths[0] = h->spread = spread_new(h);
@@ -196,6 +196,7 @@ static void open_group(struct herd *h)
     gc.names = names;
     gc.paths = paths;
     gc.paths_n = h->config.shared ? 1 : h->config.targets;
+    gc.copies = h->config.deaf ? copies : NULL;
     gc.all_or_none = limits->all_or_none;
     gc.answer_us = limits->answer_us ? limits->answer_us : gc.answer_us;
     gc.silence_us = limits->silence_us ? limits->silence_us : gc.silence_us;

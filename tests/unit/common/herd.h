@@ -19,7 +19,8 @@
 
 struct herd_config {
     unsigned targets;
-    bool shared; /* one path for all */
+    bool shared;   /* one path for all ... */
+    uint64_t deaf; /* ... but these, a bit each; they can be reached one by one */
     uint64_t pages;
     unsigned writes_per_ms;
     uint64_t features; /* besides GROUP */

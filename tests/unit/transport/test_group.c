@@ -177,6 +177,31 @@ static void one_bad_link(void **state)
     assert_true(move(&c) <= clean + clean / 4);
 }
 
+/* What goes to all does not come to one of them: it alone is sent copies, and lacks nothing. */
+static void one_is_not_reached(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct herd_config c = herd_defaults(3, seed);
+        struct xf_group_target t;
+        struct herd h;
+
+        c.shared = true;
+        c.deaf = UINT64_C(1) << seed % 3;
+        c.net.queues = (unsigned)seed;
+        if (seed > 2)
+            c.faults = (struct xf_fault_config){.loss_pct = 1, .reorder_pct = 2, .corrupt_pct = 1};
+        herd_open(&h, &c);
+        herd_run(&h, LIMIT_US);
+        for (unsigned i = 0; i < 3; i++) {
+            herd_assert_same(&h, i);
+            xf_group_target(h.group, i, &t);
+            assert_int_equal(t.by_copy, c.deaf >> i & 1);
+        }
+        herd_close(&h);
+    }
+}
+
 /* ---- who is dropped ----------------------------------------------------------------------------
  */
 
@@ -615,6 +640,7 @@ int main(void)
         cmocka_unit_test(one_to_many),
         cmocka_unit_test(over_bad_links),
         cmocka_unit_test(one_bad_link),
+        cmocka_unit_test(one_is_not_reached),
         cmocka_unit_test(one_never_answers),
         cmocka_unit_test(one_dies_midway),
         cmocka_unit_test(one_dies_in_the_last_round),
