@@ -326,6 +326,18 @@ static bool be_ill(struct group *g, unsigned i)
 
 /* ---- a run --------------------------------------------------------------------------------- */
 
+/* What comes to a host where nobody is any more. */
+static void drain(struct target *t, unsigned queues)
+{
+    struct xf_link *link = t->link[SOAK_TARGET];
+    struct xf_buf bufs[XF_BURST_MAX];
+    unsigned n;
+
+    for (unsigned q = 0; q < queues; q++)
+        while ((n = link->ops->rx_burst(link, q, bufs, XF_BURST_MAX)) != 0)
+            link->ops->rx_free(link, q, bufs, n);
+}
+
 static void step(struct group *g)
 {
     bool busy = false;
@@ -347,6 +359,8 @@ static void step(struct group *g)
     for (unsigned i = 0; i < g->n; i++) {
         struct target *t = &g->targets[i];
 
+        if (!t->end || t->rc < 0)
+            drain(t, g->plan->queues);
         if (!t->end || t->rc < 0 || be_ill(g, i))
             continue;
         if (g->now_us >= BEGIN_US + g->plan->ready_after_us)
