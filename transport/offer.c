@@ -78,7 +78,7 @@ void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES])
 }
 
 /* Why an offer cannot be taken, or 0. */
-static int check(const struct wire_offer *w, char *why)
+static int check(const struct wire_offer *w, bool group, char *why)
 {
     if (memcmp(w->magic, OFFER_MAGIC, sizeof(w->magic))) {
         snprintf(why, WHY_BYTES, "the offer does not come from xl-fast");
@@ -101,6 +101,13 @@ static int check(const struct wire_offer *w, char *why)
                  (unsigned long long)w->features);
         return -EBADMSG;
     }
+    if (!(w->features & XF_FEATURE_GROUP) != !group) {
+        if (group)
+            snprintf(why, WHY_BYTES, "the source sends to one target, not to a group");
+        else
+            snprintf(why, WHY_BYTES, "the source sends to a group of targets, and this is none");
+        return -EPROTONOSUPPORT;
+    }
     if (w->queues == 0 || w->queues > XF_QUEUES_MAX || w->payload_bytes < XF_PAYLOAD_MIN ||
         w->page_count == 0 || w->page_count > XF_PAGE_COUNT_MAX || w->reserved || w->reserved1) {
         snprintf(why, WHY_BYTES,
@@ -111,7 +118,7 @@ static int check(const struct wire_offer *w, char *why)
     return 0;
 }
 
-int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char *why)
+static int decode(struct xf_offer *offer, const uint8_t *in, size_t len, bool group, char *why)
 {
     struct wire_offer w;
     char ignored[WHY_BYTES];
@@ -125,7 +132,7 @@ int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char 
     }
     memcpy(&w, in, sizeof(w));
 
-    int rc = check(&w, why);
+    int rc = check(&w, group, why);
 
     if (!rc) {
         offer->version = w.version;
@@ -141,6 +148,16 @@ int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char 
     }
     explicit_bzero(&w, sizeof(w));
     return rc;
+}
+
+int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char *why)
+{
+    return decode(offer, in, len, false, why);
+}
+
+int xf_offer_decode_group(struct xf_offer *offer, const uint8_t *in, size_t len, char *why)
+{
+    return decode(offer, in, len, true, why);
 }
 
 void xf_offer_wipe(struct xf_offer *offer)

@@ -526,7 +526,8 @@ static int receive_offer(struct parts *p, struct xf_offer *offer, struct xf_memb
         return fail(p->end, -ETIMEDOUT, "no offer from the source");
     if (p->end->options->clones) {
         n -= XF_MEMBER_BYTES;
-        rc = n == XF_OFFER_BYTES ? xf_offer_decode(offer, wire, XF_OFFER_BYTES, why) : -EBADMSG;
+        rc = n == XF_OFFER_BYTES ? xf_offer_decode_group(offer, wire, XF_OFFER_BYTES, why)
+                                 : -EBADMSG;
         rc = rc ?: xf_member_decode(member, wire + XF_OFFER_BYTES, XF_MEMBER_BYTES, why);
     } else {
         rc = xf_offer_decode(offer, wire, (size_t)n, why);

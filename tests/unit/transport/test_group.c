@@ -612,10 +612,17 @@ static void bad_members(void **state)
 static void a_group_and_its_offer(void **state)
 {
     struct herd_config c = herd_defaults(1, 41);
+    uint8_t wire[XF_OFFER_BYTES];
+    struct xf_offer got;
+    char why[160];
     struct herd h;
 
     (void)state;
     herd_open(&h, &c);
+    xf_offer_encode(&h.offer, wire);
+    assert_int_equal(xf_offer_decode_group(&got, wire, sizeof(wire), why), 0);
+    assert_int_equal(xf_offer_decode(&got, wire, sizeof(wire), why), -EPROTONOSUPPORT);
+    assert_string_equal(why, "the source sends to a group of targets, and this is none");
     for (unsigned wrong = 0; wrong < 2; wrong++) {
         struct xf_guest_sink sink = xf_simguest_sink(h.ones[0].guest);
         struct xf_target_config tc;
