@@ -2,8 +2,6 @@
 /* Gather: the least of all, and the union of what is missing. */
 #include "gather.h"
 
-#include <string.h>
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

@@ -31,7 +31,6 @@ void xf_group_config_init(struct xf_group_config *config)
         .still_us = 10000000,
         .lag_us = 60000000,
         .last_us = 1000000,
-        .now_us = real_now_us,
     };
 }
 
@@ -338,13 +337,17 @@ static int init_lanes(struct xf_group *g)
 
         l->of = calloc(g->count, sizeof(l->of[0]));
         l->pending = calloc(g->out_n, sizeof(l->pending[0]));
+        if (!l->of || !l->pending)
+            return -ENOMEM;
+        for (unsigned j = 0; j < g->count; j++)
+            xf_window_init(&l->of[j].window);
+        if (!g->by_address)
+            continue;
         l->room = aligned_alloc(64, (size_t)XF_GROUP_BUFS * XF_PAYLOAD_MAX);
-        if (!l->of || !l->pending || !l->room)
+        if (!l->room)
             return -ENOMEM;
         for (unsigned j = 0; j < XF_GROUP_BUFS; j++)
             l->free[l->free_n++] = l->room + (size_t)j * XF_PAYLOAD_MAX;
-        for (unsigned j = 0; j < g->count; j++)
-            xf_window_init(&l->of[j].window);
     }
     return 0;
 }

@@ -184,10 +184,7 @@ static bool open_packet(struct xf_group *g, const struct named *p, const struct 
     if (xf_window_look(window, p->h.sequence) != XF_WINDOW_NEW ||
         xf_seal_open(g->ones[p->target].seal, &p->h, body, len, body + len, l->plain))
         return false;
-    xf_window_mark(window, p->h.sequence);
-    /* What a target sends is not repaired: the window slides. */
-    if (window->horizon > XF_WINDOW_PACKETS / 2)
-        xf_window_give_up(window, window->horizon - XF_WINDOW_PACKETS / 2);
+    xf_window_mark_sliding(window, p->h.sequence);
     return true;
 }
 

@@ -73,8 +73,7 @@ struct xf_group_one {
     struct xf_link_addr at;
 
     /* group_check.c's. */
-    uint64_t done, done_us;      /* packets that it has, and since when no more */
-    uint64_t rate_done, rate_us; /* likewise, of this stretch */
+    uint64_t rate_done, rate_us; /* packets that it had when this stretch began */
     uint64_t even_us;            /* when no other was in a later round */
     bool held_up;                /* others waited for it all the time since rate_us */
     uint64_t down_us;            /* its path has had no link since; 0: it has one */

@@ -141,12 +141,7 @@ int xf_source_receive(struct xf_source_lane *l, const struct xf_worker *w, const
 
     if (len < 0)
         return 0;
-    struct xf_window *window = &l->lane.window;
-
-    xf_window_mark(window, h.sequence);
-    /* What the target sends is not repaired, so its gaps never fill: the window slides. */
-    if (window->horizon > XF_WINDOW_PACKETS / 2)
-        xf_window_give_up(window, window->horizon - XF_WINDOW_PACKETS / 2);
+    xf_window_mark_sliding(&l->lane.window, h.sequence);
     int rc = xf_lane_check_length(&l->lane, h.type, (size_t)len);
 
     return rc ? rc : handlers[h.type](l, w, (size_t)len, now_us);

@@ -63,6 +63,13 @@ void xf_window_give_up(struct xf_window *w, uint64_t floor)
     advance(w);
 }
 
+void xf_window_mark_sliding(struct xf_window *w, uint64_t sequence)
+{
+    xf_window_mark(w, sequence);
+    if (w->horizon > XF_WINDOW_PACKETS / 2)
+        xf_window_give_up(w, w->horizon - XF_WINDOW_PACKETS / 2);
+}
+
 unsigned xf_window_missing(const struct xf_window *w, struct xf_wire_range *ranges, unsigned max,
                            uint64_t *horizon)
 {

@@ -34,6 +34,10 @@ enum xf_window_verdict xf_window_look(const struct xf_window *w, uint64_t sequen
 /* Marks a number that look() called new, after its packet proved authentic. */
 void xf_window_mark(struct xf_window *w, uint64_t sequence);
 
+/* The same for a sender that repairs nothing, as a target: its gaps never fill, so the window
+   slides on. */
+void xf_window_mark_sliding(struct xf_window *w, uint64_t sequence);
+
 /* The sender gave up all numbers below `floor`. Lower floors than known are ignored; the caller has
    checked that floor <= a sequence that was marked. */
 void xf_window_give_up(struct xf_window *w, uint64_t floor);
