@@ -59,22 +59,13 @@ struct sync {
 
 /* ---- one moment ---------------------------------------------------------------------------- */
 
-/* Of one disk, whose pages are marked. */
-static int hold_marked(struct sync *y, unsigned i)
+static int hold_run(struct xf_tracked *t, unsigned i, uint64_t page, uint64_t n, void *arg)
 {
-    const uint64_t pages = y->t.disks[i].pages, *marked = y->t.dirty[i];
-    int rc = 0;
+    struct sync *y = arg;
+    int rc = xf_tracked_read(t, i, page, n, y->held + y->held_n * XF_PAGE_BYTES);
 
-    for (uint64_t at = xf_bitmap_next(marked, pages, 0), end, n; at < pages && !rc;
-         at = xf_bitmap_next(marked, pages, at)) {
-        end = xf_bitmap_next_clear(marked, pages, at);
-        for (; at < end && !rc; at += n) {
-            n = end - at < XF_LIVE_RUN_PAGES ? end - at : XF_LIVE_RUN_PAGES;
-            rc = xf_tracked_read(&y->t, i, at, n, y->held + y->held_n * XF_PAGE_BYTES);
-            y->runs[y->runs_n++] = (struct run){i, at, n};
-            y->held_n += n;
-        }
-    }
+    y->runs[y->runs_n++] = (struct run){i, page, n};
+    y->held_n += n;
     return rc;
 }
 
@@ -94,7 +85,7 @@ static int hold_all(struct sync *y, unsigned *over)
         return fail(&t->s, -EFBIG, "the guest writes too fast: %llu MiB since the last round",
                     (unsigned long long)(sum * XF_PAGE_BYTES >> 20));
     for (unsigned i = 0; i < t->s.manifest.disks_n && !rc; i++)
-        rc = hold_marked(y, i);
+        rc = xf_tracked_each_run(t, i, hold_run, y);
     return rc;
 }
 

@@ -75,7 +75,7 @@ int xf_tracked_send(struct xf_tracked *t, unsigned i, uint64_t page, uint64_t n,
     return rc ? fail(s, rc, "%s has gone", t->s.o->host) : 0;
 }
 
-int xf_tracked_send_marked(struct xf_tracked *t, unsigned i)
+int xf_tracked_each_run(struct xf_tracked *t, unsigned i, xf_tracked_run *run, void *arg)
 {
     const uint64_t pages = t->disks[i].pages, *marked = t->dirty[i];
     int rc = 0;
@@ -85,10 +85,21 @@ int xf_tracked_send_marked(struct xf_tracked *t, unsigned i)
         end = xf_bitmap_next_clear(marked, pages, at);
         for (; at < end && !rc; at += n) {
             n = end - at < XF_LIVE_RUN_PAGES ? end - at : XF_LIVE_RUN_PAGES;
-            rc = xf_tracked_read(t, i, at, n, t->run) ?: xf_tracked_send(t, i, at, n, t->run);
+            rc = run(t, i, at, n, arg);
         }
     }
     return rc;
+}
+
+static int send_run(struct xf_tracked *t, unsigned i, uint64_t page, uint64_t n, void *arg)
+{
+    (void)arg;
+    return xf_tracked_read(t, i, page, n, t->run) ?: xf_tracked_send(t, i, page, n, t->run);
+}
+
+int xf_tracked_send_marked(struct xf_tracked *t, unsigned i)
+{
+    return xf_tracked_each_run(t, i, send_run, NULL);
 }
 
 int xf_tracked_take(struct xf_tracked *t, unsigned i, unsigned wait_ms, uint64_t *count)

@@ -42,6 +42,10 @@ int xf_tracked_take_names(struct xf_tracked *t);
 /* Marks what was written to a disk since the last time; *count pages. -EAGAIN: for so long there
    were writes on their way; with wait_ms 0 that is no error, and has no line. */
 int xf_tracked_take(struct xf_tracked *t, unsigned i, unsigned wait_ms, uint64_t *count);
+/* All that is marked of a disk, in order, by runs of at most XF_LIVE_RUN_PAGES; until one is not 0.
+ */
+typedef int xf_tracked_run(struct xf_tracked *t, unsigned i, uint64_t page, uint64_t n, void *arg);
+int xf_tracked_each_run(struct xf_tracked *t, unsigned i, xf_tracked_run *run, void *arg);
 /* Sends all that is marked. */
 int xf_tracked_send_marked(struct xf_tracked *t, unsigned i);
 /* Both, of all disks. wait: until writes that are on their way have ended. */
