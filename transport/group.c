@@ -399,7 +399,7 @@ static bool is_possible(const struct xf_group_config *c)
     if (!count || count > XF_MEMBERS_MAX || c->paths_n != (c->members[0].group.ipv4 ? 1 : count) ||
         !(c->offer.features & XF_FEATURE_GROUP) || !c->offer.queues)
         return false;
-    if (c->by_copies && !c->copies)
+    if ((c->by_copies && !c->copies) || (c->copies && !c->members[0].group.ipv4))
         return false;
     for (unsigned i = 0; i < c->paths_n; i++)
         if (c->offer.queues > c->paths[i]->queues ||

@@ -55,9 +55,9 @@ static void check_answer(struct xf_group *g, unsigned i, uint64_t now_us)
 static void check_reach(struct xf_group *g, unsigned i, uint64_t now_us)
 {
     const uint64_t bit = UINT64_C(1) << i;
-    struct xf_link *copy = g->out_n > 1 ? g->paths[1 + i] : NULL;
+    struct xf_link *copy = xf_group_copy(g, i);
 
-    if (g->by_address || !copy || now_us - g->connected_us < REACH_US ||
+    if (!copy || now_us - g->connected_us < REACH_US ||
         atomic_load_explicit(&g->ones[i].heard, memory_order_relaxed) ||
         atomic_load_explicit(&g->by_copy, memory_order_relaxed) & bit)
         return;

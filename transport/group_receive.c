@@ -87,6 +87,7 @@ static const char *take_answer(struct xf_group *g, unsigned target, const uint8_
 {
     const struct xf_offer *offer = &g->config.offer;
     struct xf_group_one *one = &g->ones[target];
+    struct xf_link *copy = xf_group_copy(g, target);
     struct xf_wire_answer a;
 
     if (atomic_load_explicit(&g->connected, memory_order_relaxed) || one->answered)
@@ -105,8 +106,8 @@ static const char *take_answer(struct xf_group *g, unsigned target, const uint8_
     memcpy(one->at.mac, a.mac, sizeof(one->at.mac));
     if (g->by_address)
         one->path->ops->set_peer(one->path, &one->at);
-    else if (atomic_load_explicit(&g->by_copy, memory_order_relaxed) >> target & 1)
-        g->paths[1 + target]->ops->set_peer(g->paths[1 + target], &one->at);
+    else if (copy && atomic_load_explicit(&g->by_copy, memory_order_relaxed) >> target & 1)
+        copy->ops->set_peer(copy, &one->at);
     one->credit = a.credit;
     one->answered = true;
     return NULL;

@@ -107,6 +107,13 @@ static inline bool xf_group_is_alive(const struct xf_group *g, unsigned target)
     return atomic_load_explicit(&g->alive, memory_order_acquire) >> target & 1;
 }
 
+/* The link by which a target gets copies of what goes to the group's address; NULL: there are none.
+ */
+static inline struct xf_link *xf_group_copy(const struct xf_group *g, unsigned target)
+{
+    return g->by_address || g->out_n == 1 ? NULL : g->paths[1 + target];
+}
+
 static inline uint64_t xf_group_now(const struct xf_group *g)
 {
     return g->config.now_us(g->config.now_arg);
