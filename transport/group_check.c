@@ -12,6 +12,8 @@
 #define SHORT_US 4000000u
 /* A target that answers and hears nothing by multicast for so long is sent copies. */
 #define REACH_US 2000000u
+/* Who did not look for so long has slept. */
+#define NAP_US 500000u
 /* The stretch over which the rate of who holds up the others is taken. */
 #define RATE_US 5000000u
 /* As of a session (session.h), and so below the silence of an end. */
@@ -211,11 +213,38 @@ static void check_progress(struct xf_group *g, uint64_t now_us)
     }
 }
 
+/* Nobody has looked for so long, as while the toolstack suspends the guest: what the targets said
+   meanwhile is not taken in yet, and all of them get their time anew. */
+static void forgive(struct xf_group *g, uint64_t gap_us, uint64_t now_us)
+{
+    g->began_us += gap_us;
+    g->connected_us += gap_us;
+    g->first_us += g->first_us ? gap_us : 0;
+    for (unsigned i = 0; i < g->count; i++) {
+        struct xf_group_one *one = &g->ones[i];
+
+        xf_count_set(&one->heard_us, now_us);
+        one->rate_us = one->even_us = now_us;
+        one->held_up = false;
+        one->down_us += one->down_us ? gap_us : 0;
+        one->short_us += one->short_us ? gap_us : 0;
+    }
+    for (unsigned l = 0; l < g->config.offer.queues; l++) {
+        pthread_mutex_lock(&g->lanes[l].lock);
+        for (unsigned i = 0; i < g->count; i++)
+            g->lanes[l].of[i].still_us = now_us;
+        pthread_mutex_unlock(&g->lanes[l].lock);
+    }
+}
+
 void xf_group_check(struct xf_group *g, uint64_t now_us)
 {
+    const uint64_t gap_us = now_us - g->checked_us;
 
-    if (now_us - g->checked_us < CHECK_US && now_us >= g->checked_us)
+    if (gap_us < CHECK_US && now_us >= g->checked_us)
         return;
+    if (g->checked_us && now_us > g->checked_us && gap_us > NAP_US)
+        forgive(g, gap_us, now_us);
     g->checked_us = now_us;
     const bool connected = atomic_load_explicit(&g->connected, memory_order_relaxed);
 

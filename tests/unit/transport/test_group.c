@@ -265,6 +265,27 @@ static void one_dies_in_the_last_round(void **state)
     runs_with_two(&h);
 }
 
+/* The toolstack keeps the source from looking for long: that is nobody's fault. */
+static void the_source_sleeps(void **state)
+{
+    (void)state;
+    for (uint64_t after = 1000; after < 3000; after += 100) {
+        struct herd_config c = herd_defaults(3, after);
+        struct herd h;
+
+        c.shared = after % 200;
+        c.net.jitter_us = 100;
+        c.limits.min_bytes_per_s = 1000000;
+        herd_open(&h, &c);
+        for (uint64_t i = 0; i < after; i++)
+            herd_step(&h);
+        h.now_us += 12000000;
+        herd_run(&h, LIMIT_US);
+        herd_assert_same(&h, 2);
+        runs_with_two(&h);
+    }
+}
+
 static void one_refuses(void **state)
 {
     struct herd_config c = herd_defaults(3, 14);
@@ -651,6 +672,7 @@ int main(void)
         cmocka_unit_test(one_never_answers),
         cmocka_unit_test(one_dies_midway),
         cmocka_unit_test(one_dies_in_the_last_round),
+        cmocka_unit_test(the_source_sleeps),
         cmocka_unit_test(one_refuses),
         cmocka_unit_test(one_takes_short_packets_only),
         cmocka_unit_test(one_is_slow),
