@@ -160,6 +160,14 @@ int xf_offer_decode_group(struct xf_offer *offer, const uint8_t *in, size_t len,
     return decode(offer, in, len, true, why);
 }
 
+bool xf_offer_is_to_group(const uint8_t in[XF_OFFER_BYTES])
+{
+    uint64_t features;
+
+    memcpy(&features, in + offsetof(struct wire_offer, features), sizeof(features));
+    return features & XF_FEATURE_GROUP;
+}
+
 void xf_offer_wipe(struct xf_offer *offer)
 {
     explicit_bzero(offer, sizeof(*offer));

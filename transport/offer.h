@@ -55,6 +55,8 @@ void xf_offer_encode(const struct xf_offer *offer, uint8_t out[XF_OFFER_BYTES]);
  * line for the user.
  */
 int xf_offer_decode(struct xf_offer *offer, const uint8_t *in, size_t len, char *why);
+/* Whether an offer is to one target of a group; it is not decoded otherwise. */
+bool xf_offer_is_to_group(const uint8_t in[XF_OFFER_BYTES]);
 /* The same of an offer to one target of a group, which no other target can take: a member
    (member.h) comes with it. */
 int xf_offer_decode_group(struct xf_offer *offer, const uint8_t *in, size_t len, char *why);

@@ -40,7 +40,8 @@ static void check_output(int out, const uint8_t *headers, bool ended)
 }
 
 /* The target of the session that the offer describes; nothing is sent or received. */
-static struct xf_target *new_target(const struct xf_offer *offer, struct fuzz_link *link)
+static struct xf_target *new_target(const struct xf_offer *offer, const struct xf_member *member,
+                                    struct fuzz_link *link)
 {
     static const struct xf_guest_sink_ops ops = {
         .lanes = xf_guest_lanes,
@@ -59,6 +60,7 @@ static struct xf_target *new_target(const struct xf_offer *offer, struct fuzz_li
     fuzz_link_init(link, 1, 8972);
     xf_target_config_init(&tc);
     tc.offer = *offer;
+    tc.member = *member;
     return xf_target_new(&target, &tc, &sink, &link->link, 0) ? NULL : target;
 }
 
@@ -76,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     /* What a larger guest needs is not what is tried here. */
     if (!rc && a.offer.page_count <= 4096)
-        a.target = new_target(&a.offer, &link);
+        a.target = new_target(&a.offer, &a.member, &link);
     if (a.target) {
         rc = xf_stream_write(out, a.headers, sizeof(a.headers));
         rc = rc ?: xf_restoring_forward(&a, XF_STREAM_STATIC, XF_REC_STATIC_DATA_END, out);
@@ -91,5 +93,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FUZZ_CHECK(!rc || a.error[0]);
     xf_offer_wipe(&a.offer);
+    xf_member_wipe(&a.member);
     return 0;
 }

@@ -421,6 +421,7 @@ static int run_early(struct pump *p)
     if (p->opened)
         xf_incoming_close(&p->incoming);
     xf_offer_wipe(&a->offer);
+    xf_member_wipe(&a->member);
     return status;
 }
 

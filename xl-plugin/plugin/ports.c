@@ -48,6 +48,10 @@ static struct xf_link *unwrap(struct xf_link *link)
     link->ops->close(link);
     return below;
 }
+static struct xf_link *port_of(struct xf_link *link)
+{
+    return xf_faultlink_below(link);
+}
 #else
 static int wrap(struct xf_link **link)
 {
@@ -56,6 +60,11 @@ static int wrap(struct xf_link **link)
 }
 
 static struct xf_link *unwrap(struct xf_link *link)
+{
+    return link;
+}
+
+static struct xf_link *port_of(struct xf_link *link)
 {
     return link;
 }
@@ -167,6 +176,11 @@ out:
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
+}
+
+int xf_ports_beside(struct xf_link **out, struct xf_link *link)
+{
+    return xf_port_beside(out, port_of(link));
 }
 
 static void close_port(struct xf_link *link, bool leave)

@@ -15,6 +15,9 @@
    process. */
 int xf_ports_open(struct xf_link **out, const struct xf_config *config, char err[256]);
 
+/* Another way out by an open port, to a peer of its own (xf_port_beside()). 0 or -ENOMEM. */
+int xf_ports_beside(struct xf_link **out, struct xf_link *link);
+
 /* The threads of a session's lanes over the port that is open, as its configuration has them. */
 struct xf_threads xf_ports_threads(void);
 

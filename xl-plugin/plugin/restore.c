@@ -195,6 +195,7 @@ int xf_restore_run(int io_fd, uint32_t domid, struct restore_callbacks *callback
         rc = (int)(intptr_t)result;
 out:
     xf_offer_wipe(&r.session.offer);
+    xf_member_wipe(&r.session.member);
     if (r.pair[0] >= 0) {
         close(r.pair[0]);
         close(r.pair[1]);

@@ -57,7 +57,9 @@ bool xf_restoring_given_up(const struct xf_restoring *a, int wait_ms)
 int xf_restoring_read_offer(struct xf_restoring *a, bool early)
 {
     char why[XF_STREAM_ERR_BYTES];
-    int rc = xf_stream_read_offer(&a->in, XF_STREAM_HVM, early, a->headers, &a->offer, why);
+    /* A copy is handed over late. */
+    int rc = xf_stream_read_offer(&a->in, XF_STREAM_HVM, early, a->headers, &a->offer,
+                                  early ? NULL : &a->member, why);
 
     if (rc && !why[0])
         return xf_restoring_stream_failed(a, rc);
@@ -81,6 +83,15 @@ int xf_restoring_open_port(struct xf_restoring *a)
     return 0;
 }
 
+/* Where the source sends to all targets at once. */
+static int join_group(struct xf_restoring *a)
+{
+    char said[XF_LINK_SAID_BYTES] = "";
+    int rc = a->member.group.ipv4 ? xf_link_join(a->link, &a->member.group, said) : 0;
+
+    return rc ? xf_restoring_fail(a, rc, "port %s: %s", a->config.port, said) : 0;
+}
+
 int xf_restoring_begin(struct xf_restoring *a, const uint64_t *gfns, unsigned n)
 {
     struct xf_target_config tc;
@@ -89,10 +100,14 @@ int xf_restoring_begin(struct xf_restoring *a, const uint64_t *gfns, unsigned n)
 
     if (rc)
         return xf_restoring_fail(a, rc, "cannot reach Xen: %s", strerror(-rc));
+    rc = join_group(a);
+    if (rc)
+        return rc;
     xf_xen_sink_keep_out(a->sink, gfns, n);
     sink = xf_xen_sink_guest(a->sink);
     xf_target_config_init(&tc);
     tc.offer = a->offer;
+    tc.member = a->member;
     tc.hello_timeout_us = (uint64_t)a->config.connect_timeout_s * 1000000;
     tc.peer_timeout_us = SILENCE_US;
     tc.threads = xf_ports_threads();
@@ -101,6 +116,8 @@ int xf_restoring_begin(struct xf_restoring *a, const uint64_t *gfns, unsigned n)
     rc = xf_target_new(&a->target, &tc, &sink, a->link, xf_now_us());
     xf_offer_wipe(&tc.offer);
     xf_offer_wipe_secret(&a->offer);
+    xf_member_wipe(&tc.member);
+    explicit_bzero(a->member.secret, sizeof(a->member.secret));
     if (rc)
         return xf_restoring_fail(a, rc, "the source's offer does not fit this port: %s",
                                  strerror(-rc));

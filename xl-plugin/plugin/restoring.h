@@ -30,6 +30,7 @@ struct xf_restoring {
 
     uint8_t headers[XF_HEADERS_BYTES];
     struct xf_offer offer;
+    struct xf_member member; /* of a group; count 0: the source sends to this target alone */
     struct xf_config config;
     struct xf_report report;
     struct xf_link *link;

@@ -5,6 +5,7 @@
  *   port up                                    nothing of the guest is touched yet
  *   io_fd  <- headers, XF_OFFER, static data   and the target brings its port up
  *             (XF_EARLY: and attaches the guest's devices, if the hand-over is early)
+ *             (several.h: and where there are several targets, they are told apart)
  *   link   <> answer, ready, rounds            log-dirty, map, send; suspend; the last round
  *   io_fd  <- XF_PAGES, context, END           only if the target has counted every page
  *   log-dirty off, port down                   always
@@ -36,9 +37,11 @@
 #include "records.h"
 #include "report.h"
 #include "say.h"
+#include "several.h"
 #include "stream.h"
 
-#define LOOK_EVERY_US  20000  /* at io_fd */
+#define LOOK_EVERY_US  20000 /* at io_fd */
+#define BEGIN_US       30000000
 #define ENDED_EVERY_US 500000 /* at the guest */
 /* libxl gives each of the scripts that attach a device 40 s (LIBXL_HOTPLUG_TIMEOUT), one after the
    other. If its xl dies, the pump ends, and nothing waits so long. */
@@ -52,6 +55,8 @@ struct save {
     struct xf_config config;
     struct xf_report report;
     struct xf_link *link;
+    struct xf_several *several; /* NULL: there is one target */
+    bool stands;                /* the guest, as they know */
     struct xf_xen_source *guest;
     struct xf_offer offer;
     struct xf_source *source;
@@ -75,6 +80,14 @@ static int bring_port_up(struct save *s)
     return rc;
 }
 
+/* No word says which of several targets has begun to receive (begun.h), so all have the time for
+ * it.
+ */
+static uint64_t several_us(const struct save *s)
+{
+    return s->config.connect_timeout_s * UINT64_C(1000000) + BEGIN_US;
+}
+
 static int write_head(struct save *s, uint64_t page_count, bool verify)
 {
     uint8_t headers[XF_HEADERS_BYTES], offer[XF_OFFER_BYTES];
@@ -88,6 +101,9 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
         return rc;
     s->offer.features =
         xf_offer_features(verify, s->config.compress) | (s->early ? XF_FEATURE_EARLY : 0);
+    rc = xf_several_new(&s->several, s->link, &s->offer, several_us(s));
+    if (rc)
+        return rc;
     xf_stream_make_headers(headers, XF_STREAM_HVM, (uint32_t)version >> 16,
                            (uint32_t)version & 0xffff);
     xf_offer_encode(&s->offer, offer);
@@ -99,6 +115,9 @@ static int write_head(struct save *s, uint64_t page_count, bool verify)
         xf_say("source: cannot write to the target's xl: %s", strerror(-rc));
         return rc;
     }
+    rc = s->several ? xf_several_write(s->several, s->io_fd) : 0;
+    if (rc)
+        return rc;
     rc = xf_records_write_static(s->xch, s->io_fd, s->domid);
     return rc || !s->early ? rc : xf_records_write_early(s->xch, s->io_fd, s->domid);
 }
@@ -125,6 +144,17 @@ static int steer(void *arg, const struct xf_steer *to)
     return xf_source_steer(s->source, to);
 }
 
+static void on_progress(void *arg, const struct xf_progress *progress)
+{
+    struct save *s = arg;
+
+    xf_report_progress(&s->report, progress);
+    if (s->several && progress->stats->suspend_us && !s->stands) {
+        s->stands = true;
+        xf_several_stand(s->several);
+    }
+}
+
 static int move_memory(struct save *s)
 {
     struct xf_idle idle = {0};
@@ -139,6 +169,8 @@ static int move_memory(struct save *s)
         if (now - looked >= LOOK_EVERY_US) {
             looked = now;
             stop = look_at_control(s);
+            if (!stop && s->several && xf_several_tell(s->several, s->io_fd))
+                stop = "the targets cannot be told who was dropped";
             xf_orders_look(&s->control, &s->report, steer, s);
         }
         /* A round of a guest that is no more could go on for long. */
@@ -163,6 +195,12 @@ static int move_memory(struct save *s)
         return 0;
     xf_say("source: %s", xf_source_error(s->source));
     return rc;
+}
+
+/* Whoever is dropped by now must not get the rest. */
+static int tell_dropped(struct save *s)
+{
+    return s->several ? xf_several_tell(s->several, s->io_fd) : 0;
 }
 
 static int write_rest(struct save *s)
@@ -204,6 +242,8 @@ static void end_session(struct save *s)
         xf_source_free(s->source);
         s->source = NULL;
     }
+    xf_several_free(s->several);
+    s->several = NULL;
     if (s->link) {
         xf_report_port(&s->report, s->link);
         xf_ports_close_begin(s->link);
@@ -258,11 +298,15 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
         config.ready_timeout_us = EARLY_READY_US;
     config.bandwidth_bytes_per_s = s.config.bandwidth_bytes_per_s;
     config.compress = s.config.compress;
-    xf_begun_ask(&begun, &config);
+    if (s.several)
+        config.answer_timeout_us = config.ready_timeout_us = several_us(&s) + BEGIN_US;
+    else
+        xf_begun_ask(&begun, &config);
     config.threads = xf_ports_threads();
-    config.progress = xf_report_progress;
-    config.progress_arg = &s.report;
-    rc = xf_source_new(&s.source, &config, &guest, s.link, xf_now_us());
+    config.progress = on_progress;
+    config.progress_arg = &s;
+    rc = xf_source_new(&s.source, &config, &guest, s.several ? xf_several_link(s.several) : s.link,
+                       xf_now_us());
     xf_offer_wipe(&config.offer);
     xf_offer_wipe_secret(&s.offer);
     if (rc)
@@ -270,7 +314,9 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     xf_orders_open(&s.control);
     rc = move_memory(&s);
     xf_control_close(&s.control);
-    xf_begun_excuse(&begun, s.report.connected, rc);
+    if (!s.several)
+        xf_begun_excuse(&begun, s.report.connected, rc);
+    rc = rc ?: tell_dropped(&s);
     if (!rc) {
         end_session(&s);
         rc = write_rest(&s);

@@ -252,9 +252,30 @@ int xf_stream_judge(const struct xf_record *rec, bool here, uint32_t max, const 
     return -EBADMSG;
 }
 
+static int read_member(const struct xf_stream *s, struct xf_member *member,
+                       char why[XF_STREAM_ERR_BYTES])
+{
+    uint8_t body[XF_MEMBER_BYTES];
+    struct xf_record rec;
+    int rc = xf_stream_read_record(s, &rec);
+
+    if (rc)
+        return rc;
+    if (rec.type != XF_REC_MEMBER || rec.length != XF_MEMBER_BYTES) {
+        snprintf(why, XF_STREAM_ERR_BYTES,
+                 "record %#x of %u bytes where this target's part of a group is due", rec.type,
+                 rec.length);
+        return -EBADMSG;
+    }
+    rc = xf_stream_read_body(s, &rec, body, sizeof(body));
+    rc = rc ?: xf_member_decode(member, body, sizeof(body), why);
+    explicit_bzero(body, sizeof(body));
+    return rc;
+}
+
 int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest, bool early,
                          uint8_t headers[XF_HEADERS_BYTES], struct xf_offer *offer,
-                         char why[XF_STREAM_ERR_BYTES])
+                         struct xf_member *member, char why[XF_STREAM_ERR_BYTES])
 {
     char what[XF_STREAM_ERR_BYTES];
     uint8_t body[XF_OFFER_BYTES];
@@ -262,6 +283,8 @@ int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest, 
     int rc = xf_stream_read(s, headers, XF_HEADERS_BYTES);
 
     why[0] = 0;
+    if (member)
+        *member = (struct xf_member){0};
     if (rc)
         return rc;
     rc = xf_stream_check_headers(headers, guest, what);
@@ -284,18 +307,40 @@ int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest, 
         return -EBADMSG;
     }
     rc = xf_stream_read_body(s, &rec, body, sizeof(body));
+    const bool group = !rc && member && xf_offer_is_to_group(body);
     if (!rc)
-        rc = xf_offer_decode(offer, body, sizeof(body), why);
+        rc = group ? xf_offer_decode_group(offer, body, sizeof(body), why)
+                   : xf_offer_decode(offer, body, sizeof(body), why);
     explicit_bzero(body, sizeof(body));
     if (!rc && early != !!(offer->features & XF_FEATURE_EARLY)) {
         snprintf(why, XF_STREAM_ERR_BYTES,
                  "the source hands the guest over %s, but the target was asked to take it %s: "
                  "install the same xl-fast at both ends",
                  early ? "late" : "early", early ? "early" : "late");
-        xf_offer_wipe(offer);
         rc = -EPROTONOSUPPORT;
     }
+    if (group && !rc)
+        rc = read_member(s, member, why);
+    if (rc)
+        xf_offer_wipe(offer);
     return rc;
+}
+
+void xf_dropped_encode(const struct xf_dropped_record *rec, uint8_t out[XF_DROPPED_BYTES])
+{
+    uint32_t target = htole32(rec->target);
+
+    memset(out, 0, XF_DROPPED_BYTES);
+    memcpy(out, &target, 4);
+    memcpy(out + 8, rec->why, strnlen(rec->why, XF_STREAM_WHY_BYTES - 1));
+}
+
+void xf_dropped_decode(struct xf_dropped_record *rec, const uint8_t in[XF_DROPPED_BYTES])
+{
+    memcpy(&rec->target, in, 4);
+    rec->target = le32toh(rec->target);
+    memcpy(rec->why, in + 8, XF_STREAM_WHY_BYTES);
+    rec->why[XF_STREAM_WHY_BYTES - 1] = 0;
 }
 
 void xf_pages_encode(const struct xf_pages_record *rec, uint8_t out[XF_PAGES_BYTES])

@@ -5,6 +5,7 @@
  *
  *     image header, domain header
  *     XF_OFFER             ours, mandatory: a receiver that does not know it must refuse
+ *     XF_MEMBER            ours, mandatory, where the source sends to several targets at once
  *     X86_CPUID_POLICY, X86_MSR_POLICY, STATIC_DATA_END         as stock
  *     XF_EARLY             ours, mandatory, where the hand-over is early (special.h)
  *         ... memory goes over the link; nothing is written here meanwhile ...
@@ -25,9 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "transport/member.h"
 #include "transport/offer.h"
 
 #define XF_STREAM_ERR_BYTES 200
+#define XF_STREAM_WHY_BYTES 256
 
 #define XF_REC_END              0x00000000u
 #define XF_REC_PAGE_DATA        0x00000001u
@@ -40,9 +43,13 @@
 #define XF_REC_OPTIONAL         0x80000000u /* the bit */
 
 /* Ours: 0x5846 is "XF". Never reused. */
-#define XF_REC_OFFER 0x58460001u /* body: an OFFER as in transport/PROTOCOL.md */
-#define XF_REC_PAGES 0x58460002u /* body: struct xf_pages_record */
-#define XF_REC_EARLY 0x58460005u /* body: that of HVM_PARAMS */
+#define XF_REC_OFFER  0x58460001u /* body: an OFFER as in transport/PROTOCOL.md */
+#define XF_REC_PAGES  0x58460002u /* body: struct xf_pages_record */
+#define XF_REC_EARLY  0x58460005u /* body: that of HVM_PARAMS */
+#define XF_REC_MEMBER 0x58460006u /* body: a member as in transport/PROTOCOL.md */
+/* To the hub alone, which gives each target its stream (xl-plugin/clone/hub.h). */
+#define XF_REC_GROUP   0x58460007u /* body: all members; each target gets its own */
+#define XF_REC_DROPPED 0x58460008u /* body: struct xf_dropped_record */
 
 #define XF_IMAGE_HEADER_BYTES  24
 #define XF_DOMAIN_HEADER_BYTES 16
@@ -61,6 +68,13 @@ struct xf_pages_record {
     uint32_t reserved;    /* zero */
 };
 #define XF_PAGES_BYTES 32
+
+/* A target of a group that the source has dropped. */
+struct xf_dropped_record {
+    uint32_t target;
+    char why[XF_STREAM_WHY_BYTES]; /* for the user, with its name */
+};
+#define XF_DROPPED_BYTES (8 + XF_STREAM_WHY_BYTES) /* after the number, 4 bytes of zeros */
 
 /* A descriptor to read from or write to, with what ends the wait. */
 struct xf_stream {
@@ -93,12 +107,13 @@ int xf_stream_read_record(const struct xf_stream *s, struct xf_record *rec);
 
 /*
  * What both kinds of fast stream begin with: the headers of such a guest, then the OFFER, which
- * must hand over early or must not (XF_FEATURE_EARLY). An error with an empty why is one of
+ * must hand over early or must not (XF_FEATURE_EARLY); then the MEMBER, if it is to a group.
+ * member: all 0 without a group; NULL: groups are refused. An error with an empty why is one of
  * reading.
  */
 int xf_stream_read_offer(const struct xf_stream *s, enum xf_stream_guest guest, bool early,
                          uint8_t headers[XF_HEADERS_BYTES], struct xf_offer *offer,
-                         char why[XF_STREAM_ERR_BYTES]);
+                         struct xf_member *member, char why[XF_STREAM_ERR_BYTES]);
 
 /* The body of a record, which must be exactly `length` long; takes the padding too. */
 int xf_stream_read_body(const struct xf_stream *s, const struct xf_record *rec, void *body,
@@ -121,6 +136,8 @@ int xf_stream_judge(const struct xf_record *rec, bool here, uint32_t max, const 
                     char why[XF_STREAM_ERR_BYTES]);
 
 void xf_pages_encode(const struct xf_pages_record *rec, uint8_t out[XF_PAGES_BYTES]);
+void xf_dropped_encode(const struct xf_dropped_record *rec, uint8_t out[XF_DROPPED_BYTES]);
+void xf_dropped_decode(struct xf_dropped_record *rec, const uint8_t in[XF_DROPPED_BYTES]);
 void xf_pages_decode(struct xf_pages_record *rec, const uint8_t in[XF_PAGES_BYTES]);
 
 #endif

@@ -183,8 +183,9 @@ static void an_offer_says_when_it_hands_over(void **state)
         xf_offer_encode(&offer, body);
         assert_int_equal(xf_stream_write(w->in[0], headers, sizeof(headers)), 0);
         assert_int_equal(xf_stream_write_record(w->in[0], XF_REC_OFFER, body, sizeof(body)), 0);
-        assert_int_equal(xf_stream_read_offer(&w->s, XF_STREAM_HVM, wanted, headers, &got, why),
-                         sent == wanted ? 0 : -EPROTONOSUPPORT);
+        assert_int_equal(
+            xf_stream_read_offer(&w->s, XF_STREAM_HVM, wanted, headers, &got, NULL, why),
+            sent == wanted ? 0 : -EPROTONOSUPPORT);
         assert_true(sent == wanted || strstr(why, wanted ? "late, but" : "early, but"));
     }
 }

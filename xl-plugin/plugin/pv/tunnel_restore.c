@@ -161,7 +161,7 @@ static int read_offer(struct xf_pv_restore *r)
 {
     struct xf_stream s = {.fd = r->p->io_fd, .watch_fd = -1, .timeout_ms = HEAD_WAIT_MS};
     char why[XF_STREAM_ERR_BYTES];
-    int rc = xf_stream_read_offer(&s, XF_STREAM_PV, false, r->headers, &r->offer, why);
+    int rc = xf_stream_read_offer(&s, XF_STREAM_PV, false, r->headers, &r->offer, NULL, why);
 
     if (rc && !why[0])
         return xf_tunnel_restore_stream_failed(r, rc);
