@@ -342,9 +342,9 @@ $(BUILD)/xl-fast-disks: $(BUILD)/obj/xl-plugin/disks/main.o $(call room,$(addpre
 		-lxenctrl -lxenstore -lxengnttab
 
 # What `xl-fast clone` needs of Xen, at both ends.
-$(BUILD)/xl-fast-clone: $(BUILD)/obj/xl-plugin/clone/main.o $(call room,$(addprefix xl-plugin/,clone migrate recover cli))
+$(BUILD)/xl-fast-clone: $(BUILD)/obj/xl-plugin/clone/main.o $(call room,$(addprefix xl-plugin/,clone migrate recover cli handover plugin)) $(BASE)
 	@$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS) -lxenlight -lxentoollog -lxenstore
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRANSPORT_LIBS) $(CLI_LIBS) -lxenlight -lxentoollog -lxenstore
 
 # What the tests of several rooms use.
 COMMON_XEN := $(if $(filter 1,$(XEN)),,tunnel_pair xen_move)

@@ -45,7 +45,21 @@ assert length == n + 4, (length, n)
 log("configuration " + get(n).rstrip(b"\0").decode())
 if HOW == "dies":
     sys.exit(1)
-assert get(6) == b"stream"
+start = get(6)
+if start == b"LibxlF":  # of several: libxl's head, libxc's, and records
+    get(24 - 6 + 40)
+    while True:
+        kind, length = struct.unpack("=II", get(8))
+        body = get((length + 7) // 8 * 8)
+        if kind == 0x58460006:
+            log(f"member {body[0]}")
+        assert kind in (0x58460001, 0x58460006, 0x10, 0x58460002), hex(kind)
+        if kind == 0x58460002:
+            break
+        if kind == 0x10 and HOW == "dies-late":
+            sys.exit(1)
+    start = get(6)
+assert start == b"stream"
 if HOW == "not-ready":
     sys.exit(1)
 log("ready")

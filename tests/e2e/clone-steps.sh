@@ -21,6 +21,7 @@ cat >"$lib/xl-fast-preflight" <<'END_PREFLIGHT'
 case $1 in
 target) echo "asked $AT: $(grep -E '^(guest|name|disk)=' | paste -sd' ')" >>"$W/log" ;;
 esac
+[ -z "${REFUSES:-}" ] || [ "$REFUSES" != "${AT:-}" ] || { printf '%s\n' version=0.10.0 protocol=1 "why=no room" fast=no; exit 1; }
 address=192.0.2.$([ -z "${AT:-}" ]; echo $?)/24
 printf '%s\n' version=0.10.0 protocol=1 xen=4.17 need_kib=2000 port=eth1 "address=$address" mtu=9000 free_kib=9999 memory_kib=2000 \
     uuid=6f1c9a52-0001-4000-8000-0123456789ab name=web "ask=guest=6f1c9a52-0001-4000-8000-0123456789ab" ask=name=web "ask=disk=xvda /dev/x" fast=ok
@@ -37,14 +38,24 @@ esac
 END_DOMAIN
 cat >"$lib/xl-fast-clone" <<'END_CLONE'
 #!/bin/sh
-[ "$1" = copy ] || { echo "$*" >>"$W/log"; exit "${CHECK:-0}"; }
-echo "copy $2 $5 $7 $8 ${9}$( [ -z "$9" ] || echo ' ')${10}" >>"$W/log"
-echo "$4" >>"$W/words"
-[ "$6" != "$2" ] && echo "$6" >>"$W/uuids"
+[ "$1" = copy ] || { echo "$*" >>"$W/log"; [ -n "${ALONE:-}" ] || echo together; exit "${CHECK:-0}"; }
+guest=$2 how="$4${5:+ $5} $6 $7" env="${XL_FAST_ALL_OR_NONE:+ all-or-none}${XL_FAST_MIN_RATE:+ $XL_FAST_MIN_RATE}" worst=${STATUS:-0}
+shift 7
+line="copy $guest $how$env:"
+while [ $# -gt 0 ]; do
+    line="$line $2 $4"
+    echo "$1" >>"$W/words"
+    [ "$3" != "$guest" ] && echo "$3" >>"$W/uuids"
+    status=${STATUS:-0}
+    case $1 in hostc*) status=${STATUS_C:-$status} ;; esac
+    [ "$status" -gt 100 ] || echo "xl-fast: copy {\"name\":\"$2\",\"status\":$status}" >&2
+    [ "$status" -le "$worst" ] || worst=$status
+    shift 4
+done
+echo "$line" >>"$W/log"
 echo "xl-fast: source: web goes on" >&2
 echo "${STATE:-running}" >"$W/guest"
-case $4 in hostc*) exit "${STATUS_C:-${STATUS:-0}}" ;; esac
-exit "${STATUS:-0}"
+exit "$worst"
 END_CLONE
 printf '#!/bin/sh\nexit 0\n' >"$work/real/xl"
 chmod +x "$lib"/* "$work"/*/*
@@ -65,11 +76,11 @@ did() { # LINES: the log, without what the targets were asked
 }
 says() { grep -q "$1" "$work/err" || fail "it does not say '$1'"; }
 
-run 0 web hostb,hostc
+run 0 --one-by-one web hostb,hostc
 did "check web fenced 
-copy $uuid web-1 1 fenced running
+copy $uuid fenced running any: web-1 1
 here: left
-copy $uuid web-2 2 fenced running
+copy $uuid fenced running any: web-2 2
 here: left"
 [ "$(sort -u "$work/uuids" | wc -l)" = 2 ] || fail "the copies' UUIDs: $(cat "$work/uuids")"
 grep -q "^hostb env LIBXL_SAVE_HELPER=$lib/xl-fast-helper XL_FAST=1 XL_FAST_CLONE=1 $lib/xl-fast-receive $(head -n 1 "$work/uuids") " "$work/words" ||
@@ -78,7 +89,7 @@ grep -q "^asked hostb: guest=$(head -n 1 "$work/uuids") name=web-1$" "$work/log"
 says "xl-fast clone --connect"
 run 0 --net keep --disks shared-ro --paused --name '%h-%n' web hostb
 did "check web keep shared-ro
-copy $uuid hostb-1 1 keep shared-ro paused
+copy $uuid keep shared-ro paused any: hostb-1 1
 here: left"
 grep -q "^asked hostb: .* disk=xvda /dev/x$" "$work/log" || fail "the target is not asked about the disk"
 
@@ -89,14 +100,14 @@ did "check web fenced "
 # It fails: the other host is asked what it is left with.
 STATUS=1 run 1 web hostb
 did "check web fenced 
-copy $uuid web-1 1 fenced running
+copy $uuid fenced running any: web-1 1
 here: left
 hostb: look web"
 says "web goes on here"
 touch "$work/there"
 STATUS=1 run 1 web hostb
 did "check web fenced 
-copy $uuid web-1 1 fenced running
+copy $uuid fenced running any: web-1 1
 here: left
 hostb: look web
 hostb: stop
@@ -106,7 +117,7 @@ says "what hostb had of web-1 is destroyed"
 # Killed while the guest stands, which goes on then.
 STATE=suspended STATUS=137 run 137 web hostb
 did "check web fenced 
-copy $uuid web-1 1 fenced running
+copy $uuid fenced running any: web-1 1
 here: left
 here: resume web
 here: left
@@ -116,19 +127,69 @@ says "web goes on here"
 # Nobody knows whether the copy runs: it is left alone.
 STATUS=3 run 3 web hostb
 did "check web fenced 
-copy $uuid web-1 1 fenced running
+copy $uuid fenced running any: web-1 1
 here: left"
 
 # One of two.
-STATUS_C=1 run 1 web hostb hostc
+STATUS_C=1 run 1 --one-by-one web hostb hostc
 says "1 of 2 copies are not there"
 says "xl-fast clone --connect"
 [ "$(grep -c ^copy "$work/log")" = 2 ] || fail "not both were tried"
 
 # What makes one is killed: that is not Ctrl-C, and the other is made.
-STATUS=137 STATUS_C=0 run 137 web hostb hostc
+STATUS=137 STATUS_C=0 run 137 --one-by-one web hostb hostc
 [ "$(grep -c ^copy "$work/log")" = 2 ] || fail "not both were tried"
-STATUS=130 STATUS_C=0 run 130 web hostb hostc
+
+# Several at once: one pause, and what became of each.
+run 0 --min-rate 100M web hostb,hostc
+did "check web fenced 
+copy $uuid fenced running any 100000000: web-1 1 web-2 2
+here: left"
+grep -q "^asked hostc: guest=$(tail -n 1 "$work/uuids") name=web-2$" "$work/log" || fail "hostc is asked: $(grep ^asked "$work/log")"
+grep -q "^hostc env .*/xl-fast-receive $(tail -n 1 "$work/uuids") " "$work/words" || fail "hostc's words: $(cat "$work/words")"
+run 0 --count 2 web hostb,hostc
+did "check web fenced 
+copy $uuid fenced running any: web-1 1 web-2 2
+here: left
+copy $uuid fenced running any: web-3 3 web-4 4
+here: left"
+touch "$work/there"
+STATUS_C=1 run 1 web hostb hostc
+did "check web fenced 
+copy $uuid fenced running any: web-1 1 web-2 2
+here: left
+hostc: look web
+hostc: stop
+hostc: destroy"
+says "1 of 2 copies are not there"
+says "xl-fast clone --connect"
+STATUS_C=3 run 3 web hostb hostc
+! grep -q '^hostc: ' "$work/log" || fail "what may run is not left alone"
+# The program is killed: nothing is known of either.
+STATUS=137 STATE=suspended run 137 web hostb hostc
+[ "$(grep -c 'host.: look' "$work/log")" = 2 ] || fail "not both hosts are asked what they are left with"
+says "2 of 2 copies are not there"
+# A host that refuses is left out, unless all are wanted.
+REFUSES=hostb run 1 web hostb hostc
+did "check web fenced 
+copy $uuid fenced running any: web-2 2
+here: left"
+says "web-1 is not made: no room"
+says "1 of 2 copies are not there"
+REFUSES=hostb run 1 --all-or-none web hostb hostc
+did "check web fenced "
+says "no room"
+run 0 --all-or-none web hostb hostc
+did "check web fenced 
+copy $uuid fenced running all all-or-none: web-1 1 web-2 2
+here: left"
+# A guest that goes to one host only.
+ALONE=1 run 0 web hostb hostc
+[ "$(grep -c ^copy "$work/log")" = 2 ] || fail "not one by one"
+ALONE=1 run 1 --all-or-none web hostb hostc
+says "made one by one"
+
+STATUS=130 STATUS_C=0 run 130 --one-by-one web hostb hostc
 [ "$(grep -c ^copy "$work/log")" = 1 ] || fail "another one is made after Ctrl-C"
 
 run 0 --connect web-1

@@ -2,13 +2,17 @@
 /*
  * Preloaded: a libxl without Xen that has one running guest, for xl-fast-clone. What is done to it
  * is a line each in the file XF_TEST_LOG: suspend, resume; its state is the file XF_TEST_STATE.
+ * To several (XL_FAST_TARGETS) it writes what libxl and a save helper of ours would, cut short.
  * XF_TEST_FAULT: suspend-early fails before the guest is touched, suspend-late after it has been
- * suspended; resume fails; hang stays in the suspend.
+ * suspended; resume fails; hang stays in the suspend;
+ * drop: the source drops its second target; one: the helper sends to one target.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <endian.h>
 
 #include <libxl.h>
 #include <libxl_utils.h>
@@ -119,6 +123,39 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     return 0;
 }
 
+static bool put_record(int fd, uint32_t type, const void *body, uint32_t length)
+{
+    const uint32_t header[2] = {type, length};
+
+    return write(fd, header, sizeof(header)) == sizeof(header) &&
+           write(fd, body, length) == (ssize_t)length;
+}
+
+/* The records: xl-plugin/plugin/stream.h. */
+static bool put_to_several(int fd, const char *targets)
+{
+    static const uint8_t headers[40], offer[96];
+    const uint64_t libxl[3] = {htobe64(0x4c6962786c466d74), htobe32(2), 1};
+    uint8_t members[64][64] = {0}, dropped[264] = {1};
+    uint32_t n = 1;
+    bool ok;
+
+    for (const char *c = targets; *c; c++)
+        n += *c == ' ';
+    for (uint32_t i = 0; i < n; i++)
+        members[i][0] = (uint8_t)i;
+    strcpy((char *)dropped + 8, "hostc is too slow");
+    ok = write(fd, libxl, sizeof(libxl)) == sizeof(libxl) &&
+         write(fd, headers, sizeof(headers)) == sizeof(headers) &&
+         put_record(fd, 0x58460001, offer, sizeof(offer));
+    if (!is_fault("one"))
+        ok = ok && put_record(fd, 0x58460007, members, n * 64);
+    ok = ok && put_record(fd, 0x10, "", 0);
+    if (is_fault("drop"))
+        ok = ok && put_record(fd, 0x58460008, dropped, sizeof(dropped));
+    return ok && put_record(fd, 0x58460002, headers, 32);
+}
+
 int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
                          const libxl_asyncop_how *how)
 {
@@ -134,6 +171,10 @@ int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
         for (;;)
             pause();
     if (is_fault("suspend-late"))
+        return ERROR_FAIL;
+    const char *targets = getenv("XL_FAST_TARGETS");
+
+    if (targets && !put_to_several(fd, targets))
         return ERROR_FAIL;
     return write(fd, "stream", 6) == 6 ? 0 : ERROR_FAIL;
 }

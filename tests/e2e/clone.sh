@@ -41,8 +41,8 @@ begin() {
 }
 
 run() { # HOW [paused]
-    LD_PRELOAD=$preload "$program" copy $uuid "$PWD/tests/e2e/clone-receiver.py $1" "$XF_TEST_LOG hostb" web-1 $uuid 1 fenced '' \
-        "${2:-running}" >"$work/out" 2>"$work/err" </dev/null
+    LD_PRELOAD=$preload "$program" copy $uuid "$PWD/tests/e2e/clone-receiver.py $1" fenced '' "${2:-running}" any \
+        "$XF_TEST_LOG hostb" web-1 $uuid 1 >"$work/out" 2>"$work/err" </dev/null
 }
 
 # try WHAT FAULT HOW STATUS STATE EVENTS SAYS. When the receiver is ready is not in the events: it may be before the resume.
@@ -70,6 +70,54 @@ try "its copy does not start" '' cannot 1 running suspend,resume,go 'could not s
 try "the guest cannot be suspended" suspend-early well 1 running 'the source has ended' 'was not copied'
 try "the last round fails" suspend-late well 1 running 'suspend,resume,the source has ended' 'was not copied'
 try "the guest cannot be let go on" resume well 1 suspended 'suspend,the source has ended' 'stands, and cannot be let go on'
+
+# Several at once, by one stream: what becomes of each. The source's part of the log is in the first receiver's.
+# several WHAT FAULT any|all HOW,HOW... STATUSES SAYS
+several() {
+    local hows how n=0 words=()
+    echo "+ $1"
+    begin
+    IFS=, read -ra hows <<<"$4"
+    for how in "${hows[@]}"; do
+        n=$((n + 1))
+        rm -f "$work/log-$n"
+        words+=("$how $work/log-$n host$n" "web-$n" "${uuid%?}$n" $n)
+    done
+    XF_TEST_FAULT=$2 LD_PRELOAD=$preload timeout 60 "$program" copy $uuid "$PWD/tests/e2e/clone-receiver.py" fenced '' running "$3" \
+        "${words[@]}" >"$work/out" 2>"$work/err" </dev/null
+    [ "$(cat "$XF_TEST_STATE")" = running ] || fail "$1: the guest is $(cat "$XF_TEST_STATE")"
+    seen=$(sed -n 's/^xl-fast: copy {"name":"web-[0-9]","status":\([0-9]\)}$/\1/p' "$work/err" | paste -sd,)
+    [ "$seen" = "$5" ] || fail "$1: their statuses: $seen, not $5: $(cat "$work/err" "$XF_TEST_LOG" "$work"/log-*)"
+    grep -q "$6" "$work/err" || fail "$1: it does not say '$6': $(cat "$work/err")"
+}
+# What a receiver did, of words, configuration and the rest.
+did() { grep -v '^words\|^configuration' "$work/log-$1" | paste -sd,; }
+several "three copies" '' any well,well,well 0,0,0 'web goes on'
+for n in 1 2 3; do
+    [ "$(did $n)" = "member $((n - 1)),ready,go" ] || fail "what $n did: $(did $n)"
+    grep -q "^configuration .*\"told\": \"$n web-$n ${uuid%?}$n " "$work/log-$n" || fail "the configuration of $n: $(cat "$work/log-$n")"
+done
+[ "$(paste -sd, "$XF_TEST_LOG")" = suspend,resume ] || fail "the guest stands more than once: $(cat "$XF_TEST_LOG")"
+several "one has no banner: the others are two" '' any well,no-banner,well 0,1,0 'web-2: its xl has ended before its first word'
+[ "$(did 3)" = "member 1,ready,go" ] || fail "what the third did: $(did 3)"
+several "all but one have no banner: it gets a stream of its own" '' any no-banner,well 1,0 'web goes on'
+[ "$(did 2)" = ready,go ] || fail "what the second did: $(did 2)"
+several "one dies in the stream" '' any well,dies,well 0,1,0 'web-2: its xl has ended'
+several "one dies later" '' any dies-late,well 1,0 'web-1: its xl has ended'
+several "one is dropped by the source" drop any well,well,well 0,1,0 'web-2: hostc is too slow'
+[ "$(did 2)" = "member 1,the source has ended" ] || fail "what the one that was dropped did: $(did 2)"
+several "one is never ready" '' any well,not-ready 0,1 'web-2: its xl has ended before it was ready'
+several "one cannot start" '' any cannot,well 1,0 'web-1: its xl could not start it'
+several "one does not say what became of it" '' any well,no-report 0,3 'web-2: its xl has ended before it said'
+several "the last round fails" suspend-late any well,well 1,1 'was not copied'
+several "a helper that sends to one" one any well,well 1,1 'sends to one target'
+for how in no-banner dies dies-late not-ready; do
+    several "all or none: one does $how" '' all well,$how,well 1,1,1 'web-2: its xl has ended'
+    ! grep -q go "$work"/log-* || fail "one has got a go"
+done
+several "all or none: one is dropped" drop all well,well,well 1,1,1 'web-2: hostc is too slow'
+! grep -q go "$work"/log-* || fail "one has got a go"
+several "all or none: all" '' all well,well 0,0 'web goes on'
 
 echo "+ another guest"
 begin

@@ -2,23 +2,27 @@
 /*
  * xl-fast-clone: what `xl-fast clone` needs of Xen.
  *
- *     xl-fast-clone copy UUID SSH WORDS NAME NEW_UUID NUMBER NET DISKS paused|running
- *         in xl migrate's place: sends the running guest to the xl migrate-receive that SSH WORDS
- *         reaches, under the new name and UUID, and lets the guest go on here
- *     xl-fast-clone check DOMAIN NET DISKS    whether it can be copied so
+ *     xl-fast-clone copy UUID SSH NET DISKS paused|running any|all {WORDS NAME NEW_UUID NUMBER}...
+ *         in xl migrate's place: sends the running guest to each xl migrate-receive that SSH WORDS
+ *         reaches, under that name and UUID, and lets the guest go on here. all: or none starts
+ *     xl-fast-clone check DOMAIN NET DISKS    whether it can be copied so; says "together" if to
+ *         several hosts at once
  *     xl-fast-clone connect NAME              of this host's copy, by xl-fast clone --connect
  *
- *     copy, in turn:   configuration  ->  receiver       nothing of the guest is touched
- *                      stream         ->  its libxl      the guest runs, and stands for the last
- * round the guest goes on here            whatever has come of the stream go             ->
- * receiver       the copy runs
+ *     copy, in turn:   configurations ->  receivers      nothing of the guest is touched
+ *                      stream         ->  their libxl    the guest runs, and stands for the last
+ *                                                        round; several have a hub (hub.h)
+ *                      the guest goes on here            whatever has come of the stream
+ *                      go             ->  receivers      the copies run
  *
  * The guest is this host's all the while: nothing is renamed, and nothing is asked of the receiver
  * before it goes on. If this process is killed while it stands, `xl-fast clone` lets it go on, or
- * xl-fast recover. Exit status: 0 done; 1 there is no copy, or none that will last; 3 the copy's
- * host did not say whether it runs.
+ * xl-fast recover. Exit status, of the worst copy: 0 done; 1 there is none, or none that will last;
+ * 3 its host did not say whether it runs. A line of JSON on stderr has that of each.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,8 +34,10 @@
 #include <libxl_utils.h>
 
 #include "connect.h"
+#include "hub.h"
 #include "identity.h"
 #include "receiver.h"
+#include "transport/member.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/recover/recover_look.h"
 
@@ -39,6 +45,9 @@ struct xen {
     xentoollog_logger_stdiostream *logger;
     libxl_ctx *ctx;
 };
+
+#define COPY_WORDS 6 /* before the copies' ... */
+#define ONE_WORDS  4 /* ... own */
 
 static volatile sig_atomic_t cancelled;
 
@@ -173,66 +182,282 @@ static int go_on(struct xen *x, uint32_t domid, const char *name)
     return 0;
 }
 
-/* The receiver is ready, or nothing is there any more: the exit status. */
-static int finish(struct xf_receiver *r, const char *name)
-{
-    char why[XF_RECEIVER_WHY];
-    int rc = xf_receiver_wait(r, why);
+/* ---- the copies ---------------------------------------------------------------------------- */
 
-    if (!rc && cancelled)
-        return fail("cancelled: %s is not started", name);
-    if (rc)
-        return fail("%s: %s", name, why);
-    rc = xf_receiver_go(r, why);
-    if (rc)
-        fail("%s: %s", name, why);
-    return !rc ? 0 : rc == -EREMOTEIO ? XF_EXIT_FAILED : XF_EXIT_CANNOT_TELL;
+/* One of them. */
+struct one {
+    const char *words, *name, *uuid, *number; /* the command line's */
+    struct xf_receiver r;
+    int status; /* != 0: there will be none */
+};
+
+struct copies {
+    struct xen *x;
+    char **words; /* UUID SSH NET DISKS paused|running any|all */
+    uint32_t domid;
+    char *name; /* the guest's */
+    struct one of[XF_MEMBERS_MAX];
+    unsigned n;
+    bool all; /* or none */
+};
+
+static void lose(struct one *o, const char *why)
+{
+    o->status = fail("%s: %s", o->name, why);
+    xf_receiver_end(&o->r);
 }
 
-static int send_copy(struct xen *x, uint32_t domid, const char *name, struct xf_receiver *r,
-                     const char *new_name)
+static void lose_all(struct copies *c, const char *why)
 {
-    int sent, status;
+    for (unsigned i = 0; i < c->n; i++)
+        if (!c->of[i].status)
+            lose(&c->of[i], why);
+}
+
+static unsigned count_left(const struct copies *c)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->n; i++)
+        n += !c->of[i].status;
+    return n;
+}
+
+/* Whether it is worth while to go on. */
+static bool is_enough(const struct copies *c)
+{
+    const unsigned left = count_left(c);
+
+    return c->all ? left == c->n : left;
+}
+
+/* Each in turn, since most of the time they wait for their hosts. */
+static void each(struct copies *c, int (*step)(struct copies *, struct one *, char *why))
+{
+    char why[XF_RECEIVER_WHY] = "";
+
+    for (unsigned i = 0; i < c->n; i++)
+        if (!c->of[i].status && step(c, &c->of[i], why))
+            lose(&c->of[i], why);
+}
+
+static int start(struct copies *c, struct one *o, char *why)
+{
+    return xf_receiver_start(&o->r, c->words[1], o->words, !strcmp(c->words[4], "paused"), why);
+}
+
+static int greet(struct copies *c, struct one *o, char *why)
+{
+    (void)c;
+    return xf_receiver_greet(&o->r, why);
+}
+
+static int configure(struct copies *c, struct one *o, char *why)
+{
+    char fence[600];
+    const struct xf_identity id = {
+        .name = o->name,
+        .uuid = o->uuid,
+        .number = (unsigned)strtoul(o->number, NULL, 10),
+        .net = (enum xf_clone_net)word_of(c->words[2], xf_clone_net_words),
+        .disks = (enum xf_clone_disks)word_of(c->words[3], xf_clone_disks_words),
+        .fence = fence};
+    libxl_domain_config config;
+    char *json = NULL;
+    int rc = look_at(c->x, c->words[0], &id, &c->domid, &config);
+
+    if (!rc && !c->name)
+        c->name = strdup(config.c_info.name);
+    if (rc || !c->name || find_fence(fence, sizeof(fence)) ||
+        xf_identity_give(c->x->ctx, &config, &id) ||
+        !(json = libxl_domain_config_to_json(c->x->ctx, &config))) {
+        snprintf(why, XF_RECEIVER_WHY, "its configuration cannot be made");
+        rc = -EINVAL;
+    }
+    rc = rc ?: xf_receiver_configure(&o->r, json, why);
+    libxl_domain_config_dispose(&config);
+    free(json);
+    return rc;
+}
+
+static int wait_ready(struct copies *c, struct one *o, char *why)
+{
+    (void)c;
+    return xf_receiver_wait(&o->r, why);
+}
+
+/* ---- their stream ---------------------------------------------------------------------------- */
+
+/* The hub's part of those that are left. */
+struct spread {
+    int from, rc;
+    bool all;
+    struct xf_hub_end ends[XF_MEMBERS_MAX];
+    struct one *of[XF_MEMBERS_MAX];
+    unsigned n;
+    char why[XF_HUB_WHY];
+};
+
+static void *spread_main(void *arg)
+{
+    struct spread *s = arg;
+
+    s->rc = xf_hub_run(s->from, s->ends, s->n, s->all, s->why);
+    return NULL;
+}
+
+/* For the save helper (xl-plugin/plugin/several.h): their hosts, which their words begin with. */
+static int name_targets(const struct spread *s)
+{
+    char *names = NULL;
+    size_t size;
+    FILE *f = open_memstream(&names, &size);
+
+    for (unsigned i = 0; f && i < s->n; i++)
+        fprintf(f, "%s%.*s", i ? " " : "", (int)strcspn(s->of[i]->words, " "), s->of[i]->words);
+    int rc = f && !fclose(f) ? setenv("XL_FAST_TARGETS", names, 1) : -1;
+
+    free(names);
+    return rc;
+}
+
+static void end_spread(struct spread *s, int sent)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        s->of[i]->r.to = s->ends[i].to;
+        if (s->ends[i].gone)
+            lose(s->of[i], s->ends[i].why);
+        else if (s->rc && !(s->rc == -ENODATA && sent)) /* libxl knows better */
+            lose(s->of[i], s->why);
+    }
+}
+
+/* By one stream to several receivers. What libxl says. */
+static int suspend_to_all(struct copies *c, int *status)
+{
+    struct spread s = {.all = c->all};
+    pthread_t hub;
+    int ends[2], sent;
+
+    for (unsigned i = 0; i < c->n; i++)
+        if (!c->of[i].status) {
+            s.of[s.n] = &c->of[i];
+            s.ends[s.n++].to = c->of[i].r.to;
+        }
+    if (name_targets(&s) || pipe2(ends, O_CLOEXEC))
+        return ERROR_FAIL;
+    s.from = ends[0];
+    if (pthread_create(&hub, NULL, spread_main, &s)) {
+        close(ends[0]);
+        close(ends[1]);
+        return ERROR_FAIL;
+    }
+    sent = libxl_domain_suspend(c->x->ctx, c->domid, ends[1], LIBXL_SUSPEND_LIVE, NULL);
+    *status = go_on(c->x, c->domid, c->name);
+    close(ends[1]);
+    pthread_join(hub, NULL);
+    end_spread(&s, sent);
+    return sent;
+}
+
+static int suspend_to_one(struct copies *c, int *status)
+{
+    int sent = ERROR_FAIL;
+
+    for (unsigned i = 0; i < c->n; i++)
+        if (!c->of[i].status)
+            sent =
+                libxl_domain_suspend(c->x->ctx, c->domid, c->of[i].r.to, LIBXL_SUSPEND_LIVE, NULL);
+    *status = go_on(c->x, c->domid, c->name);
+    return sent;
+}
+
+/* Whatever comes of it, the guest goes on: 0; else nothing else counts. */
+static int send_copies(struct copies *c)
+{
+    char why[XF_RECEIVER_WHY];
+    int status = 0, sent;
 
     hold_signals();
-    sent = libxl_domain_suspend(x->ctx, domid, r->to, LIBXL_SUSPEND_LIVE, NULL);
-    status = go_on(x, domid, name);
-    if (sent && !status)
-        status = fail("'%s' was not copied (libxl: %d)", name, sent);
-    return status ? status : finish(r, new_name);
+    sent = count_left(c) > 1 ? suspend_to_all(c, &status) : suspend_to_one(c, &status);
+    if (sent)
+        snprintf(why, sizeof(why), "'%s' was not copied (libxl: %d)", c->name, sent);
+    if (sent || status)
+        lose_all(c, sent ? why : "is not started: the guest stands");
+    return status;
+}
+
+/* ---- their start ----------------------------------------------------------------------------- */
+
+/* Once all are ready, or never will be. */
+static void start_copies(struct copies *c)
+{
+    char why[XF_RECEIVER_WHY];
+
+    for (unsigned i = 0; i < c->n; i++) {
+        struct one *o = &c->of[i];
+        int rc = o->status ? 0 : xf_receiver_go(&o->r, why);
+
+        if (!rc)
+            continue;
+        lose(o, why);
+        o->status = rc == -EREMOTEIO ? XF_EXIT_FAILED : XF_EXIT_CANNOT_TELL;
+    }
+}
+
+static void make_copies(struct copies *c)
+{
+    each(c, start);
+    each(c, greet);
+    if (is_enough(c))
+        each(c, configure);
+    if (is_enough(c) && send_copies(c))
+        return;
+    if (is_enough(c))
+        each(c, wait_ready);
+    if (cancelled)
+        lose_all(c, "is not started: cancelled");
+    else if (!is_enough(c))
+        lose_all(c, "is not started: another one could not be made, and all were wanted");
+    else
+        start_copies(c);
+}
+
+/* For who runs us: a line for each. The worst of their statuses. */
+static int tell(struct copies *c)
+{
+    int worst = 0;
+
+    for (unsigned i = 0; i < c->n; i++) {
+        fprintf(stderr, "xl-fast: copy {\"name\":\"%s\",\"status\":%d}\n", c->of[i].name,
+                c->of[i].status);
+        worst = c->of[i].status > worst ? c->of[i].status : worst;
+        xf_receiver_end(&c->of[i].r);
+    }
+    return worst;
 }
 
 static int copy(struct xen *x, char **words)
 {
-    char fence[600], why[XF_RECEIVER_WHY] = "";
-    struct xf_identity id = {.name = words[3],
-                             .uuid = words[4],
-                             .number = (unsigned)strtoul(words[5], NULL, 10),
-                             .net = (enum xf_clone_net)word_of(words[6], xf_clone_net_words),
-                             .disks = (enum xf_clone_disks)word_of(words[7], xf_clone_disks_words),
-                             .fence = fence};
-    libxl_domain_config config;
-    struct xf_receiver r = {.to = -1, .from = -1};
-    char *name = NULL, *json = NULL;
-    uint32_t domid;
-    int rc = look_at(x, words[0], &id, &domid, &config);
+    struct copies *c = calloc(1, sizeof(*c));
+    int status;
 
-    if (!rc)
-        name = strdup(config.c_info.name);
-    if (!rc &&
-        (!name || find_fence(fence, sizeof(fence)) || xf_identity_give(x->ctx, &config, &id) ||
-         !(json = libxl_domain_config_to_json(x->ctx, &config))))
-        rc = fail("cannot make the configuration of %s", id.name);
-    if (!rc && (xf_receiver_start(&r, words[1], words[2], !strcmp(words[8], "paused"), why) ||
-                xf_receiver_configure(&r, json, why)))
-        rc = fail("%s: %s", id.name, why);
-    if (!rc)
-        rc = send_copy(x, domid, name, &r, id.name);
-    xf_receiver_end(&r);
-    libxl_domain_config_dispose(&config);
-    free(json);
-    free(name);
-    return rc;
+    if (!c)
+        return fail("%s", strerror(ENOMEM));
+    c->x = x;
+    c->words = words;
+    c->all = !strcmp(words[5], "all");
+    for (words += COPY_WORDS; *words; words += ONE_WORDS)
+        c->of[c->n++] = (struct one){.words = words[0],
+                                     .name = words[1],
+                                     .uuid = words[2],
+                                     .number = words[3],
+                                     .r = {.to = -1, .from = -1}};
+    make_copies(c);
+    status = tell(c);
+    free(c->name);
+    free(c);
+    return status;
 }
 
 /* -------------------------------------------------------------------------------------------- */
@@ -246,6 +471,9 @@ static int check(struct xen *x, char **words)
     uint32_t domid;
     int rc = look_at(x, words[0], &id, &domid, &config);
 
+    /* Of a PV guest the memory goes through a tunnel, which leads to one host. */
+    if (!rc && config.c_info.type != LIBXL_DOMAIN_TYPE_PV)
+        puts("together");
     libxl_domain_config_dispose(&config);
     return rc;
 }
@@ -263,23 +491,37 @@ static bool are_words(char **words)
            word_of(words[1], xf_clone_disks_words) >= 0;
 }
 
+static bool are_copies(int n, char **words)
+{
+    const int own = n - COPY_WORDS;
+
+    if (own < ONE_WORDS || own % ONE_WORDS || own / ONE_WORDS > (int)XF_MEMBERS_MAX ||
+        !are_words(words + 2))
+        return false;
+    for (int i = COPY_WORDS; i < n; i += ONE_WORDS)
+        if (!xf_uuid_ok(words[i + 2]))
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
     struct xen x = {0};
     int (*run)(struct xen *, char **) = NULL;
 
-    if (!strcmp(verb, "copy") && argc == 11 && xf_uuid_ok(argv[6]) && are_words(argv + 8))
+    if (!strcmp(verb, "copy") && are_copies(argc - 2, argv + 2))
         run = copy;
     else if (!strcmp(verb, "check") && argc == 5 && are_words(argv + 3))
         run = check;
     else if (!strcmp(verb, "connect") && argc == 3)
         run = connect_copy;
     if (!run) {
-        fprintf(stderr, "usage: xl-fast-clone copy UUID SSH WORDS NAME NEW_UUID NUMBER NET DISKS "
-                        "paused|running\n"
-                        "       xl-fast-clone check DOMAIN NET DISKS\n"
-                        "       xl-fast-clone connect NAME\n");
+        fprintf(stderr,
+                "usage: xl-fast-clone copy UUID SSH NET DISKS paused|running any|all {WORDS "
+                "NAME NEW_UUID NUMBER}...\n"
+                "       xl-fast-clone check DOMAIN NET DISKS\n"
+                "       xl-fast-clone connect NAME\n");
         return 2;
     }
     /* The receiver may be gone at any time. */

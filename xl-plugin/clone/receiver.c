@@ -115,7 +115,12 @@ int xf_receiver_start(struct xf_receiver *r, const char *ssh, const char *words,
     free(command);
     r->to = in[1];
     r->from = out[0];
-    return rc ?: expect(r, banner, sizeof(banner) - 1, "its first word", why);
+    return rc;
+}
+
+int xf_receiver_greet(struct xf_receiver *r, char why[XF_RECEIVER_WHY])
+{
+    return expect(r, banner, sizeof(banner) - 1, "its first word", why);
 }
 
 int xf_receiver_configure(struct xf_receiver *r, const char *json, char why[XF_RECEIVER_WHY])

@@ -19,9 +19,12 @@ struct xf_receiver {
     int to, from;
 };
 
-/* ssh and words are those of a shell: `SSH WORDS xl migrate-receive`. Waits for xl's banner. */
+/* ssh and words are those of a shell: `SSH WORDS xl migrate-receive`. */
 int xf_receiver_start(struct xf_receiver *r, const char *ssh, const char *words, bool paused,
                       char why[XF_RECEIVER_WHY]);
+
+/* Waits for xl's banner. */
+int xf_receiver_greet(struct xf_receiver *r, char why[XF_RECEIVER_WHY]);
 
 /* A guest's configuration, in libxl's JSON; its stream follows on r->to. */
 int xf_receiver_configure(struct xf_receiver *r, const char *json, char why[XF_RECEIVER_WHY]);

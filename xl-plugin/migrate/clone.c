@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "clone_words.h"
 #include "say.h"
 #include "steps.h"
+#include "transport/member.h"
 #include "xl-plugin/cli/cli.h"
 #include "xl-plugin/cli/move_options.h"
 
@@ -29,6 +31,8 @@ struct clone_options {
     const char *name; /* a pattern; NULL: DOMAIN-%n */
     unsigned count;   /* on each host */
     bool connect, replace;
+    bool one_by_one, all;
+    uint64_t min_bytes_per_s; /* 0: none */
 };
 
 #define FILE_SAYS    "xl-fast.conf's"
@@ -68,6 +72,21 @@ static const struct xf_option rows[] = {
          "with --disks copy: onto the disks of an earlier copy of that name, which is off: only "
          "what differs is sent, and what that copy has written is lost"},
     {.name = "paused", MOVE(pause), .help = "leave the copies paused"},
+    {.name = "one-by-one",
+     TO(one_by_one),
+     .help =
+         "of several hosts, one after the other, each with a pause of its own; else at once, by "
+         "multicast, where the guest allows it"},
+    {.name = "all-or-none",
+     TO(all),
+     .help = "if one of the copies that are made at once fails, none of them starts"},
+    {.name = "min-rate",
+     .value = "RATE",
+     .kind = XF_OPTION_RATE,
+     TO(min_bytes_per_s),
+     .help =
+         "of several hosts at once, leave out one that takes less and holds up the others, bits "
+         "per second (no limit)"},
     {.name = "connect",
      TO(connect),
      .help = "of this host's copy DOMAIN: put its network cards on their bridges, once its guest "
@@ -104,10 +123,10 @@ const struct xf_command xf_command_clone = {
     .operands = "DOMAIN [HOST...]",
     .about =
         "Makes a copy of a running guest on each HOST (words, or HOST,HOST): its memory goes over\n"
-        "the port as in a migration, and the guest goes on here. A copy has its own name, UUID "
-        "and\n"
-        "MAC; but it wakes with the guest's addresses, keys and secrets, so it stays off the\n"
-        "network until it is told apart (--net, --connect).\n",
+        "the port as in a migration, to several hosts at once by multicast, and the guest goes on\n"
+        "here. A copy has its own name, UUID and MAC; but it wakes with the guest's addresses,\n"
+        "keys and secrets, so it stays off the network until it is told apart (--net, "
+        "--connect).\n",
     .options = rows,
     .done = "all copies are there",
     .failed = "one or all of them are not; the guest goes on",
@@ -115,7 +134,7 @@ const struct xf_command xf_command_clone = {
     .run = xf_cli_clone,
 };
 
-/* ---- one copy ------------------------------------------------------------------------------ */
+/* ---- copies of one pause ------------------------------------------------------------------- */
 
 static volatile sig_atomic_t child;
 
@@ -125,9 +144,9 @@ static void pass_on(int number)
         kill(child, number);
 }
 
-/* A process makes one (steps.h): so each has one of its own, which acts on signals. A terminal's
-   Ctrl-C it hears itself. */
-static int in_process(const struct xf_migrate_options *move, const struct xf_copy *copy)
+/* A process makes them (steps.h): so each pause has one of its own, which acts on signals. A
+   terminal's Ctrl-C it hears itself. */
+static int in_process(const struct xf_migrate_options *move, const struct xf_copies *copies)
 {
     static const int passed[] = {SIGTERM, SIGHUP};
     struct sigaction before[2], ignored, pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART},
@@ -143,7 +162,7 @@ static int in_process(const struct xf_migrate_options *move, const struct xf_cop
         sigaction(SIGINT, &ignored, NULL);
         for (unsigned i = 0; i < 2; i++)
             sigaction(passed[i], &before[i], NULL);
-        status = xf_migrate_run(move, copy);
+        status = xf_migrate_run(move, copies);
         exit(fflush(NULL) && !status ? XF_EXIT_FAILED : status);
     }
     status = child < 0 ? XF_EXIT_FAILED : xf_process_end(child);
@@ -154,30 +173,61 @@ static int in_process(const struct xf_migrate_options *move, const struct xf_cop
     return status;
 }
 
-static int make_copy(const struct clone_options *o, const char *host, unsigned number)
+/* What both processes see. */
+struct pause {
+    struct xf_copies copies;
+    struct xf_copy of[XF_MEMBERS_MAX];
+    char name[XF_MEMBERS_MAX][NAME_BYTES], uuid[XF_MEMBERS_MAX][40], number[XF_MEMBERS_MAX][12];
+};
+
+static bool describe(struct pause *p, const struct clone_options *o, const char *host,
+                     unsigned number)
 {
-    char name[NAME_BYTES], uuid[40], text[12];
-    struct xf_migrate_options move = o->move;
-    const struct xf_copy copy = {
-        .name = name,
-        .uuid = uuid,
-        .number = text,
+    const unsigned i = p->copies.n++;
+
+    p->of[i] = (struct xf_copy){
+        .host = host,
+        .name = p->name[i],
+        .uuid = p->uuid[i],
+        .number = p->number[i],
         .net = xf_clone_net_words[o->net],
         .disks = xf_clone_disks_words[o->disks],
         .paused = o->move.pause,
         .replace = o->replace,
         .has_disks = o->disks == XF_CLONE_SHARED_RO,
+        .status = XF_COPY_OPEN,
     };
+    xf_clone_name(p->name[i], NAME_BYTES, o->name, number, host); /* which was tried before */
+    snprintf(p->number[i], sizeof(p->number[i]), "%u", number);
+    return !xf_migrate_make_uuid(p->uuid[i]);
+}
 
-    if (xf_migrate_make_uuid(uuid)) {
-        fprintf(stderr, "xl-fast clone: the kernel makes no UUID\n");
+/* On each of these hosts one, the first with this number. *failed: how many are not there. */
+static int make_copies(const struct clone_options *o, char *const *hosts, unsigned n,
+                       unsigned number, unsigned *failed)
+{
+    struct xf_migrate_options move = o->move;
+    struct pause *p =
+        mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    bool ok = p != MAP_FAILED;
+    int status;
+
+    if (!ok) {
+        fprintf(stderr, "xl-fast clone: %s\n", strerror(ENOMEM));
         return XF_EXIT_FAILED;
     }
-    xf_clone_name(name, sizeof(name), o->name, number, host); /* which was tried before */
-    snprintf(text, sizeof(text), "%u", number);
-    move.host = host;
+    p->copies =
+        (struct xf_copies){.of = p->of, .all = o->all, .min_bytes_per_s = o->min_bytes_per_s};
+    for (unsigned i = 0; i < n && ok; i++)
+        ok = describe(p, o, hosts[i], number + i);
     move.with_disks = o->disks == XF_CLONE_COPIED;
-    return in_process(&move, &copy);
+    if (!ok)
+        fprintf(stderr, "xl-fast clone: the kernel makes no UUID\n");
+    status = ok ? in_process(&move, &p->copies) : XF_EXIT_FAILED;
+    for (unsigned i = 0; i < n; i++)
+        *failed += n == 1 ? status != 0 : p->of[i].status != 0;
+    munmap(p, sizeof(*p));
+    return status;
 }
 
 /* ---- the words ----------------------------------------------------------------------------- */
@@ -214,6 +264,8 @@ static int check_hosts(struct clone_options *o, const struct hosts *h)
 
     if (!h->n)
         return xf_usage_error(&xf_command_clone, "HOST is missing; see xl-fast clone --help");
+    if (h->n > XF_MEMBERS_MAX)
+        return xf_usage_error(&xf_command_clone, "at most %u hosts", XF_MEMBERS_MAX);
     for (unsigned i = 0; i < h->n; i++) {
         if (!xf_reach_host_ok(h->of[i]))
             return xf_usage_error(&xf_command_clone, "'%s' is not a host name", h->of[i]);
@@ -264,41 +316,38 @@ static int parse(struct clone_options *o, struct hosts *h, char *pattern, size_t
 
 /* ---- its program --------------------------------------------------------------------------- */
 
-/* Runs xl-fast-clone with these words, whose last is NULL. */
-static int run_program(const char **words)
+/* Runs xl-fast-clone; what it prints goes to said. */
+static int run_program(const char *const *args, char *said, size_t size)
 {
-    struct xf_reach reach;
+    struct xf_reach reach = {.limit_s = XF_REACH_NO_LIMIT};
     int rc = xf_reach_find(&reach, "xl-fast-clone");
-    pid_t pid;
 
     if (rc && rc != -EINVAL) {
         fprintf(stderr, "xl-fast clone: xl-fast-clone is not there: xl-fast was built or installed "
                         "without its Xen part\n");
         return XF_EXIT_FAILED;
     }
-    words[0] = reach.program;
-    pid = fork();
-    if (!pid) {
-        execv(words[0], (char *const *)(uintptr_t)words);
-        _exit(127);
-    }
-    return pid < 0 || xf_process_end(pid) ? XF_EXIT_FAILED : XF_EXIT_OK;
+    return xf_reach_run(&reach, false, args, said, size) ? XF_EXIT_FAILED : XF_EXIT_OK;
 }
 
 static int connect_copy(const char *domain)
 {
-    const char *words[] = {NULL, "connect", domain, NULL};
+    const char *const args[] = {"connect", domain, NULL};
+    char said[64];
 
-    return run_program(words);
+    return run_program(args, said, sizeof(said));
 }
 
-static int check_guest(const struct clone_options *o)
+/* *together: it can be sent to several hosts at once. */
+static int check_guest(const struct clone_options *o, bool *together)
 {
-    const char *words[] = {
-        NULL, "check", o->move.domain, xf_clone_net_words[o->net], xf_clone_disks_words[o->disks],
-        NULL};
+    const char *const args[] = {"check", o->move.domain, xf_clone_net_words[o->net],
+                                xf_clone_disks_words[o->disks], NULL};
+    char said[64];
+    int status = run_program(args, said, sizeof(said));
 
-    return run_program(words);
+    *together = !status && !strcmp(said, "together\n");
+    return status;
 }
 
 /* -------------------------------------------------------------------------------------------- */
@@ -316,15 +365,24 @@ static void say_more(const struct clone_options *o)
 
 static int clone_all(const struct clone_options *o, const struct hosts *h)
 {
-    unsigned number = 0, failed = 0;
-    int status = check_guest(o), worst = 0;
+    unsigned number = 0, failed = 0, at_once = 1;
+    bool together = false;
+    int status = check_guest(o, &together), worst = 0;
 
     if (status)
         return status;
+    if (h->n > 1 && together && !o->one_by_one && !o->move.dry_run && o->disks != XF_CLONE_COPIED)
+        at_once = h->n;
+    else if (h->n > 1 && o->all) {
+        fprintf(stderr,
+                "xl-fast clone: --all-or-none needs copies that are made at once, and these "
+                "are made one by one\n");
+        return XF_EXIT_FAILED;
+    }
     for (unsigned k = 0; k < o->count; k++)
-        for (unsigned i = 0; i < h->n; i++) {
-            status = make_copy(o, h->of[i], ++number);
-            failed += status != 0;
+        for (unsigned i = 0; i < h->n; i += at_once) {
+            status = make_copies(o, h->of + i, at_once, number + 1, &failed);
+            number += at_once;
             if (status > worst)
                 worst = status;
             if (xf_exit_is_cancelled(status))

@@ -191,11 +191,14 @@ static enum xf_step meet(struct xf_migrate *m)
         xf_migrate_record_begin(m);
     if (m->turn < 0)
         step = xf_migrate_queue_here(m);
-    step = step == XF_STEP_ON ? xf_migrate_queue_there(m) : step;
+    if (step == XF_STEP_ON)
+        step = m->copies ? xf_migrate_copies_meet(m) : xf_migrate_queue_there(m);
+    if (step == XF_STEP_ON && !m->copies)
+        xf_migrate_say_whereto(m);
     return step == XF_STEP_ON ? xf_migrate_choose_hand_over(m) : step;
 }
 
-static void say_whereto(struct xf_migrate *m)
+void xf_migrate_say_whereto(const struct xf_migrate *m)
 {
     const struct xf_answers *s = &m->source, *t = &m->target;
     char line[1024];
@@ -253,7 +256,8 @@ static bool says_missed(const char *path)
    xl-fast-receive there, before xl did anything. */
 static bool has_missed(struct xf_migrate *m, int status)
 {
-    if (!status || m->cancelled || xf_migrate_events_began(m))
+    /* Of several hosts, the others have come further. */
+    if (!status || m->cancelled || xf_migrate_events_began(m) || (m->copies && m->copies->n > 1))
         return false;
     return m->said[0] ? says_missed(m->said)
                       : xf_migrate_ask_target(m) == XF_STEP_ON && m->target.busy[0];
@@ -311,7 +315,7 @@ static enum xf_disks_outcome say_outcome(struct xf_migrate *m, bool ended)
 }
 
 /* Whatever has failed, the guest is this host's: one that stands is let go on. */
-static int end_copy(struct xf_migrate *m, int status)
+static int end_copies(struct xf_migrate *m, int status)
 {
     char left[64] = "";
 
@@ -322,12 +326,11 @@ static int end_copy(struct xf_migrate *m, int status)
     }
     const bool here = !strcmp(left, "running") || !strcmp(left, "paused");
 
+    status = xf_migrate_copies_end(m, status);
     if (!status)
         xf_migrate_listen_say(m);
     else if (!m->cancelled)
         show_said(m);
-    if (status && status != XF_EXIT_CANNOT_TELL)
-        xf_migrate_clear_copy(m);
     if (here)
         XF_NOTE(m, "%s goes on here", m->source.name);
     else if (!strcmp(left, "suspended"))
@@ -357,7 +360,6 @@ static int migrate_once(struct xf_migrate *m)
     int status;
 
     if (step == XF_STEP_ON) {
-        say_whereto(m);
         step = xf_migrate_events_begin(m);
     } else if (step == XF_STEP_REFUSED) {
         if (!m->o.or_plain || m->stock_fails)
@@ -384,8 +386,8 @@ static int migrate_once(struct xf_migrate *m)
     if (has_missed(m, status))
         return AGAIN;
     xf_migrate_events_end(m, status);
-    if (m->copy)
-        return end_copy(m, status);
+    if (m->copies)
+        return end_copies(m, status);
     if (status && !m->cancelled && m->untouched[0] && !access(m->untouched, F_OK)) {
         if (m->o.screen != XF_SCREEN_QUIET)
             show_said(m);
@@ -419,7 +421,7 @@ static int migrate(struct xf_migrate *m)
     return status;
 }
 
-int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copy *copy)
+int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copies *copies)
 {
     struct xf_migrate *m = calloc(1, sizeof(*m));
     int status;
@@ -427,7 +429,9 @@ int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copy *cop
     if (!m)
         return fail("%s", strerror(ENOMEM));
     m->o = *o;
-    m->copy = copy;
+    m->copies = copies;
+    if (copies)
+        xf_migrate_copies_aim(m);
     status = prepare(m);
     if (!status)
         status = m->o.dry_run ? dry_run(m) : migrate(m);

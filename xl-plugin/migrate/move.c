@@ -24,6 +24,7 @@
 #include "fixed.h"
 #include "steps.h"
 #include "say.h"
+#include "transport/member.h"
 #include "xl-plugin/screen/moving.h"
 
 #define IMPATIENCE_S 4
@@ -40,30 +41,71 @@ static int64_t now_s(void)
 /* ---- xl's words -------------------------------------------------------------------------------
  */
 
-#define WORDS_MAX (XF_OPTION_TEXTS_MAX + 16)
+/* xl's; and xl-fast-clone's, in its place. */
+#define COPY_WORDS_MAX (8 + 4 * XF_MEMBERS_MAX)
+#define WORDS_MAX      (XF_OPTION_TEXTS_MAX + 16 + COPY_WORDS_MAX)
 
-/* xl-fast-clone's, in xl's place. */
-static void copy_words(const struct xf_migrate *m, const char *host, const char *words[WORDS_MAX])
+struct words {
+    const char *of[WORDS_MAX];
+    char *remote[XF_MEMBERS_MAX]; /* to be freed */
+    unsigned n, remotes;
+    bool whole;
+};
+
+static void add(struct words *w, const char *word)
 {
-    const struct xf_copy *c = m->copy;
-    const char *all[] = {m->clone,
-                         "copy",
-                         m->source.uuid,
-                         m->o.ssh,
-                         host,
-                         c->name,
-                         c->uuid,
-                         c->number,
-                         c->net,
-                         c->disks,
-                         c->paused ? "paused" : "running"};
-    const unsigned n = sizeof(all) / sizeof(all[0]);
-
-    memcpy(words, all, sizeof(all));
-    words[n] = NULL;
+    w->of[w->n++] = word;
+    w->of[w->n] = NULL;
 }
 
-static void xl_words(const struct xf_migrate *m, const char *host, const char *words[WORDS_MAX])
+/* The host string is not quoted by xl: what follows the name becomes words of the remote command.
+   The receiver's words are kept there under this attempt's name, for `xl-fast recover`. */
+static const char *remote_words(const struct xf_migrate *m, const struct xf_copy *copy,
+                                struct words *w)
+{
+    const char *marks = getenv("XL_FAST_MARKS");
+    char *text;
+
+    if (asprintf(&text,
+                 "%s env LIBXL_SAVE_HELPER=%s/xl-fast-helper XL_FAST=%s%s%s %s/xl-fast-receive "
+                 "%s %s",
+                 copy ? copy->host : m->o.host, m->lib, m->late[0] ? "1" : "early",
+                 marks && *marks ? " XL_FAST_MARKS=1" : "", copy ? " XL_FAST_CLONE=1" : "", m->lib,
+                 copy ? copy->uuid : m->source.uuid, m->attempt) < 0) {
+        w->whole = false;
+        return "";
+    }
+    return w->remote[w->remotes++] = text;
+}
+
+static void copy_words(const struct xf_migrate *m, struct words *w)
+{
+    const struct xf_copies *c = m->copies;
+    const struct xf_copy *first = m->copy;
+    const char *before[] = {m->clone,
+                            "copy",
+                            m->source.uuid,
+                            m->o.ssh,
+                            first->net,
+                            first->disks,
+                            first->paused ? "paused" : "running",
+                            c->all ? "all" : "any"};
+
+    for (unsigned i = 0; i < sizeof(before) / sizeof(before[0]); i++)
+        add(w, before[i]);
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct xf_copy *one = &c->of[i];
+
+        if (one->status != XF_COPY_OPEN)
+            continue;
+        add(w, remote_words(m, one, w));
+        add(w, one->name);
+        add(w, one->uuid);
+        add(w, one->number);
+    }
+}
+
+static void xl_words(const struct xf_migrate *m, const char *host, struct words *w)
 {
     const struct xf_migrate_options *o = &m->o;
     const struct {
@@ -71,50 +113,31 @@ static void xl_words(const struct xf_migrate *m, const char *host, const char *w
         const char *word;
     } flags[] = {{o->pause, "-p"},      {o->no_watch, "-e"},   {o->keep_domid, "-D"},
                  {o->foreground, "-F"}, {o->debug, "--debug"}, {o->live, "--live"}};
-    unsigned n = 0;
 
-    words[n++] = m->real;
+    add(w, m->real);
     for (unsigned i = 0; i < o->before.n; i++)
-        words[n++] = o->before.texts[i];
-    words[n++] = "migrate";
+        add(w, o->before.texts[i]);
+    add(w, "migrate");
     for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (flags[i].given)
-            words[n++] = flags[i].word;
+            add(w, flags[i].word);
     if (o->config) {
-        words[n++] = "-C";
-        words[n++] = o->config;
+        add(w, "-C");
+        add(w, o->config);
     }
     if (o->own_ssh) {
-        words[n++] = "-s";
-        words[n++] = o->ssh;
+        add(w, "-s");
+        add(w, o->ssh);
     }
     if (o->domain[0] == '-')
-        words[n++] = "--";
-    words[n++] = o->domain;
-    words[n++] = host;
-    words[n] = NULL;
-}
-
-/* The host string is not quoted by xl: what follows the name becomes words of the remote command.
-   The receiver's words are kept there under this attempt's name, for `xl-fast recover`. */
-static char *remote_words(const struct xf_migrate *m)
-{
-    const char *marks = getenv("XL_FAST_MARKS");
-    char *text;
-
-    return asprintf(&text,
-                    "%s env LIBXL_SAVE_HELPER=%s/xl-fast-helper XL_FAST=%s%s%s %s/xl-fast-receive "
-                    "%s %s",
-                    m->o.host, m->lib, m->late[0] ? "1" : "early",
-                    marks && *marks ? " XL_FAST_MARKS=1" : "", m->copy ? " XL_FAST_CLONE=1" : "",
-                    m->lib, m->copy ? m->copy->uuid : m->source.uuid, m->attempt) < 0
-               ? NULL
-               : text;
+        add(w, "--");
+    add(w, o->domain);
+    add(w, host);
 }
 
 /* ---- xl's environment, for the helper (xl-plugin/cli/environment.h) -------------------------- */
 
-#define SETTINGS_MAX 13u
+#define SETTINGS_MAX 15u
 
 struct settings {
     char *set[SETTINGS_MAX + 1];
@@ -155,6 +178,12 @@ static void begin_settings(const struct xf_migrate *m, struct settings *s)
     set(s, "XL_FAST_UNTOUCHED", m->untouched);
     set(s, "XL_FAST_CONTROL", m->control);
     set(s, "XL_FAST_DISKS", m->disks_socket);
+    if (m->copies && m->copies->all)
+        set(s, "XL_FAST_ALL_OR_NONE", "1");
+    if (m->copies && m->copies->min_bytes_per_s) {
+        snprintf(path, sizeof(path), "%" PRIu64, m->copies->min_bytes_per_s * 8);
+        set(s, "XL_FAST_MIN_RATE", path);
+    }
     if (!m->events[0])
         return;
     set(s, "XL_FAST_EVENTS", m->events);
@@ -318,19 +347,18 @@ static int wait_for_xl(struct xf_migrate *m)
 
 int xf_migrate_move(struct xf_migrate *m)
 {
-    const char *words[WORDS_MAX];
-    char *remote = remote_words(m);
+    struct words words = {.whole = true};
     struct settings settings;
     int said = m->said[0] ? open(m->said, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
     int out = m->o.json ? STDERR_FILENO : STDOUT_FILENO, status = 1;
 
     begin_settings(m, &settings);
-    if (remote && settings.whole) {
-        if (m->copy)
-            copy_words(m, remote, words);
-        else
-            xl_words(m, remote, words);
-        const struct xf_process xl = {words,
+    if (m->copies)
+        copy_words(m, &words);
+    else
+        xl_words(m, remote_words(m, NULL, &words), &words);
+    if (words.whole && settings.whole) {
+        const struct xf_process xl = {words.of,
                                       (const char *const *)settings.set,
                                       {STDIN_FILENO,
                                        said >= 0 && m->screen != XF_SCREEN_ALL ? said : out,
@@ -343,7 +371,7 @@ int xf_migrate_move(struct xf_migrate *m)
         if (m->xl > 0)
             status = wait_for_xl(m);
         else
-            xf_migrate_say("%s: %s", words[0], strerror(-m->xl));
+            xf_migrate_say("%s: %s", words.of[0], strerror(-m->xl));
         m->xl = 0;
         undo_cap(m);
         if (!status)
@@ -353,7 +381,8 @@ int xf_migrate_move(struct xf_migrate *m)
         xf_migrate_say("cannot start %s: %s", m->real, strerror(ENOMEM));
     }
     end_settings(&settings);
-    free(remote);
+    for (unsigned i = 0; i < words.remotes; i++)
+        free(words.remote[i]);
     if (said >= 0)
         close(said);
     return status && m->cancelled ? m->cancelled : status;
@@ -361,13 +390,13 @@ int xf_migrate_move(struct xf_migrate *m)
 
 int xf_migrate_move_plain(struct xf_migrate *m)
 {
-    const char *words[WORDS_MAX];
+    struct words words = {.whole = true};
 
-    xl_words(m, m->o.host, words);
+    xl_words(m, m->o.host, &words);
     if (m->o.json)
         dup2(STDERR_FILENO, STDOUT_FILENO); /* which is the events' alone */
     xf_signals_end(&m->signals);
-    execv(m->real, (char *const *)words);
+    execv(m->real, (char *const *)words.of);
     xf_migrate_say("%s: %s", m->real, strerror(errno));
     return 1;
 }

@@ -196,7 +196,7 @@ static void start_screen(struct xf_migrate *m)
                                 pid,
                                 m->events,
                                 m->copy ? "--copy" : NULL,
-                                m->copy ? m->copy->name : NULL,
+                                m->copy ? m->names : NULL,
                                 NULL};
     /* SIGUSR1, which tells it of a cancellation, may come before it is ready for it. */
     const struct xf_process screen = {

@@ -12,6 +12,7 @@
  *   disks.c     --with-disks: xl-fast-disks before xl, and after it
  *   disks_plan.c   the same with --dry-run: what it would do
  *   clone.c     makes copies by these steps, instead of a move
+ *   copies.c    of several copies at once: asks each host, and says what became of each
  *   outcome.c   where the guest is, after a failure
  *
  * Steps return one of enum xf_step; what they refuse for is in refused, one line.
@@ -36,11 +37,24 @@ enum xf_step {
 };
 
 /* Instead of a move: the guest goes on here, and its copy gets an identity of its own
-   (xl-plugin/clone). The words of the last three: clone_words.h. */
+   (xl-plugin/clone). The words of net and disks: clone_words.h. */
 struct xf_copy {
-    const char *name, *uuid, *number, *net, *disks;
+    const char *host, *name, *uuid, *number, *net, *disks;
     bool paused, replace;
     bool has_disks; /* the guest's: they have to be there */
+    /* The steps set these. */
+    int status;    /* its exit status; XF_COPY_OPEN: not known yet */
+    bool left_out; /* its host has refused it before anything was sent */
+};
+#define XF_COPY_OPEN (-1)
+
+/* All that are made at once, of one pause of the guest, each on another host. */
+struct xf_copies {
+    struct xf_copy *of;
+    unsigned n;
+    bool all; /* or none */
+    uint64_t
+        min_bytes_per_s; /* a host that takes less, and holds up others, is left out; 0: none */
 };
 
 #define XF_ANSWER_BYTES (64u << 10)
@@ -48,7 +62,10 @@ struct xf_copy {
 
 struct xf_migrate {
     struct xf_migrate_options o;
-    const struct xf_copy *copy; /* NULL: it moves */
+    const struct xf_copies *copies; /* NULL: it moves */
+    const struct xf_copy *copy;     /* the one whose host is o.host just now; NULL: it moves */
+    char hosts[XF_PATH_BYTES];      /* of all copies ... */
+    char names[XF_PATH_BYTES];      /* ... and how they are called */
     struct xf_signals signals;
     enum xf_migrate_screen screen; /* the options', as far as it can be */
 
@@ -96,11 +113,27 @@ struct xf_migrate {
 
 /* ---- migrate.c ---- */
 
-/* The steps, from top to bottom, of a move or of a copy. The exit status. */
-int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copy *copy);
+/* The steps, from top to bottom, of a move or of copies. The exit status, of copies the worst. */
+int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copies *copies);
 
 /* One that nobody else has, by the kernel. 0 or -EIO. */
 int xf_migrate_make_uuid(char to[40]);
+
+/* To where the memory goes. */
+void xf_migrate_say_whereto(const struct xf_migrate *m);
+
+/* ---- copies.c ---- */
+
+/* What is said and asked is of all copies from then on, and their hosts; or of one. */
+void xf_migrate_copies_aim(struct xf_migrate *m);
+void xf_migrate_copies_aim_at(struct xf_migrate *m, unsigned i);
+
+/* Asks each host, and waits for its port. One that refuses is left out, if another is left, unless
+   all are wanted. */
+enum xf_step xf_migrate_copies_meet(struct xf_migrate *m);
+
+/* xl-fast-clone has ended: what became of each, by its words. Returns the worst. */
+int xf_migrate_copies_end(struct xf_migrate *m, int status);
 
 /* ---- ask.c ---- */
 

@@ -147,7 +147,9 @@ static void print_end(const struct follow *f)
         xf_live_plain(guest, sizeof(guest), s->guest[0] ? s->guest : "the guest");
         xf_live_plain(host, sizeof(host), s->host[0] ? s->host : "the target");
         if (f->copy)
-            fprintf(stderr, "%s%s, a copy of %s, is on %s%s\n", bold, f->copy, guest, host, plain);
+            fprintf(stderr, "%s%s, %s of %s, %s on %s%s\n", bold, f->copy,
+                    strchr(f->copy, ',') ? "copies" : "a copy", guest,
+                    strchr(f->copy, ',') ? "are" : "is", host, plain);
         else
             fprintf(stderr, "%s%s has moved to %s%s\n", bold, guest, host, plain);
         if (s->done) /* else there was no room for that event */
@@ -247,7 +249,7 @@ static const struct xf_option options[] = {
      .value = "NAME",
      .kind = XF_OPTION_TEXT,
      .to = offsetof(struct follow, copy),
-     .help = "it is no move: a copy of that name is made"},
+     .help = "it is no move: a copy of that name is made, or several, with commas"},
     {0},
 };
 
