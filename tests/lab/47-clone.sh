@@ -10,42 +10,13 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
 . "$(dirname "$0")/fast.sh"
+# shellcheck source=tests/lab/clones.sh
+. "$(dirname "$0")/clones.sh"
 # shellcheck source=tests/lab/volumes.sh
 . "$(dirname "$0")/volumes.sh"
 
 trap volumes_end EXIT
 begin
-
-clone_says() { printf '%s\n' "$CLONE_OUTPUT"; }
-
-# clone NAME [options]: of the guest on A, to B; CLONE_OUTPUT is what both ends said.
-clone() {
-    local name=$1 status=0 began=$SECONDS
-    shift
-    CLONE_OUTPUT=$(ON_TIMEOUT=400 on A xl-fast clone --verbose "$@" "$name" B 2>&1 | tr '\r' '\n') || status=$?
-    note "xl-fast clone $* $name B: status $status, $((SECONDS - began)) s"
-    # An HVM guest's copy speaks into the file that its configuration names.
-    on B "[ ! -e $CONSOLE_LOGS/guest-$name.log ] || ln -sf guest-$name.log $CONSOLE_LOGS/guest-$name-1.log"
-    [ "$status" = 0 ] || clone_says | tail -n 30 >&2
-    return "$status"
-}
-
-# shellcheck disable=SC2029  # the name is meant to be put in here
-xenstore_of() { asked "$1" "xenstore-read /local/domain/\$(xl domid $2)/$3"; } # HOST NAME NODE
-# The copy's card at B: its bridge, and how many frames of the guest dom0 has taken.
-card_of() { asked B "v=/sys/class/net/vif\$(xl domid $1).0; b=\$(readlink \$v/master); echo \${b##*/} \$(cat \$v/statistics/rx_packets)"; }
-mac_of() { asked "$1" xl network-list "$2" | awk 'NR == 2 { print $3 }'; }
-# Its TCP server does.
-answers() { on A "timeout 20 bash -c '</dev/tcp/$1/7'"; } # ADDRESS
-
-# expect_copy NAME COPY BEFORE: it runs on B as one of NAME's.
-expect_copy() {
-    expect_goes_on B "$2" "$3"
-    wait_pass B "$2"
-    expect_match "its name in xenstore" "^$2\$" "$(xenstore_of B "$2" name)"
-    [ "$(on A xl list -v | awk -v n="$1" '$1 == n { print $7 }')" != "$(on B xl list -v | awk -v n="$2" '$1 == n { print $7 }')" ] ||
-        fail "$2 has the UUID of $1"
-}
 
 quick && types=pvh || types=${XF_LAB_TYPES:-pvh hvm}
 for type in $types; do
@@ -55,10 +26,10 @@ for type in $types; do
     before=$(guest_tick A web)
 
     # Held back before it can say anything.
-    clone web --name held --paused --verify || fail "xl-fast clone --paused"
+    clone web B --name held --paused --verify || fail "xl-fast clone --paused"
     clone_says | grep -aE '^xl-fast: (source|target|web)' | while read -r line; do note "$line"; done
     expect_eq "guests on B" held "$(domains B)"
-    expect_eq "the held copy's bridge, and its frames" 0 "$(card_of held | xargs)"
+    expect_eq "the held copy's bridge, and its frames" 0 "$(card_of B held | xargs)"
     status=0
     said=$(on B xl-fast clone --connect held 2>&1) || status=$?
     expect_eq "the status of connecting it too early" 1 "$status"
@@ -66,17 +37,17 @@ for type in $types; do
     on B xl destroy held
 
     before_copy=$(guest_tick A web)
-    clone web --verify || fail "xl-fast clone"
+    clone web B --verify || fail "xl-fast clone"
     expect_match "how long the guest stood" '^xl-fast: web: downtime [0-9]+ ms' "$(clone_says)"
-    expect_copy web web-1 "$before_copy"
+    expect_copy B web web-1 "$before_copy"
     expect_eq "the copy's number, as its guest was told" 1 "$(field "$(guest_tick B web-1)" copy)"
-    expect_eq "the copy's bridge, and its frames" 0 "$(card_of web-1 | xargs)"
+    expect_eq "the copy's bridge, and its frames" 0 "$(card_of B web-1 | xargs)"
     [ "$(mac_of A web)" != "$(mac_of B web-1)" ] || fail "both have one MAC"
     expect_goes_on A web "$before"
     expect_eq "guests on A" web "$(domains A)"
 
     on B xl-fast clone --connect web-1
-    expect_match "the copy's bridge now" '^br0 ' "$(card_of web-1)"
+    expect_match "the copy's bridge now" '^br0 ' "$(card_of B web-1)"
     answers 10.92.0.151 || fail "the copy does not answer by its own address"
     answers "$(guest_address web)" || fail "the guest does not answer any more"
     expect_match "the lock of its port" 'locked on' "$(on B "bridge -d link show dev vif\$(xl domid web-1).0")"
@@ -103,10 +74,10 @@ clone_with_disks() {
     wait_field A web disk 1000 300
     expect_match "without a word of its disks" 'it has disks .xvda.: say what its copy is to have' "$(on A xl-fast clone web B 2>&1 || true)"
     before=$(guest_tick A web)
-    clone web --disks copy --verify || fail "xl-fast clone --disks copy"
+    clone web B --disks copy --verify || fail "xl-fast clone --disks copy"
     note "$(clone_says | grep -a 'disks: ' | tail -n 1)"
     note "$(clone_says | grep -a '^xl-fast: web: downtime')"
-    expect_copy web web-1 "$before"
+    expect_copy B web web-1 "$before"
     devices_end B web-1 "$before"
     expect_goes_on A web "$before"
     wait_field A web disk $(($(field "$(guest_tick A web)" disk) + 2000)) 240
@@ -131,7 +102,7 @@ clone_with_device_model() {
     on A xl create -q /root/web.cfg || fail "the guest does not start"
     wait_tick A web 3 600
     wait_field A web disk 1000 300
-    clone web --disks none --verify || fail "xl-fast clone of a guest with a device model's disk"
+    clone web B --disks none --verify || fail "xl-fast clone of a guest with a device model's disk"
     blocks=$(field "$(guest_tick A web)" disk)
     wait_field A web disk $((blocks + 2000)) 240
     expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"

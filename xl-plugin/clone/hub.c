@@ -38,7 +38,7 @@ __attribute__((format(printf, 3, 4))) static int fail(struct hub *h, int rc, con
 
 /* ---- out ----------------------------------------------------------------------------------- */
 
-static void drop(struct xf_hub_end *end, const char *why)
+static void drop_for(struct xf_hub_end *end, const char *why)
 {
     close(end->to);
     end->to = -1;
@@ -56,9 +56,9 @@ static void put(struct xf_hub_end *end, const void *bytes, size_t n)
         if (done > 0)
             at += (size_t)done;
         else if (done < 0 && errno == EAGAIN && !poll(&out, 1, XF_HUB_STALL_MS))
-            drop(end, "its xl takes nothing any more");
+            drop_for(end, "its xl takes nothing any more");
         else if (done < 0 && errno != EAGAIN && errno != EINTR)
-            drop(end, "its xl has ended");
+            drop_for(end, "its xl has ended");
     }
 }
 
@@ -103,7 +103,7 @@ static int wait_for_more(struct hub *h)
             return fail(h, -errno, "poll: %s", strerror(errno));
         for (unsigned i = 0; i < h->n; i++)
             if (!h->ends[i].gone && fds[1 + i].revents & (POLLERR | POLLHUP | POLLNVAL))
-                drop(&h->ends[i], "its xl has ended");
+                drop_for(&h->ends[i], "its xl has ended");
         int rc = look(h);
 
         if (rc || fds[0].revents)
@@ -184,7 +184,7 @@ static int take_dropped(struct hub *h, const struct xf_record *rec)
     if (dropped.target >= h->n)
         return fail(h, -EBADMSG, "the save helper drops a target that is not there");
     if (!h->ends[dropped.target].gone)
-        drop(&h->ends[dropped.target], dropped.why);
+        drop_for(&h->ends[dropped.target], dropped.why);
     return look(h);
 }
 

@@ -201,17 +201,17 @@ struct copies {
     bool all; /* or none */
 };
 
-static void lose(struct one *o, const char *why)
+static void lose_for(struct one *o, const char *why)
 {
     o->status = fail("%s: %s", o->name, why);
     xf_receiver_end(&o->r);
 }
 
-static void lose_all(struct copies *c, const char *why)
+static void lose_all_for(struct copies *c, const char *why)
 {
     for (unsigned i = 0; i < c->n; i++)
         if (!c->of[i].status)
-            lose(&c->of[i], why);
+            lose_for(&c->of[i], why);
 }
 
 static unsigned count_left(const struct copies *c)
@@ -238,7 +238,7 @@ static void each(struct copies *c, int (*step)(struct copies *, struct one *, ch
 
     for (unsigned i = 0; i < c->n; i++)
         if (!c->of[i].status && step(c, &c->of[i], why))
-            lose(&c->of[i], why);
+            lose_for(&c->of[i], why);
 }
 
 static int start(struct copies *c, struct one *o, char *why)
@@ -326,9 +326,9 @@ static void end_spread(struct spread *s, int sent)
     for (unsigned i = 0; i < s->n; i++) {
         s->of[i]->r.to = s->ends[i].to;
         if (s->ends[i].gone)
-            lose(s->of[i], s->ends[i].why);
+            lose_for(s->of[i], s->ends[i].why);
         else if (s->rc && !(s->rc == -ENODATA && sent)) /* libxl knows better */
-            lose(s->of[i], s->why);
+            lose_for(s->of[i], s->why);
     }
 }
 
@@ -383,7 +383,7 @@ static int send_copies(struct copies *c)
     if (sent)
         snprintf(why, sizeof(why), "'%s' was not copied (libxl: %d)", c->name, sent);
     if (sent || status)
-        lose_all(c, sent ? why : "is not started: the guest stands");
+        lose_all_for(c, sent ? why : "is not started: the guest stands");
     return status;
 }
 
@@ -400,7 +400,7 @@ static void start_copies(struct copies *c)
 
         if (!rc)
             continue;
-        lose(o, why);
+        lose_for(o, why);
         o->status = rc == -EREMOTEIO ? XF_EXIT_FAILED : XF_EXIT_CANNOT_TELL;
     }
 }
@@ -416,9 +416,9 @@ static void make_copies(struct copies *c)
     if (is_enough(c))
         each(c, wait_ready);
     if (cancelled)
-        lose_all(c, "is not started: cancelled");
+        lose_all_for(c, "is not started: cancelled");
     else if (!is_enough(c))
-        lose_all(c, "is not started: another one could not be made, and all were wanted");
+        lose_all_for(c, "is not started: another one could not be made, and all were wanted");
     else
         start_copies(c);
 }

@@ -40,10 +40,8 @@ static int take_names(struct xf_several *s, const char *names)
     return s->n ? 0 : -EINVAL;
 }
 
-static uint64_t number_of(const char *variable)
+static uint64_t number_of(const char *text)
 {
-    const char *text = getenv(variable);
-
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
@@ -60,8 +58,8 @@ static int new_group(struct xf_several *s, const struct xf_offer *offer, struct 
     gc.paths_n = 1;
     gc.copies = s->copies;
     gc.answer_us = gc.ready_us = limit_us;
-    gc.all_or_none = number_of("XL_FAST_ALL_OR_NONE");
-    gc.min_bytes_per_s = number_of("XL_FAST_MIN_RATE") / 8;
+    gc.all_or_none = number_of(getenv("XL_FAST_ALL_OR_NONE"));
+    gc.min_bytes_per_s = number_of(getenv("XL_FAST_MIN_RATE")) / 8;
     int rc = xf_group_new(&s->group, &gc);
 
     xf_offer_wipe(&gc.offer);

@@ -190,6 +190,81 @@ static void an_offer_says_when_it_hands_over(void **state)
     }
 }
 
+static void put_offer(struct wire *w, uint64_t features)
+{
+    struct xf_offer offer = {.version = XF_PROTOCOL_VERSION,
+                             .queues = 1,
+                             .payload_bytes = 8972,
+                             .page_count = 512,
+                             .features = features};
+    uint8_t headers[XF_HEADERS_BYTES], body[XF_OFFER_BYTES];
+
+    xf_stream_make_headers(headers, XF_STREAM_HVM, 4, 17);
+    xf_offer_encode(&offer, body);
+    assert_int_equal(xf_stream_write(w->in[0], headers, sizeof(headers)), 0);
+    assert_int_equal(xf_stream_write_record(w->in[0], XF_REC_OFFER, body, sizeof(body)), 0);
+}
+
+/* An offer to a group has its member behind it; who is no member of a group refuses it. */
+static void an_offer_to_a_group(void **state)
+{
+    struct wire *w = *state;
+    struct xf_member members[2], got = {.count = 7};
+    uint8_t headers[XF_HEADERS_BYTES], body[XF_MEMBER_BYTES];
+    char why[XF_STREAM_ERR_BYTES];
+    struct xf_offer offer;
+
+    assert_int_equal(xf_members_new(members, 2, NULL), 0);
+    xf_member_encode(&members[1], body);
+    put_offer(w, XF_FEATURE_GROUP);
+    assert_int_equal(xf_stream_write_record(w->in[0], XF_REC_MEMBER, body, sizeof(body)), 0);
+    assert_int_equal(xf_stream_read_offer(&w->s, XF_STREAM_HVM, false, headers, &offer, &got, why),
+                     0);
+    assert_int_equal(got.number, 1);
+    assert_int_equal(got.count, 2);
+    assert_memory_equal(got.secret, members[1].secret, sizeof(got.secret));
+
+    put_offer(w, 0);
+    assert_int_equal(xf_stream_read_offer(&w->s, XF_STREAM_HVM, false, headers, &offer, &got, why),
+                     0);
+    assert_int_equal(got.count, 0);
+
+    put_offer(w, XF_FEATURE_GROUP);
+    assert_int_equal(xf_stream_read_offer(&w->s, XF_STREAM_HVM, false, headers, &offer, NULL, why),
+                     -EPROTONOSUPPORT);
+    assert_non_null(strstr(why, "this is none"));
+
+    put_offer(w, XF_FEATURE_GROUP);
+    assert_int_equal(xf_stream_write_record(w->in[0], XF_REC_STATIC_DATA_END, NULL, 0), 0);
+    assert_int_equal(xf_stream_read_offer(&w->s, XF_STREAM_HVM, false, headers, &offer, &got, why),
+                     -EBADMSG);
+    assert_non_null(strstr(why, "part of a group is due"));
+
+    body[4] = 9; /* a number that is none of the group's */
+    put_offer(w, XF_FEATURE_GROUP);
+    assert_int_equal(xf_stream_write_record(w->in[0], XF_REC_MEMBER, body, sizeof(body)), 0);
+    assert_int_equal(xf_stream_read_offer(&w->s, XF_STREAM_HVM, false, headers, &offer, &got, why),
+                     -EBADMSG);
+    assert_non_null(strstr(why, "9 of 2"));
+}
+
+/* Who a group drops is told by name, whatever the name. */
+static void a_target_that_was_dropped(void **state)
+{
+    struct xf_dropped_record rec = {.target = 3}, got;
+    uint8_t body[XF_DROPPED_BYTES];
+
+    (void)state;
+    memset(rec.why, 'x', sizeof(rec.why));
+    xf_dropped_encode(&rec, body);
+    xf_dropped_decode(&got, body);
+    assert_int_equal(got.target, 3);
+    assert_int_equal(strlen(got.why), XF_STREAM_WHY_BYTES - 1);
+    memset(body, 'y', sizeof(body));
+    xf_dropped_decode(&got, body);
+    assert_int_equal(strlen(got.why), XF_STREAM_WHY_BYTES - 1);
+}
+
 static void a_process_that_ends_ends_the_wait(void **state)
 {
     struct wire *w = *state;
@@ -296,6 +371,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_large_record_passes_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_of_another_length_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(an_offer_says_when_it_hands_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_offer_to_a_group, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_target_that_was_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_process_that_ends_ends_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_end, setup, teardown),
         cmocka_unit_test(records_stand_where_they_belong),

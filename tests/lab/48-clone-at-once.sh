@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# lab: --hosts 3
+# `xl-fast clone` to several hosts at once: of a guest that runs on A, whose TCP sessions stand, one copy each runs on B and
+# C after one pause of it: every page right, each with a name, UUID and MAC of its own, on no bridge. Its memory crosses A's
+# port once. With PVH and HVM guests (XF_LAB_TYPES). Then what breaks it: kills at A, B and C, and cuts of ssh, at random
+# moments: the guest goes on at A, and each of the others has a whole copy or nothing.
+# LAB_QUICK: a PVH guest, without the faults.   XF_LAB_TIMES=N: so many faults (20)
+# shellcheck source=tests/lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/fast.sh
+. "$(dirname "$0")/fast.sh"
+# shellcheck source=tests/lab/clones.sh
+. "$(dirname "$0")/clones.sh"
+
+begin
+
+# What A's port sent and each other's received, bytes: of the switch between them.
+count() { echo "$(switch_count link1 A bytes_in) $(switch_count link1 B bytes_out) $(switch_count link1 C bytes_out)"; }
+# since BEFORE: the same since then.
+since() {
+    local was now
+    read -ra was <<<"$1"
+    read -ra now <<<"$(count)"
+    echo "$((now[0] - was[0])) $((now[1] - was[1])) $((now[2] - was[2]))"
+}
+
+quick && types=pvh || types=${XF_LAB_TYPES:-pvh hvm}
+for type in $types; do
+    make_guest A web type="$type" memory=128 net=1
+    devices_begin web
+    sleep 3
+    before=$(guest_tick A web)
+
+    bytes=$(count)
+    clone web B --paused --name 'one-%n' || fail "xl-fast clone to one host"
+    read -r one _ < <(since "$bytes")
+    on B xl destroy one-1
+
+    before_copies=$(guest_tick A web)
+    bytes=$(count)
+    clone web B,C --verify || fail "xl-fast clone to two hosts"
+    read -r sent to_b to_c < <(since "$bytes")
+    clone_says | grep -aE '^xl-fast: (source|target|web)' | while read -r line; do note "$line"; done
+    note "BYTES of A's port: to one host $one, to two at once $sent; B's received $to_b, C's $to_c"
+    # Of two moves the guest's writes are not the same; twice the bytes would be 2.
+    expect_le "bytes to two hosts, percent of those to one" 150 $((100 * sent / one))
+    expect_match "how long the guest stood" '^xl-fast: web: downtime [0-9]+ ms' "$(clone_says)"
+    expect_eq "pauses of the guest" 1 "$(clone_says | grep -ac 'web goes on$')"
+    for copy in B:1 C:2; do
+        host=${copy%:*} name=web-${copy#*:}
+        expect_copy "$host" web "$name" "$before_copies"
+        expect_eq "the copy's number, as its guest was told" "${copy#*:}" "$(field "$(guest_tick "$host" "$name")" copy)"
+        expect_eq "the copy's bridge, and its frames" 0 "$(card_of "$host" "$name" | xargs)"
+        [ "$(mac_of A web)" != "$(mac_of "$host" "$name")" ] || fail "$name has the MAC of web"
+    done
+    [ "$(mac_of B web-1)" != "$(mac_of C web-2)" ] || fail "both copies have one MAC"
+    [ "$(uuid_of B web-1)" != "$(uuid_of C web-2)" ] || fail "both copies have one UUID"
+    expect_goes_on A web "$before"
+    on C xl-fast clone --connect web-2
+    expect_match "the copy's bridge now" '^br0 ' "$(card_of C web-2)"
+    answers 10.92.0.152 || fail "the copy does not answer by its own address"
+    devices_end A web "$before"
+    note "the guest's sessions: $PEERS_SAW"
+    expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"
+    for host in "${HOSTS[@]}"; do destroy_all "$host"; done
+done
+
+# ---- faults --------------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2016  # expanded on the host
+FAULTS=(
+    "A: xl-fast-clone, the hub in it, is killed|A|pkill -9 -x xl-fast-clone"
+    "B: the restoring helper is killed|B|pkill -9 -f \"[l]ibxl-save-helper --restore\""
+    "A: the save helper is killed|A|pkill -9 -f \"[l]ibxl-save-helper --save\""
+    "C: the receiving xl is killed|C|pkill -9 -f \"[x]l migrate-receive\""
+    "A: ssh to B is cut|A|pkill -9 -f \"[s]sh .*B .*xl-fast-receive\""
+    "C: the port goes down|C|ip link set eth1 down; sleep 40; ip link set eth1 up"
+    "A: xl-fast and its program are killed|A|pkill -9 -f \"[x]l-fast clone\"; pkill -9 -x xl-fast-clone"
+    "B: the pump or xl's parent is killed|B|pkill -9 -f \"[x]l-fast-receive\""
+)
+
+# At a host: nothing, or a copy that runs and is whole.
+expect_whole_or_nothing() { # WHAT HOST COPY
+    local i
+    for ((i = 0; i < 40; i++)); do
+        case $(domains "$2") in
+        '' | "$3") break ;;
+        esac
+        sleep 3
+    done
+    case $(domains "$2") in
+    '') OUTCOME="nothing at $2" ;;
+    "$3")
+        wait_pass "$2" "$3"
+        OUTCOME="a whole copy at $2"
+        on "$2" xl destroy "$3"
+        ;;
+    *) fail "$1: $2 is left with $(domains "$2")" ;;
+    esac
+}
+
+fault() { # NUMBER
+    local what host command before outcomes='' after=$((RANDOM % 16 + 4))
+    IFS='|' read -r what host command <<<"${FAULTS[$1 % ${#FAULTS[@]}]}"
+    before=$(guest_tick A web)
+    on A '(xl-fast clone --verbose --bandwidth 60M web B C >/lab/clone.out 2>&1; echo "status $?" >>/lab/clone.out) </dev/null >/dev/null 2>&1 &'
+    sleep "$after"
+    on "$host" "$command; true"
+    # shellcheck disable=SC2016  # expanded on the host
+    ON_TIMEOUT=300 on A 'i=0; while pgrep -x xl-fast-clone >/dev/null || pgrep -f "[x]l-fast clone" >/dev/null; do i=$((i + 1)); [ $i -lt 240 ] || exit 1; sleep 1; done' ||
+        fail "$what: xl-fast clone does not end: $(on A tail -n 20 /lab/clone.out)"
+    if [ "$(on A xl list web | awk 'NR == 2 { print substr($5, 4, 1) }')" = s ]; then
+        note "$what: left suspended: recover"
+        on A xl-fast recover web B 2>&1 | sed 's/^/   | /'
+    fi
+    expect_goes_on A web "$before"
+    for copy in B:web-1 C:web-2; do
+        expect_whole_or_nothing "$what" "${copy%:*}" "${copy#*:}"
+        outcomes+=", $OUTCOME"
+    done
+    printf '%-46s after %2d s: the guest goes on at A%s\n' "$what" "$after" "$outcomes" | tee -a "$LAB_DIR/results/clone-at-once-faults"
+}
+
+if ! quick; then
+    rm -f "$LAB_DIR/results/clone-at-once-faults"
+    make_guest A web memory=128 net=1
+    for ((i = 0; i < ${XF_LAB_TIMES:-20}; i++)); do fault "$i"; done
+    cat "$LAB_DIR/results/clone-at-once-faults"
+fi
+end_clean
