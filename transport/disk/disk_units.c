@@ -14,7 +14,7 @@
 
 #define THREADS     4u
 #define UNIT_BYTES  (XF_DISK_UNIT_PAGES * XF_PAGE_BYTES)
-#define PIECE_UNITS 16u /* read at once: 1 MiB */
+#define PIECE_UNITS 256u /* read at once: 1 MiB */
 
 _Static_assert(sizeof(XXH128_canonical_t) == XF_HASH_BYTES, "a hash");
 

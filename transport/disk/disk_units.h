@@ -11,8 +11,9 @@
 #include "disk.h"
 #include "transport/wire.h"
 
-#define XF_DISK_UNIT_PAGES  16u
-#define XF_DISK_UNITS_BATCH 2048u /* of one call, at the most: 128 MiB of a disk */
+/* Guests write here and there: of larger units, most of what is sent would be the same. */
+#define XF_DISK_UNIT_PAGES  1u
+#define XF_DISK_UNITS_BATCH 32768u /* of one call, at the most: 128 MiB of a disk */
 
 uint64_t xf_disk_units(const struct xf_disk *disk);
 
