@@ -6,25 +6,14 @@
 # shellcheck source=tests/e2e/disks.bash
 . "$(dirname "$0")/disks.bash"
 
-[ -e /sys/kernel/btf/vmlinux ] || { echo "this kernel has no BTF: no tracker"; exit 77; }
-command -v losetup >/dev/null || { echo "there is no losetup"; exit 77; }
-faults=${disks%/*}/faults/xl-fast-disks
-[ -x "$faults" ] || fail "$faults is not built: make tests"
-
-make_hosts
-# Not in memory: the disks are read past the page cache that the loop devices write to.
-rm -rf "$shm/A/files"
-mkdir "$work/files.A" "$work/points"
-ln -s "$work/files.A" "$shm/A/files"
-loops=()
-trap '[ ${#loops[@]} = 0 ] || losetup -d "${loops[@]}"; net_down; rm -rf "$work" "$shm"' EXIT
+make_tracked_hosts
+mkdir "$work/points"
 for disk in web data; do
     head -c 8M /dev/urandom >"$work/files.A/$disk.img"
     truncate -s 24M "$work/files.A/$disk.img"
-    loops+=("$(losetup --show -f "$work/files.A/$disk.img")") || { echo "there are no loop devices here"; exit 77; }
+    loop_of "$work/files.A/$disk.img"
 done
 echo "web /mnt/web.img /mnt/data.img" >"$work/A/domains"
-head -c 4096 /dev/zero >"$work/ring"
 export XF_TEST_RING=$work/ring LD_PRELOAD_OF_DISKS=$work/no-xen.so
 XF_TEST_DEVICE=$(stat -c '%t:%T' "${loops[0]}")
 XF_TEST_DEVICE_B=$(stat -c '%t:%T' "${loops[1]}")
@@ -45,11 +34,6 @@ sync() {
     # It writes again, if it ever stood.
     grep -qE '^paused (0 times|[0-9]+ times, [1-9][0-9]* writes since)' "$work/err" || fail "the guest does not go on"
     [ ! -e "$work/B/files/web.img" ] || fail "a disk of its own name is on B"
-}
-list() { LD_PRELOAD=$work/no-xen.so "$work/at" "$1" "$disks" disks "${@:2}"; }
-lists() { # HOST TEXT
-    list "$1" >"$work/listed"
-    grep -q "$2" "$work/listed" || fail "$1 does not say '$2': $(cat "$work/listed")"
 }
 # B has what both disks held when the guest stood.
 is_copied() {

@@ -47,3 +47,30 @@ make_hosts() {
         head -c 70000 /dev/zero | tr '\0' i >"$work/$host/files/cd.iso"
     done
 }
+
+# For guests that write while they are watched. Their disks are not in memory: they are read past the page cache that the
+# loop devices (loops) write to.
+loops=()
+make_tracked_hosts() {
+    [ -e /sys/kernel/btf/vmlinux ] || { echo "this kernel has no BTF: no tracker"; exit 77; }
+    command -v losetup >/dev/null || { echo "there is no losetup"; exit 77; }
+    faults=${disks%/*}/faults/xl-fast-disks
+    [ -x "$faults" ] || fail "$faults is not built: make tests"
+    make_hosts
+    rm -rf "$shm/A/files"
+    mkdir "$work/files.A"
+    ln -s "$work/files.A" "$shm/A/files"
+    head -c 4096 /dev/zero >"$work/ring"
+    trap 'loops_end; net_down; rm -rf "$work" "$shm"' EXIT
+}
+loops_end() {
+    [ ${#loops[@]} = 0 ] || losetup -d "${loops[@]}"
+    loops=()
+}
+loop_of() { loops+=("$(losetup --show -f "$1")") || { echo "there are no loop devices here"; exit 77; }; } # FILE
+
+list() { LD_PRELOAD=$work/no-xen.so "$work/at" "$1" "$disks" disks "${@:2}"; }
+lists() { # HOST TEXT
+    list "$1" >"$work/listed"
+    grep -q "$2" "$work/listed" || fail "$1 does not say '$2': $(cat "$work/listed")"
+}

@@ -49,8 +49,6 @@ move() {
     status=$?
 }
 
-list() { LD_PRELOAD=$work/no-xen.so "$work/at" "$1" "$disks" disks "${@:2}"; }
-
 # The guest is on that host, whole, and nothing of it can be started on the other.
 is_at() {
     local here=$1 there=A file

@@ -7,26 +7,15 @@
 # shellcheck source=tests/e2e/disks.bash
 . "$(dirname "$0")/disks.bash"
 
-[ -e /sys/kernel/btf/vmlinux ] || { echo "this kernel has no BTF: no tracker"; exit 77; }
-command -v losetup >/dev/null || { echo "there is no losetup"; exit 77; }
-faults=${disks%/*}/faults/xl-fast-disks
-[ -x "$faults" ] || fail "$faults is not built: make tests"
-
-make_hosts
-# Not in memory: the disk is read past the page cache that the loop device writes to.
-rm -rf "$shm/A/files"
-mkdir "$work/files.A"
-ln -s "$work/files.A" "$shm/A/files"
-loop=
-trap '[ -z "$loop" ] || losetup -d "$loop"; net_down; rm -rf "$work" "$shm"' EXIT
+make_tracked_hosts
 
 # begin: A's guest has a disk that it writes to.
 begin() {
-    [ -z "$loop" ] || losetup -d "$loop"
+    loops_end
     rm -rf "$work"/files.A/* "$shm"/B/files/web* "$shm"/?/state/*
     head -c 24M /dev/urandom >"$work/files.A/web.img"
     truncate -s 48M "$work/files.A/web.img"
-    loop=$(losetup --show -f "$work/files.A/web.img") || { echo "there are no loop devices here"; exit 77; }
+    loop_of "$work/files.A/web.img"
     echo "web /mnt/web.img" >"$work/A/domains"
     : >"$work/B/domains"
     head -c 4096 /dev/zero >"$work/ring"
@@ -37,20 +26,15 @@ as=()
 live() {
     local program=$disks number
     [ -z "${2:-}" ] || program=$faults
-    number=$(stat -c '%t:%T' "$loop")
+    number=$(stat -c '%t:%T' "${loops[0]}")
     echo "+ $1 ${2:-}"
     XF_FAULT=${2:-} XF_TEST_DEVICE=$number XF_TEST_RING=$work/ring LD_PRELOAD_OF_DISKS=$work/no-xen.so \
-        python3 tests/e2e/with-disks.py "$1" "$loop" "$work/ring" "$work/A/domains" \
+        python3 tests/e2e/with-disks.py "$1" "${loops[0]}" "$work/ring" "$work/A/domains" \
         "$work/at" A "$program" live 00000000-0000-0000-0000-000000000000 B "$work/ssh" verify "${as[@]}" >"$work/out" 2>"$work/err"
     status=$?
     # transport/test_track says whether it should.
     grep -hq "cannot be tracked" "$work/out" "$work/err" && { echo "this kernel or this build has no tracker"; exit 77; }
     return 0
-}
-list() { LD_PRELOAD=$work/no-xen.so "$work/at" "$1" "$disks" disks "${@:2}"; }
-lists() { # HOST TEXT
-    list "$1" >"$work/listed"
-    grep -q "$2" "$work/listed" || fail "$1 does not say '$2': $(cat "$work/listed")"
 }
 same() { cmp "$1" "$2" || fail "the disks differ"; }
 stays() {
@@ -64,7 +48,7 @@ stays() {
 # disk, one KEY=VALUE a line in $work/plan.
 plan() {
     echo "+ describe $* | judge"
-    XF_TEST_DEVICE=$(stat -c '%t:%T' "$loop") XF_TEST_RING=$work/ring LD_PRELOAD=$work/no-xen.so \
+    XF_TEST_DEVICE=$(stat -c '%t:%T' "${loops[0]}") XF_TEST_RING=$work/ring LD_PRELOAD=$work/no-xen.so \
         "$work/at" A "$disks" describe "$@" >"$work/described" || fail "it is not described"
     grep -hq "cannot be tracked" "$work/described" && { echo "this kernel or this build has no tracker"; exit 77; }
     LD_PRELOAD=$work/no-xen.so "$work/at" B "$disks" judge <"$work/described" >"$work/judged" || fail "it is not judged"
