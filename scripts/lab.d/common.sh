@@ -5,9 +5,12 @@
 
 LAB_DIR=${LAB_DIR:-$REPO/build/lab}
 
-# One entry for each host; what differs between hosts is a table here and nowhere else.
+# One entry for each host that there may be; what differs between hosts is a table here and nowhere else.
+ALL_HOSTS=(A B C)
+declare -A HOST_NUMBER=([A]=1 [B]=2 [C]=3)
+# Those that run, or that would be started: the first two, unless three are asked for.
 HOSTS=(A B)
-declare -A HOST_NUMBER=([A]=1 [B]=2)
+HOSTS_DEFAULT=2
 # Of the host as it runs, or as it would be started: see want_hosts.
 declare -A HOST_RELEASE HOST_KIND HOST_NIC HOST_VCPUS
 HOST_RELEASE_DEFAULT=bookworm
@@ -19,11 +22,14 @@ HOST_RELEASES=(bookworm trixie)
 # QEMU's name of each kind of NIC; a host has it as its second, eth1.
 declare -A NIC_DEVICE=([virtio]="virtio-net-pci,host_mtu=9000" [e1000e]=e1000e [vmxnet3]=vmxnet3)
 
-# want_hosts [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME] [--nic A=NAME,B=NAME] [--vcpus A=N,B=N]: what is not
-# named has its default.
+# want_hosts [--hosts N] [--dom0 A=KIND,B=KIND] [--release A=NAME,B=NAME] [--nic A=NAME,B=NAME] [--vcpus A=N,B=N]: what
+# is not named has its default.
 # shellcheck disable=SC2120  # without: all have their defaults
 want_hosts() {
     local host value
+    want_number "$@"
+    # No host has anything left of what was wanted before.
+    HOST_KIND=() HOST_RELEASE=() HOST_NIC=() HOST_VCPUS=()
     for host in "${HOSTS[@]}"; do
         HOST_KIND[$host]=$HOST_KIND_DEFAULT
         HOST_RELEASE[$host]=$HOST_RELEASE_DEFAULT
@@ -31,7 +37,7 @@ want_hosts() {
         HOST_VCPUS[$host]=$HOST_VCPUS_DEFAULT
     done
     while [ $# -gt 0 ]; do
-        for value in $(printf %s "${2:-}" | tr , ' '); do
+        for value in $([ "$1" = --hosts ] || printf %s "${2:-}" | tr , ' '); do
             host=${value%%=*}
             is_host "$host" || die "$1 $2: no such host: '$host' (there are: ${HOSTS[*]})"
             value=${value#*=}
@@ -56,12 +62,29 @@ want_hosts() {
             esac
         done
         case $1 in
+        --hosts) ;;
         --dom0 | --release | --nic | --vcpus) [ $# -ge 2 ] || die "$1 needs a value, such as A=${HOST_KINDS[0]}" ;;
         *) die "no such option: $1" ;;
         esac
         shift 2
     done
 }
+
+# Sets HOSTS by the option --hosts, wherever it stands: which hosts the others may name follows from it.
+want_number() {
+    local n=$HOSTS_DEFAULT
+    while [ $# -gt 0 ]; do
+        if [ "$1" = --hosts ]; then
+            n=${2:-}
+            [[ $n == [23] ]] || die "$1${n:+ $n}: there are 2 or 3 hosts"
+        fi
+        shift $(($# > 1 ? 2 : 1))
+    done
+    HOSTS=("${ALL_HOSTS[@]:0:n}")
+}
+
+# Two hosts are joined directly; a third takes a switch (switch.py).
+by_switch() { [ ${#HOSTS[@]} -gt 2 ]; }
 
 # The hosts in one line, as they run or are wanted: "A=pv/bookworm/virtio/1 B=pv/bookworm/virtio/1".
 describe_hosts() {
@@ -81,6 +104,8 @@ recall_hosts() {
     want_hosts
     [ -f "$LAB_DIR/hosts" ] || return 0
     read -ra words <"$LAB_DIR/hosts" || true # no newline at its end
+    # shellcheck disable=SC2119
+    [ ${#words[@]} -le "$HOSTS_DEFAULT" ] || want_hosts --hosts "${#words[@]}"
     for word in "${words[@]}"; do
         IFS='=/' read -r host kind release nic vcpus <<<"$word"
         is_host "$host" || continue
@@ -115,16 +140,19 @@ say() { printf 'lab: %s\n' "$*"; }
 warn() { printf 'lab: %s\n' "$*" >&2; }
 die() { warn "$*"; exit 1; }
 
-is_host() { [ -n "${HOST_NUMBER[${1:-}]:-}" ]; }
+is_host() { [ -n "${1:-}" ] && [[ " ${HOSTS[*]} " == *" $1 "* ]]; }
 need_host() { is_host "${1:-}" || die "no such host: '${1:-}' (there are: ${HOSTS[*]})"; }
 
 # The pid of a host's QEMU, if it is alive and really the one that we started: a pid file can be older
 # than the machine's last boot.
-host_pid() {
+host_pid() { our_pid "$1" "-name xl-fast-lab-$1 "; }
+switch_pid() { our_pid switch "/switch.py "; }
+
+our_pid() { # NAME WORDS: NAME.pid is its file, and its command line has the words
     local pid
     pid=$(cat "$LAB_DIR/$1.pid" 2>/dev/null) || return 1
     [ -n "$pid" ] && [ "/proc/$pid/cwd" -ef "$LAB_DIR" ] || return 1
-    grep -q -- "-name xl-fast-lab-$1 " < <(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) || return 1
+    grep -q -- "$2" < <(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) || return 1
     echo "$pid"
 }
 

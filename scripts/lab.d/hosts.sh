@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Starting and stopping the two hosts. Each is one QEMU in the background; its disk is the shared image
+# Starting and stopping the hosts, and the switch between three of them. Each is one QEMU in the background; its disk is the shared image
 # plus a temporary overlay, so every `up` after a `down` begins with a clean host.
 
 LAB_MEMORY=${LAB_MEMORY:-3072}
@@ -40,7 +40,7 @@ machine_args() { # HOST
 }
 virtio_args() { [ "${HOST_KIND[$1]}" != pvh ] || echo ,disable-legacy=on,iommu_platform=on; }
 
-# lab_up [options of want_hosts]: with options, hosts of another kind or release are stopped first.
+# lab_up [options of want_hosts]: with options, hosts of another number, kind or release are stopped first.
 lab_up() {
     local host running
     exec 9>"$LAB_DIR/lock"
@@ -55,6 +55,7 @@ lab_up() {
     # Hosts that run go on with the image that they have.
     all_running || lab_build
     # The listening end of the links first.
+    ! by_switch || start_switch
     for host in "${HOSTS[@]}"; do
         host_pid "$host" >/dev/null || start_host "$host"
     done
@@ -63,7 +64,7 @@ lab_up() {
         copy_guest "$host"
     done
     exec 9>&-
-    say "both hosts are up: $(describe_hosts)"
+    say "hosts ${HOSTS[*]} are up: $(describe_hosts)"
 }
 
 any_running() {
@@ -76,6 +77,7 @@ any_running() {
 
 all_running() {
     local host
+    ! by_switch || switch_pid >/dev/null || return 1
     for host in "${HOSTS[@]}"; do
         host_pid "$host" >/dev/null || return 1
     done
@@ -89,13 +91,45 @@ free_port() {
     return 1
 }
 
+# QEMU does not connect again, so hosts whose switch has ended cannot reach each other any more.
+start_switch() {
+    local i
+    ! switch_pid >/dev/null || return 0
+    ! any_running || { say "the switch has ended, and with it the hosts' links"; lab_down; }
+    rm -f "$LAB_DIR"/switch.{json,pid} "$LAB_DIR"/link{1,2,3}.sock
+    (
+        cd "$LAB_DIR" || exit
+        setsid nohup python3 "$REPO/scripts/lab.d/switch.py" --counters switch.json link{1,2,3}.sock \
+            </dev/null >switch.log 2>&1 8>&- 9>&- &
+        echo $! >switch.pid
+    )
+    # It writes its counters as soon as it listens.
+    for ((i = 0; i < 300; i++)); do
+        [ ! -f "$LAB_DIR/switch.json" ] || return 0
+        sleep 0.1
+    done
+    cat "$LAB_DIR/switch.log" >&2
+    die "the switch did not start"
+}
+
+stop_switch() {
+    local pid i
+    if pid=$(switch_pid); then
+        kill "$pid"
+        for ((i = 0; i < 50; i++)); do switch_pid >/dev/null || break; sleep 0.1; done
+        ! switch_pid >/dev/null || kill -9 "$pid"
+        say "the switch stopped"
+    fi
+    rm -f "$LAB_DIR/switch.pid"
+}
+
 start_host() {
     local host=$1 image port n=${HOST_NUMBER[$1]} server=off link nic links=() machine virtio
     read -ra machine <<<"$(machine_args "$host")"
     virtio=$(virtio_args "$host")
     image=$(image_dir "${HOST_RELEASE[$host]}")
     port=$(free_port)
-    [ "$n" != 1 ] || server=on
+    by_switch || [ "$n" != 1 ] || server=on
     for link in 1 2 3; do
         [ "$server" = off ] || rm -f "$LAB_DIR/link$link.sock"
         case $link in
@@ -110,7 +144,7 @@ start_host() {
     # The NIC's number is the fifth byte of its address, for lab-net to check.
     write_ssh_config "$host" "$port"
     rm -f "$LAB_DIR/$host".{log,pid,monitor}
-    # What guests have as their disk: /dev/vdb of both hosts, as storage that both reach would be. Both QEMUs see
+    # What guests have as their disk: /dev/vdb of all hosts, as storage that all reach would be. All QEMUs see
     # it through the one page cache of this machine.
     [ -f "$LAB_DIR/shared.img" ] || truncate -s 64M "$LAB_DIR/shared.img"
     say "starting host $host (${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}, ${HOST_VCPUS[$host]} vCPU; console: $LAB_DIR/$host.log)"
@@ -237,9 +271,10 @@ except TimeoutError:
 END
 }
 
+# All that there may be: those that are wanted now need not be those that run.
 lab_down() {
     local host pid i
-    for host in "${HOSTS[@]}"; do
+    for host in "${ALL_HOSTS[@]}"; do
         ssh_disconnect "$host"
         if pid=$(host_pid "$host"); then
             kill "$pid"
@@ -249,6 +284,7 @@ lab_down() {
         fi
         rm -f "$LAB_DIR/$host.pid" "$LAB_DIR/$host.monitor"
     done
+    stop_switch
 }
 
 lab_status() {
@@ -261,6 +297,12 @@ lab_status() {
         say "host $host: pid $pid, ${HOST_KIND[$host]} dom0, ${HOST_RELEASE[$host]}, ${HOST_NIC[$host]}, ${HOST_VCPUS[$host]} vCPU"
         ON_TIMEOUT=30 on "$host" 'uptime; xl info | grep free_memory; xl list' || true
     done
+    by_switch || return 0
+    if pid=$(switch_pid); then
+        say "the switch: pid $pid, counters: $LAB_DIR/switch.json"
+    else
+        say "the switch: not running"
+    fi
 }
 
 lab_ssh() {

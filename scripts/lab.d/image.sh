@@ -25,7 +25,7 @@ image_dir() { echo "$LAB_DIR/image-$1"; }
 
 # Everything that the image is made from. When this changes, the image is made anew.
 image_hash() {
-    { cat "$REPO/scripts/lab.d/image.sh"; base_hash "$1"; image_packages "$1"; } | sha256sum | cut -d' ' -f1
+    { cat "$REPO/scripts/lab.d/image.sh"; base_hash "$1"; image_packages "$1"; host_names; } | sha256sum | cut -d' ' -f1
 }
 
 lab_build() { # [options of want_hosts]
@@ -83,7 +83,13 @@ HOOK
         "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb
 }
 
-# Host keys and root's key are the lab's own, the same in both hosts, so that each knows the other.
+# Of /etc/hosts. An image is any host's, so it knows all that there may be.
+host_names() {
+    local host
+    for host in "${ALL_HOSTS[@]}"; do echo "10.91.0.${HOST_NUMBER[$host]} $host"; done
+}
+
+# Host keys and root's key are the lab's own, the same in all hosts, so that each knows the others.
 make_keys() {
     local key
     for key in host user; do
@@ -98,7 +104,7 @@ make_settings() {
     install -m 600 "$LAB_DIR/key-host" "$root/etc/ssh/ssh_host_ed25519_key"
     install -D -m 600 "$LAB_DIR/key-user.pub" "$root/root/.ssh/authorized_keys"
     install -m 600 "$LAB_DIR/key-user" "$root/root/.ssh/id_ed25519"
-    sed 's/^/A,B,10.91.0.1,10.91.0.2 /' "$LAB_DIR/key-host.pub" >"$root/etc/ssh/ssh_known_hosts"
+    sed "s/^/$(host_names | tr ' \n' ',,' | sed 's/,$//') /" "$LAB_DIR/key-host.pub" >"$root/etc/ssh/ssh_known_hosts"
     # The default key exchange costs an emulated CPU seconds. The cipher stays ssh's default: it is
     # what stock migration is measured with.
     printf 'KexAlgorithms curve25519-sha256\nCheckHostIP no\n' >"$root/etc/ssh/ssh_config.d/lab.conf"
@@ -112,7 +118,7 @@ MaxSessions 64
 CONF
     chmod 700 "$root/root/.ssh"
 
-    printf '127.0.0.1 localhost\n10.91.0.1 A\n10.91.0.2 B\n' >"$root/etc/hosts"
+    { echo '127.0.0.1 localhost'; host_names; } >"$root/etc/hosts"
     printf '/dev/vda / ext4 noatime 0 1\n' >"$root/etc/fstab"
     printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n' >"$root/etc/systemd/journald.conf"
     mkdir -p "$root/lab" "$root/var/log/xen/console"

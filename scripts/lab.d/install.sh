@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Puts this checkout's build into both hosts, as `make install` would: for each the build for its release.
+# Puts this checkout's build into the hosts, as `make install` would: for each the build for its release.
 
 lab_install() {
     local host release stage

@@ -134,5 +134,6 @@ collect_logs() {
         ON_TIMEOUT=60 on "$host" 'xl list; xl dmesg | tail -n 60; dmesg | tail -n 40; free -m' >"$dir/state.txt" 2>&1 || true
         ON_TIMEOUT=60 on "$host" 'tar -C /var/log -cz xen' 2>/dev/null | tar -C "$dir" -xz 2>/dev/null || true
     done
+    ! by_switch || cp "$LAB_DIR/switch.json" "$LAB_DIR/results/$name.switch.json" || true
     warn "logs of the hosts: $LAB_DIR/results/$name.*/"
 }

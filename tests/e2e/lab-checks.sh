@@ -63,6 +63,13 @@ case_of "guests of a host without any" 'guests on A: .*failed=0' \
 case_of "guests of a host with two" 'guests on A: a b' \
     'on() { printf "Name ID Mem\nDomain-0 0 1\na 1 1\nb 2 1\n"; }; expect_eq "guests on A" "a b" "$(domains A)"'
 
+# How many hosts there are is kept with what they are.
+case_of "three hosts, as they were started" 'two: A B three: A B C C=pvh/bookworm/virtio/1 failed=0' \
+    'want_hosts --dom0 C=pvh --hosts 3; remember_hosts; want_hosts; echo "two: ${HOSTS[*]}"; recall_hosts
+    echo "three: ${HOSTS[*]}"; describe_hosts | tr " " "\n" | tail -n 1; echo; rm "$LAB_DIR/hosts"'
+case_of "the third of two hosts" "no such host: 'C' .there are: A B. status 1" 'exec 2>&1; want_hosts --dom0 C=pv'
+case_of "four hosts" '2 or 3 hosts status 1' 'exec 2>&1; want_hosts --hosts 4'
+
 # A unit test that has skipped one of its functions has passed, and says so.
 mkdir -p "$work/build/tests/transport"
 printf '#!/bin/sh\necho "[  SKIPPED ] test_of_a_machine"\n' >"$work/build/tests/transport/test_wire"
