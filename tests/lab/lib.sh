@@ -55,7 +55,7 @@ expect_match() { # WHAT REGEX TEXT
 other_host() { [ "$1" = A ] && echo B || echo A; }
 host_address() { echo "10.91.0.${HOST_NUMBER[$1]}"; }
 
-# Leaves both hosts without guests and without the consoles of earlier ones. The hosts are this
+# Leaves the hosts without guests and without the consoles of earlier ones. The hosts are this
 # scenario's alone until it ends.
 begin() {
     local host
@@ -101,6 +101,26 @@ link_bytes() {
         on "$host" "cd /sys/class/net/$1/statistics && echo \$((\$(cat tx_bytes) + \$(cat rx_bytes)))"
         return
     done
+}
+
+# switch_count LINK HOST COUNTER: of the switch between three hosts: link1 is eth1's; the counter is frames_in (from the host),
+# frames_out (to it), bytes_in, bytes_out or dropped. As of now: the switch is asked to write them.
+switch_count() {
+    python3 - "$LAB_DIR/switch.json" "$(switch_pid)" "$@" <<'END'
+import json, os, signal, sys, time
+file, pid, link, host, counter = sys.argv[1:]
+def read():
+    with open(file, encoding="utf-8") as f:
+        return json.load(f)
+before = read()["written"]
+os.kill(int(pid), signal.SIGUSR1)
+until = time.monotonic() + 20
+while (now := read())["written"] == before:
+    if time.monotonic() > until:
+        sys.exit("the switch does not answer")
+    time.sleep(0.02)
+print(now["links"][link]["ports"][host][counter])
+END
 }
 
 # --- guests -------------------------------------------------------------------------------------------
