@@ -534,6 +534,21 @@ void xf_events_reachable(struct xf_events *e, const struct xf_events_reachable *
     pthread_mutex_unlock(&e->lock);
 }
 
+void xf_events_copy(struct xf_events *e, const char *name, const char *host, int status)
+{
+    struct line l;
+
+    if (e->fd < 0)
+        return;
+    pthread_mutex_lock(&e->lock);
+    begin(&l, "copy");
+    add_text(&l, "name", name);
+    add_text(&l, "host", host);
+    add(&l, ",\"status\":%d", status);
+    end(e, &l);
+    pthread_mutex_unlock(&e->lock);
+}
+
 void xf_events_exit(struct xf_events *e, int status)
 {
     struct line l;

@@ -6,7 +6,7 @@
  *
  *     start  connected  { round_begin  progress...  round_end }...  suspend  { last round }
  *     done  started  reachable... | failed
- *     exit
+ *     copy...  exit
  *
  * and `set` wherever the user has set something of the move under way.
  *
@@ -113,6 +113,10 @@ void xf_events_started(struct xf_events *e, const struct xf_events_started *x, u
 
 /* After started. */
 void xf_events_reachable(struct xf_events *e, const struct xf_events_reachable *x, uint64_t now_us);
+
+/* What became of one of the copies that were made instead of a move: status 0, it is there; else as
+   an exit status. After done or failed, as started is. */
+void xf_events_copy(struct xf_events *e, const char *name, const char *host, int status);
 
 /* The program's exit status: the last event. */
 void xf_events_exit(struct xf_events *e, int status);

@@ -101,22 +101,32 @@ static void read_told(const struct xf_migrate *m)
 }
 
 /* status: of those of which it has said nothing: it has not come so far, or was killed. */
-int xf_migrate_copies_end(struct xf_migrate *m, int status)
+int xf_migrate_copies_take(struct xf_migrate *m, int status)
 {
     const struct xf_copies *c = m->copies;
+    int worst = status;
 
     if (c->n > 1)
         read_told(m);
     for (unsigned i = 0; i < c->n; i++) {
         if (c->of[i].status == XF_COPY_OPEN)
             c->of[i].status = status;
+        if (c->of[i].status > worst)
+            worst = c->of[i].status;
+        xf_migrate_events_copy(m, &c->of[i]);
+    }
+    return worst;
+}
+
+void xf_migrate_copies_clear(struct xf_migrate *m)
+{
+    const struct xf_copies *c = m->copies;
+
+    for (unsigned i = 0; i < c->n; i++) {
         if (c->of[i].left_out || !c->of[i].status || c->of[i].status == XF_EXIT_CANNOT_TELL)
             continue;
         xf_migrate_copies_aim_at(m, i);
         xf_migrate_clear_copy(m);
     }
     xf_migrate_copies_aim(m);
-    for (unsigned i = 0; i < c->n; i++)
-        status = c->of[i].status > status ? c->of[i].status : status;
-    return status;
 }

@@ -326,11 +326,11 @@ static int end_copies(struct xf_migrate *m, int status)
     }
     const bool here = !strcmp(left, "running") || !strcmp(left, "paused");
 
-    status = xf_migrate_copies_end(m, status);
     if (!status)
         xf_migrate_listen_say(m);
     else if (!m->cancelled)
         show_said(m);
+    xf_migrate_copies_clear(m);
     if (here)
         XF_NOTE(m, "%s goes on here", m->source.name);
     else if (!strcmp(left, "suspended"))
@@ -385,6 +385,8 @@ static int migrate_once(struct xf_migrate *m)
     status = xf_migrate_move(m);
     if (has_missed(m, status))
         return AGAIN;
+    if (m->copies)
+        status = xf_migrate_copies_take(m, status);
     xf_migrate_events_end(m, status);
     if (m->copies)
         return end_copies(m, status);

@@ -119,6 +119,19 @@ void xf_migrate_events_wait(struct xf_migrate *m, const char *port_of)
     close(fd);
 }
 
+void xf_migrate_events_copy(const struct xf_migrate *m, const struct xf_copy *copy)
+{
+    struct xf_events events;
+    struct stat st;
+
+    xf_events_init(&events);
+    if (!m->events[0] || stat(m->events, &st) || st.st_dev != m->events_dev ||
+        st.st_ino != m->events_ino || xf_events_open(&events, m->events))
+        return;
+    xf_events_copy(&events, copy->name, copy->host, copy->status);
+    xf_events_close(&events);
+}
+
 /* ---- who shows them ---------------------------------------------------------------------------
  */
 

@@ -132,8 +132,11 @@ void xf_migrate_copies_aim_at(struct xf_migrate *m, unsigned i);
    all are wanted. */
 enum xf_step xf_migrate_copies_meet(struct xf_migrate *m);
 
-/* xl-fast-clone has ended: what became of each, by its words. Returns the worst. */
-int xf_migrate_copies_end(struct xf_migrate *m, int status);
+/* xl-fast-clone has ended: what became of each, by its words, as events. Returns the worst. */
+int xf_migrate_copies_take(struct xf_migrate *m, int status);
+
+/* Of those that are not there: what their hosts are left with. */
+void xf_migrate_copies_clear(struct xf_migrate *m);
 
 /* ---- ask.c ---- */
 
@@ -196,6 +199,9 @@ bool xf_migrate_events_each(const struct xf_migrate *m, bool (*take)(void *arg, 
                             void *arg);
 bool xf_migrate_events_began(const struct xf_migrate *m); /* the memory, to move */
 bool xf_migrate_events_guest_ended(const struct xf_migrate *m);
+
+/* What became of a copy, as an event. */
+void xf_migrate_events_copy(const struct xf_migrate *m, const struct xf_copy *copy);
 
 /* A wait for a port, as an event: port_of is "source" or "target". */
 void xf_migrate_events_wait(struct xf_migrate *m, const char *port_of);
