@@ -44,7 +44,7 @@ spread() {
     sent=$(($(tx_bytes) - before))
     [ "$status" = 0 ] || fail "exit status $status"
     [ "$(grep -c '"ok": true' "$work/out")" = $((n + 1)) ] || fail "not all of $n clones"
-    echo "$n: $sent bytes in $(get total_us) us"
+    echo "$n: $sent bytes in $(get total_us) us, the source's cycles a page: sealing $(get seal | head -n 1), port $(get transmit | head -n 1)"
 }
 
 # The switch waits for other switches that ask, before it trusts what it has heard itself.
@@ -75,6 +75,19 @@ spread 2 --memory "$memory" --bandwidth 400M --by-copies
 [ "$(by copies)" = 2 ] || fail "not by copies"
 [ "$sent" -ge $((2 * one - one / 20)) ] || fail "2 targets by copies: $sent bytes, and one: $one"
 [ "$(get bytes_wire)" -le $((wire + wire / 20)) ] || fail "sealed $(get bytes_wire) bytes for two, and $wire for all by multicast"
+
+# What four moves in turn take, beside the four at once.
+before=$(tx_bytes)
+total=0
+for ((i = 0; i < most && i < 4; i++)); do
+    demo --source-port "$A/mig" --target-port "${hosts[i]}/mig" --seed 1 --fill random --writers 0 --compress none --json \
+        --memory "$memory" --bandwidth 400M
+    [ "$status" = 0 ] || fail "exit status $status"
+    total=$((total + $(get total_us)))
+done
+turns=$(($(tx_bytes) - before))
+echo "$i in turn: $turns bytes in $total us"
+[ "$turns" -ge $((i * one - i * one / 20)) ] || fail "$i moves in turn: $turns bytes, and one: $one"
 
 # drops RULE: on the way to the first target; without nftables in this kernel the rest is left out.
 drops() {

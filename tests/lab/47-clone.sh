@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# quick: no (48 makes copies on one host and on two)
 # `xl-fast clone`: of a guest that runs on A, whose TCP sessions stand, a copy runs on B: every page right, with its own
 # name, UUID and MAC, on no bridge. A copy that has not said that it is told apart is not connected; then it is, and answers
 # by its own address beside the guest it was cloned from. With PVH and HVM guests (XF_LAB_TYPES). A guest with a logical

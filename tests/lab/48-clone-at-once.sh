@@ -35,6 +35,10 @@ for type in $types; do
     bytes=$(count)
     clone web B --paused --name 'one-%n' || fail "xl-fast clone to one host"
     read -r one _ < <(since "$bytes")
+    status=0
+    said=$(on B xl-fast clone --connect one-1 2>&1) || status=$?
+    expect_eq "the status of connecting it too early" 1 "$status"
+    expect_match "and why" 'has not said that it is told apart' "$said"
     on B xl destroy one-1
 
     before_copies=$(guest_tick A web)
