@@ -240,6 +240,7 @@ static int end_move(struct live *l, bool moved)
 static int prepare(struct live *l)
 {
     struct xf_disks_source *s = &l->t.s;
+    char text[XF_DISKS_MOVED_BYTES];
     int rc = xf_guest_disks_read(&s->manifest, l->t.devices, l->o->uuid, &l->t.domid, NULL, s->why);
 
     if (!rc && !s->manifest.disks_n)
@@ -257,6 +258,9 @@ static int prepare(struct live *l)
                                        XF_SEND_LIVE | (l->o->replace ? XF_SEND_REPLACE : 0));
     rc = rc ?: xf_disks_receive_ready(s);
     rc = rc ?: xf_disks_send_all(s);
+    for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++)
+        fprintf(stderr, "xl-fast: disks: %s: %s\n", s->manifest.disks[i].vdev,
+                xf_disks_show_moved(s, i, text));
     rc = rc ?: xf_tracked_take_names(&l->t);
     return rc ?: listen_here(l);
 }

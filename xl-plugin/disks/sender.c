@@ -17,6 +17,7 @@
 #include "transport/base/clock.h"
 #include "transport/disk/disk_copy.h"
 #include "transport/disk/disk_units.h"
+#include "xl-plugin/cli/number.h"
 #include "volume.h"
 #include "xl-plugin/cli/json_text.h"
 #include "xl-plugin/plugin/ports.h"
@@ -366,4 +367,20 @@ int xf_disks_send_all(struct xf_disks_source *s)
         xf_ports_close_whole(s->link);
     s->link = NULL;
     return rc;
+}
+
+const char *xf_disks_show_moved(const struct xf_disks_source *s, unsigned i,
+                                char to[XF_DISKS_MOVED_BYTES])
+{
+    const struct xf_disks_moved *moved = &s->moved[i];
+    char size[32], took[32], wire[32], same[32] = "";
+
+    if (moved->bytes_same)
+        xf_number_show_size(same, sizeof(same), moved->bytes_same);
+    snprintf(to, XF_DISKS_MOVED_BYTES, "%s in %s, %s over the link%s%s",
+             xf_number_show_size(size, sizeof(size), s->manifest.disks[i].bytes),
+             xf_live_time(took, sizeof(took), moved->us),
+             xf_number_show_size(wire, sizeof(wire), moved->stats.bytes_wire),
+             same[0] ? ", there were " : "", same);
+    return to;
 }

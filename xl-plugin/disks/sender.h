@@ -86,4 +86,9 @@ int xf_disks_send_all(struct xf_disks_source *s);
    s->disk. Both ends read it meanwhile. */
 int xf_disks_compare(struct xf_disks_source *s, const struct xf_disk *disk, uint64_t *pages);
 
+/* How large a disk is, and what of it went over. */
+#define XF_DISKS_MOVED_BYTES 160
+const char *xf_disks_show_moved(const struct xf_disks_source *s, unsigned i,
+                                char to[XF_DISKS_MOVED_BYTES]);
+
 #endif

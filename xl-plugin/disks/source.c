@@ -249,7 +249,7 @@ static void show(struct xf_disks_source *s)
 {
     const struct xf_manifest *m = &s->manifest;
     struct json_object *o = json_object_new_object(), *disks = json_object_new_array();
-    char size[32], took[32], wire[32], same[32];
+    char size[32], took[32], text[XF_DISKS_MOVED_BYTES];
 
     for (unsigned i = 0; i < m->disks_n; i++) {
         const struct xf_disks_moved *moved = &s->moved[i];
@@ -270,13 +270,7 @@ static void show(struct xf_disks_source *s)
             printf("%-6s %s  %s\n", m->disks[i].vdev,
                    xf_number_show_size(size, sizeof(size), m->disks[i].bytes), m->disks[i].path);
         else if (!s->o->json && !s->o->quiet)
-            printf("%-6s %s in %s, %s over the link%s%s%s  %s\n", m->disks[i].vdev,
-                   xf_number_show_size(size, sizeof(size), m->disks[i].bytes),
-                   xf_live_time(took, sizeof(took), moved->us),
-                   xf_number_show_size(wire, sizeof(wire), moved->stats.bytes_wire),
-                   moved->bytes_same ? ", there were " : "",
-                   moved->bytes_same ? xf_number_show_size(same, sizeof(same), moved->bytes_same)
-                                     : "",
+            printf("%-6s %s%s  %s\n", m->disks[i].vdev, xf_disks_show_moved(s, i, text),
                    s->o->verify ? ", verified" : "", m->disks[i].path);
     }
     json_object_object_add(o, "guest", xf_json_text(m->name));
