@@ -102,5 +102,8 @@ void xf_membership_leave(struct xf_membership *m, uint16_t port)
 void xf_membership_reported(struct xf_membership *m, uint64_t now_us, bool sent)
 {
     m->reports += sent;
-    m->due_us = now_us + (sent && m->reports > 1 ? XF_MEMBERSHIP_EVERY_US : XF_MEMBERSHIP_AGAIN_US);
+    const unsigned doubled = sent ? m->reports - 1 : 0;
+    const uint64_t wait_us = XF_MEMBERSHIP_AGAIN_US << (doubled < 5 ? doubled : 5);
+
+    m->due_us = now_us + (wait_us < XF_MEMBERSHIP_EVERY_US ? wait_us : XF_MEMBERSHIP_EVERY_US);
 }

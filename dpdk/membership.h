@@ -19,7 +19,8 @@
 #include "kind.h"
 #include "transport/link.h"
 
-/* A report may be lost, so the second comes soon. */
+/* A report may be lost, as while a switch does not forward yet: the second comes soon, and each
+   time between two is twice the one before, up to the last. */
 #define XF_MEMBERSHIP_AGAIN_US UINT64_C(500000)
 #define XF_MEMBERSHIP_EVERY_US UINT64_C(10000000)
 
