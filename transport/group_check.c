@@ -12,6 +12,10 @@
 #define SHORT_US 4000000u
 /* A target that answers and hears nothing by multicast for so long is sent copies. */
 #define REACH_US 2000000u
+/* Without copies it is dropped. Its reports may have been lost while its switch's port forwarded
+   nothing; now that it has answered, the port forwards, and the next report (PROTOCOL.md, section
+   10) comes before this. */
+#define DEAF_US 6000000u
 /* Who did not look for so long has slept. */
 #define NAP_US 500000u
 /* The stretch over which the rate of who holds up the others is taken. */
@@ -56,15 +60,21 @@ static void check_answer(struct xf_group *g, unsigned i, uint64_t now_us)
 /* Multicast does not come through to it. Control alone is there so early. */
 static void check_reach(struct xf_group *g, unsigned i, uint64_t now_us)
 {
-    const uint64_t bit = UINT64_C(1) << i;
+    const uint64_t bit = UINT64_C(1) << i, deaf_us = now_us - g->connected_us;
     struct xf_link *copy = xf_group_copy(g, i);
 
-    if (!copy || now_us - g->connected_us < REACH_US ||
+    if (g->by_address || deaf_us < REACH_US ||
         atomic_load_explicit(&g->ones[i].heard, memory_order_relaxed) ||
         atomic_load_explicit(&g->by_copy, memory_order_relaxed) & bit)
         return;
-    copy->ops->set_peer(copy, &g->ones[i].at);
-    atomic_fetch_or_explicit(&g->by_copy, bit, memory_order_release);
+    if (copy) {
+        copy->ops->set_peer(copy, &g->ones[i].at);
+        atomic_fetch_or_explicit(&g->by_copy, bit, memory_order_release);
+    } else if (deaf_us >= DEAF_US) {
+        xf_group_drop_for(g, i, -EHOSTUNREACH,
+                          "answers, but multicast does not reach it: check IGMP snooping (is there "
+                          "a querier?), VLAN, storm control and filters");
+    }
 }
 
 static void check_silence(struct xf_group *g, unsigned i, uint64_t now_us)

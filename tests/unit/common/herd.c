@@ -196,7 +196,7 @@ static void open_group(struct herd *h)
     gc.names = names;
     gc.paths = paths;
     gc.paths_n = h->config.shared ? 1 : h->config.targets;
-    gc.copies = h->config.deaf ? copies : NULL;
+    gc.copies = h->config.deaf && !h->config.no_copies ? copies : NULL;
     gc.all_or_none = limits->all_or_none;
     gc.answer_us = limits->answer_us ? limits->answer_us : gc.answer_us;
     gc.silence_us = limits->silence_us ? limits->silence_us : gc.silence_us;

@@ -19,8 +19,9 @@
 
 struct herd_config {
     unsigned targets;
-    bool shared;   /* one path for all ... */
-    uint64_t deaf; /* ... but these, a bit each; they can be reached one by one */
+    bool shared;    /* one path for all ... */
+    uint64_t deaf;  /* ... but these, a bit each; they can be reached one by one ... */
+    bool no_copies; /* ... if not for this */
     uint64_t pages;
     unsigned writes_per_ms;
     uint64_t features; /* besides GROUP */

@@ -213,6 +213,46 @@ static void runs_with_two(struct herd *h)
     herd_close(h);
 }
 
+/* What goes to all does not come to it, and it cannot be sent copies. */
+static void one_is_not_reached_at_all(void **state)
+{
+    struct herd_config c = herd_defaults(3, 10);
+    struct herd h;
+
+    (void)state;
+    c.shared = c.no_copies = true;
+    c.deaf = 1u << 2;
+    herd_open(&h, &c);
+    herd_run(&h, 5900000);
+    herd_assert_kept(&h, 2);
+    herd_run(&h, LIMIT_US);
+    herd_assert_dropped(&h, 2, "host2 answers, but multicast does not reach it");
+    runs_with_two(&h);
+}
+
+/* A group of one, as of xl-fast bench link --multicast: it waits for some seconds. */
+static void the_network_is_slow_to_begin(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        struct herd_config c = herd_defaults(1, 20 + late);
+        struct herd h;
+
+        c.shared = c.no_copies = true;
+        c.deaf = 1;
+        herd_open(&h, &c);
+        while (h.now_us < (late ? 6500000 : 5500000))
+            herd_step(&h);
+        h.config.deaf = 0;
+        herd_run(&h, LIMIT_US);
+        if (late)
+            assert_non_null(strstr(xf_source_error(h.source), "host0 answers, but multicast"));
+        else
+            herd_assert_same(&h, 0);
+        herd_close(&h);
+    }
+}
+
 static void one_never_answers(void **state)
 {
     struct herd_config c = herd_defaults(3, 11);
@@ -669,6 +709,8 @@ int main(void)
         cmocka_unit_test(over_bad_links),
         cmocka_unit_test(one_bad_link),
         cmocka_unit_test(one_is_not_reached),
+        cmocka_unit_test(one_is_not_reached_at_all),
+        cmocka_unit_test(the_network_is_slow_to_begin),
         cmocka_unit_test(one_never_answers),
         cmocka_unit_test(one_dies_midway),
         cmocka_unit_test(one_dies_in_the_last_round),
