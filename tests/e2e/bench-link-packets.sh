@@ -83,6 +83,7 @@ END
 refused '--memory is of a migration' --seal none --memory 64M
 refused '--compress is of a migration' --search --compress lz4
 refused '--sink is of a migration' --bidir --sink null
+refused '--multicast is of a migration' --search --multicast hostb
 refused "'gmac' is not one of aes, none" --seal gmac
 refused '--size: ' --size 63
 refused '--size: ' --size 64,
@@ -99,9 +100,9 @@ done
 cat >"$work/say.py" <<'END'
 import struct, sys
 def m(kind, body):
-    sys.stdout.buffer.write(b"xf-bench" + struct.pack("<HHI", 2, kind, len(body)) + body)
-def order(packets):
-    m(1, struct.pack("<QIIIIQ", 4096, 0, 1, 0, packets, 0) + sys.argv[1].encode().ljust(112, b"\0") + bytes(512))
+    sys.stdout.buffer.write(b"xf-bench" + struct.pack("<HHI", 3, kind, len(body)) + body)
+def order(packets, multicast=0):
+    m(1, struct.pack("<QIIIHHQ", 4096, 0, 1, 0, packets, multicast, 0) + sys.argv[1].encode().ljust(112, b"\0") + bytes(512))
 def key():
     m(8, bytes(48) + bytes(12) + struct.pack("<I", 1))
 def trial(size, burst, bidir):
@@ -114,7 +115,9 @@ serve() { # what it is told, in python3; what it must say
     [ $? = 1 ] || fail "it does not end badly: $1"
     grep -qa "$2" "$work/out" || fail "it does not say '$2': $1"
 }
-serve 'order(2)' 'the order has impossible values'
+for order in 2 '1, 1' '0, 1' '0, 2'; do # a memif has no groups
+    serve "order($order)" 'the order has impossible values'
+done
 serve 'order(1); m(10, bytes(40))' 'sent an unexpected message'
 for trial in '63, 1, 0' '1 << 31, 1, 0' '64, 65, 0' '64, 0, 0' '64, 1, 2'; do
     serve "order(1); key(); trial($trial)" 'the trial has impossible values'

@@ -195,18 +195,18 @@ there 'kill -9 $$' 'ssh was killed by signal 9'
 there 'echo Welcome to hostb; sleep 1' "hostb answers 'Welcome to hostb', and not as"
 there 'printf "\\nWelcome to hostb, "; sleep 0.05; echo "which has a long line"; echo more; sleep 1' \
     "hostb answers 'Welcome to hostb, which has a long line', and not as"
-there "$(message 1 2 4)" 'hostb has an xl-fast bench link of version 1, this one is 2'
-there "$(message 2 2 7)" 'hostb sent an unexpected message'
-there "$(message 2 4 4 '\050\043\000\000')" 'hostb sent an unexpected message'
-there "$(message 2 2 4 '\001\000\000\000')" 'hostb reports impossible figures'
-there "printf 'xf-bench\\002\\000\\006\\000\\000\\001\\000\\000no\\033[2J%0251d' 0; sleep 1" 'hostb: no?\[2J0'
+there "$(message 1 2 4)" 'hostb has an xl-fast bench link of version 1, this one is 3'
+there "$(message 3 2 7)" 'hostb sent an unexpected message'
+there "$(message 3 4 4 '\050\043\000\000')" 'hostb sent an unexpected message'
+there "$(message 3 2 4 '\001\000\000\000')" 'hostb reports impossible figures'
+there "printf 'xf-bench\\003\\000\\006\\000\\000\\001\\000\\000no\\033[2J%0251d' 0; sleep 1" 'hostb: no?\[2J0'
 
 # To serve is to check what one is told.
 echo 'GET / HTTP/1.0' | "$XL_FAST" bench link --serve >"$work/out" 2>"$work/err"
 [ $? = 1 ] || fail "it serves a stranger"
 grep -qa 'the source answers .GET / HTTP' "$work/out" || fail "it does not say what it got"
 python3 -c 'import struct, sys
-sys.stdout.buffer.write(b"xf-bench" + struct.pack("<HHI", 2, 1, 656) + struct.pack("<QIIIIQ", 4097, 0, 1, 0, 0, 0) + bytes(624))' |
+sys.stdout.buffer.write(b"xf-bench" + struct.pack("<HHI", 3, 1, 656) + struct.pack("<QIIIIQ", 4097, 0, 1, 0, 0, 0) + bytes(624))' |
     "$XL_FAST" bench link --serve >"$work/out" 2>"$work/err"
 [ $? = 1 ] || fail "it serves half a page"
 grep -qa 'the order has impossible values' "$work/out" || fail "it does not say what is wrong"
@@ -272,6 +272,7 @@ refused --fill link --fill random:zero
 refused --runs link --runs 101
 refused 'go together' link --source-port eth1
 refused --target-port link --target-port ns/ --source-port eth1
+refused 'a memif has no groups' link --multicast
 refused 'of free memory' link --memory 1000T
 refused "unknown option '--frobnicate'" link --frobnicate
 refused '--mtu needs a value' link --mtu

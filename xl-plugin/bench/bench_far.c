@@ -126,7 +126,8 @@ static int receive_offer(struct far *f, struct xf_offer *offer)
                               xf_ends_patience_us(f->order.memory_bytes), why);
 
     if (!rc)
-        rc = xf_offer_decode(offer, wire, sizeof(wire), why);
+        rc = f->order.multicast ? xf_offer_decode_group(offer, wire, sizeof(wire), why)
+                                : xf_offer_decode(offer, wire, sizeof(wire), why);
     explicit_bzero(wire, sizeof(wire));
     /* The sink has room for what was ordered, and for no more. */
     if (!rc && (offer->page_count != f->order.memory_bytes / XF_PAGE_BYTES ||
@@ -135,6 +136,22 @@ static int receive_offer(struct far *f, struct xf_offer *offer)
         rc = -EBADMSG;
     }
     return rc ? fail(f, rc, "%s", why) : 0;
+}
+
+/* Which target of which group it is: joins that, before the source can hear an answer. */
+static int join_group(struct far *f, struct xf_member *member)
+{
+    uint8_t wire[XF_MEMBER_BYTES];
+    char why[BENCH_WHY_BYTES], said[XF_LINK_SAID_BYTES];
+    int rc = xf_bench_receive(&f->channel, BENCH_MEMBER, wire, sizeof(wire),
+                              xf_ends_patience_us(f->order.memory_bytes), why);
+
+    rc = rc ?: xf_member_decode(member, wire, sizeof(wire), why);
+    explicit_bzero(wire, sizeof(wire));
+    if (rc)
+        return fail(f, rc, "%s", why);
+    rc = xf_link_join(f->link, &member->group, said);
+    return rc ? fail(f, rc, "%s", said) : 0;
 }
 
 static void say_tick(const struct far *f, uint64_t now_us, uint64_t *last_us)
@@ -217,13 +234,18 @@ static int run(struct far *f)
     }
     xf_target_config_init(&config);
     rc = receive_offer(f, &config.offer);
+    if (!rc && f->order.multicast)
+        rc = join_group(f, &config.member);
+    if (!rc) {
+        config.threads = xf_dpdk_threads(f->order.queues, NULL);
+        rc = xf_target_new(&target, &config, &sink, f->link, xf_now_us());
+        if (rc)
+            fail(f, rc, "no session: %s", strerror(-rc));
+    }
+    xf_offer_wipe(&config.offer);
+    xf_member_wipe(&config.member);
     if (rc)
         return rc;
-    config.threads = xf_dpdk_threads(f->order.queues, NULL);
-    rc = xf_target_new(&target, &config, &sink, f->link, xf_now_us());
-    xf_offer_wipe(&config.offer);
-    if (rc)
-        return fail(f, rc, "no session: %s", strerror(-rc));
     xf_target_ready(target);
     rc = receive_memory(f, target);
     if (!rc) {

@@ -61,6 +61,7 @@ static void order_for(struct xf_bench_order *order, const struct bench *b,
         .queues = setup->queues,
         .sink = b->options.sink,
         .packets = b->options.packets,
+        .multicast = b->options.multicast,
         /* Often enough that each interval has heard of the target's. */
         .tick_us = b->options.interval_us ? b->options.interval_us / 4 : 0,
     };

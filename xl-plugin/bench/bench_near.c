@@ -15,8 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dpdk/multicast.h"
 #include "dpdk/thread.h"
 #include "transport/base/clock.h"
+#include "transport/group.h"
 #include "transport/source.h"
 #include "transport/wire.h"
 #include "bench_port.h"
@@ -32,6 +34,7 @@ struct end {
     const struct xf_bench_near *near;
     struct xf_bench_port port;
     struct xf_link *link;
+    struct xf_link *group; /* over the link; NULL: straight to the target */
     struct xf_simguest *guest;
     struct xf_bench_news news; /* its run */
     struct xf_plan_passes passes;
@@ -117,18 +120,56 @@ static int bring_up(struct end *e)
     return 0;
 }
 
+/* The target is its one member. No copies: whether multicast passes is what is to be seen. */
+static int open_group(struct end *e, struct xf_offer *offer, struct xf_member *member)
+{
+    struct xf_link_addr group;
+    struct xf_group_config gc;
+
+    xf_multicast_of_session(&group, offer->session_id, e->link->self.udp_port);
+    int rc = xf_members_new(member, 1, &group);
+
+    offer->features |= XF_FEATURE_GROUP;
+    xf_group_config_init(&gc);
+    gc.offer = *offer;
+    gc.members = member;
+    gc.names = &e->near->far.peer;
+    gc.paths = &e->link;
+    gc.paths_n = 1;
+    rc = rc ?: xf_group_new(&e->group, &gc);
+    xf_offer_wipe(&gc.offer);
+    return rc;
+}
+
+static int send_wire(const struct end *e, const struct xf_offer *offer,
+                     const struct xf_member *member)
+{
+    uint8_t wire[XF_OFFER_BYTES], own[XF_MEMBER_BYTES];
+
+    xf_offer_encode(offer, wire);
+    int rc = xf_bench_send(&e->near->far, BENCH_OFFER, wire, sizeof(wire));
+
+    if (!rc && e->group) {
+        xf_member_encode(member, own);
+        rc = xf_bench_send(&e->near->far, BENCH_MEMBER, own, sizeof(own));
+    }
+    explicit_bzero(wire, sizeof(wire));
+    explicit_bzero(own, sizeof(own));
+    return rc ? fail(e->near, rc, "%s does not take the offer", e->near->far.peer) : 0;
+}
+
 static int send_offer(struct end *e, struct xf_offer *offer)
 {
-    uint8_t wire[XF_OFFER_BYTES];
+    struct xf_member member = {0};
     int rc = xf_offer_new(offer, e->link, e->near->here.memory_bytes / XF_PAGE_BYTES);
 
-    if (rc)
-        return fail(e->near, rc, "no offer: %s", strerror(-rc));
-    offer->features = xf_offer_features(false, e->near->setup->compress);
-    xf_offer_encode(offer, wire);
-    rc = xf_bench_send(&e->near->far, BENCH_OFFER, wire, sizeof(wire));
-    explicit_bzero(wire, sizeof(wire));
-    return rc ? fail(e->near, rc, "%s does not take the offer", e->near->far.peer) : 0;
+    if (!rc) {
+        offer->features = xf_offer_features(false, e->near->setup->compress);
+        rc = e->near->options->multicast ? open_group(e, offer, &member) : 0;
+    }
+    rc = rc ? fail(e->near, rc, "no offer: %s", strerror(-rc)) : send_wire(e, offer, &member);
+    xf_member_wipe(&member);
+    return rc;
 }
 
 static void sample(const struct end *e, const struct xf_stats *stats, uint64_t now_us,
@@ -177,6 +218,16 @@ static void tell_interval(struct end *e, const struct xf_stats *stats, uint64_t 
     e->intervals.last = now;
 }
 
+/* Why the session failed: the group's own words, which the source gets cut short. */
+static const char *reason(const struct end *e, const struct xf_source *source)
+{
+    struct xf_group_target t = {0};
+
+    if (e->group)
+        xf_group_target(e->group, 0, &t);
+    return t.dropped ? t.why : xf_source_error(source);
+}
+
 static int send_memory(struct end *e, struct xf_source *source)
 {
     const struct xf_bench_near *near = e->near;
@@ -204,7 +255,7 @@ static int send_memory(struct end *e, struct xf_source *source)
     if (rc == -ECONNABORTED &&
         xf_bench_receive(&near->far, BENCH_NONE, NULL, 0, REASON_US, why) != -ETIMEDOUT)
         return fail(near, rc, "%s", why);
-    return rc < 0 ? fail(near, rc, "%s", xf_source_error(source)) : 0;
+    return rc < 0 ? fail(near, rc, "%s", reason(e, source)) : 0;
 }
 
 static int take_result(struct end *e, const struct xf_stats *stats)
@@ -298,7 +349,7 @@ static int run(struct end *e)
     config.progress_arg = (void *)(uintptr_t)e->near;
     rc = send_offer(e, &config.offer);
     if (!rc) {
-        rc = xf_source_new(&source, &config, &guest, e->link, xf_now_us());
+        rc = xf_source_new(&source, &config, &guest, e->group ? e->group : e->link, xf_now_us());
         if (rc)
             fail(e->near, rc, "no session: %s", strerror(-rc));
     }
@@ -328,6 +379,8 @@ int xf_bench_near_main(const struct xf_bench_near *near)
     dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is the report's alone */
     int rc = near->options->packets ? run_packets(e) : run(e);
 
+    if (e->group)
+        e->group->ops->close(e->group);
     if (e->link)
         e->link->ops->close(e->link);
     if (!rc)

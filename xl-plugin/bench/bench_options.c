@@ -191,6 +191,10 @@ const struct xf_option xf_bench_link_option_rows[] = {
      .take = take_port,
      TO(ports[1]),
      .help = "the other one"},
+    {.name = "multicast",
+     TO(multicast),
+     .help = "send to a group whose one member the target is: whether multicast passes the "
+             "switches, and how fast"},
     {.name = "runs",
      .value = "N",
      .kind = XF_OPTION_COUNT,
@@ -303,9 +307,9 @@ static int check_packets(const struct xf_command *c, struct xf_bench_options *o)
         const char *name;
         bool given;
     } others[] = {
-        {"memory", o->memory_bytes},  {"passes", o->passes}, {"sink", o->sink},
-        {"compress", o->compress.n},  {"fill", o->fills.n},  {"timing", o->timing},
-        {"interval", o->interval_us},
+        {"memory", o->memory_bytes},  {"passes", o->passes},       {"sink", o->sink},
+        {"compress", o->compress.n},  {"fill", o->fills.n},        {"timing", o->timing},
+        {"interval", o->interval_us}, {"multicast", o->multicast},
     };
 
     for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -345,6 +349,9 @@ static int check(const struct xf_command *c, struct xf_bench_options *o,
         return xf_usage_error(c, "--seconds and --passes do not go together");
     if (!o->ports[0].port != !o->ports[1].port)
         return xf_usage_error(c, "--source-port and --target-port go together");
+    if (o->multicast && !o->host && !o->ports[0].port)
+        return xf_usage_error(
+            c, "--multicast needs HOST, or --source-port and --target-port: a memif has no groups");
     if (!o->seconds && !o->passes)
         o->seconds = 5;
     use_defaults(o);

@@ -127,6 +127,7 @@ void xf_bench_report_json(const struct xf_bench_result *r, unsigned number)
     json_object_object_add(j, "ok", json_object_new_boolean(ok));
     put_text(j, "error", ok ? NULL : run->error);
     put_text(j, "host", o->host);
+    json_object_object_add(j, "multicast", json_object_new_boolean(o->multicast));
     put_u64(j, "run", number);
     put_u64(j, "mtu", run->payload_bytes ? mtu_of(run) : s->mtu);
     put_u64(j, "queues", s->queues);
@@ -157,8 +158,8 @@ void xf_bench_report_head(const struct xf_bench_options *o)
 {
     char size[32];
 
-    printf("%s to %s, into %s%s\n\n", xf_number_show_size(size, sizeof(size), o->memory_bytes),
-           o->host ? o->host : "a process of this machine",
+    printf("%s to %s%s, into %s%s\n\n", xf_number_show_size(size, sizeof(size), o->memory_bytes),
+           o->host ? o->host : "a process of this machine", o->multicast ? " by multicast" : "",
            o->sink == BENCH_SINK_NULL ? "nothing" : "memory",
            o->runs > 1 ? ", the run in the middle" : "");
     if (!o->timing && !o->interval_us)

@@ -47,6 +47,7 @@ struct xf_bench_options {
     struct xf_ends_port ports[2]; /* of source and target; port NULL: memif, or xl-fast.conf */
     struct xf_bench_list mtus, queues, compress, fills;
     bool json, timing, serve;
+    bool multicast; /* to a group of one member */
     /* of packets instead of a migration, which the first of them tells */
     bool packets, search, bidir;
     enum xf_bench_seal seal;

@@ -17,7 +17,7 @@
 #include "xl-plugin/screen/live.h"
 
 /* One more for each change of what is said. */
-#define BENCH_VERSION 2u
+#define BENCH_VERSION 3u
 
 #define LINE_US 200000u /* for the rest of a line */
 
@@ -209,7 +209,8 @@ int xf_bench_order_check(const struct xf_bench_order *o)
     bool ok = o->memory_bytes && o->memory_bytes % XF_PAGE_BYTES == 0 &&
               o->memory_bytes / XF_PAGE_BYTES <= XF_PAGE_COUNT_MAX && o->mtu <= XF_SPEC_MTU_MAX &&
               o->queues && o->queues <= XF_ENDS_QUEUES_MAX && o->sink <= BENCH_SINK_NULL &&
-              o->packets <= 1 && (!o->tick_us || o->tick_us >= BENCH_TICK_MIN_US) &&
+              o->packets + o->multicast <= 1 && !(o->multicast && o->memif[0]) &&
+              (!o->tick_us || o->tick_us >= BENCH_TICK_MIN_US) &&
               ends_in_0(o->memif, sizeof(o->memif)) && ends_in_0(o->port, sizeof(o->port)) &&
               ends_in_0(o->netns, sizeof(o->netns)) && !strchr(o->netns, '/');
 

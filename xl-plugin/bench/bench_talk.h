@@ -6,7 +6,8 @@
  *      near (source)                         far (target)
  *        | -- ORDER ---------------------------> |  its memory; opens its port
  *        | <------------------------------- UP - |
- *        | -- OFFER ---------------------------> |  opens a session
+ *        | -- OFFER ---------------------------> |
+ *        | -- MEMBER, by multicast ------------> |  joins the group; opens a session
  *        | <====== the migration, port to port > |
  *        | -- SEEN ----------------------------> |
  *        | <--------------------------- RESULT - |
@@ -50,6 +51,7 @@ enum xf_bench_kind {
     BENCH_READY,
     BENCH_STOP,
     BENCH_COUNT,
+    BENCH_MEMBER, /* XF_MEMBER_BYTES */
 };
 
 enum xf_bench_sink { BENCH_SINK_MEMORY, BENCH_SINK_NULL };
@@ -60,10 +62,11 @@ struct xf_bench_order {
     uint32_t mtu; /* 0: the port's largest */
     uint32_t queues;
     uint32_t sink;
-    uint32_t packets; /* these instead of a migration: bench_packets.h */
-    uint64_t tick_us; /* how often it says what it has counted; 0: never */
-    char memif[112];  /* socket of a memif that it is to serve; "": its port, in netns, or "": */
-    char port[256];   /* what its own xl-fast.conf says */
+    uint16_t packets;   /* these instead of a migration: bench_packets.h */
+    uint16_t multicast; /* it is the one member of a group */
+    uint64_t tick_us;   /* how often it says what it has counted; 0: never */
+    char memif[112];    /* socket of a memif that it is to serve; "": its port, in netns, or "": */
+    char port[256];     /* what its own xl-fast.conf says */
     char netns[NAME_MAX + 1];
 };
 
