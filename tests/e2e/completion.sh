@@ -127,7 +127,7 @@ completes 'xl-fast set web1 throttle=' off on
 completes 'xl-fast set web1 throttle=of' off
 completes 'xl-fast set web1 bandwidth=1' ''
 completes 'xl-fast probe -' --help --json --sysfs --version -h
-completes 'xl-fast doctor -' --fix --help --json --version -h -s
+completes 'xl-fast doctor -' --fix --help --json --multicast --version -h -s
 completes 'xl-fast doctor --fix h' hosta hostb
 completes 'xl-fast doctor hosta ' ''
 completes 'xl-fast recover -' --help --dry-run --json --version --wait -h -n -s -w

@@ -15,6 +15,7 @@
 
 #include "xl-plugin/cli/cli.h"
 #include "ask_preflight.h"
+#include "multicast.h"
 #include "xl-plugin/recover/recover_reach.h"
 
 #define ANSWER_BYTES (512u << 10)
@@ -27,7 +28,7 @@
 struct doctor {
     struct xf_doctor d;
     struct xf_reach reach;
-    bool fix, json;
+    bool fix, json, multicast;
     const char *own_ssh; /* NULL: SSH */
     char noise[XF_REACH_NOISE_BYTES];
     struct xf_peer source, target;
@@ -314,6 +315,41 @@ static void compare(struct doctor *x)
         add(x, XF_AT_BOTH, "clock", f.state)->found = f;
 }
 
+/* ---- multicast ------------------------------------------------------------------------------- */
+
+/* The first of these checks that has this state, or NULL. */
+static const char *first_of(const struct doctor *x, const char *const *checks,
+                            enum xf_finding_state state)
+{
+    for (unsigned i = 0; i < x->d.lines_n; i++)
+        for (const char *const *c = checks; *c && x->d.lines[i].found.state == state; c++)
+            if (!x->d.lines[i].ran && !strcmp(x->d.lines[i].check, *c))
+                return *c;
+    return NULL;
+}
+
+/* Nothing goes over the link before these are well; and it is not taken from a migration. */
+static void test_multicast(struct doctor *x)
+{
+    static const char *const needed[] = {"ssh",     "shell",   "installed", "config", "port",
+                                         "version", "network", "mtu",       NULL};
+    static const char *const lock[] = {"lock", NULL};
+    const char *failed = first_of(x, needed, XF_FINDING_FAIL), *sysfs = getenv("XL_FAST_SYSFS");
+    const bool busy = first_of(x, lock, XF_FINDING_NOTE);
+    struct xf_finding f;
+
+    if (xf_multicast_bridge(sysfs && *sysfs ? sysfs : "/sys", x->source.port, &f))
+        add(x, XF_AT_SOURCE, "multicast", f.state)->found = f;
+    f = (struct xf_finding){.state = XF_FINDING_NOTE};
+    if (failed)
+        snprintf(f.text, sizeof(f.text), "was not tested by multicast: see %s", failed);
+    else if (busy)
+        snprintf(f.text, sizeof(f.text), "was not tested by multicast: a migration has the port");
+    else
+        xf_multicast_test(x->reach.ssh, x->d.host, &f);
+    add(x, XF_AT_BOTH, "multicast", f.state)->found = f;
+}
+
 static int run(struct doctor *x)
 {
     int rc = xf_reach_find(&x->reach, "xl-fast-preflight");
@@ -335,6 +371,8 @@ static int run(struct doctor *x)
             ask(x, XF_AT_TARGET);
             compare(x);
         }
+        if (x->multicast)
+            test_multicast(x);
     }
     if (x->json)
         xf_doctor_print_json(&x->d, stdout);
@@ -349,6 +387,9 @@ static const struct xf_option options[] = {
     {.name = "fix",
      .to = offsetof(struct doctor, fix),
      .help = "run those of the commands that are safe, and look again"},
+    {.name = "multicast",
+     .to = offsetof(struct doctor, multicast),
+     .help = "send some packets by multicast to HOST, too"},
     {.name = "json", .to = offsetof(struct doctor, json), .help = "one JSON object"},
     {.letter = 's',
      .value = "SSHCOMMAND",
@@ -386,6 +427,8 @@ int xf_cli_doctor(int argc, char **argv)
     x->d.host = operands.n ? operands.words[0] : NULL;
     if (status == XF_GO_ON && x->d.host && !xf_reach_host_ok(x->d.host))
         status = xf_usage_error(&xf_command_doctor, "'%s' is not a host name", x->d.host);
+    if (status == XF_GO_ON && x->multicast && !x->d.host)
+        status = xf_usage_error(&xf_command_doctor, "--multicast needs HOST");
     if (status == XF_GO_ON) {
         x->d.ssh = x->own_ssh ? x->own_ssh : "ssh";
         x->reach.ssh = x->own_ssh ? x->own_ssh : SSH;
