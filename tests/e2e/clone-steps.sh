@@ -166,7 +166,7 @@ says "xl-fast clone --connect"
 STATUS_C=1 run 1 --json web hostb hostc
 [ "$(grep '"event":"copy"' "$work/out")" = '{"version":2,"event":"copy","name":"web-1","host":"hostb","status":0}
 {"version":2,"event":"copy","name":"web-2","host":"hostc","status":1}' ] || fail "the events: $(cat "$work/out")"
-tail -n 1 "$work/out" | grep -q '"event":"exit","status":1' || fail "the last event: $(tail -n 1 "$work/out")"
+grep -q '"event":"exit","status":1' < <(tail -n 1 "$work/out") || fail "the last event: $(tail -n 1 "$work/out")"
 {
     echo '{"version":2,"event":"start","t_us":0,"time_us":1,"clock_us":1,"program":"migrate"}' # the plug-in's
     cat "$work/out"

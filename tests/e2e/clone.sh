@@ -81,7 +81,7 @@ several() {
     for how in "${hows[@]}"; do
         n=$((n + 1))
         rm -f "$work/log-$n"
-        words+=("$how $work/log-$n host$n" "web-$n" "${uuid%?}$n" $n)
+        words+=("$how $work/log-$n host$n" "web-$n" "${uuid%?}$n" "$n")
     done
     XF_TEST_FAULT=$2 LD_PRELOAD=$preload timeout 60 "$program" copy $uuid "$PWD/tests/e2e/clone-receiver.py" fenced '' running "$3" \
         "${words[@]}" >"$work/out" 2>"$work/err" </dev/null

@@ -89,6 +89,7 @@ clone_with_disks() {
     expect_eq "the file of the copy" "$(on A 'sha256sum </root/web.img')" "$(on B 'sha256sum </root/web.img.web-1')"
     # Once more, onto the same disks: only what differs. Of the file, to which nobody else writes, that is 1 %.
     on B xl destroy web-1
+    # shellcheck disable=SC2016  # expanded on the host
     on A 'for i in $(seq 0 163); do head -c 4096 /dev/urandom | dd of=/root/web.img bs=4096 seek=$((i * 100 + i % 90)) conv=notrunc status=none; done; sync'
     before=$(guest_tick A web)
     clone web B --disks copy --replace || fail "xl-fast clone --replace"

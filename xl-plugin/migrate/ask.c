@@ -159,6 +159,25 @@ enum xf_step xf_migrate_ask_target(struct xf_migrate *m)
                                        : refuse_way(m, rc);
 }
 
+void xf_migrate_say_whereto(const struct xf_migrate *m)
+{
+    const struct xf_answers *s = &m->source, *t = &m->target;
+    char line[1024];
+
+    xf_answers_mtus(s, t, m->o.host, m->o.ssh, line, sizeof(line));
+    if (line[0])
+        XF_NOTE(m, "%s", line);
+    if (t->xl_busy[0])
+        XF_NOTE(m, "%s's xl is busy: process %s there has its lock; %s waits for it", m->o.host,
+                t->xl_busy, m->o.domain);
+    if (m->copy)
+        XF_NOTE(m, "%s of %s is made on %s, its memory from %s (%s) to %s (%s)", m->copy->name,
+                m->o.domain, m->o.host, s->port, s->address, t->port, t->address);
+    else
+        XF_NOTE(m, "%s goes to %s, its memory from %s (%s) to %s (%s)", m->o.domain, m->o.host,
+                s->port, s->address, t->port, t->address);
+}
+
 enum xf_step xf_migrate_choose_hand_over(struct xf_migrate *m)
 {
     if (m->copy)

@@ -198,25 +198,6 @@ static enum xf_step meet(struct xf_migrate *m)
     return step == XF_STEP_ON ? xf_migrate_choose_hand_over(m) : step;
 }
 
-void xf_migrate_say_whereto(const struct xf_migrate *m)
-{
-    const struct xf_answers *s = &m->source, *t = &m->target;
-    char line[1024];
-
-    xf_answers_mtus(s, t, m->o.host, m->o.ssh, line, sizeof(line));
-    if (line[0])
-        XF_NOTE(m, "%s", line);
-    if (t->xl_busy[0])
-        XF_NOTE(m, "%s's xl is busy: process %s there has its lock; %s waits for it", m->o.host,
-                t->xl_busy, m->o.domain);
-    if (m->copy)
-        XF_NOTE(m, "%s of %s is made on %s, its memory from %s (%s) to %s (%s)", m->copy->name,
-                m->o.domain, m->o.host, s->port, s->address, t->port, t->address);
-    else
-        XF_NOTE(m, "%s goes to %s, its memory from %s (%s) to %s (%s)", m->o.domain, m->o.host,
-                s->port, s->address, t->port, t->address);
-}
-
 /* The plug-in removes this file before it touches the guest; while it is there, plain xl migrate
    can take over. */
 static enum xf_step make_untouched(struct xf_migrate *m)

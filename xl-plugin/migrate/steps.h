@@ -119,9 +119,6 @@ int xf_migrate_run(const struct xf_migrate_options *o, const struct xf_copies *c
 /* One that nobody else has, by the kernel. 0 or -EIO. */
 int xf_migrate_make_uuid(char to[40]);
 
-/* To where the memory goes. */
-void xf_migrate_say_whereto(const struct xf_migrate *m);
-
 /* ---- copies.c ---- */
 
 /* What is said and asked is of all copies from then on, and their hosts; or of one. */
@@ -142,6 +139,9 @@ void xf_migrate_copies_clear(struct xf_migrate *m);
 
 enum xf_step xf_migrate_ask_source(struct xf_migrate *m);
 enum xf_step xf_migrate_ask_target(struct xf_migrate *m);
+
+/* From both answers: where the memory goes. */
+void xf_migrate_say_whereto(const struct xf_migrate *m);
 
 /* From both answers: whether the devices are attached early. */
 enum xf_step xf_migrate_choose_hand_over(struct xf_migrate *m);
