@@ -132,7 +132,7 @@ FAULTS=(
     "A: xl-fast-clone is killed|A|pkill -9 -x xl-fast-clone"
     "A: xl-fast and its program are killed|A|pkill -9 -f \"[x]l-fast clone\"; pkill -9 -x xl-fast-clone"
     "A: the save helper is killed|A|pkill -9 -f \"[l]ibxl-save-helper --save\""
-    "A: ssh is cut|A|pkill -9 -f \"[s]sh .*xl-fast-receive\""
+    "A: ssh is cut|A|pkill -9 -f \"^ssh .*xl-fast-receive\""
     "B: the receiving xl is killed|B|pkill -9 -f \"[x]l migrate-receive\""
     "B: the restoring helper is killed|B|pkill -9 -f \"[l]ibxl-save-helper --restore\""
 )

@@ -78,7 +78,7 @@ FAULTS=(
     "B: the restoring helper is killed|B|pkill -9 -f \"[l]ibxl-save-helper --restore\""
     "A: the save helper is killed|A|pkill -9 -f \"[l]ibxl-save-helper --save\""
     "C: the receiving xl is killed|C|pkill -9 -f \"[x]l migrate-receive\""
-    "A: ssh to B is cut|A|pkill -9 -f \"[s]sh .*B .*xl-fast-receive\""
+    "A: ssh to B is cut|A|pkill -9 -f \"^ssh .*B .*xl-fast-receive\""
     "C: the port goes down|C|ip link set eth1 down; sleep 40; ip link set eth1 up"
     "A: xl-fast and its program are killed|A|pkill -9 -f \"[x]l-fast clone\"; pkill -9 -x xl-fast-clone"
     "B: the pump or xl's parent is killed|B|pkill -9 -f \"[x]l-fast-receive\""

@@ -11,6 +11,8 @@
 #include "steps.h"
 #include "xl-plugin/doctor/peers.h"
 
+#define CLEAR_S 3 /* as long as an xl takes to destroy what it has */
+
 static enum xf_step refuse(struct xf_migrate *m, const char *fix, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -255,21 +257,34 @@ static int ask_there(struct xf_migrate *m, const char *what, char *said, size_t 
     return xf_reach_run(&reach, true, args, said, size);
 }
 
-void xf_migrate_clear_copy(struct xf_migrate *m)
+/* 1: something of it is there; 0: nothing; -1: that cannot be told. */
+static int is_there(struct xf_migrate *m)
 {
     char *said = calloc(1, XF_ANSWER_BYTES);
+    int is = said && !ask_there(m, "look", said, XF_ANSWER_BYTES) ? !!strstr(said, "\"domid\"") : -1;
 
-    if (!said || ask_there(m, "look", said, XF_ANSWER_BYTES)) {
+    free(said);
+    return is;
+}
+
+void xf_migrate_clear_copy(struct xf_migrate *m)
+{
+    char said[XF_PATH_BYTES];
+    int is = is_there(m);
+
+    if (is > 0)
+        ask_there(m, "stop-receiver", said, sizeof(said));
+    /* An xl that has heard of it is about to do the rest itself. */
+    for (unsigned i = 0; is > 0 && i < CLEAR_S; i++) {
+        sleep(1);
+        is = is_there(m);
+    }
+    if (is < 0)
         xf_migrate_say("%s cannot be asked whether something of %s is left there", m->o.host,
                        m->copy->name);
-    } else if (strstr(said, "\"domid\"")) {
-        /* Each looks itself at what is there: one that has run is never destroyed. */
-        ask_there(m, "stop-receiver", said, XF_ANSWER_BYTES);
-        if (ask_there(m, "destroy-unrun", said, XF_ANSWER_BYTES))
-            xf_migrate_say("%s is left with a part of %s: see xl list there", m->o.host,
-                           m->copy->name);
-        else
-            XF_NOTE(m, "what %s had of %s is destroyed", m->o.host, m->copy->name);
-    }
-    free(said);
+    /* It looks itself at what is there: one that has run is never destroyed. */
+    else if (is && ask_there(m, "destroy-unrun", said, sizeof(said)))
+        xf_migrate_say("%s is left with a part of %s: see xl list there", m->o.host, m->copy->name);
+    else if (is)
+        XF_NOTE(m, "what %s had of %s is destroyed", m->o.host, m->copy->name);
 }
