@@ -84,7 +84,7 @@ cat >"$lib/xl-fast-preflight" <<'END'
 "${0%/*}/real-preflight" "$@" | sed 's/^check=fail xen .*/check=ok xen Xen 4.17/'
 END
 printf '#!/bin/sh\n[ "$1" = --which ]\n' >"$lib/xl-fast-helper"
-touch "$lib/libxlfast.so" "$lib/xl-fast-receive" "$lib/xl-fast-pump" "$lib/xl-fast-disks" "$lib/xl"
+touch "$lib/libxlfast.so" "$lib/xl-fast-receive" "$lib"/xl-fast-{pump,disks,clone,arrival} "$lib/xl"
 ln -s "$lib/xl" "$work/bin/xl"
 ln -s "$(realpath "$XL_FAST")" "$work/bin/xl-fast"
 cat >"$work/bin/ssh" <<'END'

@@ -39,7 +39,7 @@ END_DOMAIN
 cat >"$lib/xl-fast-clone" <<'END_CLONE'
 #!/bin/sh
 [ "$1" = copy ] || { echo "$*" >>"$W/log"; [ -n "${ALONE:-}" ] || echo together; exit "${CHECK:-0}"; }
-guest=$2 how="$4${5:+ $5} $6 $7" env="${XL_FAST_ALL_OR_NONE:+ all-or-none}${XL_FAST_MIN_RATE:+ $XL_FAST_MIN_RATE}" worst=${STATUS:-0}
+guest=$2 how="$4${5:+ $5} $6 $7" env="${XL_FAST_DISKS:+ disks $XL_FAST_DISKS}${XL_FAST_ALL_OR_NONE:+ all-or-none}${XL_FAST_MIN_RATE:+ $XL_FAST_MIN_RATE}" worst=${STATUS:-0}
 shift 7
 line="copy $guest $how$env:"
 while [ $# -gt 0 ]; do
@@ -57,6 +57,15 @@ echo "xl-fast: source: web goes on" >&2
 echo "${STATE:-running}" >"$W/guest"
 exit "$worst"
 END_CLONE
+cat >"$lib/xl-fast-disks" <<'END_DISKS'
+#!/bin/sh
+echo "disks $3 $6: begins" >>"$W/log"
+[ "${NO_DISKS:-}" != "$3" ] || { echo '{"kind":"failed","reason":"no room for them"}'; exit 1; }
+echo "{\"kind\":\"ready\",\"socket\":\"/run/$3\"}"
+read -r word
+echo "disks $3: $word" | sed 's/{"kind":"\(.*\)"}/\1/' >>"$W/log"
+echo '{"kind":"done"}'
+END_DISKS
 printf '#!/bin/sh\nexit 0\n' >"$work/real/xl"
 chmod +x "$lib"/* "$work"/*/*
 export W=$work XL_FAST_LIBDIR=$lib PATH=$work/real:$work/bin:$PATH XL_FAST_RUNDIR=$work/run
@@ -194,6 +203,28 @@ run 0 --all-or-none web hostb hostc
 did "check web fenced 
 copy $uuid fenced running all all-or-none: web-1 1 web-2 2
 here: left"
+# With disks: those of each host are copied before, and told in the end whether their copy is there.
+STATUS_C=1 run 1 --disks copy web hostb hostc
+did "check web fenced copy
+disks hostb web-1: begins
+disks hostc web-2: begins
+copy $uuid fenced copy running any disks hostb=/run/hostb hostc=/run/hostc: web-1 1 web-2 2
+here: left
+hostc: look web
+disks hostb: moved
+disks hostc: stays"
+NO_DISKS=hostb run 1 --disks copy web hostb hostc
+did "check web fenced copy
+disks hostb web-1: begins
+disks hostc web-2: begins
+copy $uuid fenced copy running any disks hostc=/run/hostc: web-2 2
+here: left
+disks hostc: moved"
+says "disks: no room for them"
+says "web-1 is not made: see above"
+NO_DISKS=hostc run 1 --disks copy --all-or-none web hostb hostc
+[ "$(tail -n 1 "$work/log")" = "disks hostb: stays" ] || fail "the other's disks are not told: $(cat "$work/log")"
+! grep -q ^copy "$work/log" || fail "it is begun without all"
 # A guest that goes to one host only.
 ALONE=1 run 0 web hostb hostc
 [ "$(grep -c ^copy "$work/log")" = 2 ] || fail "not one by one"

@@ -35,7 +35,7 @@ fi
 echo "xen=${XEN:-4.17}"
 END
 printf '#!/bin/sh\n[ "$1" = --which ]\n' >"$lib/xl-fast-helper"
-touch "$lib/libxlfast.so" "$lib/xl-fast-receive" "$lib/xl-fast-pump" "$lib/xl-fast-disks" "$lib/xl"
+touch "$lib/libxlfast.so" "$lib/xl-fast-receive" "$lib"/xl-fast-{pump,disks,clone,arrival} "$lib/xl"
 ln -s "$lib/xl" "$work/bin/xl"
 cat >"$work/bin/ssh" <<'END'
 #!/bin/sh

@@ -3,16 +3,19 @@
 # lab: --hosts 3
 # `xl-fast clone` to several hosts at once: of a guest that runs on A, whose TCP sessions stand, one copy each runs on B and
 # C after one pause of it: every page right, each with a name, UUID and MAC of its own, on no bridge. Its memory crosses A's
-# port once. With PVH and HVM guests (XF_LAB_TYPES). Then what breaks it: kills at A, B and C, and cuts of ssh, at random
+# port once. With PVH and HVM guests (XF_LAB_TYPES). A guest with disks, and a copy of them for each. Then what breaks it: kills at A, B and C, and cuts of ssh, at random
 # moments: the guest goes on at A, and each of the others has a whole copy or nothing.
-# LAB_QUICK: a PVH guest, without the faults.   XF_LAB_TIMES=N: so many faults (20)
+# LAB_QUICK: a PVH guest, without the faults.   XF_LAB_TIMES=N: so many faults (20)   XF_LAB_KIND=N: of that kind
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/lab/fast.sh
 . "$(dirname "$0")/fast.sh"
 # shellcheck source=tests/lab/clones.sh
 . "$(dirname "$0")/clones.sh"
+# shellcheck source=tests/lab/volumes.sh
+. "$(dirname "$0")/volumes.sh"
 
+trap volumes_end EXIT
 begin
 
 # What A's port sent and each other's received, bytes: of the switch between them.
@@ -70,6 +73,43 @@ for type in $types; do
     for host in "${HOSTS[@]}"; do destroy_all "$host"; done
 done
 
+# ---- disks ---------------------------------------------------------------------------------------------
+
+# A logical volume that the guest writes to all the time, and a file: each copy has its own, of the moment of the one pause.
+clone_with_disks() {
+    local before copy host
+    volumes_begin
+    on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && truncate -s 64M /root/web.img && head -c 5M /dev/urandom |
+        dd of=/root/web.img bs=1M seek=20 conv=notrunc status=none'
+    guest_config web memory=128 fill=32 disk=16 net=1 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
+    echo 'disk = ["phy:/dev/xflab/web,xvda,w", "file:/root/web.img,xvdb,w"]' >>"$LAB_DIR/web.cfg"
+    on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
+    GUEST_WORDS[web]=" disk=16 net=1 "
+    on A xl create -q /root/web.cfg || fail "the guest does not start"
+    wait_tick A web 3 600
+    wait_field A web disk 1000 300
+    before=$(guest_tick A web)
+    clone web B,C --disks copy --verify || fail "xl-fast clone --disks copy to two hosts"
+    clone_says | grep -a 'disks: \|web: downtime' | while read -r line; do note "$line"; done
+    expect_eq "pauses of the guest" 1 "$(clone_says | grep -ac 'web goes on$')"
+    for copy in B:1 C:2; do
+        host=${copy%:*}
+        GUEST_WORDS[web-${copy#*:}]=" disk=16 "
+        expect_copy "$host" web "web-${copy#*:}" "$before"
+        devices_end "$host" "web-${copy#*:}" "$before"
+        expect_match "what $host says" "^web-${copy#*:} has come from A" "$(on "$host" xl-fast disks)"
+        # Nobody has written to this one.
+        expect_eq "the file of the copy on $host" "$(on A 'sha256sum </root/web.img')" "$(on "$host" "sha256sum </root/web.img.web-${copy#*:}")"
+    done
+    expect_goes_on A web "$before"
+    wait_field A web disk $(($(field "$(guest_tick A web)" disk) + 2000)) 240
+    expect_eq "the guest's own verdict" 1 "$(field "$(guest_tick A web)" ok)"
+    expect_eq "what A says of it" "" "$(on A xl-fast disks | grep web || true)"
+    for host in "${HOSTS[@]}"; do destroy_all "$host"; done
+    volumes_end
+}
+quick || clone_with_disks
+
 # ---- faults --------------------------------------------------------------------------------------------
 
 # shellcheck disable=SC2016  # expanded on the host
@@ -123,13 +163,15 @@ fault() { # NUMBER
         expect_whole_or_nothing "$what" "${copy%:*}" "${copy#*:}"
         outcomes+=", $OUTCOME"
     done
+    # Why, of those that are not there.
+    on A 'tr "\r" "\n" </lab/clone.out' | grep -a '^xl-fast: \(web-[12]\|source\): .*[a-z]$' | grep -av 'goes on\|is made on' | tail -n 4 | sed 's/^/   | /'
     printf '%-46s after %2d s: the guest goes on at A%s\n' "$what" "$after" "$outcomes" | tee -a "$LAB_DIR/results/clone-at-once-faults"
 }
 
 if ! quick; then
     rm -f "$LAB_DIR/results/clone-at-once-faults"
     make_guest A web memory=128 net=1
-    for ((i = 0; i < ${XF_LAB_TIMES:-20}; i++)); do fault "$i"; done
+    for ((i = 0; i < ${XF_LAB_TIMES:-20}; i++)); do fault "${XF_LAB_KIND:-$i}"; done
     cat "$LAB_DIR/results/clone-at-once-faults"
 fi
 end_clean

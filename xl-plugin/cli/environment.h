@@ -18,7 +18,7 @@
  *   XL_FAST_FIXED_US         M    of the downtime, microseconds besides pages, as in earlier moves
  *   XL_FAST_UNTOUCHED        M    a file that is removed before the guest is touched
  *   XL_FAST_CAP              M    the file that says how to undo a cap of the guest's CPU time
- *   XL_FAST_DISKS            M    the socket of xl-fast-disks, which makes the guest's disks whole
+ *   XL_FAST_DISKS            M    HOST=SOCKET of each xl-fast-disks: makes the guest's disks whole
  *   XL_FAST_TARGETS          M    of copies on several hosts at once: these (by xl-fast-clone)
  *   XL_FAST_ALL_OR_NONE      M    1: of those, all are made or none
  *   XL_FAST_MIN_RATE         M    bits per second that each of them is to take

@@ -362,12 +362,8 @@ static int suspend_to_all(struct copies *c, int *status)
 
 static int suspend_to_one(struct copies *c, int *status)
 {
-    int sent = ERROR_FAIL;
+    int sent = libxl_domain_suspend(c->x->ctx, c->domid, c->of[0].r.to, LIBXL_SUSPEND_LIVE, NULL);
 
-    for (unsigned i = 0; i < c->n; i++)
-        if (!c->of[i].status)
-            sent =
-                libxl_domain_suspend(c->x->ctx, c->domid, c->of[i].r.to, LIBXL_SUSPEND_LIVE, NULL);
     *status = go_on(c->x, c->domid, c->name);
     return sent;
 }
@@ -379,7 +375,8 @@ static int send_copies(struct copies *c)
     int status = 0, sent;
 
     hold_signals();
-    sent = count_left(c) > 1 ? suspend_to_all(c, &status) : suspend_to_one(c, &status);
+    /* One that is left of several is one of several still: the save helper knows its name. */
+    sent = c->n > 1 ? suspend_to_all(c, &status) : suspend_to_one(c, &status);
     if (sent)
         snprintf(why, sizeof(why), "'%s' was not copied (libxl: %d)", c->name, sent);
     if (sent || status)

@@ -54,7 +54,7 @@ static int make_folders(const char *path)
     return 0;
 }
 
-int xf_journal_lock(const char *name, unsigned wait_ms)
+int xf_journal_lock(const char *name, bool shared, unsigned wait_ms)
 {
     char path[XF_VOLUME_PATH_BYTES];
     int rc = path_of(name, LOCK, path, sizeof(path));
@@ -65,7 +65,7 @@ int xf_journal_lock(const char *name, unsigned wait_ms)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
+    while (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
         rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
         if (rc != -EBUSY || wait_ms < LOOK_MS) {
             close(fd);

@@ -41,9 +41,9 @@ struct xf_journal {
     struct xf_manifest manifest;
 };
 
-/* One process at a time has to do with a guest: the descriptor holds it until it is closed. -EBUSY:
-   another one still has after so long. */
-int xf_journal_lock(const char *name, unsigned wait_ms);
+/* One process at a time has to do with a guest, or several that only copy it (shared): the
+   descriptor holds it until it is closed. -EBUSY: another one still has after so long. */
+int xf_journal_lock(const char *name, bool shared, unsigned wait_ms);
 
 /* time_s is now. */
 int xf_journal_write(enum xf_journal_state state, const char *host, const struct xf_manifest *m);

@@ -167,7 +167,7 @@ int xf_disks_list(const struct xf_disks_options *o)
     if (!o->drop)
         return list_all(o->json);
     struct xf_journal *j = calloc(1, sizeof(*j));
-    int fd = strchr(o->drop, '/') ? -ENOENT : xf_journal_lock(o->drop, 0),
+    int fd = strchr(o->drop, '/') ? -ENOENT : xf_journal_lock(o->drop, false, 0),
         rc = j ? drop(j, o->drop, why) : -ENOMEM;
 
     if (fd == -EBUSY)
@@ -185,7 +185,7 @@ int xf_disks_say_state(const char *name)
 {
     struct xf_journal *j = calloc(1, sizeof(*j));
     char why[XF_MANIFEST_WHY_BYTES] = "";
-    int fd = strchr(name, '/') ? -EINVAL : xf_journal_lock(name, LOCK_WAIT_MS),
+    int fd = strchr(name, '/') ? -EINVAL : xf_journal_lock(name, false, LOCK_WAIT_MS),
         rc = !j       ? -ENOMEM
              : fd < 0 ? fd
                       : xf_journal_read(name, j);

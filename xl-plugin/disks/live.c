@@ -133,7 +133,7 @@ static int listen_here(struct live *l)
     const char *run = getenv("XL_FAST_RUNDIR");
 
     snprintf(address.sun_path, sizeof(address.sun_path), "%.60s/xl-fast/disks-%s",
-             run && *run ? run : "/run", l->o->uuid);
+             run && *run ? run : "/run", l->o->copy ? l->o->copy_uuid : l->o->uuid);
     l->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     unlink(address.sun_path);
     mode_t mask = umask(077);
@@ -246,7 +246,7 @@ static int prepare(struct live *l)
     if (!rc && !s->manifest.disks_n)
         rc = fail(s, -ENOENT, "the guest has no disks: --with-disks is not for it");
     rc = rc ?: xf_domains_check(&s->manifest, XF_DOMAINS_MAY_RUN, s->why);
-    rc = rc ?: xf_disks_lock(s);
+    rc = rc ?: xf_disks_lock(s, l->o->copy);
     rc = rc ?: xf_disks_check_journal(s);
     rc = rc ?: xf_disks_check_left(s);
     rc = rc ?: xf_tracked_open(&l->t);

@@ -4,24 +4,30 @@
  * source before xl, and speaks with it by its stdin and stdout, in lines of JSON (talk.h); it
  * starts the target's end by ssh, as move_off.h says. What is different:
  *
- *     xl-fast migrate            source                                     target
- *       |                          |  writes are tracked (disk/track.h)       |
- *       |                          | -- manifest (live), offers: as there --> |
- *       |                          |    rounds, until little is written       |
- *       |                          | -- names ------------------------------> |  closes its port;
- * journal: | <------- ready, socket - | <---------------------------- named ---- |  arriving;
- * volumes: names |  xl migrate: memory      | -- pages (disk, page, pages), they ----> |  are
- * written |                          |                                          | |   the save
- * helper, when the guest is suspended (plugin/disks_gate.h): "stands" |                          |
- * no request is on its way (rings.h)      | |                          | -- pages: the last;
- * compare, if asked -> | |                          | -- sync -------------------------------> | on
- * the medium |                          | <--------------------------- synced ---- | |   the save
- * helper: "done", or "failed" and why: then the guest goes on here | - moved | stays -------> | --
- * here | back ------------------------> |  journal: here | incoming |                          |
- * <---------------------------- done ----- | |                          |  volumes: put aside | - |
+ *     xl-fast migrate     source                              target
+ *       |                   | writes are tracked (track.h)      |
+ *       |                   | -- manifest (live), offers -----> |
+ *       |                   | rounds, until little is written   |
+ *       |                   | -- names -----------------------> | closes its port;
+ *       | <-- ready, socket | <------------------------- named  | journal: arriving; names
+ *       |  xl migrate:      |                                   |
+ *       |  memory           | -- pages (disk, page, pages) ---> | are written
+ *       |                   |                                   |
+ *     the save helper, when the guest is suspended (plugin/disks_gate.h): "stands"
+ *       |                   | no request is on its way (rings.h)|
+ *       |                   | -- pages: the last -------------> |
+ *       |                   | compares, if asked                |
+ *       |                   | -- sync ------------------------> | on the medium
+ *       |                   | <------------------------ synced  |
+ *     the save helper: "done", or "failed" and why: then the guest goes on here
+ *       |                   |                                   |
+ *       | - moved | stays > | -- here | back -----------------> | journal: here | incoming
+ *       |                   | <-------------------------- done  |
+ *       |                   | volumes: put aside                |
  *
  * A guest that is copied (xl-fast clone) stays: then "moved" means that the copy runs, the source
- * writes no journal, and puts nothing aside. The target does the same in both cases.
+ * writes no journal, and puts nothing aside. The target does the same in both cases. Of copies on
+ * several hosts at once each has a process like this.
  *
  * The source's disk is written to by the source's guest alone, the target's by this until "synced"
  * and by the guest after that. Whoever dies before "synced" leaves the guest at the source.

@@ -51,7 +51,7 @@ struct describe {
 /* Nobody else has to do with it now; it is not held. */
 static int is_free(struct xf_disks_source *s)
 {
-    int fd = xf_journal_lock(s->manifest.name, 0);
+    int fd = xf_journal_lock(s->manifest.name, false, 0);
 
     if (fd < 0)
         return xf_disks_source_fail(s, fd, "'%s' is being moved already: %s", s->manifest.name,

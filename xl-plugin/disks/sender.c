@@ -39,9 +39,9 @@ int xf_disks_source_fail(struct xf_disks_source *s, int rc, const char *format, 
 
 #define fail xf_disks_source_fail
 
-int xf_disks_lock(struct xf_disks_source *s)
+int xf_disks_lock(struct xf_disks_source *s, bool shared)
 {
-    int fd = xf_journal_lock(s->manifest.name, 0);
+    int fd = xf_journal_lock(s->manifest.name, shared, 0);
 
     return fd >= 0
                ? 0

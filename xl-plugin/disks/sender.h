@@ -62,8 +62,8 @@ extern volatile sig_atomic_t xf_disks_interrupted;
 __attribute__((format(printf, 3, 4))) int xf_disks_source_fail(struct xf_disks_source *s, int rc,
                                                                const char *format, ...);
 
-/* The guest is this process's until it ends. */
-int xf_disks_lock(struct xf_disks_source *s);
+/* The guest is this process's until it ends; shared: and that of others who only copy it. */
+int xf_disks_lock(struct xf_disks_source *s, bool shared);
 /* Its disks could not be put aside where something of that name is. */
 int xf_disks_check_left(struct xf_disks_source *s);
 /* After a move that was not seen to end its disks may be old. */

@@ -56,7 +56,7 @@ static int look_here(struct xf_disks_source *s)
 {
     int rc = xf_source_config_read(&s->manifest, s->o->config, s->why);
 
-    rc = rc ?: xf_disks_lock(s);
+    rc = rc ?: xf_disks_lock(s, false);
     rc = rc ?: xf_domains_check(&s->manifest, s->guest, s->why);
     rc = rc ?: xf_disks_check_left(s);
     for (unsigned i = 0; i < s->manifest.disks_n && !rc; i++)

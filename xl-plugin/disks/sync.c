@@ -247,7 +247,7 @@ static int prepare(struct sync *y)
     if (!rc && !s->manifest.disks_n)
         rc = fail(s, -ENOENT, "'%s' has no disks", s->manifest.name);
     rc = rc ?: xf_domains_check(&s->manifest, XF_DOMAINS_MAY_RUN, s->why);
-    rc = rc ?: xf_disks_lock(s);
+    rc = rc ?: xf_disks_lock(s, false);
     rc = rc ?: xf_disks_check_journal(s);
     rc = rc ?: xf_disks_check_left(s);
     y->runs = rc ? NULL : calloc(HELD_PAGES, sizeof(*y->runs));

@@ -295,7 +295,7 @@ static int serve(struct xf_disks_target *t)
 /* Until this process ends. */
 static int lock_guest(struct xf_disks_target *t)
 {
-    int fd = xf_journal_lock(t->manifest.name, LOCK_WAIT_MS);
+    int fd = xf_journal_lock(t->manifest.name, false, LOCK_WAIT_MS);
 
     return fd >= 0
                ? 0

@@ -261,7 +261,8 @@ static int ask_there(struct xf_migrate *m, const char *what, char *said, size_t 
 static int is_there(struct xf_migrate *m)
 {
     char *said = calloc(1, XF_ANSWER_BYTES);
-    int is = said && !ask_there(m, "look", said, XF_ANSWER_BYTES) ? !!strstr(said, "\"domid\"") : -1;
+    int is =
+        said && !ask_there(m, "look", said, XF_ANSWER_BYTES) ? !!strstr(said, "\"domid\"") : -1;
 
     free(said);
     return is;

@@ -269,6 +269,12 @@ static int check_hosts(struct clone_options *o, const struct hosts *h)
     for (unsigned i = 0; i < h->n; i++) {
         if (!xf_reach_host_ok(h->of[i]))
             return xf_usage_error(&xf_command_clone, "'%s' is not a host name", h->of[i]);
+        for (unsigned j = 0; j < i; j++)
+            if (!strcmp(h->of[i], h->of[j]))
+                return xf_usage_error(&xf_command_clone,
+                                      "'%s' is named twice: --count N makes so many copies on each "
+                                      "host",
+                                      h->of[i]);
         const char *wrong = xf_clone_name(name, sizeof(name), o->name, h->n * o->count, h->of[i]);
 
         if (wrong)
@@ -371,7 +377,7 @@ static int clone_all(const struct clone_options *o, const struct hosts *h)
 
     if (status)
         return status;
-    if (h->n > 1 && together && !o->one_by_one && !o->move.dry_run && o->disks != XF_CLONE_COPIED)
+    if (h->n > 1 && together && !o->one_by_one && !o->move.dry_run)
         at_once = h->n;
     else if (h->n > 1 && o->all) {
         fprintf(stderr,

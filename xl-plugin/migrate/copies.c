@@ -45,6 +45,20 @@ static bool is_left(const struct xf_migrate *m)
     return false;
 }
 
+bool xf_migrate_copies_leave_out(struct xf_migrate *m, unsigned i, const char *why)
+{
+    const struct xf_copies *c = m->copies;
+
+    if (c->n == 1 || c->all)
+        return false;
+    c->of[i].status = XF_EXIT_FAILED;
+    c->of[i].left_out = true;
+    if (!is_left(m))
+        return false;
+    xf_migrate_say("%s is not made: %s", c->of[i].name, why);
+    return true;
+}
+
 enum xf_step xf_migrate_copies_meet(struct xf_migrate *m)
 {
     const struct xf_copies *c = m->copies;
@@ -57,14 +71,8 @@ enum xf_step xf_migrate_copies_meet(struct xf_migrate *m)
         step = xf_migrate_queue_there(m);
         if (step == XF_STEP_ON)
             xf_migrate_say_whereto(m);
-        if (step != XF_STEP_REFUSED || c->n == 1 || c->all)
-            continue;
-        c->of[i].status = XF_EXIT_FAILED;
-        c->of[i].left_out = true;
-        if (!is_left(m))
-            continue;
-        xf_migrate_say("%s is not made: %s", c->of[i].name, m->refused);
-        step = XF_STEP_ON;
+        else if (step == XF_STEP_REFUSED && xf_migrate_copies_leave_out(m, i, m->refused))
+            step = XF_STEP_ON;
     }
     xf_migrate_copies_aim(m);
     return step;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Disks: starts xl-fast-disks, waits until it has copied most, and tells it in the end where the
- * guest is. It speaks in lines of JSON.
+ * Disks: starts xl-fast-disks, for each copy one, waits until it has copied most, and tells it in
+ * the end where the guest is. It speaks in lines of JSON.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 
 #define LINE_BYTES 4096
 
-static int start(struct xf_migrate *m)
+static int start(struct xf_migrate *m, struct xf_disks_child *child)
 {
     char program[sizeof(m->lib) + 32];
     const char *argv[10] = {program, "live", m->source.uuid, m->o.host,
@@ -51,24 +51,24 @@ static int start(struct xf_migrate *m)
         close(ends[0]);
         return pid;
     }
-    m->disks = pid;
-    m->disks_talk = ends[0];
+    *child = (struct xf_disks_child){.pid = pid, .talk = ends[0]};
     return 0;
 }
 
 /* The next line, as JSON; NULL: it has ended, or a signal is there and is to end the wait. */
-static struct json_object *hear(struct xf_migrate *m, bool by_signals)
+static struct json_object *hear(struct xf_migrate *m, const struct xf_disks_child *child,
+                                bool by_signals)
 {
     char line[LINE_BYTES];
     size_t n = 0;
 
     while (n < sizeof(line) - 1) {
-        struct pollfd in[] = {{.fd = m->disks_talk, .events = POLLIN},
+        struct pollfd in[] = {{.fd = child->talk, .events = POLLIN},
                               {.fd = by_signals ? m->signals.fd : -1, .events = POLLIN}};
 
         if (poll(in, 2, -1) < 0 && errno == EINTR)
             continue;
-        if (in[1].revents || read(m->disks_talk, line + n, 1) != 1)
+        if (in[1].revents || read(child->talk, line + n, 1) != 1)
             return NULL;
         if (line[n++] == '\n')
             break;
@@ -100,59 +100,120 @@ static bool is(struct json_object *said, const char *kind)
     return false;
 }
 
-static void leave(struct xf_migrate *m)
+static void leave(struct xf_disks_child *child)
 {
-    close(m->disks_talk);
-    xf_process_end(m->disks);
-    m->disks = 0;
-    m->disks_socket[0] = 0;
+    close(child->talk);
+    xf_process_end(child->pid);
+    *child = (struct xf_disks_child){0};
 }
 
-enum xf_step xf_migrate_disks_begin(struct xf_migrate *m)
+/* To the host that is aimed at. */
+static enum xf_step begin(struct xf_migrate *m, struct xf_disks_child *child)
 {
     struct json_object *said;
     int rc;
 
-    if (!m->o.with_disks || m->disks)
-        return XF_STEP_ON;
     XF_NOTE(m, "%s's disks are copied to %s while it runs", m->o.domain, m->o.host);
-    rc = start(m);
+    rc = start(m, child);
     if (rc) {
         xf_migrate_say("%s/xl-fast-disks: %s", m->lib, strerror(-rc));
         return XF_STEP_FAILED;
     }
-    said = hear(m, true);
+    said = hear(m, child, true);
     bool cancelled = !said && xf_signals_wait(&m->signals, 0),
          ready = !cancelled && is(said, "ready");
 
-    snprintf(m->disks_socket, sizeof(m->disks_socket), "%s", text_of(said, "socket"));
+    snprintf(child->socket, sizeof(child->socket), "%s", text_of(said, "socket"));
     json_object_put(said);
     if (ready)
         return XF_STEP_ON;
     if (cancelled)
-        kill(m->disks, SIGTERM);
-    leave(m);
+        kill(child->pid, SIGTERM);
+    leave(child);
     return cancelled ? XF_STEP_CANCELLED : XF_STEP_FAILED;
 }
 
-int xf_migrate_disks_end(struct xf_migrate *m, enum xf_disks_outcome outcome)
+static enum xf_step begin_copies(struct xf_migrate *m)
+{
+    enum xf_step step = XF_STEP_ON;
+
+    for (unsigned i = 0; i < m->copies->n && step == XF_STEP_ON; i++) {
+        if (m->copies->of[i].status != XF_COPY_OPEN)
+            continue;
+        xf_migrate_copies_aim_at(m, i);
+        step = begin(m, &m->disks[i]);
+        if (step == XF_STEP_FAILED && xf_migrate_copies_leave_out(m, i, "see above"))
+            step = XF_STEP_ON;
+    }
+    xf_migrate_copies_aim(m);
+    return step;
+}
+
+enum xf_step xf_migrate_disks_begin(struct xf_migrate *m)
+{
+    enum xf_step step;
+
+    /* After a turn that was missed they are there already. */
+    if (!m->o.with_disks || m->disks[0].pid)
+        return XF_STEP_ON;
+    step = m->copies ? begin_copies(m) : begin(m, &m->disks[0]);
+    if (step != XF_STEP_ON)
+        xf_migrate_disks_end(m, XF_DISKS_STAYS);
+    return step;
+}
+
+char *xf_migrate_disks_sockets(const struct xf_migrate *m)
+{
+    char *words = NULL;
+    size_t size;
+    FILE *f = open_memstream(&words, &size);
+
+    for (unsigned i = 0; f && i < XF_MEMBERS_MAX; i++)
+        if (m->disks[i].pid)
+            fprintf(f, "%s%s=%s", ftell(f) ? " " : "",
+                    m->copies ? m->copies->of[i].host : m->o.host, m->disks[i].socket);
+    return f && !fclose(f) ? words : NULL;
+}
+
+static enum xf_disks_outcome outcome_of(int status)
+{
+    return !status                         ? XF_DISKS_MOVED
+           : status == XF_EXIT_CANNOT_TELL ? XF_DISKS_UNKNOWN
+                                           : XF_DISKS_STAYS;
+}
+
+static bool end(struct xf_migrate *m, struct xf_disks_child *child, enum xf_disks_outcome outcome)
 {
     static const char *const words[] = {"{\"kind\":\"moved\"}\n", "{\"kind\":\"stays\"}\n",
                                         "{\"kind\":\"unknown\"}\n"};
     struct json_object *said;
 
-    if (!m->disks)
-        return 0;
-    if (send(m->disks_talk, words[outcome], strlen(words[outcome]), MSG_NOSIGNAL) < 0) {
+    if (send(child->talk, words[outcome], strlen(words[outcome]), MSG_NOSIGNAL) < 0) {
         /* It has gone; what it has said last tells why. */
     }
-    said = hear(m, false);
+    said = hear(m, child, false);
     bool done = is(said, "done");
 
     json_object_put(said);
-    leave(m);
-    if (done && outcome == XF_DISKS_MOVED && !m->copy)
+    leave(child);
+    return done;
+}
+
+int xf_migrate_disks_end(struct xf_migrate *m, enum xf_disks_outcome outcome)
+{
+    bool all = true, any = false;
+
+    for (unsigned i = 0; i < XF_MEMBERS_MAX; i++) {
+        if (!m->disks[i].pid)
+            continue;
+        any = true;
+        const bool one_by_one = m->copies && outcome != XF_DISKS_STAYS;
+
+        all =
+            end(m, &m->disks[i], one_by_one ? outcome_of(m->copies->of[i].status) : outcome) && all;
+    }
+    if (any && all && outcome == XF_DISKS_MOVED && !m->copies)
         XF_NOTE(m, "its disks here are kept as *.xlfast-left: xl-fast disks --drop %s removes them",
                 m->source.name);
-    return done ? 0 : XF_EXIT_FAILED;
+    return all ? 0 : XF_EXIT_FAILED;
 }

@@ -320,10 +320,7 @@ static int end_copies(struct xf_migrate *m, int status)
     else
         xf_migrate_say("%s is not here any more: it has ended meanwhile", m->source.name);
     xf_migrate_record_end(m, here ? "here" : !strcmp(left, "suspended") ? "suspended" : "ended");
-    /* Where the copy is. */
-    const int disks = xf_migrate_disks_end(m, !status                         ? XF_DISKS_MOVED
-                                              : status == XF_EXIT_CANNOT_TELL ? XF_DISKS_UNKNOWN
-                                                                              : XF_DISKS_STAYS);
+    const int disks = xf_migrate_disks_end(m, XF_DISKS_MOVED);
 
     return status ? status : disks;
 }

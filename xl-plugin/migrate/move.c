@@ -177,7 +177,10 @@ static void begin_settings(const struct xf_migrate *m, struct settings *s)
     set(s, "XL_FAST_SAID", m->said);
     set(s, "XL_FAST_UNTOUCHED", m->untouched);
     set(s, "XL_FAST_CONTROL", m->control);
-    set(s, "XL_FAST_DISKS", m->disks_socket);
+    char *disks = xf_migrate_disks_sockets(m);
+    s->whole = s->whole && disks;
+    set(s, "XL_FAST_DISKS", disks ? disks : "");
+    free(disks);
     if (m->copies && m->copies->all)
         set(s, "XL_FAST_ALL_OR_NONE", "1");
     if (m->copies && m->copies->min_bytes_per_s) {

@@ -27,6 +27,7 @@
 #include "answers.h"
 #include "migrate_options.h"
 #include "process.h"
+#include "transport/member.h"
 #include "xl-plugin/recover/recover_reach.h"
 
 enum xf_step {
@@ -59,6 +60,13 @@ struct xf_copies {
 
 #define XF_ANSWER_BYTES (64u << 10)
 #define XF_PATH_BYTES   512
+
+/* An xl-fast-disks. */
+struct xf_disks_child {
+    pid_t pid;        /* 0: not started */
+    int talk;         /* its stdin and stdout */
+    char socket[108]; /* where the save helper asks it */
+};
 
 struct xf_migrate {
     struct xf_migrate_options o;
@@ -102,9 +110,7 @@ struct xf_migrate {
     pid_t listener;                /* to what xl says; 0: none */
     int listener_stdin;            /* it ends when this is closed */
 
-    pid_t disks;            /* xl-fast-disks; 0: not started */
-    int disks_talk;         /* its stdin and stdout */
-    char disks_socket[108]; /* "": none */
+    struct xf_disks_child disks[XF_MEMBERS_MAX]; /* of each copy; of a move, the first */
 
     pid_t xl;            /* 0: not started */
     int cancelled;       /* the exit status that is asked for; 0: none */
@@ -124,6 +130,9 @@ int xf_migrate_make_uuid(char to[40]);
 /* What is said and asked is of all copies from then on, and their hosts; or of one. */
 void xf_migrate_copies_aim(struct xf_migrate *m);
 void xf_migrate_copies_aim_at(struct xf_migrate *m, unsigned i);
+
+/* One that is not to be made: whether the others go on; then it is said why. */
+bool xf_migrate_copies_leave_out(struct xf_migrate *m, unsigned i, const char *why);
 
 /* Asks each host, and waits for its port. One that refuses is left out, if another is left, unless
    all are wanted. */
@@ -227,7 +236,8 @@ void xf_migrate_listen_say(const struct xf_migrate *m);
 
 /* ---- disks.c ---- */
 
-/* Copies the disks while the guest runs, until little is written; takes its time, and nothing if
+/* Copies the disks while the guest runs, until little is written, to one host after the other; a
+   copy whose disks fail is left out, as in xf_migrate_copies_meet(). Takes its time, and nothing if
    --with-disks is not given. What xl-fast-disks does from then on: xl-plugin/disks/live.h. */
 enum xf_step xf_migrate_disks_begin(struct xf_migrate *m);
 
@@ -236,7 +246,11 @@ enum xf_step xf_migrate_disks_begin(struct xf_migrate *m);
 struct xf_disks_asked;
 enum xf_step xf_migrate_disks_plan(struct xf_migrate *m, struct xf_disks_asked *plan);
 
-/* Where the guest is: it has moved, it stays, or that is not known. 0, or an exit status. */
+/* For the save helper: XL_FAST_DISKS; to be freed; NULL without memory, "" without disks. */
+char *xf_migrate_disks_sockets(const struct xf_migrate *m);
+
+/* Where the guest is: it has moved, it stays, or that is not known; each copy's status says so of
+   it. 0, or an exit status. */
 enum xf_disks_outcome { XF_DISKS_MOVED, XF_DISKS_STAYS, XF_DISKS_UNKNOWN };
 int xf_migrate_disks_end(struct xf_migrate *m, enum xf_disks_outcome outcome);
 

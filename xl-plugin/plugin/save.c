@@ -28,6 +28,7 @@
 #include "transport/source.h"
 #include "begun.h"
 #include "config.h"
+#include "disks_gate.h"
 #include "ended.h"
 #include "fixed.h"
 #include "guest_source.h"
@@ -153,6 +154,13 @@ static void on_progress(void *arg, const struct xf_progress *progress)
         s->stands = true;
         xf_several_stand(s->several);
     }
+}
+
+static bool on_disks_lost(void *arg, const char *host, const char *why)
+{
+    struct save *s = arg;
+
+    return s->several && xf_several_drop(s->several, host, why);
 }
 
 static int move_memory(struct save *s)
@@ -311,6 +319,7 @@ int xf_save_run(xc_interface *xch, int io_fd, uint32_t domid, bool verify,
     xf_offer_wipe_secret(&s.offer);
     if (rc)
         goto out;
+    xf_disks_gate_on_lost(on_disks_lost, &s);
     xf_orders_open(&s.control);
     rc = move_memory(&s);
     xf_control_close(&s.control);

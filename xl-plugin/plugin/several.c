@@ -142,6 +142,16 @@ int xf_several_tell(struct xf_several *s, int fd)
     return 0;
 }
 
+bool xf_several_drop(struct xf_several *s, const char *host, const char *why)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (!strcmp(s->name[i], host)) {
+            xf_group_drop(s->group, i, -EIO, why);
+            return !number_of(getenv("XL_FAST_ALL_OR_NONE"));
+        }
+    return false;
+}
+
 void xf_several_stand(struct xf_several *s)
 {
     xf_group_stand(s->group);

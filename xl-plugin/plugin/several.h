@@ -13,6 +13,8 @@
 #ifndef XF_PLUGIN_SEVERAL_H
 #define XF_PLUGIN_SEVERAL_H
 
+#include <stdbool.h>
+
 #include "transport/link.h"
 #include "transport/offer.h"
 
@@ -34,6 +36,9 @@ int xf_several_write(struct xf_several *s, int fd);
 
 /* XF_DROPPED for each that was dropped since. */
 int xf_several_tell(struct xf_several *s, int fd);
+
+/* That host is of no use any more: false: it is none of them, or none may be missing. */
+bool xf_several_drop(struct xf_several *s, const char *host, const char *why);
 
 /* The guest stands. */
 void xf_several_stand(struct xf_several *s);

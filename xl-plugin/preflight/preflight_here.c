@@ -25,9 +25,8 @@ int xf_check_installation(struct xf_preflight *p)
     static const struct {
         const char *name;
         int mode;
-    } files[] = {{"libxlfast.so", R_OK},
-                 {"xl-fast-pump", X_OK},
-                 {"xl-fast-receive", X_OK},
+    } files[] = {{"libxlfast.so", R_OK},  {"xl-fast-pump", X_OK},  {"xl-fast-arrival", X_OK},
+                 {"xl-fast-disks", X_OK}, {"xl-fast-clone", X_OK}, {"xl-fast-receive", X_OK},
                  {"xl-fast-helper", X_OK}};
     char path[600], command[640];
 

@@ -228,16 +228,16 @@ static void the_journal_says_it(void **unused)
 
 static void one_at_a_time(void **unused)
 {
-    int fd = xf_journal_lock("web", 0), other;
+    int fd = xf_journal_lock("web", false, 0), other;
 
     (void)unused;
     assert_true(fd >= 0);
-    assert_int_equal(xf_journal_lock("web", 150), -EBUSY);
-    other = xf_journal_lock("mail", 0);
+    assert_int_equal(xf_journal_lock("web", false, 150), -EBUSY);
+    other = xf_journal_lock("mail", false, 0);
     assert_true(other >= 0);
     close(other);
     close(fd);
-    fd = xf_journal_lock("web", 0);
+    fd = xf_journal_lock("web", false, 0);
     assert_true(fd >= 0);
     close(fd);
 }
