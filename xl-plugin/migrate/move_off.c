@@ -120,6 +120,15 @@ const struct xf_command xf_command_disks = {
     .commands = disks_commands,
 };
 
+/* What and HOST. */
+static int take_operands(const struct xf_command *c, const struct xf_operands *operands,
+                         const char **what, const char **host)
+{
+    *what = operands->words[0];
+    *host = operands->words[1];
+    return xf_reach_host_ok(*host) ? XF_GO_ON : xf_usage_error(c, "'%s' is not a host name", *host);
+}
+
 int xf_move_off_parse(struct xf_move_off_options *o, int argc, char **argv)
 {
     struct xf_operands operands;
@@ -130,11 +139,7 @@ int xf_move_off_parse(struct xf_move_off_options *o, int argc, char **argv)
     if (status != XF_GO_ON)
         return status;
     o->compress_given = o->compress != COMPRESS_NOT_GIVEN;
-    o->config = operands.words[0];
-    o->host = operands.words[1];
-    return xf_reach_host_ok(o->host)
-               ? XF_GO_ON
-               : xf_usage_error(&xf_command_move_off, "'%s' is not a host name", o->host);
+    return take_operands(&xf_command_move_off, &operands, &o->config, &o->host);
 }
 
 int xf_disks_parse(struct xf_disks_options *o, int argc, char **argv)
@@ -155,11 +160,7 @@ int xf_sync_parse(struct xf_sync_options *o, int argc, char **argv)
     if (status != XF_GO_ON)
         return status;
     o->compress_given = o->compress != COMPRESS_NOT_GIVEN;
-    o->guest = operands.words[0];
-    o->host = operands.words[1];
-    return xf_reach_host_ok(o->host)
-               ? XF_GO_ON
-               : xf_usage_error(&command_disks_sync, "'%s' is not a host name", o->host);
+    return take_operands(&command_disks_sync, &operands, &o->guest, &o->host);
 }
 
 /* The same words, to another program. */
