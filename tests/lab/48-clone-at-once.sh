@@ -164,7 +164,7 @@ fault() { # NUMBER
         outcomes+=", $OUTCOME"
     done
     # Why, of those that are not there.
-    on A 'tr "\r" "\n" </lab/clone.out' | grep -a '^xl-fast: \(web-[12]\|source\): .*[a-z]$' | grep -av 'goes on\|is made on' | tail -n 4 | sed 's/^/   | /'
+    on A 'tr "\r" "\n" </lab/clone.out' | grep -a '^xl-fast: \(web-[12]\|source\): .*[a-z]$' | grep -av 'goes on\|is made on\|round\|connected' | tail -n 4 | sed 's/^/   | /'
     printf '%-46s after %2d s: the guest goes on at A%s\n' "$what" "$after" "$outcomes" | tee -a "$LAB_DIR/results/clone-at-once-faults"
 }
 
