@@ -268,6 +268,11 @@ static void group_stats(const struct xf_link *link, struct xf_link_stats *out)
     }
 }
 
+static bool group_renewed(struct xf_link *link)
+{
+    return atomic_exchange_explicit(&self(link)->renewed, false, memory_order_relaxed);
+}
+
 /* Where each target has a path of its own, one that fails is that target's (group_check.c). */
 static int group_health(struct xf_link *link)
 {
@@ -316,6 +321,7 @@ static const struct xf_link_ops ops = {
     .rx_free = group_rx_free,
     .set_peer = group_set_peer,
     .stats = group_stats,
+    .renewed = group_renewed,
     .health = group_health,
     .close = group_close,
 };

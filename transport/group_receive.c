@@ -32,6 +32,7 @@ void xf_group_drop_for(struct xf_group *g, unsigned target, int code, const char
         va_end(args);
         one->code = code;
         atomic_fetch_and_explicit(&g->alive, ~bit, memory_order_release);
+        atomic_store_explicit(&g->renewed, true, memory_order_relaxed);
         if (g->config.all_or_none || !atomic_load_explicit(&g->alive, memory_order_relaxed)) {
             snprintf(g->failure, sizeof(g->failure), "%s", one->why);
             atomic_store_explicit(&g->failed, true, memory_order_release);

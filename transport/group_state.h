@@ -94,6 +94,7 @@ struct xf_group {
     _Atomic uint64_t alive;   /* a bit each */
     _Atomic uint64_t by_copy; /* likewise */
     _Atomic bool failed;
+    _Atomic bool renewed; /* one was dropped, and the source has not been told */
     char failure[XF_GROUP_WHY_BYTES];
     _Atomic bool connected; /* all that are left have answered */
     _Atomic bool heard;     /* and one has heard the source */

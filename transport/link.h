@@ -91,6 +91,9 @@ struct xf_link_ops {
        join. */
     void (*leave)(struct xf_link *link);
     void (*stats)(const struct xf_link *link, struct xf_link_stats *out);
+    /* Whether, since the last call, the peer has become another one: a group without one of its
+       targets. What that one has kept back or lost is no word of the others'. NULL: never. */
+    bool (*renewed)(struct xf_link *link);
     /* Returns 0 while the link works, -ENETDOWN while it has none but may get it again, or another
        -errno once it is broken. */
     int (*health)(struct xf_link *link);

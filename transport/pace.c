@@ -453,6 +453,12 @@ void xf_pace_settle(struct xf_pace *p, uint64_t now_us)
     begin_epoch(p, now_us);
 }
 
+void xf_pace_renew(struct xf_pace *p, uint64_t now_us)
+{
+    p->delivered_us = now_us;
+    p->heavy_since_us = 0;
+}
+
 enum xf_pace_verdict xf_pace_check(struct xf_pace *p, bool busy, uint64_t bear_us, uint64_t now_us)
 {
     if (!busy)

@@ -109,6 +109,9 @@ void xf_pace_feedback(struct xf_pace *p, const struct xf_pace_news *news, uint64
 /* All that is outstanding has arrived or is of no interest any more. */
 void xf_pace_settle(struct xf_pace *p, uint64_t now_us);
 
+/* What has stood still or was lost so far was another peer's (link.h: renewed). */
+void xf_pace_renew(struct xf_pace *p, uint64_t now_us);
+
 /* busy: there is something to send or outstanding. Longer than bear_us of that without delivery is
    XF_PACE_NO_DELIVERY. */
 enum xf_pace_verdict xf_pace_check(struct xf_pace *p, bool busy, uint64_t bear_us, uint64_t now_us);

@@ -40,6 +40,8 @@ static int check_path(struct xf_source *s, uint64_t now_us)
                 (s->pace.outstanding_bytes ||
                  (xf_source_sends(s) && !s->starting && !xf_source_is_drained(s)));
 
+    if (s->session.link->ops->renewed && s->session.link->ops->renewed(s->session.link))
+        xf_pace_renew(&s->pace, xf_source_pace_us(s, now_us));
     switch (
         xf_pace_check(&s->pace, busy, s->config.peer_timeout_us, xf_source_pace_us(s, now_us))) {
     case XF_PACE_HEAVY_LOSS:

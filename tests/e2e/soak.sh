@@ -24,6 +24,9 @@ nothing_left
 grep -q ' 0 moved, 1 stayed' "$work/err" || fail "it should have stayed"
 "$soak" -V 5 -f 'owner_started=kill' >"$work/err" 2>&1 || fail "a run that dies when the target runs"
 grep -q ' 1 moved, 0 stayed, of these 1 settled' "$work/err" || fail "recovery should have settled it"
+# The last that a slow target took was long ago when it was dropped, and the others must have their time.
+"$soak" -G 15615027127699063775 >"$work/err" 2>&1 || fail "a group that is renewed late"
+grep -q ' 1 moved, 0 stayed' "$work/err" || fail "the others should have moved"
 # With lanes, a clock that is put forward at the start is no long nap for who grants them what they may send.
 if [ "$real" != 0 ]; then
     "$soak" -R 5946510621941980320 -f 'source_started:1=jump:302' >"$work/err" 2>&1 || fail "a clock that is put forward"

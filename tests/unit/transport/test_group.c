@@ -341,6 +341,25 @@ static void one_refuses(void **state)
     runs_with_two(&h);
 }
 
+/* Who drops one tells the source so, once: what stood still until then is no fault of the others.
+ */
+static void a_drop_renews_the_peer(void **state)
+{
+    struct herd_config c = herd_defaults(3, 23);
+    struct herd h;
+
+    (void)state;
+    herd_open(&h, &c);
+    for (unsigned i = 0; i < 500; i++)
+        herd_step(&h);
+    assert_false(h.group->ops->renewed(h.group));
+    xf_group_drop(h.group, 2, -EIO, "is not wanted");
+    assert_true(h.group->ops->renewed(h.group));
+    assert_false(h.group->ops->renewed(h.group));
+    herd_run(&h, LIMIT_US);
+    runs_with_two(&h);
+}
+
 static void one_takes_short_packets_only(void **state)
 {
     struct herd_config c = herd_defaults(3, 15);
@@ -716,6 +735,7 @@ int main(void)
         cmocka_unit_test(one_dies_in_the_last_round),
         cmocka_unit_test(the_source_sleeps),
         cmocka_unit_test(one_refuses),
+        cmocka_unit_test(a_drop_renews_the_peer),
         cmocka_unit_test(one_takes_short_packets_only),
         cmocka_unit_test(one_is_slow),
         cmocka_unit_test(all_or_none),

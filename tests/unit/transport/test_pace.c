@@ -254,6 +254,9 @@ static void test_breaker(void **state)
     bottleneck_run(&b, 8 * SECOND);
     assert_int_equal(xf_pace_check(&b.pace, true, 30 * SECOND, b.now_us), XF_PACE_HEAVY_LOSS);
     assert_true(share_pct(&b, OURS) < 20);
+    /* But of another peer that is no word. */
+    xf_pace_renew(&b.pace, b.now_us);
+    assert_int_equal(xf_pace_check(&b.pace, true, 30 * SECOND, b.now_us + 29 * SECOND), XF_PACE_GO);
     /* A path that gets well again in time is not given up. */
     bottleneck_init(&b, &c);
     b.c.loss_pct = 70;
