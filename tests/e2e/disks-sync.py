@@ -56,16 +56,20 @@ def write():
             time.sleep(chance.random() / 100)
 
 
-def answer():
+def answer(number):
+    """Of that pause, unless it is over: who waited no longer has gone on, and may have paused the guest anew."""
     page = mmap.mmap(-1, PAGE)
     page.write(os.urandom(PAGE))
-    fd = os.open(loops[0], os.O_WRONLY | os.O_DIRECT)
-    os.pwritev(fd, [page], 0)
-    os.close(fd)
-    for i, disk in enumerate(disks):
-        with open(disk, "rb") as f, open(f"{points}/{i}", "wb") as to:
-            to.write(f.read())
-    set_ring(7, 7)
+    with gate:
+        if not paused or count != number:
+            return
+        fd = os.open(loops[0], os.O_WRONLY | os.O_DIRECT)
+        os.pwritev(fd, [page], 0)
+        os.close(fd)
+        for i, disk in enumerate(disks):
+            with open(disk, "rb") as f, open(f"{points}/{i}", "wb") as to:
+                to.write(f.read())
+        set_ring(7, 7)
 
 
 def serve(listener):
@@ -79,7 +83,7 @@ def serve(listener):
                 count += 1
             set_ring(7, 6)
             if how == "usual" or (how == "deaf" and count > 1):
-                threading.Timer(0.1, answer).start()
+                threading.Timer(0.1, answer, (count,)).start()
         else:
             with gate:
                 paused -= 1
