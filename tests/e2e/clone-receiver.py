@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """clone-receiver.py HOW LOG WORDS...: in xl migrate-receive's place, as tools/xl/xl_migrate.c has it. Writes into LOG what
 it was told and what it did, a line each. HOW: well, or what it does instead: no-banner, noise (other words first), dies
-(in the stream), not-ready, no-report, cannot (its copy does not start)."""
+(in the stream), dies-late, lingers, not-ready, no-report, cannot (its copy does not start)."""
 import os
 import struct
 import sys
+import time
 
 HOW, LOG = sys.argv[1], sys.argv[2]
 
@@ -57,6 +58,13 @@ if start == b"LibxlF":  # of several: libxl's head, libxc's, and records
         if kind == 0x58460002:
             break
         if kind == 0x10 and HOW == "dies-late":
+            sys.exit(1)
+        if kind == 0x10 and HOW == "lingers":  # as ssh to a host that is gone
+            os.close(0)
+            os.close(1)
+            time.sleep(3)
+            with open(os.path.join(os.path.dirname(LOG), "log-2"), encoding="utf-8") as other:
+                log("the other has its go" if "go\n" in other.readlines() else "the other waits")
             sys.exit(1)
     start = get(6)
 assert start == b"stream"

@@ -104,6 +104,8 @@ several "all but one have no banner: it is a group of one" '' any no-banner,well
 [ "$(did 2)" = "member 0,ready,go" ] || fail "what the second did: $(did 2)"
 several "one dies in the stream" '' any well,dies,well 0,1,0 'web-2: its xl has ended'
 several "one dies later" '' any dies-late,well 1,0 'web-1: its xl has ended'
+several "one dies, and its ssh does not end for long" '' any lingers,well 1,0 'web-1: its xl has ended'
+[ "$(did 1)" = "member 0,the other has its go" ] || fail "one that is gone holds up the other: $(did 1)"
 several "one is dropped by the source" drop any well,well,well 0,1,0 'web-2: hostc is too slow'
 [ "$(did 2)" = "member 1,the source has ended" ] || fail "what the one that was dropped did: $(did 2)"
 several "one is never ready" '' any well,not-ready 0,1 'web-2: its xl has ended before it was ready'

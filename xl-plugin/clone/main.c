@@ -204,7 +204,7 @@ struct copies {
 static void lose_for(struct one *o, const char *why)
 {
     o->status = fail("%s: %s", o->name, why);
-    xf_receiver_end(&o->r);
+    xf_receiver_leave(&o->r);
 }
 
 static void lose_all_for(struct copies *c, const char *why)

@@ -156,12 +156,18 @@ int xf_receiver_go(struct xf_receiver *r, char why[XF_RECEIVER_WHY])
     return status ? fail(why, -EREMOTEIO, "its xl could not start it") : 0;
 }
 
-void xf_receiver_end(struct xf_receiver *r)
+void xf_receiver_leave(struct xf_receiver *r)
 {
     if (r->to >= 0)
         close(r->to);
     if (r->from >= 0)
         close(r->from);
+    r->to = r->from = -1;
+}
+
+void xf_receiver_end(struct xf_receiver *r)
+{
+    xf_receiver_leave(r);
     if (r->ssh > 0)
         while (waitpid(r->ssh, NULL, 0) < 0 && errno == EINTR)
             ;

@@ -36,7 +36,11 @@ int xf_receiver_wait(struct xf_receiver *r, char why[XF_RECEIVER_WHY]);
    another error: what became of it is not known. */
 int xf_receiver_go(struct xf_receiver *r, char why[XF_RECEIVER_WHY]);
 
-/* In any case: without a go it destroys what it has. */
+/* It hears and says no more: without a go it destroys what it has. Waits for nothing: a host that
+   is gone may keep ssh for many minutes. */
+void xf_receiver_leave(struct xf_receiver *r);
+
+/* In any case: the same, and waits for ssh to end. */
 void xf_receiver_end(struct xf_receiver *r);
 
 #endif
