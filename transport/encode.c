@@ -508,6 +508,11 @@ static int next_pages(struct xf_encoder *e, struct xf_packet *p)
     }
 }
 
+static bool unsteady(const struct xf_encoder *e, const void *page)
+{
+    return e->guest->ops->unsteady && e->guest->ops->unsteady(e->guest->ctx, page);
+}
+
 /* The hashes of pages, gathered in one part. */
 static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
 {
@@ -519,6 +524,8 @@ static int next_hashes(struct xf_encoder *e, struct xf_packet *p)
             return rc;
         const void *page = e->pages[e->batch_pos];
 
+        if (page && unsteady(e, page))
+            page = NULL;
         if (!add(e, p, e->gfns[e->batch_pos], page ? XF_RECORD_HASH : XF_RECORD_DEFER, 0, NULL, 0))
             break;
         if (page)

@@ -90,6 +90,12 @@ struct xf_guest_source_ops {
      * there are none.
      */
     int (*keep_still)(void *ctx, uint64_t *pages);
+
+    /*
+     * Whether a page is one of those by what it holds: keep_still() cannot know it. Asked of each
+     * page before it is hashed; no, as long as the guest runs. Called by every lane. NULL: none is.
+     */
+    bool (*unsteady)(void *ctx, const void *page);
 };
 
 /* What is done to a guest; its content is apart. xf_guest_uncontrolled for what is none. */

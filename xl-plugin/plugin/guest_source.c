@@ -15,6 +15,7 @@
 #include "transport/base/clock.h"
 #include "transport/offer.h"
 #include "cap.h"
+#include "event_words.h"
 #include "frame_error.h"
 #include "granted.h"
 #include "guest_source_late.h"
@@ -262,6 +263,7 @@ static int source_keep_still(void *ctx, uint64_t *pages)
     uint64_t unsteady[XF_UNSTEADY_MAX], *granted, missing = 0;
     int n = xf_unsteady_hvm(x->xch, x->domid, unsteady);
 
+    x->still = true; /* the lanes see it by the order that follows */
     for (int i = 0; i < n; i++)
         if (unsteady[i] < x->page_count)
             xf_bitmap_clear(pages, unsteady[i]);
@@ -288,6 +290,13 @@ static int source_keep_still(void *ctx, uint64_t *pages)
     }
     free(filled);
     return rc;
+}
+
+static bool source_unsteady(void *ctx, const void *page)
+{
+    const struct xf_xen_source *x = ctx;
+
+    return x->still && xf_event_words(page);
 }
 
 int xf_xen_source_new(struct xf_xen_source **out, xc_interface *xch, uint32_t domid,
@@ -359,6 +368,7 @@ struct xf_guest_source xf_xen_source_guest(struct xf_xen_source *x)
         .map = source_map,
         .unmap = source_unmap,
         .keep_still = source_keep_still,
+        .unsteady = source_unsteady,
     };
     static const struct xf_guest_control_ops control = {
         .throttle = source_throttle,

@@ -52,6 +52,7 @@ struct xf_xen_source {
     unsigned special_n;
     struct xf_cap cap;
     bool logdirty, qemu_logdirty;
+    bool still;     /* the guest stands, and is being verified */
     uint64_t asked; /* gfns below have been, by start() */
 
     /* guest_source_late.c: lane 0 counts while it maps, and control, under this */

@@ -192,7 +192,7 @@ void xf_report_result(struct xf_report *r, bool ok, const char *error, const str
             ms(memory_us), ms(moved_us), ms(s->predicted_us), ms(now - r->start_us));
 
     if (ok && s->pages_deferred)
-        xf_say("%s: %llu pages were deferred: the guest had given them back", r->end,
+        xf_say("%s: %llu pages were deferred: given back by the guest, or written by Xen", r->end,
                (unsigned long long)s->pages_deferred);
     if (ok && s->pages_verified && s->pages_unverified)
         xf_say("%s: verified %llu pages; not compared: %llu, given back or written by dom0", r->end,

@@ -3,8 +3,8 @@
  * Unsteady: the pages of a suspended guest that others may still write, so that comparing them says
  * nothing: dom0's daemons drain the console's and xenstore's rings, Xen and the device model have
  * the ioreq pages; and what the guest lets backends write to (granted.h; an HVM or PVH guest's not
- * here). What the target starts with there is none of the source's business: Xen's own restore
- * clears most of them.
+ * here). What is known by a page's content alone is in event_words.h. What the target starts with
+ * there is none of the source's business: Xen's own restore clears most of them.
  */
 #ifndef XF_PLUGIN_UNSTEADY_H
 #define XF_PLUGIN_UNSTEADY_H

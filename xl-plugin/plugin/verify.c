@@ -69,6 +69,16 @@ void xf_verify_report(const char *line)
     pthread_mutex_unlock(&v->lock);
 }
 
+void xf_verify_leave_out(struct xf_verify *v, uint64_t pfn)
+{
+    pthread_mutex_lock(&v->lock);
+    if (v->unsteady_n < XF_UNSTEADY_MAX && !unsteady(v, pfn)) {
+        v->unsteady[v->unsteady_n++] = pfn;
+        xf_unsteady_sort(v->unsteady, v->unsteady_n);
+    }
+    pthread_mutex_unlock(&v->lock);
+}
+
 bool xf_verify_is_unsteady(struct xf_verify *v, uint64_t pfn)
 {
     pthread_mutex_lock(&v->lock);

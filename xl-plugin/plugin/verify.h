@@ -49,6 +49,9 @@ void xf_verify_report(const char *line);
 
 bool xf_verify_is_unsteady(struct xf_verify *v, uint64_t pfn);
 
+/* Whose difference means nothing, either; if there is room for it. */
+void xf_verify_leave_out(struct xf_verify *v, uint64_t pfn);
+
 /* A page with a wrong bit is on its way. */
 void xf_verify_try(struct xf_verify *v, uint64_t pfn);
 

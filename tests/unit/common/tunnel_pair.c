@@ -81,6 +81,8 @@ static int put_round(struct move *m, int fd, long frames)
                 all_empty ? 15 : types[xf_random_below(&m->random, sizeof(types) / sizeof(*types))];
 
             frame[i] = type << 60 | xf_random_below(&m->random, m->frames);
+            if (m->events && (frame[i] & (UINT64_MAX >> 4)) == m->events)
+                frame[i] = m->events;
         }
         bytes_add(&body, frame, n * sizeof(frame[0]));
         for (uint32_t i = 0; i < n; i++) {
@@ -93,6 +95,8 @@ static int put_round(struct move *m, int fd, long frames)
             if (xf_random_below(&m->random, 4))
                 for (unsigned w = 0; w < PAGE / 8; w += 1 + w / 8)
                     page[w] = xf_random_next(&m->random);
+            for (unsigned w = 0; m->events && frame[i] == m->events && w < PAGE / 8; w++)
+                page[w] = w ? 0x4000000040000000 : 0;
             bytes_add(&body, page, PAGE);
             keep(m, 0, frame[i], page);
         }

@@ -70,6 +70,7 @@ struct move {
     uint64_t damage[16]; /* frames of the restored guest that get a wrong bit, before the compare */
     unsigned damaged;
     uint64_t unsteady;          /* the frame that may differ */
+    uint64_t events;            /* the one of event words; 0: none */
     unsigned other_reader_at;   /* the look that finds one; 0 = none does */
     bool other_reader_at_stand; /* those do that come once the guest stands */
     unsigned restore_fails_at;  /* the restore gives up after so many records; 0 = never */

@@ -82,6 +82,20 @@ static void what_others_write_to_may_differ(void **state)
     move_free(&m);
 }
 
+static void event_words_may_differ(void **state)
+{
+    struct move m = verified_move(3);
+
+    (void)state;
+    m.events = m.damage[0] = 4001;
+    m.damaged = 1;
+    move_run(&m);
+    assert_int_equal(m.save_rc, 0);
+    assert_int_equal(m.restore_rc, 0);
+    assert_int_equal(m.reported, 2); /* that page, and the trial */
+    move_free(&m);
+}
+
 static void silence_is_not_taken_for_success(void **state)
 {
     struct move m = verified_move(4);
@@ -208,6 +222,7 @@ int main(void)
         cmocka_unit_test(what_differs_is_refused),
         cmocka_unit_test(the_trial_hides_nothing),
         cmocka_unit_test(what_others_write_to_may_differ),
+        cmocka_unit_test(event_words_may_differ),
         cmocka_unit_test(silence_is_not_taken_for_success),
         cmocka_unit_test(a_changed_stream_is_refused),
         cmocka_unit_test(lines_are_told_apart),

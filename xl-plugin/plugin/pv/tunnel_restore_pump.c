@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xl-plugin/plugin/event_words.h"
 #include "xl-plugin/plugin/fault_points.h"
 #include "tunnel_restore_state.h"
 
@@ -62,6 +63,8 @@ static void take_trial(struct xf_pv_restore *r, const struct xf_tunnel_head *hea
 
         if (!xf_tunnel_has_page(frame))
             continue;
+        if (xf_event_words(from))
+            xf_verify_leave_out(&r->verify, frame & XF_TUNNEL_PFN);
         if (!xf_verify_is_unsteady(&r->verify, frame & XF_TUNNEL_PFN)) {
             r->verified++;
             if (r->trial_pfn == UINT64_MAX && frame >> 60 == 0) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "xl-plugin/plugin/event_words.h"
 #include "xl-plugin/plugin/fault_points.h"
 #include "tunnel_save_state.h"
 
@@ -90,14 +91,19 @@ static int begin_comparing(struct xf_pv_save *s)
     return xf_tunnel_save_write_record(s, XF_REC_COMPARE, &body, 8 + 8 * (uint32_t)s->unsteady_n);
 }
 
-static void count_verified(struct xf_pv_save *s, const struct xf_tunnel_head *head)
+/* As the target does, from the same pages. */
+static void count_verified(struct xf_pv_save *s, const struct xf_tunnel_head *head,
+                           const uint8_t *page)
 {
     for (uint32_t i = 0; i < head->count; i++) {
         uint64_t frame = le64toh(head->frames[i]);
 
+        if (!xf_tunnel_has_page(frame))
+            continue;
         s->verified +=
-            xf_tunnel_has_page(frame) &&
+            !xf_event_words(page) &&
             !xf_unsteady_has(s->unsteady, (unsigned)s->unsteady_n, frame & XF_TUNNEL_PFN);
+        page += XF_PAGE_BYTES;
     }
 }
 
@@ -107,7 +113,7 @@ static int split_record(struct xf_pv_save *s, const struct xf_stream *pair,
 {
     char why[XF_STREAM_ERR_BYTES];
     uint32_t pages;
-    uint8_t *room;
+    uint8_t *room = NULL;
     int rc = xf_tunnel_read_head(pair, rec, head, &pages, why);
 
     if (rc == -EBADMSG)
@@ -121,10 +127,10 @@ static int split_record(struct xf_pv_save *s, const struct xf_stream *pair,
         rc = xf_stream_read(pair, room, pages * XF_PAGE_BYTES);
         if (rc)
             return pair_failed(s, rc);
+        if (s->comparing)
+            count_verified(s, head, room);
         xf_tunnel_source_commit(s->tunnel);
     }
-    if (s->comparing)
-        count_verified(s, head);
     uint32_t length = XF_TUNNEL_HEAD_BYTES(head->count);
 
     head->count = htole32(head->count);
