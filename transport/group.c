@@ -244,6 +244,17 @@ static void group_set_peer(struct xf_link *link, const struct xf_link_addr *peer
     (void)peer;
 }
 
+static unsigned group_worst_loss(struct xf_link *link, unsigned queue)
+{
+    struct xf_group_lane *l = &self(link)->lanes[queue];
+
+    pthread_mutex_lock(&l->lock);
+    unsigned share = xf_worst_loss_share(&l->worst_loss);
+
+    pthread_mutex_unlock(&l->lock);
+    return share;
+}
+
 static void group_stats(const struct xf_link *link, struct xf_link_stats *out)
 {
     const struct xf_group *g = (const struct xf_group *)link;
@@ -322,6 +333,7 @@ static const struct xf_link_ops ops = {
     .set_peer = group_set_peer,
     .stats = group_stats,
     .renewed = group_renewed,
+    .worst_loss = group_worst_loss,
     .health = group_health,
     .close = group_close,
 };

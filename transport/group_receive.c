@@ -301,6 +301,10 @@ static uint32_t tell_feedback(struct xf_group *g, unsigned lane)
     if (!n)
         return 0;
     xf_gather(&all, of, n);
+    for (unsigned i = 0; i < g->count; i++)
+        if (xf_group_is_alive(g, i))
+            xf_worst_loss_add(&l->worst_loss, i, &l->of[i].told, all.fb.horizon);
+    xf_worst_loss_add(&l->worst_loss, XF_MEMBERS_MAX, &all, all.fb.horizon);
     /* What others said before was told before; by which all have it, comes now. */
     all.fb.late = l->late;
     l->late = 0;

@@ -17,6 +17,7 @@
 #include "seal.h"
 #include "transport/base/count.h"
 #include "window.h"
+#include "worst_loss.h"
 
 #define XF_GROUP_WHY_BYTES  192
 #define XF_GROUP_NAME_BYTES 64 /* longer ones are cut */
@@ -39,7 +40,8 @@ struct xf_group_lane {
     bool due;                 /* something has been said since the source was told: */
     uint16_t late;            /* how late the latest of it was, at the most */
     bool held;                /* the source has `out` */
-    uint64_t sequence;        /* of what it is told */
+    struct xf_worst_loss worst_loss;
+    uint64_t sequence; /* of what it is told */
     uint64_t told_us;
     _Alignas(64) uint8_t plain[XF_PAYLOAD_MAX]; /* a packet that is being opened */
     _Alignas(64) uint8_t out[XF_PAYLOAD_MAX];   /* what the source is told */

@@ -94,6 +94,9 @@ struct xf_link_ops {
     /* Whether, since the last call, the peer has become another one: a group without one of its
        targets. What that one has kept back or lost is no word of the others'. NULL: never. */
     bool (*renewed)(struct xf_link *link);
+    /* Of what the peer lacks on a queue, the share that its worst path has lost, in 1/256: a
+       group's targets lose each their own. NULL: 256. */
+    unsigned (*worst_loss)(struct xf_link *link, unsigned queue);
     /* Returns 0 while the link works, -ENETDOWN while it has none but may get it again, or another
        -errno once it is broken. */
     int (*health)(struct xf_link *link);

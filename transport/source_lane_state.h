@@ -60,7 +60,8 @@ struct xf_source_lane {
     struct xf_source_shared *shared;
     struct xf_encoder encoder;
     struct xf_inflight inflight;
-    uint32_t credit;                        /* the receiver's limit of packets outstanding */
+    uint32_t lost_rest; /* of what the worst path has lost, in 1/256 of a packet */
+    uint32_t credit;    /* the receiver's limit of packets outstanding */
     struct xf_buf pending[XF_SOURCE_BURST]; /* sealed, but the link had no room */
     unsigned pending_n;
     uint64_t pinged_us;

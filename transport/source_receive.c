@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "transport/fault_points.h"
+#include "worst_loss.h"
 
 /* A missing packet that is younger is taken for reordered. */
 #define REORDER_MIN_US 1000u
@@ -67,6 +68,24 @@ static void tell_path(struct xf_source_lane *l, const struct xf_pace_news *path,
     l->news.feedback = l->has_news = true;
 }
 
+/* What paths lose besides the worst one has come, as far as that is concerned. */
+static void take_worst(struct xf_source_lane *l, struct xf_pace_news *path)
+{
+    struct xf_link *link = l->lane.session->link;
+
+    if (!link->ops->worst_loss || !path->lost)
+        return;
+    uint32_t parts = path->lost * link->ops->worst_loss(link, l->lane.queue) + l->lost_rest;
+    uint32_t lost = parts / XF_WORST_LOSS_ALL;
+    uint64_t bytes = path->lost_bytes * lost / path->lost;
+
+    l->lost_rest = parts % XF_WORST_LOSS_ALL;
+    path->acked += path->lost - lost;
+    path->acked_bytes += path->lost_bytes - bytes;
+    path->lost = lost;
+    path->lost_bytes = bytes;
+}
+
 static int receive_feedback(struct xf_source_lane *l, const struct xf_worker *w, size_t len,
                             uint64_t now_us)
 {
@@ -105,6 +124,7 @@ static int receive_feedback(struct xf_source_lane *l, const struct xf_worker *w,
         return rc;
     xf_encoder_acknowledge(&l->encoder, l->inflight.una);
     l->credit = fb.credit;
+    take_worst(l, &path);
     path.late_us = (uint64_t)fb.late * XF_LATE_UNIT_US + w->late_us;
     tell_path(l, &path, now_us);
     l->heard_path = true;

@@ -25,6 +25,7 @@
 /* After the source has ended, so that each target hears of it or gives up. */
 #define AFTER_US (2 * SOAK_PEER_US)
 #define LIES     6u
+#define FLOOD    20000u /* packets; a queue of more takes this machine too long */
 
 enum ill { WELL, DIES, STALLS, CUT, REFUSES, LIES_ONCE, FLOODS };
 static const char *const ill_names[] = {"well",    "dies",      "stalls", "cut",
@@ -123,7 +124,6 @@ static bool open_target(struct group *g, unsigned i)
     for (unsigned end = 0; end < SOAK_ENDS; end++) {
         struct xf_fault_config faults = p->link;
 
-        faults.loss_pct /= g->n; /* what each loses adds up */
         faults.seed = (p->seed * 2 + end) * TARGETS_MAX + i;
         faults.state = state_of;
         faults.state_arg = t;
@@ -319,7 +319,7 @@ static bool be_ill(struct group *g, unsigned i)
         return true;
     }
     t->is_cut = t->ill == CUT && now;
-    for (unsigned k = 0; t->ill == FLOODS && now && k < 20; k++)
+    for (unsigned k = 0; t->ill == FLOODS && now && t->sequence < FLOOD && k < 20; k++)
         lie(g, i);
     return t->ill == STALLS && now;
 }

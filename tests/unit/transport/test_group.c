@@ -11,6 +11,7 @@
 #include "transport/gather.h"
 #include "transport/seal.h"
 #include "transport/target_state.h"
+#include "transport/worst_loss.h"
 
 #define LIMIT_US 200000000u
 
@@ -160,6 +161,50 @@ static void over_bad_links(void **state)
             .loss_pct = 2, .reorder_pct = 4, .duplicate_pct = 2, .corrupt_pct = 1};
         move(&c);
     }
+}
+
+/* Seven of ten packets get lost somewhere, but no path loses much. */
+static void many_lose_a_little(void **state)
+{
+    (void)state;
+    struct herd_config c = herd_defaults(30, 5);
+
+    c.shared = true;
+    c.faults.loss_pct = 4;
+    move(&c);
+}
+
+static void told_lacks(struct xf_told *t, uint32_t start, uint32_t length)
+{
+    memset(t, 0, sizeof(*t));
+    t->fb.horizon = 1000;
+    t->fb.ranges = 1;
+    t->ranges[0] = (struct xf_wire_range){start, length};
+}
+
+static void the_worst_path_counts(void **state)
+{
+    struct xf_worst_loss w = {0};
+    struct xf_told told[2], all;
+    const struct xf_told *of[2] = {&told[0], &told[1]};
+
+    (void)state;
+    assert_int_equal(xf_worst_loss_share(&w), XF_WORST_LOSS_ALL);
+    for (unsigned round = 0; round < 100; round++) {
+        told_lacks(&told[0], 100, 30);
+        told_lacks(&told[1], 500, 10);
+        xf_gather(&all, of, 2);
+        for (unsigned i = 0; i < 2; i++)
+            xf_worst_loss_add(&w, i, &told[i], all.fb.horizon);
+        xf_worst_loss_add(&w, XF_MEMBERS_MAX, &all, all.fb.horizon);
+    }
+    assert_in_range(xf_worst_loss_share(&w), 190, 194); /* three of four */
+    /* One lacks all that any lacks. */
+    for (unsigned round = 0; round < 1000; round++) {
+        xf_worst_loss_add(&w, 1, &told[1], 505);
+        xf_worst_loss_add(&w, XF_MEMBERS_MAX, &told[1], 505);
+    }
+    assert_in_range(xf_worst_loss_share(&w), 250, XF_WORST_LOSS_ALL);
 }
 
 /* What one of four lacks comes again, for all, and no more than that. */
@@ -726,6 +771,8 @@ int main(void)
         cmocka_unit_test(the_least_of_all),
         cmocka_unit_test(one_to_many),
         cmocka_unit_test(over_bad_links),
+        cmocka_unit_test(many_lose_a_little),
+        cmocka_unit_test(the_worst_path_counts),
         cmocka_unit_test(one_bad_link),
         cmocka_unit_test(one_is_not_reached),
         cmocka_unit_test(one_is_not_reached_at_all),
