@@ -54,7 +54,8 @@ static const unsigned gain_pct[] = {
 #define WINDOW_PACKETS 4u    /* at least */
 #define RTT_UNKNOWN_US 10000u
 /* Beyond two round trips: feedback comes in lots, and hosts stand still at times. */
-#define WINDOW_SLACK_US 4000u
+#define WINDOW_SLACK_US     4000u
+#define WINDOW_SLACK_MAX_US 40000u
 /* Saved up by a sender that was late. */
 #define BURST_US      4000u
 #define BURST_PACKETS 2u
@@ -136,13 +137,23 @@ static uint64_t lot_bytes(const struct xf_pace *p, uint64_t rate)
     return lot < LOT_BYTES ? lot : LOT_BYTES;
 }
 
+/* Feedback comes in lots, and hosts stand still at times. */
+static uint64_t slack_us(const struct xf_pace *p)
+{
+    uint64_t slack_us = 2 * max_u64(p->gap_newer_us, p->gap_older_us);
+
+    if (slack_us > WINDOW_SLACK_MAX_US)
+        return WINDOW_SLACK_MAX_US;
+    return max_u64(slack_us, WINDOW_SLACK_US);
+}
+
 uint64_t xf_pace_window_bytes(const struct xf_pace *p)
 {
     uint64_t rate = xf_pace_rate(p);
 
     if (!rate)
         return (uint64_t)START_PACKETS * p->packet_bytes;
-    return max_u64(bytes_in(rate, 2 * rtt_us(p) + WINDOW_SLACK_US) + 2 * lot_bytes(p, rate),
+    return max_u64(bytes_in(rate, 2 * rtt_us(p) + slack_us(p)) + 2 * lot_bytes(p, rate),
                    (uint64_t)WINDOW_PACKETS * p->packet_bytes);
 }
 
@@ -244,6 +255,20 @@ static void take_rtt(struct xf_pace *p, uint64_t sample_us, uint64_t late_us, ui
         p->epoch.quick_us = quick_us;
     if (!p->epoch.rtt_us || sample_us < p->epoch.rtt_us)
         p->epoch.rtt_us = sample_us;
+}
+
+static void take_gap(struct xf_pace *p, uint64_t late_us, uint64_t now_us)
+{
+    uint64_t gap_us = now_us - p->delivered_us;
+
+    gap_us = gap_us > late_us ? gap_us - late_us : 0;
+    if (now_us - p->gap_half_us >= RTT_HALF_US) {
+        p->gap_older_us = p->gap_newer_us;
+        p->gap_newer_us = 0;
+        p->gap_half_us = now_us;
+    }
+    p->gap_newer_us = max_u64(p->gap_newer_us, gap_us);
+    p->delivered_us = now_us;
 }
 
 static uint64_t empty_us(const struct xf_pace *p)
@@ -432,7 +457,7 @@ void xf_pace_feedback(struct xf_pace *p, const struct xf_pace_news *news, uint64
     p->epoch.acked += news->acked;
     p->epoch.lost += news->lost;
     if (news->acked_bytes)
-        p->delivered_us = now_us;
+        take_gap(p, news->late_us, now_us);
     if (!news->newest_sent_us)
         return;
     take_rtt(p, now_us - news->newest_sent_us, news->late_us, now_us);

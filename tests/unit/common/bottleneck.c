@@ -119,10 +119,10 @@ static void arrive(struct bottleneck *b)
         b->lot.acked++;
         b->lot.acked_bytes += b->c.packet_bytes;
         b->lot.newest_sent_us = f->sent_us;
-        if (b->lot_packets == FEEDBACK_LOT)
+        if (b->lot_packets == FEEDBACK_LOT && !b->c.lots_us)
             send_lot(b);
     }
-    if (b->lot_packets && b->now_us - b->lot_us >= FEEDBACK_LOT_US)
+    if (b->lot_packets && b->now_us - b->lot_us >= (b->c.lots_us ?: FEEDBACK_LOT_US))
         send_lot(b);
     if (b->now_us % PING_US == 0) { /* its answer tells what else is lost */
         b->lot.newest_sent_us = b->now_us - b->c.delay_us - queue_us(b);

@@ -29,6 +29,7 @@ struct bottleneck_config {
     uint64_t limit_bytes_per_s;
     uint64_t source_bytes_per_s; /* our sender has no more to send than that; 0 = endless */
     uint64_t jitter_us;          /* feedback comes up to so much late */
+    uint64_t lots_us;            /* and once in so long only; 0: as a target sends it */
     unsigned stall_pct;          /* so often, each millisecond, our sender sleeps ... */
     uint64_t stall_us;           /* ... up to so long */
     bool tcp;

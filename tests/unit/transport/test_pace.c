@@ -93,6 +93,26 @@ static void test_a_busy_host_is_no_queue(void **state)
     }
 }
 
+/* Of several targets, the one that was late told of each lot: all that is known comes seldom. */
+static void test_feedback_in_lots_does_not_starve_it(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct bottleneck_config c = defaults();
+
+        c.packet_bytes = i % 2 ? 9000 : 1500;
+        c.delay_us = i / 2 % 2 ? 200 : 2;
+        c.loss_pct = i / 4 ? 10 : 0;
+        c.buffer_us = 20 * MS;
+        c.lots_us = 15 * MS;
+        settle_and_measure(&c);
+        if (getenv("XF_SHOW"))
+            print_message("lots, loss %.0f %%, delay %llu us: %.1f %%\n", c.loss_pct,
+                          (unsigned long long)c.delay_us, share_pct(&b, OURS));
+        expect(share_pct(&b, OURS) >= (i / 4 ? 50 : 80), &c, "feedback in lots");
+    }
+}
+
 /* A second of packets that take 50 us, and one of packets that take 5 ms, some of them lost: is
    that taken for congestion? late_us of the 5 ms the ends make themselves. */
 static bool gives_way(uint64_t late_us)
@@ -279,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_alone_it_uses_the_bottleneck_and_loses_little),
         cmocka_unit_test(test_random_loss_does_not_starve_it),
         cmocka_unit_test(test_a_busy_host_is_no_queue),
+        cmocka_unit_test(test_feedback_in_lots_does_not_starve_it),
         cmocka_unit_test(test_what_the_ends_make_late_is_no_queue),
         cmocka_unit_test(test_a_late_end_does_not_shorten_the_path),
         cmocka_unit_test(test_beside_tcp_both_live),
