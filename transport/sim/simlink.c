@@ -5,24 +5,26 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "transport/base/random.h"
 #include "transport/wire.h"
 
 struct packet {
-    struct packet *next;
+    TAILQ_ENTRY(packet) at;
     uint64_t arrives_us;
     uint32_t len;
     uint8_t data[];
 };
 
+TAILQ_HEAD(inbox, packet);
+
 struct end {
     struct xf_link link; /* first */
     struct xf_simlink *net;
     struct end *other;
-    struct packet *inbox[XF_QUEUES_MAX]; /* by time of arrival */
-    struct packet *last[XF_QUEUES_MAX];  /* of the inbox; undefined while that is empty */
-    uint64_t free_at_ns;                 /* when the bottleneck of what we send is free again */
+    struct inbox inbox[XF_QUEUES_MAX]; /* by time of arrival */
+    uint64_t free_at_ns;               /* when the bottleneck of what we send is free again */
     struct xf_link_stats stats;
 };
 
@@ -83,17 +85,15 @@ static void deliver(struct end *e, unsigned queue, struct packet *p)
     p->arrives_us = leaves_ns / 1000 + c->delay_us +
                     (c->jitter_us ? xf_random_below(&net->random, c->jitter_us + 1) : 0);
 
-    struct end *to = e->other;
-    struct packet **at = &to->inbox[queue];
+    struct inbox *inbox = &e->other->inbox[queue];
+    struct packet *before = TAILQ_LAST(inbox, inbox); /* most come in order */
 
-    if (*at && to->last[queue]->arrives_us <= p->arrives_us)
-        at = &to->last[queue]->next; /* most come in order */
-    while (*at && (*at)->arrives_us <= p->arrives_us)
-        at = &(*at)->next;
-    p->next = *at;
-    *at = p;
-    if (!p->next)
-        to->last[queue] = p;
+    while (before && before->arrives_us > p->arrives_us)
+        before = TAILQ_PREV(before, inbox, at);
+    if (before)
+        TAILQ_INSERT_AFTER(inbox, before, p, at);
+    else
+        TAILQ_INSERT_HEAD(inbox, p, at);
 }
 
 static unsigned sim_tx_burst(struct xf_link *link, unsigned queue, struct xf_buf *bufs, unsigned n)
@@ -123,19 +123,13 @@ static void overflow(struct end *e, unsigned queue)
 
     if (!ring)
         return;
-    struct packet *before = NULL;
+    struct packet *p, *next;
 
-    for (struct packet **at = &e->inbox[queue]; *at && (*at)->arrives_us <= e->net->now_us;) {
-        struct packet *p = *at;
-
-        if (++arrived <= ring) {
-            before = p;
-            at = &p->next;
+    for (p = TAILQ_FIRST(&e->inbox[queue]); p && p->arrives_us <= e->net->now_us; p = next) {
+        next = TAILQ_NEXT(p, at);
+        if (++arrived <= ring)
             continue;
-        }
-        *at = p->next;
-        if (!p->next)
-            e->last[queue] = before;
+        TAILQ_REMOVE(&e->inbox[queue], p, at);
         e->stats.rx_port_missed++;
         e->net->dropped++;
         free(p);
@@ -148,10 +142,10 @@ static unsigned sim_rx_burst(struct xf_link *link, unsigned queue, struct xf_buf
     unsigned got = 0;
 
     overflow(e, queue);
-    while (got < n && e->inbox[queue] && e->inbox[queue]->arrives_us <= e->net->now_us) {
-        struct packet *p = e->inbox[queue];
+    struct packet *p;
 
-        e->inbox[queue] = p->next;
+    while (got < n && (p = TAILQ_FIRST(&e->inbox[queue])) && p->arrives_us <= e->net->now_us) {
+        TAILQ_REMOVE(&e->inbox[queue], p, at);
         e->stats.rx_packets++;
         e->stats.rx_bytes += p->len;
         bufs[got++] = (struct xf_buf){.data = p->data, .len = p->len, .cookie = p};
@@ -215,6 +209,8 @@ int xf_simlink_new(struct xf_simlink **out, const struct xf_simlink_config *conf
             .self = {.mac = {2, 0, 0, 0, 0, (uint8_t)i}, .udp_port = 1, .ipv4 = i + 1},
             .rx_ring = config->rx_ring,
         };
+        for (unsigned q = 0; q < config->queues; q++)
+            TAILQ_INIT(&net->ends[i].inbox[q]);
     }
     *out = net;
     return 0;
@@ -226,11 +222,12 @@ void xf_simlink_free(struct xf_simlink *net)
         return;
     for (unsigned i = 0; i < 2; i++) {
         for (unsigned q = 0; q < net->config.queues; q++) {
-            for (struct packet *p = net->ends[i].inbox[q]; p;) {
-                struct packet *next = p->next;
+            struct inbox *inbox = &net->ends[i].inbox[q];
+            struct packet *p;
 
+            while ((p = TAILQ_FIRST(inbox))) {
+                TAILQ_REMOVE(inbox, p, at);
                 free(p);
-                p = next;
             }
         }
     }
