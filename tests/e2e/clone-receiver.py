@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """clone-receiver.py HOW LOG WORDS...: in xl migrate-receive's place, as tools/xl/xl_migrate.c has it. Writes into LOG what
 it was told and what it did, a line each. HOW: well, or what it does instead: no-banner, noise (other words first), dies
-(in the stream), dies-late, lingers, not-ready, no-report, cannot (its copy does not start)."""
+(in the stream), dies-late, lingers, not-ready, mute (instead of that it is ready), mute-late (what became of its copy),
+no-report, cannot (its copy does not start)."""
 import os
 import struct
 import sys
@@ -70,10 +71,14 @@ if start == b"LibxlF":  # of several: libxl's head, libxc's, and records
 assert start == b"stream"
 if HOW == "not-ready":
     sys.exit(1)
+if HOW == "mute":  # until the source hangs up
+    get(1)
 log("ready")
 put(b"domain received, ready to unpause\0")
 assert get(44) == b"domain is yours, you are cleared to unpause\0"
 log("go")
+if HOW == "mute-late":
+    get(1)
 if HOW == "no-report":
     sys.exit(1)
 put(b"my copy unpause results are as follows\0" + (b"\1" if HOW == "cannot" else b"\0"))

@@ -109,6 +109,10 @@ several "one dies, and its ssh does not end for long" '' any lingers,well 1,0 'w
 several "one is dropped by the source" drop any well,well,well 0,1,0 'web-2: hostc is too slow'
 [ "$(did 2)" = "member 1,the source has ended" ] || fail "what the one that was dropped did: $(did 2)"
 several "one is never ready" '' any well,not-ready 0,1 'web-2: its xl has ended before it was ready'
+XL_FAST_LAG=1 several "one never says that it is ready" '' any mute,well 1,0 'web-1: it is not ready, long after another one was'
+[ "$(did 1)" = "member 0,the source has ended" ] || fail "what the one did that is not ready: $(did 1)"
+XL_FAST_LAG=1 several "one never says what became of it" '' any mute-late,well 3,0 'web-1: its xl does not say what became of it'
+XL_FAST_LAG=1 several "all or none: one is never ready" '' all mute,well 1,1 'all were wanted'
 several "one cannot start" '' any cannot,well 1,0 'web-1: its xl could not start it'
 several "one does not say what became of it" '' any well,no-report 0,3 'web-2: its xl has ended before it said'
 several "the last round fails" suspend-late any well,well 1,1 'was not copied'

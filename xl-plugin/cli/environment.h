@@ -43,6 +43,7 @@
  *   XL_FAST_STATEDIR         T    instead of /var/lib
  *   XL_FAST_SYSLOG           T    instead of /dev/log
  *   XL_FAST_SYSFS            T    instead of /sys
+ *   XL_FAST_LAG              T    seconds that a copy may be ready later than another one
  *   XL_FAST_POLL             T    seconds between two questions to a target whose port is in use
  */
 #ifndef XF_CLI_ENVIRONMENT_H

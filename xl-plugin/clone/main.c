@@ -22,6 +22,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -37,6 +38,7 @@
 #include "hub.h"
 #include "identity.h"
 #include "receiver.h"
+#include "transport/base/clock.h"
 #include "transport/member.h"
 #include "xl-plugin/cli/exits.h"
 #include "xl-plugin/recover/recover_look.h"
@@ -280,12 +282,6 @@ static int configure(struct copies *c, struct one *o, char *why)
     return rc;
 }
 
-static int wait_ready(struct copies *c, struct one *o, char *why)
-{
-    (void)c;
-    return xf_receiver_wait(&o->r, why);
-}
-
 /* ---- their stream ---------------------------------------------------------------------------- */
 
 /* The hub's part of those that are left. */
@@ -386,6 +382,58 @@ static int send_copies(struct copies *c)
 
 /* ---- their start ----------------------------------------------------------------------------- */
 
+/* By then the others have done what one has done; a host that is gone says nothing. */
+#define LAG_S 60
+
+static int lag_ms(void)
+{
+    const char *seconds = getenv("XL_FAST_LAG");
+
+    return 1000 * (seconds ? atoi(seconds) : LAG_S);
+}
+
+/* Of all at once, so that none holds up the others: the next word of each, and what its lack means.
+ */
+static void hear(struct copies *c, int (*word)(struct xf_receiver *, char *), const char *late,
+                 int lost_status)
+{
+    struct pollfd fds[XF_MEMBERS_MAX];
+    struct one *of[XF_MEMBERS_MAX];
+    char why[XF_RECEIVER_WHY];
+    bool heard[XF_MEMBERS_MAX] = {false};
+    uint64_t until_ms = 0;
+
+    for (;;) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < c->n; i++)
+            if (!c->of[i].status && !heard[i]) {
+                fds[n] = (struct pollfd){.fd = c->of[i].r.from, .events = POLLIN};
+                of[n++] = &c->of[i];
+            }
+        if (!n || (cancelled && lost_status == XF_EXIT_FAILED))
+            return;
+        const uint64_t now_ms = xf_now_us() / 1000;
+        if (cancelled) /* too late for that: they have their go */
+            until_ms = until_ms ?: now_ms + (uint64_t)lag_ms();
+        int ready = poll(fds, n, until_ms ? until_ms > now_ms ? (int)(until_ms - now_ms) : 0 : -1);
+
+        for (unsigned i = 0; i < n && ready >= 0; i++) {
+            if (ready && !fds[i].revents)
+                continue;
+            int rc = ready ? word(&of[i]->r, why) : -ETIMEDOUT;
+
+            heard[of[i] - c->of] = true;
+            if (!rc) {
+                until_ms = until_ms ?: now_ms + (uint64_t)lag_ms();
+                continue;
+            }
+            lose_for(of[i], ready ? why : late);
+            of[i]->status = rc == -EREMOTEIO ? XF_EXIT_FAILED : lost_status;
+        }
+    }
+}
+
 /* Once all are ready, or never will be. */
 static void start_copies(struct copies *c)
 {
@@ -393,13 +441,13 @@ static void start_copies(struct copies *c)
 
     for (unsigned i = 0; i < c->n; i++) {
         struct one *o = &c->of[i];
-        int rc = o->status ? 0 : xf_receiver_go(&o->r, why);
 
-        if (!rc)
+        if (o->status || !xf_receiver_permit(&o->r, why))
             continue;
         lose_for(o, why);
-        o->status = rc == -EREMOTEIO ? XF_EXIT_FAILED : XF_EXIT_CANNOT_TELL;
+        o->status = XF_EXIT_CANNOT_TELL;
     }
+    hear(c, xf_receiver_report, "its xl does not say what became of it", XF_EXIT_CANNOT_TELL);
 }
 
 static void make_copies(struct copies *c)
@@ -411,7 +459,7 @@ static void make_copies(struct copies *c)
     if (is_enough(c) && send_copies(c))
         return;
     if (is_enough(c))
-        each(c, wait_ready);
+        hear(c, xf_receiver_wait, "it is not ready, long after another one was", XF_EXIT_FAILED);
     if (cancelled)
         lose_all_for(c, "is not started: cancelled");
     else if (!is_enough(c))

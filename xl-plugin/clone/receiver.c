@@ -140,12 +140,16 @@ int xf_receiver_wait(struct xf_receiver *r, char why[XF_RECEIVER_WHY])
     return expect(r, ready, sizeof(ready), "it was ready", why);
 }
 
-int xf_receiver_go(struct xf_receiver *r, char why[XF_RECEIVER_WHY])
+int xf_receiver_permit(struct xf_receiver *r, char why[XF_RECEIVER_WHY])
+{
+    return put(r, permission, sizeof(permission), why);
+}
+
+int xf_receiver_report(struct xf_receiver *r, char why[XF_RECEIVER_WHY])
 {
     unsigned char status;
     ssize_t n;
-    int rc = put(r, permission, sizeof(permission), why)
-                 ?: expect(r, report, sizeof(report), "it said what became of it", why);
+    int rc = expect(r, report, sizeof(report), "it said what became of it", why);
 
     if (rc)
         return rc;

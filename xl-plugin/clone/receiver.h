@@ -32,9 +32,12 @@ int xf_receiver_configure(struct xf_receiver *r, const char *json, char why[XF_R
 /* Waits until the domain is complete there. */
 int xf_receiver_wait(struct xf_receiver *r, char why[XF_RECEIVER_WHY]);
 
-/* Lets it run (or stay paused). -EREMOTEIO: it says that it could not start it, and has none;
-   another error: what became of it is not known. */
-int xf_receiver_go(struct xf_receiver *r, char why[XF_RECEIVER_WHY]);
+/* Lets it run (or stay paused); an error: what became of it is not known. */
+int xf_receiver_permit(struct xf_receiver *r, char why[XF_RECEIVER_WHY]);
+
+/* Waits for what became of it. -EREMOTEIO: it says that it could not start it, and has none;
+   another error: that is not known. */
+int xf_receiver_report(struct xf_receiver *r, char why[XF_RECEIVER_WHY]);
 
 /* It hears and says no more: without a go it destroys what it has. Waits for nothing: a host that
    is gone may keep ssh for many minutes. */
