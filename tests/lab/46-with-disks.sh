@@ -18,20 +18,6 @@
 trap volumes_end EXIT
 begin
 
-# make_local TYPE: guest web on A, with both disks.
-make_local() {
-    volumes_begin
-    on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && truncate -s 64M /root/web.img && head -c 5M /dev/urandom |
-        dd of=/root/web.img bs=1M seek=20 conv=notrunc status=none'
-    guest_config web type="$1" memory=128 fill=32 write=50 disk=16 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
-    echo 'disk = ["phy:/dev/xflab/web,xvda,w", "file:/root/web.img,xvdb,w"]' >>"$LAB_DIR/web.cfg"
-    on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
-    GUEST_WORDS[web]=" disk=16 "
-    on A xl create -q /root/web.cfg || fail "the guest does not start"
-    wait_tick A web 3 600
-    wait_field A web disk 1000 300
-}
-
 with_disks() { # FROM
     local from=$1 to before
     to=$(other_host "$from")
@@ -74,7 +60,7 @@ synced() { # FROM
 
 quick && types=pvh || types=${XF_LAB_TYPES:-pvh pv hvm}
 for type in $types; do
-    make_local "$type"
+    make_with_disks "$type"
     synced A
     with_disks A
     enter "$type" 1 128 A B "moved with its disks in $MIGRATE_SECONDS s"

@@ -62,17 +62,8 @@ done
 
 clone_with_disks() {
     local before
-    volumes_begin
-    on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && truncate -s 64M /root/web.img && head -c 5M /dev/urandom |
-        dd of=/root/web.img bs=1M seek=20 conv=notrunc status=none'
-    guest_config web memory=128 fill=32 disk=16 net=1 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
-    echo 'disk = ["phy:/dev/xflab/web,xvda,w", "file:/root/web.img,xvdb,w"]' >>"$LAB_DIR/web.cfg"
-    on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
-    GUEST_WORDS[web]=" disk=16 net=1 "
+    make_with_disks pvh net=1
     GUEST_WORDS[web-1]=" disk=16 "
-    on A xl create -q /root/web.cfg || fail "the guest does not start"
-    wait_tick A web 3 600
-    wait_field A web disk 1000 300
     expect_match "without a word of its disks" 'it has disks .xvda.: say what its copy is to have' "$(on A xl-fast clone web B 2>&1 || true)"
     before=$(guest_tick A web)
     clone web B --disks copy --verify || fail "xl-fast clone --disks copy"
@@ -137,49 +128,7 @@ FAULTS=(
     "B: the restoring helper is killed|B|pkill -9 -f \"[l]ibxl-save-helper --restore\""
 )
 
-# At B: nothing, or a copy that runs and is whole.
-expect_whole_or_nothing() {
-    local i
-    for ((i = 0; i < 40; i++)); do
-        case $(domains B) in
-        '' | web-1) break ;;
-        esac
-        sleep 3
-    done
-    case $(domains B) in
-    '') OUTCOME="nothing at B" ;;
-    web-1)
-        wait_pass B web-1
-        OUTCOME="a whole copy at B"
-        on B xl destroy web-1
-        ;;
-    *) fail "$1: B is left with $(domains B)" ;;
-    esac
-}
-
-fault() { # NUMBER
-    local what host command before after=$((RANDOM % 14 + 4))
-    IFS='|' read -r what host command <<<"${FAULTS[$1 % ${#FAULTS[@]}]}"
-    before=$(guest_tick A web)
-    on A '(xl-fast clone --verbose --bandwidth 60M web B >/lab/clone.out 2>&1; echo "status $?" >>/lab/clone.out) </dev/null >/dev/null 2>&1 &'
-    sleep "$after"
-    on "$host" "$command; true"
-    # shellcheck disable=SC2016  # expanded on the host
-    ON_TIMEOUT=300 on A 'i=0; while pgrep -x xl-fast-clone >/dev/null || pgrep -f "[x]l-fast clone" >/dev/null; do i=$((i + 1)); [ $i -lt 240 ] || exit 1; sleep 1; done' ||
-        fail "$what: xl-fast clone does not end: $(on A tail -n 20 /lab/clone.out)"
-    if [ "$(on A xl list web | awk 'NR == 2 { print substr($5, 4, 1) }')" = s ]; then
-        note "$what: left suspended: recover"
-        on A xl-fast recover web B 2>&1 | sed 's/^/   | /'
-    fi
-    expect_goes_on A web "$before"
-    expect_whole_or_nothing "$what"
-    printf '%-42s after %2d s: the guest goes on at A, %s\n' "$what" "$after" "$OUTCOME" | tee -a "$LAB_DIR/results/clone-faults"
-}
-
 if ! quick; then
-    rm -f "$LAB_DIR/results/clone-faults"
-    make_guest A web memory=128 net=1
-    for ((i = 0; i < ${XF_LAB_TIMES:-20}; i++)); do fault "$i"; done
-    [ ! -e "$LAB_DIR/results/clone-faults" ] || cat "$LAB_DIR/results/clone-faults"
+    clone_faults clone-faults B
 fi
 end_clean

@@ -3,8 +3,8 @@
 # lab: --hosts 3
 # `xl-fast clone` to several hosts at once: of a guest that runs on A, whose TCP sessions stand, one copy each runs on B and
 # C after one pause of it: every page right, each with a name, UUID and MAC of its own, on no bridge. Its memory crosses A's
-# port once. With PVH and HVM guests (XF_LAB_TYPES). A guest with disks, and a copy of them for each. Then what breaks it: kills at A, B and C, and cuts of ssh, at random
-# moments: the guest goes on at A, and each of the others has a whole copy or nothing.
+# port once. With PVH and HVM guests (XF_LAB_TYPES), and with disks, of which each copy has its own. Then what breaks it: kills at
+# A, B and C, and cuts of ssh, at random moments: the guest goes on at A, and each of the others has a whole copy or nothing.
 # LAB_QUICK: a PVH guest, without the faults.   XF_LAB_TIMES=N: so many faults (20)   XF_LAB_KIND=N: of that kind
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -75,19 +75,10 @@ done
 
 # ---- disks ---------------------------------------------------------------------------------------------
 
-# A logical volume that the guest writes to all the time, and a file: each copy has its own, of the moment of the one pause.
-clone_with_disks() {
+# Each copy has disks of its own, of the moment of the one pause.
+clone_with_disks() { # TYPE
     local before copy host
-    volumes_begin
-    on A 'lvcreate -qqy -Wy -Zy -L 32M -n web xflab && truncate -s 64M /root/web.img && head -c 5M /dev/urandom |
-        dd of=/root/web.img bs=1M seek=20 conv=notrunc status=none'
-    guest_config web memory=128 fill=32 disk=16 net=1 | grep -v '^disk = ' >"$LAB_DIR/web.cfg"
-    echo 'disk = ["phy:/dev/xflab/web,xvda,w", "file:/root/web.img,xvdb,w"]' >>"$LAB_DIR/web.cfg"
-    on A 'cat >/root/web.cfg' <"$LAB_DIR/web.cfg"
-    GUEST_WORDS[web]=" disk=16 net=1 "
-    on A xl create -q /root/web.cfg || fail "the guest does not start"
-    wait_tick A web 3 600
-    wait_field A web disk 1000 300
+    make_with_disks "$1" net=1
     before=$(guest_tick A web)
     clone web B,C --disks copy --verify || fail "xl-fast clone --disks copy to two hosts"
     clone_says | grep -a 'disks: \|web: downtime' | while read -r line; do note "$line"; done
@@ -108,7 +99,9 @@ clone_with_disks() {
     for host in "${HOSTS[@]}"; do destroy_all "$host"; done
     volumes_end
 }
-quick || [ -n "${XF_LAB_KIND:-}" ] || clone_with_disks
+if ! quick && [ -z "${XF_LAB_KIND:-}" ]; then
+    for type in $types; do clone_with_disks "$type"; done
+fi
 
 # ---- faults --------------------------------------------------------------------------------------------
 
@@ -124,54 +117,7 @@ FAULTS=(
     "B: the pump or xl's parent is killed|B|pkill -9 -f \"[x]l-fast-receive\""
 )
 
-# At a host: nothing, or a copy that runs and is whole.
-expect_whole_or_nothing() { # WHAT HOST COPY
-    local i
-    for ((i = 0; i < 40; i++)); do
-        case $(domains "$2") in
-        '' | "$3") break ;;
-        esac
-        sleep 3
-    done
-    case $(domains "$2") in
-    '') OUTCOME="nothing at $2" ;;
-    "$3")
-        wait_pass "$2" "$3"
-        OUTCOME="a whole copy at $2"
-        on "$2" xl destroy "$3"
-        ;;
-    *) fail "$1: $2 is left with $(domains "$2")" ;;
-    esac
-}
-
-fault() { # NUMBER
-    local what host command before outcomes='' after=$((RANDOM % 16 + 4))
-    IFS='|' read -r what host command <<<"${FAULTS[$1 % ${#FAULTS[@]}]}"
-    before=$(guest_tick A web)
-    on A '(xl-fast clone --verbose --bandwidth 60M web B C >/lab/clone.out 2>&1; echo "status $?" >>/lab/clone.out) </dev/null >/dev/null 2>&1 &'
-    sleep "$after"
-    on "$host" "$command; true"
-    # shellcheck disable=SC2016  # expanded on the host
-    ON_TIMEOUT=300 on A 'i=0; while pgrep -x xl-fast-clone >/dev/null || pgrep -f "[x]l-fast clone" >/dev/null; do i=$((i + 1)); [ $i -lt 240 ] || exit 1; sleep 1; done' ||
-        fail "$what: xl-fast clone does not end: $(on A tail -n 20 /lab/clone.out)"
-    if [ "$(on A xl list web | awk 'NR == 2 { print substr($5, 4, 1) }')" = s ]; then
-        note "$what: left suspended: recover"
-        on A xl-fast recover web B 2>&1 | sed 's/^/   | /'
-    fi
-    expect_goes_on A web "$before"
-    for copy in B:web-1 C:web-2; do
-        expect_whole_or_nothing "$what" "${copy%:*}" "${copy#*:}"
-        outcomes+=", $OUTCOME"
-    done
-    # Why, of those that are not there.
-    on A 'tr "\r" "\n" </lab/clone.out' | grep -a '^xl-fast: \(web-[12]\|source\): .*[a-z]$' | grep -av 'goes on\|is made on\|round\|connected' | tail -n 4 | sed 's/^/   | /'
-    printf '%-46s after %2d s: the guest goes on at A%s\n' "$what" "$after" "$outcomes" | tee -a "$LAB_DIR/results/clone-at-once-faults"
-}
-
 if ! quick; then
-    rm -f "$LAB_DIR/results/clone-at-once-faults"
-    make_guest A web memory=128 net=1
-    for ((i = 0; i < ${XF_LAB_TIMES:-20}; i++)); do fault "${XF_LAB_KIND:-$i}"; done
-    [ ! -e "$LAB_DIR/results/clone-at-once-faults" ] || cat "$LAB_DIR/results/clone-at-once-faults"
+    clone_faults clone-at-once-faults B C
 fi
 end_clean

@@ -35,3 +35,60 @@ expect_copy() {
     expect_match "its name in xenstore" "^$3\$" "$(xenstore_of "$1" "$3" name)"
     [ "$(uuid_of A "$2")" != "$(uuid_of "$1" "$3")" ] || fail "$3 has the UUID of $2"
 }
+
+# ---- faults: of FAULTS, "WHAT|HOST|COMMAND" each ---------------------------------------------------------
+
+# At a host: nothing, or a copy that runs and is whole. OUTCOME says which.
+expect_whole_or_nothing() { # WHAT HOST COPY
+    local i
+    for ((i = 0; i < 40; i++)); do
+        case $(domains "$2") in
+        '' | "$3") break ;;
+        esac
+        sleep 3
+    done
+    case $(domains "$2") in
+    '') OUTCOME="nothing at $2" ;;
+    "$3")
+        wait_pass "$2" "$3"
+        OUTCOME="a whole copy at $2"
+        on "$2" xl destroy "$3"
+        ;;
+    *) fail "$1: $2 is left with $(domains "$2")" ;;
+    esac
+}
+
+# clone_fault NUMBER TABLE HOST...: that fault while web is cloned to the hosts. The guest goes on at A.
+clone_fault() {
+    local what at command before outcomes='' n=0 after=$((RANDOM % 16 + 4)) host
+    IFS='|' read -r what at command <<<"${FAULTS[$1 % ${#FAULTS[@]}]}"
+    before=$(guest_tick A web)
+    on A "(xl-fast clone --verbose --bandwidth 60M web ${*:3} >/lab/clone.out 2>&1; echo \"status \$?\" >>/lab/clone.out) </dev/null >/dev/null 2>&1 &"
+    sleep "$after"
+    on "$at" "$command; true"
+    # shellcheck disable=SC2016  # expanded on the host
+    ON_TIMEOUT=300 on A 'i=0; while pgrep -x xl-fast-clone >/dev/null || pgrep -f "[x]l-fast clone" >/dev/null; do i=$((i + 1)); [ $i -lt 240 ] || exit 1; sleep 1; done' ||
+        fail "$what: xl-fast clone does not end: $(on A tail -n 20 /lab/clone.out)"
+    if [ "$(on A xl list web | awk 'NR == 2 { print substr($5, 4, 1) }')" = s ]; then
+        note "$what: left suspended: recover"
+        on A xl-fast recover web B 2>&1 | sed 's/^/   | /'
+    fi
+    expect_goes_on A web "$before"
+    for host in "${@:3}"; do
+        n=$((n + 1))
+        expect_whole_or_nothing "$what" "$host" "web-$n"
+        outcomes+=", $OUTCOME"
+    done
+    # Why, of those that are not there.
+    on A 'tr "\r" "\n" </lab/clone.out' | grep -a '^xl-fast: \(web-[12]\|source\): .*[a-z]$' | grep -av 'goes on\|is made on\|round\|connected' | tail -n 4 | sed 's/^/   | /'
+    printf '%-46s after %2d s: the guest goes on at A%s\n' "$what" "$after" "$outcomes" | tee -a "$2"
+}
+
+# clone_faults TABLE HOST...: XF_LAB_TIMES of them (20), each kind in turn, or of kind XF_LAB_KIND.
+clone_faults() {
+    local i table=$LAB_DIR/results/$1
+    rm -f "$table"
+    make_guest A web memory=128 net=1
+    for ((i = 0; i < ${XF_LAB_TIMES:-20}; i++)); do clone_fault "${XF_LAB_KIND:-$i}" "$table" "${@:2}"; done
+    [ ! -e "$table" ] || cat "$table"
+}
