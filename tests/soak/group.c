@@ -158,7 +158,7 @@ static bool open_group(struct group *g)
     c.paths_n = g->n;
     c.answer_us = SOAK_ANSWER_US - 300000;
     c.ready_us = SOAK_READY_US - 300000;
-    c.silence_us = c.still_us = SOAK_PEER_US - 300000;
+    c.silence_us = c.still_us = SOAK_PEER_US / 2; /* a third, where time is not so short */
     c.last_us = 300000;
     c.lag_us = 5 * SOAK_PEER_US;
     c.now_us = now_of;
