@@ -25,7 +25,10 @@
 /* After the source has ended, so that each target hears of it or gives up. */
 #define AFTER_US (2 * SOAK_PEER_US)
 #define LIES     6u
-#define LOSS_PCT 10     /* with more, a few in a hundred are taken for congestion (pace.c) */
+/* Of packets; what is overtaken waits for the next one, and at a low rate is taken for lost. Where
+   that is a fifth of all, it is congestion (pace.c), and the rate of a TCP makes a run of minutes.
+ */
+#define LOST_PCT 12
 #define FLOOD    20000u /* packets; a queue of more takes this machine too long */
 
 enum ill { WELL, DIES, STALLS, CUT, REFUSES, LIES_ONCE, FLOODS };
@@ -125,8 +128,12 @@ static bool open_target(struct group *g, unsigned i)
     for (unsigned end = 0; end < SOAK_ENDS; end++) {
         struct xf_fault_config faults = p->link;
 
-        if (faults.loss_pct > LOSS_PCT)
-            faults.loss_pct = LOSS_PCT;
+        if (faults.loss_pct + faults.reorder_pct > LOST_PCT) {
+            const double part = LOST_PCT / (faults.loss_pct + faults.reorder_pct);
+
+            faults.loss_pct *= part;
+            faults.reorder_pct *= part;
+        }
         faults.seed = (p->seed * 2 + end) * TARGETS_MAX + i;
         faults.state = state_of;
         faults.state_arg = t;
