@@ -4,7 +4,8 @@
  * flight (by AIO: what waits for a plain O_DIRECT write cannot be frozen, so nothing would ever be
  * in flight when the guest is suspended). A block carries its index, its generation, the guest's
  * boot id and a checksum; which generation it should have is kept in memory, so that a write that
- * was lost, or one that landed late over a newer one, is seen as well as a broken one.
+ * was lost, or one that landed late over a newer one, is seen as well as a broken one. Now and then
+ * it is flushed, and blocks are given back as fstrim does: such a one is empty or what it was.
  */
 #define _GNU_SOURCE
 #include "guest.h"
@@ -12,14 +13,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum { BLOCK_BYTES = 4096, BLOCK_WORDS = BLOCK_BYTES / 8, DEPTH = 8, PAUSE_MS = 20 };
+enum { FLUSH_EACH = 4, TRIM_EACH = 16, TRIM_BLOCKS = 16 };
 
 struct block {
     uint64_t index;
@@ -30,13 +34,14 @@ struct block {
 };
 _Static_assert(sizeof(struct block) == BLOCK_BYTES, "a block");
 
-atomic_ullong disk_blocks;
+atomic_ullong disk_blocks, disk_trims;
 
 static struct {
     int fd;
     uint64_t boot;
     uint64_t count;       /* blocks */
     uint64_t *generation; /* what each block's should be */
+    bool *trimmed;        /* since it was written */
     struct block *buffer; /* DEPTH of them */
     uint64_t *index;      /* which block each buffer is for */
     uint64_t random;
@@ -64,8 +69,22 @@ static void make_block(struct block *b, uint64_t index)
     b->sum = block_sum(b);
 }
 
+static bool is_empty(const struct block *b)
+{
+    const uint64_t *words = (const uint64_t *)b;
+
+    for (size_t i = 0; i < BLOCK_WORDS; i++)
+        if (words[i])
+            return false;
+    return true;
+}
+
 static void check_block(const struct block *b, uint64_t index)
 {
+    if (disk.trimmed[index] && is_empty(b)) {
+        atomic_fetch_add(&disk_blocks, 1);
+        return;
+    }
     if (b->index == index && b->generation == disk.generation[index] && b->boot == disk.boot &&
         b->sum == block_sum(b)) {
         atomic_fetch_add(&disk_blocks, 1);
@@ -122,6 +141,7 @@ static void write_blocks(void)
 {
     for (int i = 0; i < DEPTH; i++) {
         disk.generation[disk.index[i]]++;
+        disk.trimmed[disk.index[i]] = false;
         make_block(&disk.buffer[i], disk.index[i]);
     }
     transfer(IOCB_CMD_PWRITE);
@@ -141,6 +161,31 @@ static void choose(uint64_t first, uint64_t step)
         disk.index[i] = (first + i * step) % disk.count;
 }
 
+static void flush(void)
+{
+    while (fdatasync(disk.fd))
+        if (errno != EINTR) {
+            wrong("disk: fdatasync: %s\n", strerror(errno));
+            return;
+        }
+}
+
+/* Not each backend can. */
+static void trim(void)
+{
+    uint64_t first = next_random(&disk.random) % disk.count / TRIM_BLOCKS * TRIM_BLOCKS;
+    uint64_t range[2] = {first * BLOCK_BYTES, (uint64_t)TRIM_BLOCKS * BLOCK_BYTES};
+
+    if (ioctl(disk.fd, BLKDISCARD, range) && errno != EINTR) {
+        if (errno != EOPNOTSUPP)
+            wrong("disk: BLKDISCARD: %s\n", strerror(errno));
+        return;
+    }
+    for (uint64_t i = 0; i < TRIM_BLOCKS; i++)
+        disk.trimmed[first + i] = true;
+    atomic_fetch_add(&disk_trims, 1);
+}
+
 static void *work(void *arg)
 {
     uint64_t next = 0;
@@ -150,7 +195,7 @@ static void *work(void *arg)
         choose(first, 1);
         write_blocks();
     }
-    for (;;) {
+    for (uint64_t n = 1;; n++) {
         /* The step is odd and the count a power of two, so that no block is chosen twice. */
         choose(next_random(&disk.random), next_random(&disk.random) | 1);
         write_blocks();
@@ -158,6 +203,10 @@ static void *work(void *arg)
         choose(next, 1);
         read_blocks();
         next = (next + DEPTH) % disk.count;
+        if (n % FLUSH_EACH == 0)
+            flush();
+        if (n % TRIM_EACH == 0)
+            trim();
         sleep_ms(PAUSE_MS);
     }
     return NULL;
@@ -181,10 +230,11 @@ int start_disk(uint64_t mib, uint32_t boot)
     if (disk.fd < 0)
         return -errno;
     disk.generation = calloc(disk.count, sizeof *disk.generation);
+    disk.trimmed = calloc(disk.count, sizeof *disk.trimmed);
     disk.index = calloc(DEPTH, sizeof *disk.index);
     disk.buffer = mmap(NULL, DEPTH * sizeof *disk.buffer, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!disk.generation || !disk.index || disk.buffer == MAP_FAILED)
+    if (!disk.generation || !disk.trimmed || !disk.index || disk.buffer == MAP_FAILED)
         return -ENOMEM;
     if (syscall(SYS_io_setup, DEPTH, &disk.aio))
         return -errno;

@@ -28,7 +28,7 @@ int load_modules(void);
 /* Starts to write and check so many MiB of /dev/xvda. 0 or -errno. */
 int start_disk(uint64_t mib, uint32_t boot);
 /* How many blocks were read back and found right. */
-extern atomic_ullong disk_blocks;
+extern atomic_ullong disk_blocks, disk_trims;
 
 /* Gives eth0 the address, dotted, of a network of 24 bits, and answers on port 7. 0 or -errno. */
 int start_net(const char *address);

@@ -4,7 +4,7 @@
  * and again, rewrites some, and says on the console about once a second how that goes:
  *
  *   xf-guest tick=12 ok=1 pages=24576 bad=0 passes=3 gen=512 uptime=14 boot=5f2a9c11 churn=0
- *       balloon=0 late=0 disk=0 net=0 slept_ms=0 gap_ms=31                   (all in one line)
+ *       balloon=0 late=0 disk=0 trims=0 net=0 slept_ms=0 gap_ms=31           (all in one line)
  *
  * tick counts these lines and goes on over a migration; boot is random for each start, so the same
  * boot with a greater tick is the same guest, not rebooted. gen is how many pages were rewritten.
@@ -653,13 +653,14 @@ static void tell(uint64_t tick, uint32_t boot)
     if (churn->failed)
         all_ok = false;
     say("xf-guest tick=%llu ok=%d pages=%llu bad=%llu passes=%llu gen=%llu uptime=%llu boot=%08x "
-        "churn=%llu balloon=%llu late=%u disk=%llu net=%llu copy=%u slept_ms=%llu gap_ms=%llu\n",
+        "churn=%llu balloon=%llu late=%u disk=%llu trims=%llu net=%llu copy=%u slept_ms=%llu "
+        "gap_ms=%llu\n",
         (unsigned long long)tick, all_ok ? 1 : 0, (unsigned long long)page_count,
         (unsigned long long)bad_pages, passes, writes,
         (unsigned long long)now_ms(CLOCK_MONOTONIC) / 1000, boot, (unsigned long long)churn->rounds,
         (unsigned long long)balloon_turns, late_state, (unsigned long long)disk_blocks,
-        (unsigned long long)net_messages, copy_number, (unsigned long long)slept_ms(),
-        (unsigned long long)atomic_exchange(&max_gap_ms, 0));
+        (unsigned long long)disk_trims, (unsigned long long)net_messages, copy_number,
+        (unsigned long long)slept_ms(), (unsigned long long)atomic_exchange(&max_gap_ms, 0));
 }
 
 /* The disk and the network card, if it has them. */
