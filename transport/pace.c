@@ -34,10 +34,6 @@ static const unsigned gain_pct[] = {
 /* A queue, and not noise: what all round trips have beyond the path's own. */
 #define QUEUE_US(base_us) ((base_us) / 8 + 500u)
 
-/* Of a round trip: more than this share of it spent unseen by the ends, and it does not tell how
-   long the path is. */
-#define BASE_LATE_SHARE 4u
-
 #define EPOCH_US              4000u
 #define EPOCH_PACKETS         16u
 #define EPOCH_LONG_US         50000u /* fewer packets do: */
@@ -247,10 +243,10 @@ static void take_rtt(struct xf_pace *p, uint64_t sample_us, uint64_t late_us, ui
         sample_us = 1;
     take_least(&p->rtt, sample_us, RTT_HALF_US, now_us);
     take_least(&p->standing, quick_us, STANDING_HALF_US, now_us);
-    /* `late` is the most that it can have been. What remains of a sample that it makes up says that
-       there is no queue, but not how long the path is: of that one, the base would be for good. */
-    if (late_us <= sample_us / BASE_LATE_SHARE && (!p->rtt_base_us || quick_us < p->rtt_base_us))
-        p->rtt_base_us = quick_us;
+    /* `late` is the most that it can have been. What remains of a sample says that there is no
+       queue, but not how long the path is, which would be for good: that is never less. */
+    if (!p->rtt_base_us || sample_us < p->rtt_base_us)
+        p->rtt_base_us = sample_us;
     if (!p->epoch.quick_us || quick_us < p->epoch.quick_us)
         p->epoch.quick_us = quick_us;
     if (!p->epoch.rtt_us || sample_us < p->epoch.rtt_us)

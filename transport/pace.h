@@ -64,7 +64,7 @@ struct xf_pace {
     struct xf_pace_least rtt, standing;
     uint64_t gap_newer_us, gap_older_us; /* the longest without news of what has arrived */
     uint64_t gap_half_us;                /* when the newer half began */
-    uint64_t rtt_base_us;                /* least quick_us ever; 0 = none yet */
+    uint64_t rtt_base_us;                /* least round trip ever; 0 = none yet */
 
     enum xf_pace_phase phase;
     unsigned phase_epochs;   /* since the phase began */
