@@ -74,9 +74,10 @@ static void say_link(char *to, const struct xf_limiter *l)
              lost);
 }
 
+/* What a limit lets through is what the path was seen to carry: a little less, or more. */
 static bool is_held_back(const struct xf_limiter *l)
 {
-    return l->bandwidth_bps && (!l->path_bps || l->bandwidth_bps < l->path_bps);
+    return l->bandwidth_bps && (!l->path_bps || l->bandwidth_bps / 10 * 9 < l->path_bps);
 }
 
 static void say_bandwidth(char *to, const struct xf_limiter *l)

@@ -39,6 +39,11 @@ static const struct {
     /* A busy machine comes less near to it. */
     {"the bandwidth limit, 6.00 Gbit/s", .bandwidth_bps = 6 * G, .wire_bps = 4 * G,
      .path_bps = 20 * G, .source.pct = {[XF_STAGE_seal] = 10, WAITS(path) = 70}},
+    /* No more than it lets through was seen. */
+    {"the bandwidth limit, 400 Mbit/s", .bandwidth_bps = 400000000, .wire_bps = 388000000,
+     .path_bps = 398000000, .source.pct = {WAITS(path) = 70}},
+    {"the link: it carries 300 Mbit/s", .bandwidth_bps = 400000000, .wire_bps = 290000000,
+     .path_bps = 300000000, .source.pct = {WAITS(path) = 70}},
     {"the link: it carries 10.00 Gbit/s, lost 2 %", .lost = 2000,
      .source.pct = {[XF_STAGE_seal] = 40, WAITS(path) = 50, WAITS(credit) = 10}},
     {"the link: it carries 940 Mbit/s", .path_bps = 940000000, .wire_bps = 900000000,
