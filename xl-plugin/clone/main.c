@@ -392,10 +392,17 @@ static int lag_ms(void)
     return 1000 * (seconds ? atoi(seconds) : LAG_S);
 }
 
-/* Of all at once, so that none holds up the others: the next word of each, and what its lack means.
+static void lose_silent(struct one *o, int status)
+{
+    if (status == XF_EXIT_FAILED)
+        lose_for(o, "it is not ready, long after another one was");
+    else
+        lose_for(o, "its xl does not say what became of it");
+}
+
+/* Of all at once, so that none holds up the others: the next word of each. lost_status: without it.
  */
-static void hear(struct copies *c, int (*word)(struct xf_receiver *, char *), const char *late,
-                 int lost_status)
+static void hear(struct copies *c, int (*word)(struct xf_receiver *, char *), int lost_status)
 {
     struct pollfd fds[XF_MEMBERS_MAX];
     struct one *of[XF_MEMBERS_MAX];
@@ -428,7 +435,10 @@ static void hear(struct copies *c, int (*word)(struct xf_receiver *, char *), co
                 until_ms = until_ms ?: now_ms + (uint64_t)lag_ms();
                 continue;
             }
-            lose_for(of[i], ready ? why : late);
+            if (ready)
+                lose_for(of[i], why);
+            else
+                lose_silent(of[i], lost_status);
             of[i]->status = rc == -EREMOTEIO ? XF_EXIT_FAILED : lost_status;
         }
     }
@@ -447,7 +457,7 @@ static void start_copies(struct copies *c)
         lose_for(o, why);
         o->status = XF_EXIT_CANNOT_TELL;
     }
-    hear(c, xf_receiver_report, "its xl does not say what became of it", XF_EXIT_CANNOT_TELL);
+    hear(c, xf_receiver_report, XF_EXIT_CANNOT_TELL);
 }
 
 static void make_copies(struct copies *c)
@@ -459,7 +469,7 @@ static void make_copies(struct copies *c)
     if (is_enough(c) && send_copies(c))
         return;
     if (is_enough(c))
-        hear(c, xf_receiver_wait, "it is not ready, long after another one was", XF_EXIT_FAILED);
+        hear(c, xf_receiver_wait, XF_EXIT_FAILED);
     if (cancelled)
         lose_all_for(c, "is not started: cancelled");
     else if (!is_enough(c))
