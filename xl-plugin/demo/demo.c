@@ -42,6 +42,7 @@ struct demo {
     struct xf_demo_options options;
     struct xf_demo_outcome outcome;
     struct child children[ENDS_MAX];
+    bool resumes; /* the targets have been told to */
     unsigned ends;
     struct xf_ends_dir dir;
     struct xf_demo_progress_line line;
@@ -352,9 +353,6 @@ static void on_message(struct demo *d, unsigned which, const struct xf_demo_mess
             target_of(d, which)->result = m->result;
             target_of(d, which)->have = true;
         }
-        if (o->have_source && all(d, has_result))
-            for (unsigned i = TARGET; i < d->ends; i++)
-                order(&d->children[i], DEMO_RESUME);
         break;
     case DEMO_RESUMED:
         target_of(d, which)->resumed_pages = m->pages;
@@ -372,6 +370,18 @@ static void on_message(struct demo *d, unsigned which, const struct xf_demo_mess
     case DEMO_FAILED:
         on_failure(d, which, m->reason);
         break;
+    }
+}
+
+/* Once all that are left have what the source sent. Until then they wait for it, silently. */
+static void resume_targets(struct demo *d)
+{
+    if (d->resumes || !d->outcome.have_source || !all(d, has_result))
+        return;
+    d->resumes = true;
+    for (unsigned i = TARGET; i < d->ends; i++) {
+        d->children[i].heard_us = xf_now_us();
+        order(&d->children[i], DEMO_RESUME);
     }
 }
 
@@ -400,7 +410,8 @@ static void check_silence(struct demo *d)
     for (unsigned i = 0; i < d->ends; i++) {
         struct child *c = &d->children[i];
         bool waits = i == SOURCE ? d->outcome.have_source
-                                 : is_dropped(d, i) || (target_of(d, i)->have && c->resumed);
+                                 : is_dropped(d, i) ||
+                                       (target_of(d, i)->have && (c->resumed || !d->resumes));
 
         if (!waits && now - c->heard_us > limit)
             fail_end(d, i, "the %s process has said nothing for %llu s", c->name,
@@ -426,7 +437,13 @@ static void talk(struct demo *d)
                 if (pfd[i].revents && !d->outcome.error[0])
                     listen_to(d, i);
         check_silence(d);
+        resume_targets(d);
     }
+    for (unsigned i = TARGET; i < d->ends && d->options.clones; i++)
+        if (!is_dropped(d, i))
+            return;
+    if (d->options.clones && !d->outcome.error[0])
+        give_up(d, "no clone is left: %s", target_of(d, TARGET)->dropped);
 }
 
 /*
