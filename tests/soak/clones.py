@@ -76,7 +76,7 @@ def run(program, seed):
         good = stopped and (not well or any(words in err for words in (
             "does not come up", "did not answer", "said nothing", "does not end")))
     else:
-        good = not wrong and len(kept) >= well and (kept or not well)
+        good = kept and not wrong and len(kept) >= well
     return None if good else " ".join(args) + f": stopped {ill}: {[c['dropped_because'] for c in result['clones']]} {err}", stopped
 
 
