@@ -133,7 +133,6 @@ static uint64_t lot_bytes(const struct xf_pace *p, uint64_t rate)
     return lot < LOT_BYTES ? lot : LOT_BYTES;
 }
 
-/* Feedback comes in lots, and hosts stand still at times. */
 static uint64_t slack_us(const struct xf_pace *p)
 {
     uint64_t slack_us = 2 * max_u64(p->gap_newer_us, p->gap_older_us);
